@@ -1,0 +1,3 @@
+r"""Generative models that move particles in a field: real samples attract, generated samples repel."""
+
+__version__ = "0.1.0"

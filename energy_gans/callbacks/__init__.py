@@ -1,0 +1,17 @@
+r"""The observers: they look at a model through `sample` and never change what it learns."""
+
+from .checkpoints import Checkpoints
+from .coverage import MixtureCoverage
+from .ema import EMA
+from .guard import NonFiniteGuard
+from .progress import StepProgress
+from .samples import SamplePictures
+
+__all__ = [
+    "EMA",
+    "Checkpoints",
+    "MixtureCoverage",
+    "NonFiniteGuard",
+    "SamplePictures",
+    "StepProgress",
+]

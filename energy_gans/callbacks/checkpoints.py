@@ -1,0 +1,103 @@
+r"""Checkpoints of a run: the last, the best, and the one that an interruption leaves."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+
+class Checkpoints(Checkpoint):
+    r"""Writes `checkpoints/last.ckpt` and `checkpoints/best.ckpt` in the run's directory.
+
+    The last is written every few steps, at the end, and when the run is asked to stop: at Ctrl-C or
+    SIGTERM the present step is finished, a checkpoint written and training ended. A second Ctrl-C
+    ends it at once.
+
+    Arguments:
+        every_n_steps: The number of steps from one last checkpoint to the next.
+        monitor: The measure, logged during validation, that says which is best; none if `None`.
+        mode: Whether the best is the smallest or the largest.
+
+    Raises:
+        ValueError: If `every_n_steps` is not positive.
+    """
+
+    def __init__(
+        self,
+        every_n_steps: int = 1000,
+        monitor: str | None = "val/energy",
+        mode: Literal["min", "max"] = "min",
+    ) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"'every_n_steps' should be at least 1, got {every_n_steps!r}.")
+        self.every_n_steps, self.monitor, self.mode = every_n_steps, monitor, mode
+        self.best: float | None = None
+        self.saved_step = -1
+        self.asked_to_stop = False
+        self.handlers: dict[int, Any] = {}
+
+    def path(self, trainer: Trainer, name: str) -> Path:
+        r"""Returns the path of a checkpoint: `"last"` or `"best"`."""
+        directory = Path(trainer.log_dir or trainer.default_root_dir)
+        return directory / "checkpoints" / f"{name}.ckpt"
+
+    def save_last(self, trainer: Trainer) -> None:
+        if self.saved_step != trainer.global_step:
+            trainer.save_checkpoint(self.path(trainer, "last"))
+            self.saved_step = trainer.global_step
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.handlers[number] = signal.signal(number, self.ask_to_stop)
+
+    def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        if self.asked_to_stop:
+            raise KeyboardInterrupt
+        self.asked_to_stop = True
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: object
+    ) -> None:
+        stop = self.asked_to_stop
+        if trainer.world_size > 1:
+            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        if stop or trainer.global_step % self.every_n_steps == 0:
+            self.save_last(trainer)
+        if stop:
+            trainer.should_stop = True
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.training and trainer.state.fn != "fit":
+            return
+        if self.monitor is None:
+            return
+        if self.monitor not in trainer.callback_metrics:
+            raise ValueError(
+                f"'monitor' should be one of {sorted(trainer.callback_metrics)}, "
+                f"got {self.monitor!r}."
+            )
+        value = float(trainer.callback_metrics[self.monitor])
+        sign = 1 if self.mode == "min" else -1
+        if self.best is None or sign * value < sign * self.best:
+            self.best = value
+            trainer.save_checkpoint(self.path(trainer, "best"))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.save_last(trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        self.handlers.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]

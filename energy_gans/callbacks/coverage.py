@@ -1,0 +1,46 @@
+r"""Mode coverage while a model trains on a known mixture."""
+
+from __future__ import annotations
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from ..metrics import ModeCoverage
+
+
+class MixtureCoverage(Callback):
+    r"""Logs the mode coverage of samples at every validation, as `val/modes`, `val/share`, ...
+
+    Arguments:
+        n: The number of samples.
+
+    Raises:
+        ValueError: If the data is no mixture.
+    """
+
+    def __init__(self, n: int = 10_000) -> None:
+        if n < 1:
+            raise ValueError(f"'n' should be at least 1, got {n!r}.")
+        self.n = n
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if not hasattr(trainer.datamodule, "means"):
+            raise ValueError(
+                "MixtureCoverage needs data with known modes, a GaussianMixture, "
+                f"got {type(trainer.datamodule).__name__}."
+            )
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.measure(trainer, pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.measure(trainer, pl_module, "test")
+
+    def measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> None:
+        data = trainer.datamodule
+        # Every process has samples of its own; the metric adds them up.
+        metric = ModeCoverage(data.means, data.std, data.weights).to(pl_module.device)
+        metric.update(
+            pl_module.sample(self.n // trainer.world_size, random=pl_module.observing("coverage"))
+        )
+        values = {f"{prefix}/{name}": value for name, value in metric.compute().items()}
+        pl_module.log_dict(values, rank_zero_only=False)

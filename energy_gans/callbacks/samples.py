@@ -1,0 +1,79 @@
+r"""Pictures of samples while a model trains."""
+
+from __future__ import annotations
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from pathlib import Path
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
+
+from ..methods import GenerativeModule
+from .pictures import field_picture, image_grid, write_picture
+
+
+class SamplePictures(Callback):
+    r"""Writes `samples/step_00001000.png` in the run's directory, and to loggers that take images.
+
+    The latents are the same at every step. Images are shown on a grid; points in the plane as a
+    scatter, over the learned potential if the model has one.
+
+    Arguments:
+        every_n_steps: The number of steps from one picture to the next.
+        n: The number of samples.
+        seed: The seed of the latents.
+    """
+
+    def __init__(self, every_n_steps: int = 1000, n: int = 64, seed: int = 0) -> None:
+        if every_n_steps < 1 or n < 1:
+            raise ValueError(
+                f"'every_n_steps' and 'n' should be at least 1, got {every_n_steps!r} and {n!r}."
+            )
+        self.every_n_steps, self.n, self.seed = every_n_steps, n, seed
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: object
+    ) -> None:
+        if trainer.global_step % self.every_n_steps == 0 and trainer.is_global_zero:
+            picture = samples_picture(pl_module, trainer.datamodule, self.n, self.seed)
+            directory = Path(trainer.log_dir or trainer.default_root_dir) / "samples"
+            write_picture(picture, directory / f"step_{trainer.global_step:08d}.png")
+            for logger in trainer.loggers:
+                log_picture(logger, "samples", picture, trainer.global_step)
+
+
+def samples_picture(
+    model: GenerativeModule, data: object, n: int, seed: int = 0
+) -> Image.Image:
+    r"""Returns a picture of a model's samples, in the way that suits the data's shape.
+
+    Arguments:
+        model: The model.
+        data: The data module whose held-out points are shown beside samples in the plane.
+        n: The number of samples.
+        seed: The seed of the latents.
+
+    Raises:
+        ValueError: If samples are neither images nor points in the plane.
+    """
+    x = model.sample(n, random=torch.Generator(model.device).manual_seed(seed))
+    if x.ndim == 4:
+        return image_grid(x)
+    if x.ndim == 2 and x.shape[1] == 2:
+        real, _ = next(iter(data.val_dataloader()))
+        potential = getattr(model, "potential", None)
+        return field_picture(
+            None if potential is None else lambda a: potential(a.to(model.device)).cpu(),
+            real,
+            x.cpu(),
+        )
+    raise ValueError(f"Pictures are made of images and of points in the plane, not of {tuple(x.shape)}.")
+
+
+def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:
+    r"""Gives a picture to a logger, if it takes images."""
+    if hasattr(logger, "log_image"):
+        logger.log_image(name, [picture], step=step)
+    elif isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image(name, pil_to_tensor(picture), step)

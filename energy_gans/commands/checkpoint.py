@@ -1,0 +1,101 @@
+r"""Checkpoints as files: written whole or not at all, and read without running what is in them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from pathlib import Path
+from typing import Any
+
+from ..methods import GenerativeModule
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    r"""Writes a checkpoint under a temporary name beside its place and renames it.
+
+    A full disk, a kill or a loss of power leaves the previous checkpoint as it was.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None
+    ) -> None:
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except (OSError, RuntimeError) as error:
+            part.unlink(missing_ok=True)
+            kept = "The previous one is as it was." if path.exists() else "There is none yet."
+            raise OSError(f"The checkpoint {path} could not be written: {error}. {kept}") from error
+
+    def load_checkpoint(
+        self, path: str | os.PathLike, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return load_checkpoint(path)
+
+
+def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
+    r"""Returns the contents of a checkpoint, with tensors on the CPU.
+
+    Arguments:
+        path: The path of the checkpoint.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is truncated, holds anything but tensors and plain values, or was not
+            written by this package.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"'ckpt_path' should be a checkpoint file, and {str(path)!r} is none.")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"'ckpt_path' = {str(path)!r} can not be read: it is truncated, or no checkpoint. ({reason})"
+        ) from error
+    if not isinstance(checkpoint, dict) or not {"state_dict", "seed"} <= checkpoint.keys():
+        raise ValueError(
+            f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'state_dict' or 'seed'."
+        )
+    return checkpoint
+
+
+def load_model(path: str | os.PathLike) -> GenerativeModule:
+    r"""Returns the model of a checkpoint, on the CPU, in evaluation mode.
+
+    The model is rebuilt from what the checkpoint says of it: no config is needed.
+
+    Arguments:
+        path: The path of the checkpoint.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint of a method that is known here.
+    """
+    checkpoint = load_checkpoint(path)
+    class_path = checkpoint.get("hyper_parameters", {}).get("_class_path")
+    if class_path is None:
+        raise ValueError(
+            f"'ckpt_path' = {str(path)!r} does not say how its model is made: it was trained in "
+            "Python, not by the command line. Load it with its class's load_from_checkpoint, and "
+            "give that the networks."
+        )
+    try:
+        model = GenerativeModule.load_from_checkpoint(
+            path, map_location="cpu", weights_only=True
+        )
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: {error}"
+        ) from error
+    return model.eval()

@@ -1,0 +1,2 @@
+def report(run: str) -> None:
+    pass

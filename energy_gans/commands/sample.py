@@ -1,0 +1,86 @@
+r"""`energy-gans sample`: samples of a checkpoint, as a picture or as an array."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+from pathlib import Path
+
+from ..callbacks.pictures import field_picture, image_grid, write_picture
+from ..methods import GenerativeModule
+from .checkpoint import load_model
+
+
+def sample(
+    ckpt_path: str,
+    n: int = 64,
+    out: str = "samples.png",
+    seed: int = 0,
+    batch_size: int = 500,
+    overwrite: bool = False,
+) -> None:
+    r"""Draws samples from a checkpoint's model.
+
+    Arguments:
+        ckpt_path: The checkpoint.
+        n: The number of samples.
+        out: Where to write them: a grid of images or a scatter of points as `.png`, or the array
+            `samples` as `.npz`, float32, images in [-1, 1].
+        seed: The seed of the latents.
+        batch_size: The number of samples that are drawn at a time.
+        overwrite: Whether `out` may exist.
+    """
+    path = checked_output(out, overwrite)
+    if n < 1 or batch_size < 1:
+        raise ValueError(f"'n' and 'batch_size' should be at least 1, got {n} and {batch_size}.")
+    x = draw(load_model(ckpt_path), n, seed, batch_size)
+    if path.suffix == ".npz":
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            np.savez_compressed(file, samples=x.numpy())
+        os.replace(part, path)
+    elif x.ndim == 4:
+        write_picture(image_grid(x), path)
+    elif x.ndim == 2 and x.shape[1] == 2:
+        write_picture(field_picture(None, x[:0], x), path)
+    else:
+        raise ValueError(f"'out' should end in .npz for samples of shape {tuple(x.shape[1:])}.")
+    print(f"{n} samples: {path}")
+
+
+def draw(model: GenerativeModule, n: int, seed: int, batch_size: int = 500) -> torch.Tensor:
+    r"""Returns `n` samples drawn in batches, with shape :math:`(n, *)`.
+
+    Arguments:
+        model: The model.
+        n: The number of samples.
+        seed: The seed of the latents.
+        batch_size: The number of samples that are drawn at a time.
+    """
+    random = torch.Generator(model.device).manual_seed(seed)
+    sizes = [min(batch_size, n - i) for i in range(0, n, batch_size)]
+    return torch.cat([model.sample(size, random=random).cpu() for size in sizes])
+
+
+def checked_output(out: str, overwrite: bool) -> Path:
+    r"""Returns the path of an output, once it is known that it can be written.
+
+    Raises:
+        ValueError: If it has no known ending.
+        FileExistsError: If it exists and may not be overwritten.
+        PermissionError: If its folder can not be written.
+    """
+    path = Path(out)
+    if path.suffix not in (".png", ".npz"):
+        raise ValueError(f"'out' should end in .png or .npz, got {out!r}.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"'out' = {out!r} exists: choose another name, or add --overwrite true.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermissionError(f"'out' = {out!r} can not be written: {error}.") from error
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"'out' = {out!r} can not be written: {path.parent} is read-only.")
+    return path

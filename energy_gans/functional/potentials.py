@@ -1,0 +1,131 @@
+r"""Potentials of two charges, and the energy they store.
+
+Real samples :math:`y` attract, generated samples :math:`x` repel. The charge density
+:math:`\rho = p_y - p_x` and a kernel :math:`k` give, for finite samples,
+
+.. math::
+    \Phi(a) & = \frac{1}{N} \sum_i k(a, y_i) - \frac{1}{M} \sum_j k(a, x_j) \\
+    E(a) & = -\nabla_a \Phi(a) \\
+    F & = \frac{1}{2} \left[ \frac{1}{N^2} \sum_{ij} k(y_i, y_j) + \frac{1}{M^2} \sum_{ij} k(x_i, x_j)
+        - \frac{2}{N M} \sum_{ij} k(y_i, x_j) \right]
+
+the potential, its field and the interaction energy. A potential is high where real data is. A
+generated sample, whose charge is negative, feels the force :math:`-E = \nabla \Phi` and climbs;
+doing so it lowers the energy, as :math:`\nabla_{x_i} F = -\frac{1}{M} \nabla \Phi(x_i)`. The energy
+is half a squared maximum mean discrepancy: zero, for a positive definite kernel, if and only if
+the two samples are equal.
+
+A :math:`k` is any callable from :math:`(N, *)` and :math:`(M, *)` to :math:`(N, M)`.
+
+References:
+    Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al., 2018),
+    https://arxiv.org/abs/1708.08819
+"""
+
+from __future__ import annotations
+
+import torch
+from collections.abc import Callable
+from torch import Tensor
+from typing import Literal
+
+Kernel = Callable[[Tensor, Tensor], Tensor]
+
+
+def potential(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tensor:
+    r"""Returns the potential :math:`\Phi(a)` (Eq. 8) of two sets of point charges.
+
+    Charges that are also evaluation points are not left out: the self term :math:`k(a, a)` is part
+    of the sum, as in the paper. The sets need not be of one size.
+
+    Arguments:
+        a: The evaluation points, with shape :math:`(B, *)`.
+        attract: The charges that attract, :math:`y`, with shape :math:`(N, *)`.
+        repel: The charges that repel, :math:`x`, with shape :math:`(M, *)`.
+        kernel: The kernel :math:`k(a, b)`.
+
+    Returns:
+        The potential, with shape :math:`(B)`, high where attracting charges are.
+
+    Raises:
+        ValueError: If one set of charges is empty.
+    """
+    if len(attract) == 0 or len(repel) == 0:
+        raise ValueError(
+            "'attract' and 'repel' should hold at least one charge each, "
+            f"got {len(attract)} and {len(repel)}."
+        )
+    k = kernel(a, torch.cat([attract, repel]))
+    return k[:, : len(attract)].mean(1) - k[:, len(attract) :].mean(1)
+
+
+def field(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tensor:
+    r"""Returns the field :math:`E(a) = -\nabla_a \Phi(a)` (Eq. 6), the charges held fixed.
+
+    Arguments:
+        a: The evaluation points, with shape :math:`(B, *)`.
+        attract: The charges that attract, :math:`y`, with shape :math:`(N, *)`.
+        repel: The charges that repel, :math:`x`, with shape :math:`(M, *)`.
+        kernel: The kernel :math:`k(a, b)`.
+
+    Returns:
+        The field, with shape :math:`(B, *)`. The force on a generated sample is its negative.
+    """
+    return -torch.func.grad(lambda a: potential(a, attract, repel, kernel).sum())(a)
+
+
+def interaction_energy(
+    y: Tensor, x: Tensor, kernel: Kernel, estimator: Literal["v", "u"] = "v"
+) -> Tensor:
+    r"""Returns the interaction energy :math:`F` (Eq. 33) of real and generated samples.
+
+    Arguments:
+        y: The real samples, with shape :math:`(N, *)`.
+        x: The generated samples, with shape :math:`(M, *)`.
+        kernel: The kernel :math:`k(a, b)`.
+        estimator: `"v"` for the sum over all pairs, as in the paper: never negative for a positive
+            definite kernel, and biased by the self terms. `"u"` for the sum over distinct pairs:
+            unbiased, and as often negative as positive where the distributions are equal.
+
+    Returns:
+        The energy, a scalar.
+
+    Raises:
+        ValueError: If `estimator` is unknown or there are too few samples for it.
+    """
+    if estimator not in ("v", "u"):
+        raise ValueError(f"'estimator' should be 'v' or 'u', got {estimator!r}.")
+    least = 1 if estimator == "v" else 2
+    if len(y) < least or len(x) < least:
+        raise ValueError(
+            f"'y' and 'x' should hold at least {least} samples for estimator {estimator!r}, "
+            f"got {len(y)} and {len(x)}."
+        )
+    mean = Tensor.mean if estimator == "v" else mean_of_distinct_pairs
+    return (mean(kernel(y, y)) + mean(kernel(x, x))) / 2 - kernel(y, x).mean()
+
+
+def mean_of_distinct_pairs(k: Tensor) -> Tensor:
+    r"""Returns the mean of the off-diagonal elements of a matrix, with shape :math:`(N, N)`."""
+    return (k.sum() - k.diagonal().sum()) / (k.numel() - len(k))
+
+
+def potential_loss(d: Tensor, phi: Tensor) -> Tensor:
+    r"""Returns the discriminator's loss :math:`\frac{1}{2} \mathbb{E}[(D(a) - \Phi(a))^2]` (Eq. 9).
+
+    The potential is a target: no gradient flows into it.
+
+    Arguments:
+        d: The learned potential :math:`D(a)`, with shape :math:`(B)`.
+        phi: The potential :math:`\Phi(a)`, with shape :math:`(B)`.
+    """
+    return (d - phi.detach()).square().mean() / 2
+
+
+def climbing_loss(d: Tensor) -> Tensor:
+    r"""Returns the generator's loss :math:`-\frac{1}{2} \mathbb{E}[D(G(z))]` (Eq. 10).
+
+    Arguments:
+        d: The learned potential of generated samples :math:`D(G(z))`, with shape :math:`(B)`.
+    """
+    return -d.mean() / 2

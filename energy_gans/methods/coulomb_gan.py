@@ -1,0 +1,206 @@
+r"""The Coulomb GAN: the generator climbs a potential that the discriminator learns.
+
+A minibatch of real samples :math:`y` and generated samples :math:`x = G(z)` makes a potential
+:math:`\Phi(a) = \frac{1}{N} \sum_i k(a, y_i) - \frac{1}{N} \sum_i k(a, x_i)`. It varies much from
+batch to batch; the discriminator :math:`D` regresses on it and so learns its mean, and the
+generator ascends :math:`D`:
+
+.. math::
+    L_D & = \frac{1}{2} \mathbb{E}_{a \sim p} \left[ (D(a) - c \, \Phi(a))^2 \right] \qquad
+    p = \frac{1}{2} p_y + \frac{1}{2} p_x, \text{ smoothed by Gaussian noise} \\
+    L_G & = - \frac{1}{2} \mathbb{E}_z \left[ D(G(z)) \right]
+
+Algorithm 1 takes both gradients with the weights before either update. Here the generator moves
+first: :math:`L_D` depends on :math:`G` only through :math:`x`, which is drawn by then.
+
+References:
+    Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al., 2018),
+    https://arxiv.org/abs/1708.08819
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn as nn
+from collections.abc import Iterator
+from functools import partial
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from typing import Any
+
+from ..functional import (
+    climbing_loss,
+    exponential_decay,
+    interaction_energy,
+    plummer,
+    potential,
+    potential_loss,
+)
+from ..functional.kernels import check_positive
+from ..functional.potentials import Kernel
+from .base import GenerativeModule, fitted, frozen, weights_and_rest
+
+
+class CoulombGAN(GenerativeModule):
+    r"""Creates a Coulomb GAN.
+
+    Arguments:
+        generator: The generator :math:`G`, from :math:`(B, Z)` to :math:`(B, *)`.
+        discriminator: The discriminator :math:`D`, from :math:`(B, *)` to :math:`(B, 1)` or
+            :math:`(B)`, without bounds on its output.
+        latent_dim: The number :math:`Z` of standard normal latents.
+        generator_optimizer: The optimizer of the generator. Its weight decay is applied to the
+            weights of dense and (de)convolutional layers only.
+        discriminator_optimizer: The optimizer of the discriminator, likewise.
+        generator_scheduler: The learning rate schedule of the generator, stepped once a step.
+        discriminator_scheduler: The learning rate schedule of the discriminator, likewise.
+        power: The Plummer kernel's exponent: 1 in the authors' code, 3 in the paper's text.
+        epsilon: The Plummer kernel's softening length, in data units.
+        epsilon_decay: The factor on `epsilon` from one step to the next.
+        epsilon_min: The value below which `epsilon` does not fall.
+        potential_scale: The factor :math:`c` on the potential that :math:`D` learns. Adam makes the
+            generator blind to it; it sets how :math:`L_D` weighs against weight decay.
+        noise_std: The standard deviation of the noise that smooths the points at which :math:`D`
+            learns the potential, in data units. The paper's text has it, its authors' code not.
+        kwargs: The arguments of :class:`GenerativeModule`.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        generator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
+        discriminator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-5),
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        power: float = 1.0,
+        epsilon: float = 1.0,
+        epsilon_decay: float = 1.0,
+        epsilon_min: float = 0.0,
+        potential_scale: float = 1.0,
+        noise_std: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive("latent_dim", latent_dim)
+        check_positive("power", power)
+        check_positive("epsilon", epsilon)
+        check_positive("potential_scale", potential_scale)
+        exponential_decay(epsilon, epsilon_decay, step=0)
+        if noise_std < 0:
+            raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")
+        self.save_hyperparameters()
+        self.generator = generator
+        self.discriminator = discriminator
+        self.latent_dim = latent_dim
+        self.optimizer_makers = (generator_optimizer, discriminator_optimizer)
+        self.scheduler_makers = (generator_scheduler, discriminator_scheduler)
+        self.power = power
+        self.epsilon = epsilon
+        self.epsilon_decay = epsilon_decay
+        self.epsilon_min = epsilon_min
+        self.potential_scale = potential_scale
+        self.noise_std = noise_std
+
+    def kernel(self) -> Kernel:
+        r"""Returns the Plummer kernel at the present step's softening length."""
+        epsilon = exponential_decay(
+            self.epsilon, self.epsilon_decay, self.global_step, self.epsilon_min
+        )
+        return partial(plummer, power=self.power, epsilon=epsilon)
+
+    def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        generator_optimizer, discriminator_optimizer = self.optimizers()
+        *earlier, y = y.chunk(self.discriminator_steps)
+        for part in earlier:
+            with torch.no_grad():
+                x = self.generator(self.noise(len(part), self.latent_dim))
+            self.descend(discriminator_optimizer, self.discriminator_losses(x, part))
+        x: list[Tensor] = []
+        loss_g = self.descend(generator_optimizer, self.generator_losses(len(y), x))
+        loss_d = self.descend(
+            discriminator_optimizer, self.discriminator_losses(torch.cat(x), y)
+        )
+        return {"loss_d": loss_d, "loss_g": loss_g}
+
+    def generator_losses(self, n: int, generated: list[Tensor]) -> Iterator[Tensor]:
+        r"""Yields the generator's loss on each part of a minibatch and collects its samples."""
+        with frozen(self.discriminator):
+            for z in self.noise(n, self.latent_dim).chunk(self.accumulate):
+                x = self.generator(z)
+                generated.append(x.detach())
+                yield climbing_loss(self.potential(x))
+
+    def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        r"""Yields the discriminator's loss on each part of a minibatch."""
+        attract, repel, kernel = self.gather(y), self.gather(x), self.kernel()
+        for y_part, x_part in zip(y.chunk(self.accumulate), x.chunk(self.accumulate), strict=True):
+            a_y, a_x = self.smoothed(y_part), self.smoothed(x_part)
+            phi = potential(torch.cat([a_y, a_x]), attract, repel, kernel)
+            # One pass for each, as batch norm should not mix them.
+            d = torch.cat([self.potential(a_y), self.potential(a_x)])
+            yield potential_loss(d, self.potential_scale * phi)
+
+    def smoothed(self, a: Tensor) -> Tensor:
+        r"""Returns points of the distribution smoothed by Gaussian noise."""
+        if self.noise_std == 0:
+            return a
+        return a + self.noise_std * self.noise(*a.shape)
+
+    def potential(self, a: Tensor) -> Tensor:
+        r"""Returns the learned potential :math:`D(a)`, high where real data is.
+
+        Arguments:
+            a: The points, with shape :math:`(B, *)`.
+
+        Returns:
+            The potential, with shape :math:`(B)`, in float32 at least.
+        """
+        d = self.discriminator(a)
+        return d.flatten().to(torch.promote_types(d.dtype, torch.float32))
+
+    @property
+    def sampled_network(self) -> nn.Module:
+        return self.generator
+
+    def generate(self, network: nn.Module, n: int, random: torch.Generator) -> Tensor:
+        z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
+        return network(z.to(self.device))
+
+    def check(self, y: Tensor) -> None:
+        b, shape, z = len(y), tuple(y.shape[1:]), self.latent_dim
+        fitted(
+            lambda: self.generator(y.new_zeros(b, z)),
+            (b, *shape),
+            f"'model.init_args.generator' should map {(b, z)} (latent_dim = {z}) to the shape of "
+            f"'data', {(b, *shape)}",
+        )
+        fitted(
+            lambda: self.potential(y),
+            (b,),
+            f"'model.init_args.discriminator' should map the shape of 'data', {(b, *shape)}, to {(b, 1)}",
+        )
+
+    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        y, _ = batch
+        x = self.sample(len(y), random=self.observing("validation", batch_idx))
+        self.log("val/energy", interaction_energy(y, x, self.kernel(), "u"), sync_dist=True)
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+        networks = (self.generator, self.discriminator)
+        optimizers = [
+            make(weights_and_rest(network))
+            for make, network in zip(self.optimizer_makers, networks, strict=True)
+        ]
+        schedulers = [
+            make(optimizer)
+            for make, optimizer in zip(self.scheduler_makers, optimizers, strict=True)
+            if make is not None
+        ]
+        return optimizers, schedulers

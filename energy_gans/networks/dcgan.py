@@ -1,0 +1,123 @@
+r"""The DCGAN pair: 4x4 (de)convolutions of stride 2, batch norm, and nothing else.
+
+References:
+    Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks
+    (Radford, Metz and Chintala, 2016), https://arxiv.org/abs/1511.06434
+"""
+
+from __future__ import annotations
+
+import torch.nn as nn
+from torch import Tensor
+
+LARGEST_BASE = 7
+
+
+def halvings(size: int) -> tuple[int, int]:
+    r"""Returns the smallest map that a square image is halved to, at most 7 wide, and how often.
+
+    Arguments:
+        size: The width of the image, in pixels.
+
+    Raises:
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+
+    Example:
+        >>> halvings(28), halvings(32), halvings(64)
+        ((7, 2), (4, 3), (4, 4))
+    """
+    base, count = size, 0
+    while base > LARGEST_BASE and base % 2 == 0:
+        base, count = base // 2, count + 1
+    if base > LARGEST_BASE or base < 4 or count == 0:
+        raise ValueError(
+            f"'size' should be 4, 5, 6 or 7 times a power of two, for example 28, 32 or 64, got {size}."
+        )
+    return base, count
+
+
+def initialize(network: nn.Module) -> None:
+    r"""Draws weights from N(0, 0.02), the gains of batch norm from N(1, 0.02), and zeroes biases."""
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+            nn.init.zeros_(module.bias)
+
+
+class DCGANGenerator(nn.Module):
+    r"""Creates the DCGAN generator.
+
+    Arguments:
+        latent_dim: The number of latents :math:`Z`.
+        channels: The number of image channels :math:`C`.
+        size: The width and height of the image, in pixels.
+        width: The number of maps before the last layer; it doubles with every halving of the size.
+
+    Raises:
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+    """
+
+    def __init__(
+        self, latent_dim: int = 100, channels: int = 3, size: int = 64, width: int = 64
+    ) -> None:
+        super().__init__()
+        base, count = halvings(size)
+        maps = [width * 2**i for i in reversed(range(count))]
+        layers = [nn.ConvTranspose2d(latent_dim, maps[0], base, bias=False)]
+        layers += [nn.BatchNorm2d(maps[0]), nn.ReLU(inplace=True)]
+        for before, after in zip(maps[:-1], maps[1:], strict=True):
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+        layers += [nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        initialize(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`."""
+        return self.layers(z[:, :, None, None])
+
+
+class DCGANDiscriminator(nn.Module):
+    r"""Creates the DCGAN discriminator, without a sigmoid at its end.
+
+    Arguments:
+        channels: The number of image channels :math:`C`.
+        size: The width and height of the image, in pixels.
+        width: The number of maps after the first layer; it doubles with every halving of the size.
+        out_features: The number of outputs :math:`F`.
+        first_norm: Whether the first layer, too, is followed by batch norm.
+
+    Raises:
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+    """
+
+    def __init__(
+        self,
+        channels: int = 3,
+        size: int = 64,
+        width: int = 64,
+        out_features: int = 1,
+        first_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        base, count = halvings(size)
+        maps = [channels] + [width * 2**i for i in range(count)]
+        layers: list[nn.Module] = []
+        for i, (before, after) in enumerate(zip(maps[:-1], maps[1:], strict=True)):
+            norm = i > 0 or first_norm
+            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=not norm))
+            if norm:
+                layers.append(nn.BatchNorm2d(after))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+        layers.append(nn.Conv2d(maps[-1], out_features, base))
+        self.layers = nn.Sequential(*layers)
+        initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        r"""Returns the outputs, with shape :math:`(B, F)`, of images :math:`(B, C, S, S)`."""
+        return self.layers(x).flatten(1)
