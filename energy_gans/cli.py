@@ -2,20 +2,22 @@ r"""The command line: training by LightningCLI, and the commands of the workbenc
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import inspect
+import logging
+import re
 import sys
 import traceback
+import warnings
+
 import yaml
 from collections.abc import Callable, Sequence
-from jsonargparse import Namespace, auto_cli
+from jsonargparse import ArgumentParser, Namespace, auto_cli
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from pathlib import Path
-from typing import Any
-
-# Imported for their names: `class_path: CoulombGAN` is found among the classes that are known.
-import energy_gans.callbacks
-import energy_gans.data
-import energy_gans.networks
+from typing import Any, NoReturn
 
 from . import __version__
 from .callbacks import NonFiniteGuard, StepProgress
@@ -25,6 +27,7 @@ from .commands.resume import check_unchanged, find_last
 from .methods import GenerativeModule
 
 COMMANDS: dict[str, Callable] = {"sample": sample, "report": report}
+TRAINING = ("fit", "validate", "test", "predict")
 
 USAGE = """\
 usage: energy-gans COMMAND [--help] ...
@@ -37,10 +40,26 @@ training, each with --config FILE [--config FILE ...] and --KEY VALUE:
 
 workbench:
   sample     draw samples from a checkpoint: a picture or an array
-  report     picture and measure a finished run
+  report     picture and measure a run
 
   --version  print the version
 """
+
+# What Lightning says that no user of this package can act on.
+NOISE = ("litlogger", "LeafSpec", "args parameter is intended", "does not have many workers", "TPU available")
+
+
+class OneSentence(ArgumentParser):
+    r"""Creates a parser that says what is wrong in one sentence, not in pages of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        if not self.exit_on_error:
+            super().error(message, ex)
+        sys.exit(f"energy-gans: error: {sentence(message)}")
+
+
+class TrainingParser(OneSentence, LightningArgumentParser):
+    r"""Creates the parser of a training command."""
 
 
 class EnergyGansCLI(LightningCLI):
@@ -54,6 +73,8 @@ class EnergyGansCLI(LightningCLI):
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             seed_everything_default=0,
+            parser_class=TrainingParser,
+            parser_kwargs={name: {"allow_abbrev": False} for name in TRAINING},
             save_config_kwargs={"overwrite": True},
             args=list(args),
         )
@@ -65,10 +86,10 @@ class EnergyGansCLI(LightningCLI):
             return
         if config.ckpt_path == "last":
             config.ckpt_path = str(find_last(runs_folder(config.trainer)))
-        if self.config.subcommand == "fit":
-            text = self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
-            given = yaml.safe_load(text)["fit"]
-            check_unchanged(config.ckpt_path, given["model"], given["data"], given["seed_everything"])
+        given = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=False, skip_none=False))
+        given = given[self.config.subcommand]
+        seed = given["seed_everything"] if self.config.subcommand == "fit" else None
+        check_unchanged(config.ckpt_path, given["model"], given["data"], seed)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
@@ -89,6 +110,36 @@ def runs_folder(trainer: Namespace) -> Path:
     return Path(root) / (options.get("name") or "lightning_logs")
 
 
+def sentence(message: str) -> str:
+    r"""Returns what matters of a message of jsonargparse, and the nearest right name if there is one."""
+    if "Given value" not in message and "\n" not in message:
+        return message
+    keys = re.findall(r"Parser key \"([^\"]+)\"", message)
+    classes = re.findall(r"given class_path '([^']+)'", message)
+    skipped = ("Parser key", "Does not validate", "Subtypes:", "Errors:", "Given value", "Expected a <class 'NoneType'>")
+    lines = [line.strip(" -") for line in message.splitlines()]
+    told = [s for s in lines if s and not s.startswith((*skipped, "Problem with given class_path"))]
+    where = ".".join(keys) + (f" ({classes[-1]})" if classes else "")
+    text = f"{where}: {' '.join(told)}" if where else " ".join(told)
+    return text + nearest(text, classes)
+
+
+def nearest(text: str, classes: Sequence[str]) -> str:
+    r"""Returns ` Did you mean ...?` for a name that is unknown to the last of the classes or to a module."""
+    names: list[str] = []
+    wrong = ""
+    if found := re.search(r"Option '([^']+)' is not accepted", text):
+        wrong = found[1].split(".")[-1]
+        module, _, name = classes[-1].rpartition(".") if classes else ("", "", "")
+        known = getattr(importlib.import_module(module), name, None) if module else None
+        for base in getattr(known, "__mro__", ()):
+            names += inspect.signature(base.__init__).parameters
+    elif found := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
+        wrong, names = found[2], dir(importlib.import_module(found[1]))
+    close = difflib.get_close_matches(wrong, names, n=1)
+    return f". Did you mean {close[0]!r}?" if close else ""
+
+
 def main(args: Sequence[str] | None = None) -> None:
     r"""Runs a command.
 
@@ -97,7 +148,7 @@ def main(args: Sequence[str] | None = None) -> None:
             "configs/demo.yaml"])` is how to train from Python, too.
 
     Raises:
-        SystemExit: If the arguments do not make sense, after one sentence that says why.
+        SystemExit: If something is wrong with what was asked for, after one sentence that says what.
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in ("-h", "--help"):
@@ -106,14 +157,39 @@ def main(args: Sequence[str] | None = None) -> None:
     if args[0] == "--version":
         print(__version__)
         return
+    quiet()
     try:
-        if args[0] in COMMANDS:
-            auto_cli(COMMANDS[args[0]], args=args[1:], prog=f"energy-gans {args[0]}", as_positional=False)
-        else:
-            EnergyGansCLI(args)
+        run(args)
     except (ValueError, OSError, FloatingPointError) as error:
-        # What this package raises is a sentence for the user; anything else is a bug, and shown whole.
+        # What this package raises is a sentence for the user; anything else is a bug, shown whole.
+        if "Union subtypes" in str(error) and " - '" in str(error):
+            sys.exit(f"energy-gans: error: {sentence(str(error))}")
         raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         if Path(__file__).parent not in raised_in.parents:
             raise
         sys.exit(f"energy-gans: error: {error}")
+
+
+def run(args: list[str]) -> None:
+    r"""Runs a command that is not about the program itself."""
+    if args[0] in COMMANDS:
+        prog = f"energy-gans {args[0]}"
+        auto_cli(
+            COMMANDS[args[0]], args=args[1:], prog=prog, as_positional=False, parser_class=OneSentence
+        )
+    elif args[0] in TRAINING:
+        EnergyGansCLI(args)
+    else:
+        close = difflib.get_close_matches(args[0], [*TRAINING, *COMMANDS], n=1)
+        raise ValueError(
+            f"There is no command {args[0]!r}."
+            + (f" Did you mean {close[0]!r}?" if close else " `energy-gans --help` lists them.")
+        )
+
+
+def quiet() -> None:
+    r"""Leaves out what Lightning says that no user of this package can act on."""
+    for words in NOISE:
+        warnings.filterwarnings("ignore", message=f".*{words}.*")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).addFilter(lambda r: not any(w in r.getMessage() for w in NOISE))

@@ -48,7 +48,7 @@ class Checkpoints(Checkpoint):
 
     def save_last(self, trainer: Trainer) -> None:
         if self.saved_step != trainer.global_step:
-            trainer.save_checkpoint(self.path(trainer, "last"))
+            trainer.save_checkpoint(self.path(trainer, "last"), weights_only=False)
             self.saved_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -86,7 +86,7 @@ class Checkpoints(Checkpoint):
         sign = 1 if self.mode == "min" else -1
         if self.best is None or sign * value < sign * self.best:
             self.best = value
-            trainer.save_checkpoint(self.path(trainer, "best"))
+            trainer.save_checkpoint(self.path(trainer, "best"), weights_only=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.save_last(trainer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -91,11 +92,24 @@ def load_model(path: str | os.PathLike) -> GenerativeModule:
             "give that the networks."
         )
     try:
-        model = GenerativeModule.load_from_checkpoint(
+        model = known_method(class_path).load_from_checkpoint(
             path, map_location="cpu", weights_only=True
         )
-    except (ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: {error}"
         ) from error
     return model.eval()
+
+
+def known_method(class_path: str) -> type[GenerativeModule]:
+    r"""Returns the method of a class path, among those that are imported: a file may not import.
+
+    Raises:
+        ValueError: If the class path is not that of an imported method.
+    """
+    module, _, name = class_path.rpartition(".")
+    known = getattr(sys.modules.get(module), name, None)
+    if not (isinstance(known, type) and issubclass(known, GenerativeModule)):
+        raise ValueError("it is no method of this package, nor of a module that is imported")
+    return known

@@ -136,9 +136,11 @@ class TensorDataModule(LightningDataModule):
                 f"'batch_size' is that of all processes together: it should be a multiple of their "
                 f"number, {world_size}, got {self.batch_size}."
             )
-        return StepOrder(
-            length, self.batch_size, self.seed, lambda: self.trainer.global_step, rank, world_size
-        )
+        return StepOrder(length, self.batch_size, self.seed, self.step, rank, world_size)
+
+    def step(self) -> int:
+        r"""Returns the number of steps that were made: none, without a trainer."""
+        return 0 if self.trainer is None else self.trainer.global_step
 
     def processes(self) -> tuple[int, int]:
         r"""Returns the index of this process and the number of them: one, without a trainer."""

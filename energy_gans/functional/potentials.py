@@ -29,6 +29,8 @@ from collections.abc import Callable
 from torch import Tensor
 from typing import Literal
 
+from .kernels import squared_distances
+
 Kernel = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -103,6 +105,26 @@ def interaction_energy(
         )
     mean = Tensor.mean if estimator == "v" else mean_of_distinct_pairs
     return (mean(kernel(y, y)) + mean(kernel(x, x))) / 2 - kernel(y, x).mean()
+
+
+def energy_distance(y: Tensor, x: Tensor) -> Tensor:
+    r"""Returns the squared energy distance, the unbiased estimate of
+
+    .. math:: 2 \mathbb{E} \|y - x\| - \mathbb{E} \|y - y'\| - \mathbb{E} \|x - x'\|
+
+    which is twice the interaction energy of the kernel :math:`-r`, and needs no parameter.
+
+    References:
+        Energy Statistics: A Class of Statistics Based on Distances (Székely and Rizzo, 2013)
+
+    Arguments:
+        y: The real samples, with shape :math:`(N, *)`.
+        x: The generated samples, with shape :math:`(M, *)`.
+
+    Returns:
+        The squared distance, a scalar, in data units.
+    """
+    return 2 * interaction_energy(y, x, lambda a, b: -squared_distances(a, b).sqrt(), "u")
 
 
 def mean_of_distinct_pairs(k: Tensor) -> Tensor:

@@ -12,9 +12,11 @@ sample of it. Noise is drawn for the global batch and shared out alike; charges 
 
 from __future__ import annotations
 
+import pickle
+import warnings
+
 import torch
 import torch.nn as nn
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from lightning.pytorch import LightningModule
@@ -45,6 +47,7 @@ class GenerativeModule(LightningModule):
         accumulate: Into how many parts a minibatch is cut for the backward pass, to save memory.
             Potentials are still those of the whole minibatch.
         gradient_clip_norm: The gradient's largest norm, per optimizer, or `None`.
+        initial_weights: A checkpoint whose weights a new run starts from, or `None`.
         channels_last: Whether images and convolutions are stored channels last, which is faster.
 
     Raises:
@@ -58,6 +61,7 @@ class GenerativeModule(LightningModule):
         accumulate: int = 1,
         gradient_clip_norm: float | None = None,
         channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -75,6 +79,7 @@ class GenerativeModule(LightningModule):
         self.discriminator_steps = discriminator_steps
         self.accumulate = accumulate
         self.gradient_clip_norm = gradient_clip_norm
+        self.initial_weights = initial_weights
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.averaged: AveragedModel | None = None
         self.seed = torch.initial_seed()
@@ -237,6 +242,21 @@ class GenerativeModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         self.to(memory_format=self.memory_format)
+        if stage == "fit" and self.initial_weights and self.trainer.ckpt_path is None:
+            self.load_initial_weights(self.initial_weights)
+
+    def load_initial_weights(self, path: str) -> None:
+        r"""Loads the networks, not their moving average, from a checkpoint."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+            missing, _ = self.load_state_dict(state, strict=False)
+        except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
+            ) from error
+        missing = [name for name in missing if not name.startswith("averaged.")]
+        if missing:
+            raise ValueError(f"'initial_weights' = {path!r} lacks {missing[0]!r}.")
 
     def optimizer_list(self) -> list[LightningOptimizer]:
         r"""The optimizers, always a list."""

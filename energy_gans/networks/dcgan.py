@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch.nn as nn
 from torch import Tensor
+from typing import Literal
 
 LARGEST_BASE = 7
 
@@ -90,10 +91,12 @@ class DCGANDiscriminator(nn.Module):
         size: The width and height of the image, in pixels.
         width: The number of maps after the first layer; it doubles with every halving of the size.
         out_features: The number of outputs :math:`F`.
-        first_norm: Whether the first layer, too, is followed by batch norm.
+        norm: Which layers are followed by batch norm: `"all"`, the `"inner"` ones as in the paper,
+            that is all but the first and the last, or `"none"`. Where real and generated images pass
+            separately, batch norm hides from the discriminator what all of a batch has in common.
 
     Raises:
-        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7, or `norm` is unknown.
     """
 
     def __init__(
@@ -102,16 +105,18 @@ class DCGANDiscriminator(nn.Module):
         size: int = 64,
         width: int = 64,
         out_features: int = 1,
-        first_norm: bool = False,
+        norm: Literal["all", "inner", "none"] = "inner",
     ) -> None:
         super().__init__()
+        if norm not in ("all", "inner", "none"):
+            raise ValueError(f"'norm' should be 'all', 'inner' or 'none', got {norm!r}.")
         base, count = halvings(size)
         maps = [channels] + [width * 2**i for i in range(count)]
         layers: list[nn.Module] = []
         for i, (before, after) in enumerate(zip(maps[:-1], maps[1:], strict=True)):
-            norm = i > 0 or first_norm
-            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=not norm))
-            if norm:
+            normed = norm == "all" or (norm == "inner" and i > 0)
+            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=not normed))
+            if normed:
                 layers.append(nn.BatchNorm2d(after))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         layers.append(nn.Conv2d(maps[-1], out_features, base))

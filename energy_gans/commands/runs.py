@@ -1,0 +1,72 @@
+r"""Run directories: what training leaves behind, read back."""
+
+from __future__ import annotations
+
+import csv
+
+from collections.abc import Mapping
+from jsonargparse import ArgumentParser
+from lightning.pytorch import LightningDataModule
+from pathlib import Path
+
+Curves = dict[str, tuple[list[float], list[float]]]
+
+
+class Run:
+    r"""Creates a view of a run's directory: `config.yaml`, `metrics.csv`, `checkpoints/`.
+
+    Arguments:
+        directory: The directory, or one that holds several: then the newest in it is taken.
+
+    Raises:
+        FileNotFoundError: If there is no run.
+    """
+
+    def __init__(self, directory: str) -> None:
+        found = sorted(
+            {p.parent for p in Path(directory).glob("**/config.yaml")},
+            key=lambda p: (p / "config.yaml").stat().st_mtime,
+        )
+        if not found:
+            raise FileNotFoundError(
+                f"'run' = {directory!r} should be a run's directory: it holds no config.yaml."
+            )
+        self.directory = found[-1]
+
+    def checkpoint(self, name: str = "last") -> Path:
+        r"""Returns the path of a checkpoint: `"last"` or `"best"`."""
+        path = self.directory / "checkpoints" / f"{name}.ckpt"
+        if not path.is_file():
+            raise FileNotFoundError(f"The run {self.directory} has no checkpoint {path.name} yet.")
+        return path
+
+    def data(self) -> LightningDataModule:
+        r"""Returns the run's data module, set up."""
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_subclass_arguments(LightningDataModule, "data")
+        for key in ("seed_everything", "model", "trainer", "ckpt_path", "weights_only"):
+            parser.add_argument(f"--{key}", type=object)
+        config = parser.parse_path(self.directory / "config.yaml")
+        data = parser.instantiate_classes(config).data
+        data.setup()
+        return data
+
+    def curves(self) -> Curves:
+        r"""Returns the steps and the values of every logged number, by name."""
+        path = self.directory / "metrics.csv"
+        if not path.is_file():
+            return {}
+        with path.open(newline="") as file:
+            return curves_of(list(csv.DictReader(file)))
+
+
+def curves_of(rows: list[Mapping[str, str]]) -> Curves:
+    r"""Returns the curves in the rows of a table whose cells may be empty."""
+    curves: Curves = {}
+    for row in rows:
+        for name, value in row.items():
+            if name not in ("epoch", "step") and value:
+                steps, values = curves.setdefault(name, ([], []))
+                steps.append(float(row["step"]))
+                values.append(float(value))
+    return curves

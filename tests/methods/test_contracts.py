@@ -1,0 +1,221 @@
+r"""Tests for the three contracts of a training step: steps, randomness, batches."""
+
+import csv
+import multiprocessing
+import os
+import random
+import signal
+import socket
+
+import pytest
+import torch
+
+from collections.abc import Callable
+from pathlib import Path
+from torch import Tensor
+from unittest import mock
+
+from energy_gans.callbacks import EMA, Checkpoints
+from energy_gans.cli import main
+from energy_gans.methods import CoulombGAN
+
+Arguments = Callable[..., list[str]]
+context = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def preloaded() -> None:
+    context.set_forkserver_preload(["energy_gans.cli"])
+
+
+def spawn(function: Callable, *args: object) -> int:
+    r"""Returns the exit code of a function in a process of its own."""
+    process = context.Process(target=function, args=args)
+    process.start()
+    process.join(120)
+    return process.exitcode
+
+
+def train(args: list[str], fatal_step: int | None = None) -> None:
+    r"""Trains, and dies by SIGKILL amidst a step: the generator has moved, the discriminator not."""
+    torch.set_num_threads(1)
+    losses = CoulombGAN.discriminator_losses
+
+    def die(self: CoulombGAN, x: Tensor, y: Tensor) -> object:
+        if self.global_step == fatal_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return losses(self, x, y)
+
+    with mock.patch.object(CoulombGAN, "discriminator_losses", die):
+        main(args)
+
+
+def last(folder: Path) -> dict:
+    r"""Returns the contents of the newest last checkpoint in a folder of runs."""
+    paths = sorted(folder.glob("version_*/checkpoints/last.ckpt"), key=os.path.getmtime)
+    return torch.load(paths[-1], weights_only=True)
+
+
+def assert_same(a: object, b: object) -> None:
+    r"""Asserts that nested containers of tensors are equal, bit for bit."""
+    if isinstance(a, Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b)
+        for u, v in zip(a, b, strict=True):
+            assert_same(u, v)
+    else:
+        assert a == b
+
+
+# The step contract
+
+
+@pytest.mark.parametrize("steps_of_discriminator, updates", [(1, 1), (3, 1), (2, 2)])
+def test_everything_counts_the_same_steps(
+    tiny: Arguments, tmp_path: Path, steps_of_discriminator: int, updates: int
+) -> None:
+    seen: list[int] = []
+    saved: list[int] = []
+    make_step, save_last = EMA.on_train_batch_end, Checkpoints.save_last
+
+    def watch(self: EMA, trainer: object, *args: object) -> None:
+        seen.append(trainer.global_step)
+        make_step(self, trainer, *args)
+
+    def watch_saving(self: Checkpoints, trainer: object) -> None:
+        saved.append(trainer.global_step)
+        save_last(self, trainer)
+
+    with (
+        mock.patch.object(EMA, "on_train_batch_end", watch),
+        mock.patch.object(Checkpoints, "save_last", watch_saving),
+    ):
+        main(
+            tiny(
+                "--trainer.max_steps=12",
+                "--data.init_args.batch_size=48",
+                f"--model.init_args.discriminator_steps={steps_of_discriminator}",
+                f"--model.init_args.updates_per_step={updates}",
+                points=True,
+            )
+        )
+    assert seen == list(range(1, 13))
+    assert saved == [3, 6, 9, 12, 12]
+    checkpoint = last(tmp_path / "tiny")
+    assert checkpoint["global_step"] == 12
+    assert checkpoint["state_dict"]["averaged.n_averaged"] == 12
+    assert checkpoint["lr_schedulers"][0]["last_epoch"] == 12
+    for optimizer, count in zip(
+        checkpoint["optimizer_states"], (updates, updates * steps_of_discriminator), strict=True
+    ):
+        assert {int(state["step"]) for state in optimizer["state"].values()} == {12 * count}
+    with (tmp_path / "tiny" / "version_0" / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["train/loss_d"]]
+    assert [int(row["step"]) for row in rows] == [2, 5, 8, 11]
+
+
+# The randomness contract
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny: Arguments, tmp_path: Path) -> None:
+    assert spawn(train, tiny(name="whole")) == 0
+    fatal_steps = sorted(random.Random(0).sample(range(4, 24), 5))
+    for i, step in enumerate(fatal_steps):
+        more = [] if i == 0 else ["--ckpt_path=last"]
+        assert spawn(train, tiny(*more, name="killed"), step) == -signal.SIGKILL
+    assert spawn(train, tiny("--ckpt_path=last", name="killed")) == 0
+    whole, killed = last(tmp_path / "whole"), last(tmp_path / "killed")
+    assert whole["global_step"] == killed["global_step"] == 24
+    for key in ("state_dict", "optimizer_states", "lr_schedulers"):
+        assert_same(whole[key], killed[key])
+
+
+def test_another_seed_is_another_run(tiny: Arguments, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        main(tiny("--trainer.max_steps=2", f"--seed_everything={seed}", points=True, name=str(seed)))
+    one, two = (last(tmp_path / name)["state_dict"] for name in ("1", "2"))
+    assert not torch.equal(one["generator.0.weight"], two["generator.0.weight"])
+
+
+def test_observers_do_not_change_what_is_learned(tiny: Arguments, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=8", points=True, name="watched"))
+    main(
+        tiny(
+            "--trainer.max_steps=8", "--trainer.limit_val_batches=0", points=True, name="unwatched"
+        )
+    )
+    watched, unwatched = (last(tmp_path / name) for name in ("watched", "unwatched"))
+    assert_same(watched["state_dict"], unwatched["state_dict"])
+
+
+# The batch contract
+
+
+def train_as(
+    rank: int, world_size: int, port: int, args: list[str], gradients: str, queue: object = None
+) -> None:
+    r"""Trains as one of several processes; the first saves the gradients of its first step."""
+    torch.set_num_threads(1)
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(world_size),
+        "LOCAL_RANK": str(rank),
+        "NODE_RANK": "0",
+    }
+    found: list[Tensor] = []
+
+    def look(self: CoulombGAN, optimizer: torch.optim.Optimizer) -> None:
+        if self.global_step == 0 and rank == 0:
+            found.extend(p.grad.clone() for g in optimizer.param_groups for p in g["params"])
+            torch.save(found, gradients)
+
+    with mock.patch.object(CoulombGAN, "on_before_optimizer_step", look):
+        main(args)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.mark.parametrize("updates", [1, 2])
+def test_two_processes_with_half_the_batch_are_one_with_the_whole(
+    tiny: Arguments, tmp_path: Path, updates: int
+) -> None:
+    options = [
+        "--trainer.max_steps=5",
+        "--data.init_args.batch_size=64",
+        f"--model.init_args.updates_per_step={updates}",
+    ]
+    for world_size in (1, 2):
+        name = f"{world_size}_processes"
+        strategy = [] if world_size == 1 else ["--trainer.strategy=ddp_find_unused_parameters_true"]
+        args = tiny(
+            *options, f"--trainer.devices={world_size}", *strategy, points=True, name=name
+        )
+        port = free_port()
+        processes = [
+            context.Process(
+                target=train_as, args=(rank, world_size, port, args, str(tmp_path / f"{name}.pt"))
+            )
+            for rank in range(world_size)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(120)
+        assert [process.exitcode for process in processes] == [0] * world_size
+    one, two = (torch.load(tmp_path / f"{w}_processes.pt") for w in (1, 2))
+    for a, b in zip(one, two, strict=True):
+        assert (a - b).norm() <= 1e-5 * a.norm()
+    one, two = (last(tmp_path / f"{w}_processes")["state_dict"] for w in (1, 2))
+    for name in one:
+        a, b = one[name].double(), two[name].double()
+        assert (a - b).norm() <= 1e-5 * a.norm()
