@@ -10,14 +10,14 @@ import re
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 import yaml
-from collections.abc import Callable, Sequence
 from jsonargparse import ArgumentParser, Namespace, auto_cli
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from pathlib import Path
-from typing import Any, NoReturn
 
 from . import __version__
 from .callbacks import NonFiniteGuard, StepProgress
@@ -46,7 +46,13 @@ workbench:
 """
 
 # What Lightning says that no user of this package can act on.
-NOISE = ("litlogger", "LeafSpec", "args parameter is intended", "does not have many workers", "TPU available")
+NOISE = (
+    "litlogger",
+    "LeafSpec",
+    "args parameter is intended",
+    "does not have many workers",
+    "TPU available",
+)
 
 
 class OneSentence(ArgumentParser):
@@ -74,7 +80,7 @@ class EnergyGansCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             parser_class=TrainingParser,
-            parser_kwargs={name: {"allow_abbrev": False} for name in TRAINING},
+            parser_kwargs={"allow_abbrev": False},
             save_config_kwargs={"overwrite": True},
             args=list(args),
         )
@@ -86,7 +92,9 @@ class EnergyGansCLI(LightningCLI):
             return
         if config.ckpt_path == "last":
             config.ckpt_path = str(find_last(runs_folder(config.trainer)))
-        given = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=False, skip_none=False))
+        given = yaml.safe_load(
+            self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
+        )
         given = given[self.config.subcommand]
         seed = given["seed_everything"] if self.config.subcommand == "fit" else None
         check_unchanged(config.ckpt_path, given["model"], given["data"], seed)
@@ -116,9 +124,18 @@ def sentence(message: str) -> str:
         return message
     keys = re.findall(r"Parser key \"([^\"]+)\"", message)
     classes = re.findall(r"given class_path '([^']+)'", message)
-    skipped = ("Parser key", "Does not validate", "Subtypes:", "Errors:", "Given value", "Expected a <class 'NoneType'>")
+    skipped = (
+        "Parser key",
+        "Does not validate",
+        "Subtypes:",
+        "Errors:",
+        "Given value",
+        "Expected a <class 'NoneType'>",
+    )
     lines = [line.strip(" -") for line in message.splitlines()]
-    told = [s for s in lines if s and not s.startswith((*skipped, "Problem with given class_path"))]
+    told = [
+        s for s in lines if s and not s.startswith((*skipped, "Problem with given class_path"))
+    ]
     where = ".".join(keys) + (f" ({classes[-1]})" if classes else "")
     text = f"{where}: {' '.join(told)}" if where else " ".join(told)
     return text + nearest(text, classes)
@@ -175,7 +192,11 @@ def run(args: list[str]) -> None:
     if args[0] in COMMANDS:
         prog = f"energy-gans {args[0]}"
         auto_cli(
-            COMMANDS[args[0]], args=args[1:], prog=prog, as_positional=False, parser_class=OneSentence
+            COMMANDS[args[0]],
+            args=args[1:],
+            prog=prog,
+            as_positional=False,
+            parser_class=OneSentence,
         )
     elif args[0] in TRAINING:
         EnergyGansCLI(args)

@@ -1,10 +1,10 @@
 r"""Fixtures that several test modules share."""
 
-import pytest
-import yaml
-
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+import yaml
 
 TINY = """
 seed_everything: 3

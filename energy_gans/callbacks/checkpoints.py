@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from ..functional.checks import check_count
 
 
 class Checkpoints(Checkpoint):
@@ -33,8 +36,7 @@ class Checkpoints(Checkpoint):
         monitor: str | None = "val/energy",
         mode: Literal["min", "max"] = "min",
     ) -> None:
-        if every_n_steps < 1:
-            raise ValueError(f"'every_n_steps' should be at least 1, got {every_n_steps!r}.")
+        check_count("every_n_steps", every_n_steps)
         self.every_n_steps, self.monitor, self.mode = every_n_steps, monitor, mode
         self.best: float | None = None
         self.saved_step = -1
@@ -73,7 +75,7 @@ class Checkpoints(Checkpoint):
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.training and trainer.state.fn != "fit":
+        if trainer.sanity_checking or (not trainer.training and trainer.state.fn != "fit"):
             return
         if self.monitor is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from ..functional.checks import check_count
 from ..metrics import ModeCoverage
 
 
@@ -18,8 +19,7 @@ class MixtureCoverage(Callback):
     """
 
     def __init__(self, n: int = 10_000) -> None:
-        if n < 1:
-            raise ValueError(f"'n' should be at least 1, got {n!r}.")
+        check_count("n", n)
         self.n = n
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

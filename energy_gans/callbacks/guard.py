@@ -6,6 +6,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from ..functional.checks import check_count
+
 
 class NonFiniteGuard(Callback):
     r"""Stops at the first loss that is not finite, and saves nothing from then on.
@@ -21,8 +23,7 @@ class NonFiniteGuard(Callback):
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
-        if every_n_steps < 1:
-            raise ValueError(f"'every_n_steps' should be at least 1, got {every_n_steps!r}.")
+        check_count("every_n_steps", every_n_steps)
         self.every_n_steps = every_n_steps
         self.recent: list[tuple[int, dict[str, Tensor]]] = []
 

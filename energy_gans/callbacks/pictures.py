@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import torch
-from collections.abc import Callable, Mapping, Sequence
 from matplotlib.figure import Figure
-from pathlib import Path
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
@@ -42,16 +42,22 @@ def field_picture(
 
     Arguments:
         potential: The potential, from :math:`(B, 2)` to :math:`(B)`, or `None` to leave it out.
-        real: The real points, with shape :math:`(N, 2)`.
+        real: The real points, with shape :math:`(N, 2)`; there may be none.
         generated: The generated points, with shape :math:`(M, 2)`.
     """
-    low, high = real.amin(0), real.amax(0)
+    seen = real if len(real) else generated
+    low, high = seen.amin(0), seen.amax(0)
     margin = 0.15 * (high - low).max()
-    extent = [v for a, b in zip(low - margin, high + margin, strict=True) for v in (a.item(), b.item())]
+    extent = [
+        v for a, b in zip(low - margin, high + margin, strict=True) for v in (a.item(), b.item())
+    ]
     figure = Figure(figsize=(11 if potential else 5.5, 5.4), layout="constrained")
     axes = figure.subplots(1, 2 if potential else 1, squeeze=False)[0]
-    axes[0].scatter(*real.cpu().T, s=3, c=REAL, alpha=0.4, linewidths=0, label="real")
-    axes[0].scatter(*generated.cpu().T, s=3, c=GENERATED, alpha=0.6, linewidths=0, label="generated")
+    if len(real):
+        axes[0].scatter(*real.cpu().T, s=3, c=REAL, alpha=0.4, linewidths=0, label="real")
+    axes[0].scatter(
+        *generated.cpu().T, s=3, c=GENERATED, alpha=0.6, linewidths=0, label="generated"
+    )
     axes[0].legend(loc="upper right", markerscale=4)
     axes[0].set_title("samples")
     if potential:
@@ -82,7 +88,9 @@ def draw_potential(
     figure.colorbar(image, ax=axis, shrink=0.85)
     every = (slice(4, None, 8), slice(4, None, 8))
     arrows = force.reshape(*u.shape, 2)[every]
-    axis.quiver(u[every], v[every], arrows[..., 0], arrows[..., 1], color="k", alpha=0.5, width=2e-3)
+    axis.quiver(
+        u[every], v[every], arrows[..., 0], arrows[..., 1], color="k", alpha=0.5, width=2e-3
+    )
     axis.set_title("learned potential and force")
 
 

@@ -2,13 +2,15 @@ r"""Pictures of samples while a model trains."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from pathlib import Path
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
+from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from .pictures import field_picture, image_grid, write_picture
 
@@ -26,10 +28,8 @@ class SamplePictures(Callback):
     """
 
     def __init__(self, every_n_steps: int = 1000, n: int = 64, seed: int = 0) -> None:
-        if every_n_steps < 1 or n < 1:
-            raise ValueError(
-                f"'every_n_steps' and 'n' should be at least 1, got {every_n_steps!r} and {n!r}."
-            )
+        check_count("every_n_steps", every_n_steps)
+        check_count("n", n)
         self.every_n_steps, self.n, self.seed = every_n_steps, n, seed
 
     def on_train_batch_end(
@@ -43,9 +43,7 @@ class SamplePictures(Callback):
                 log_picture(logger, "samples", picture, trainer.global_step)
 
 
-def samples_picture(
-    model: GenerativeModule, data: object, n: int, seed: int = 0
-) -> Image.Image:
+def samples_picture(model: GenerativeModule, data: object, n: int, seed: int = 0) -> Image.Image:
     r"""Returns a picture of a model's samples, in the way that suits the data's shape.
 
     Arguments:
@@ -68,7 +66,9 @@ def samples_picture(
             real,
             x.cpu(),
         )
-    raise ValueError(f"Pictures are made of images and of points in the plane, not of {tuple(x.shape)}.")
+    raise ValueError(
+        f"Pictures are made of images and of points in the plane, not of {tuple(x.shape)}."
+    )
 
 
 def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:

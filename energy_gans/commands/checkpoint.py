@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from pathlib import Path
-from typing import Any
 
 from ..methods import GenerativeModule
 
@@ -35,7 +35,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:
             part.unlink(missing_ok=True)
             kept = "The previous one is as it was." if path.exists() else "There is none yet."
-            raise OSError(f"The checkpoint {path} could not be written: {error}. {kept}") from error
+            raise OSError(
+                f"The checkpoint {path} could not be written: {error}. {kept}"
+            ) from error
 
     def load_checkpoint(
         self, path: str | os.PathLike, map_location: Any = None, weights_only: bool | None = None
@@ -56,10 +58,19 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"'ckpt_path' should be a checkpoint file, and {str(path)!r} is none.")
+        raise FileNotFoundError(
+            f"'ckpt_path' should be a checkpoint file, and {str(path)!r} is none."
+        )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} can not be read: it is truncated, or no checkpoint. ({reason})"

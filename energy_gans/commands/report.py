@@ -15,9 +15,9 @@ References:
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
-from pathlib import Path
 from torch import Tensor
 
 from ..callbacks.pictures import curves_picture, write_picture
@@ -97,7 +97,9 @@ def markdown(measures: dict[str, dict[str, float]]) -> str:
     r"""Returns a table in Markdown, a row for each set of samples."""
     names = list(next(iter(measures.values())))
     lines = [["", *names], ["---"] * (len(names) + 1)]
-    lines += [[row, *(f"{values[name]:.4g}" for name in names)] for row, values in measures.items()]
+    lines += [
+        [row, *(f"{values[name]:.4g}" for name in names)] for row, values in measures.items()
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 

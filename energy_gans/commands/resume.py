@@ -3,7 +3,6 @@ r"""Going on with a run: finding its last checkpoint, and making sure that it is
 from __future__ import annotations
 
 import os
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any

@@ -3,11 +3,11 @@ r"""Run directories: what training leaves behind, read back."""
 from __future__ import annotations
 
 import csv
-
 from collections.abc import Mapping
+from pathlib import Path
+
 from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule
-from pathlib import Path
 
 Curves = dict[str, tuple[list[float], list[float]]]
 

@@ -3,12 +3,13 @@ r"""`energy-gans sample`: samples of a checkpoint, as a picture or as an array."
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import torch
-from pathlib import Path
 
 from ..callbacks.pictures import field_picture, image_grid, write_picture
+from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from .checkpoint import load_model
 
@@ -33,8 +34,8 @@ def sample(
         overwrite: Whether `out` may exist.
     """
     path = checked_output(out, overwrite)
-    if n < 1 or batch_size < 1:
-        raise ValueError(f"'n' and 'batch_size' should be at least 1, got {n} and {batch_size}.")
+    check_count("n", n)
+    check_count("batch_size", batch_size)
     x = draw(load_model(ckpt_path), n, seed, batch_size)
     if path.suffix == ".npz":
         part = path.with_name(path.name + ".part")
@@ -76,7 +77,9 @@ def checked_output(out: str, overwrite: bool) -> Path:
     if path.suffix not in (".png", ".npz"):
         raise ValueError(f"'out' should end in .png or .npz, got {out!r}.")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"'out' = {out!r} exists: choose another name, or add --overwrite true.")
+        raise FileExistsError(
+            f"'out' = {out!r} exists: choose another name, or add --overwrite true."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,12 +11,14 @@ time; images become floats in [-1, 1] on the device.
 
 from __future__ import annotations
 
-import torch
 from collections.abc import Callable, Iterator
+
+import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from ..functional import keyed_generator
+from ..functional.checks import check_count
 
 Batch = tuple[Tensor, Tensor]
 
@@ -94,8 +96,7 @@ class TensorDataModule(LightningDataModule):
 
     def __init__(self, batch_size: int) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"'batch_size' should be at least 1, got {batch_size!r}.")
+        check_count("batch_size", batch_size)
         self.save_hyperparameters()
         self.batch_size = batch_size
         self.seed = torch.initial_seed()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import importlib.resources
+from typing import Literal
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
-from typing import Literal
 
 from .base import Batch, TensorDataModule, pad_to
 

@@ -2,9 +2,9 @@ r"""Folders of images, read from disk by workers: for sets that do not fit in me
 
 from __future__ import annotations
 
-import torch
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets

@@ -8,13 +8,12 @@ then read like any other set.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-from collections.abc import Sequence
-from torch import Tensor
 
 from ..functional import keyed_generator
-from ..functional.kernels import check_positive
+from ..functional.checks import check_count, check_positive
 from .base import Batch, TensorDataModule
 
 
@@ -51,8 +50,7 @@ class GaussianMixture(TensorDataModule):
             raise ValueError(
                 f"'weights' should be {len(means)} non-negative numbers, one a mode, got {weights!r}."
             )
-        if samples < 1:
-            raise ValueError(f"'samples' should be at least 1, got {samples!r}.")
+        check_count("samples", samples)
         self.means = torch.tensor(means, dtype=torch.float32)
         self.std = std
         self.weights = torch.tensor(weights, dtype=torch.float32) / sum(weights)

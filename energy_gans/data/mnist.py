@@ -2,8 +2,9 @@ r"""MNIST and FashionMNIST: 60,000 and 10,000 grey images of 28x28 pixels in ten
 
 from __future__ import annotations
 
-import torchvision
 from pathlib import Path
+
+import torchvision
 
 from .base import Batch, TensorDataModule, pad_to
 

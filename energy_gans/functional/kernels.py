@@ -11,12 +11,13 @@ large sums, which half precision does not survive.
 
 from __future__ import annotations
 
-import math
-
-import torch
 from collections.abc import Sequence
 from functools import reduce
+
+import torch
 from torch import Tensor
+
+from .checks import check_positive
 
 # Below this fraction of |a|^2 + |b|^2, r^2 is recomputed from a - b: the matrix form has lost
 # about 24 of float64's 53 bits there, so what it returns is still good to 1e-7 elsewhere.
@@ -146,9 +147,3 @@ def gaussian(a: Tensor, b: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tens
         check_positive("bandwidths", sigma)
     r2 = squared_distances(a, b)
     return torch.stack([torch.exp(-r2 / (2 * sigma**2)) for sigma in bandwidths]).mean(0)
-
-
-def check_positive(name: str, value: float) -> None:
-    r"""Raises a `ValueError` that names the argument unless `value` is positive and finite."""
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name!r} should be positive and finite, got {value!r}.")

@@ -24,10 +24,11 @@ References:
 
 from __future__ import annotations
 
-import torch
 from collections.abc import Callable
-from torch import Tensor
 from typing import Literal
+
+import torch
+from torch import Tensor
 
 from .kernels import squared_distances
 

@@ -8,8 +8,9 @@ changes what the training draws.
 
 from __future__ import annotations
 
-import torch
 import zlib
+
+import torch
 
 
 def fold(seed: int, *keys: int | str) -> int:

@@ -12,21 +12,21 @@ sample of it. Noise is drawn for the global batch and shared out alike; charges 
 
 from __future__ import annotations
 
-import pickle
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn as nn
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 
-from ..functional import fold, keyed_generator, warmed_decay
-from ..functional.kernels import check_positive
+from ..functional import fold, keyed_generator
+from ..functional.checks import check_count, check_positive
+from .averaging import MovingAverage
+from .handling import evaluating, load_weights
 
 # Networks are hyper-parameters here, on purpose: the CLI stores how they were made, not what they
 # are, and a checkpoint rebuilds its model from that.
@@ -65,14 +65,9 @@ class GenerativeModule(LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        counts = {
-            "updates_per_step": updates_per_step,
-            "discriminator_steps": discriminator_steps,
-            "accumulate": accumulate,
-        }
-        for name, value in counts.items():
-            if value < 1:
-                raise ValueError(f"{name!r} should be at least 1, got {value!r}.")
+        check_count("updates_per_step", updates_per_step)
+        check_count("discriminator_steps", discriminator_steps)
+        check_count("accumulate", accumulate)
         if gradient_clip_norm is not None:
             check_positive("gradient_clip_norm", gradient_clip_norm)
         self.updates_per_step = updates_per_step
@@ -81,7 +76,7 @@ class GenerativeModule(LightningModule):
         self.gradient_clip_norm = gradient_clip_norm
         self.initial_weights = initial_weights
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.averaged: AveragedModel | None = None
+        self.averaged: MovingAverage | None = None
         self.seed = torch.initial_seed()
         self.random = torch.Generator()
         self.checked = False
@@ -121,8 +116,8 @@ class GenerativeModule(LightningModule):
         Arguments:
             n: The number of samples.
             label: Their labels, with shape :math:`(n)`, for class-conditional models.
-            random: The generator to draw from, or `None` for a new one of arbitrary seed. One seed
-                gives the same samples for every `n` up to the one asked for and on every step.
+            random: The generator to draw from, or `None` for a new one of arbitrary seed. A generator
+                that is seeded anew gives the same latents at every step of the training.
 
         Returns:
             The samples, with shape :math:`(n, *)`; images are clipped to [-1, 1].
@@ -140,27 +135,14 @@ class GenerativeModule(LightningModule):
             x = self.generate(network, n, random)
         return x.clamp(-1, 1) if x.ndim == 4 else x
 
-    def average(self, decay: float) -> AveragedModel:
-        r"""Starts a moving average of the sampled network, or returns the one there is.
+    def average(self, decay: float) -> MovingAverage:
+        r"""Starts a moving average of the sampled network, or gives the one there is a new decay.
 
         The average is a part of the model: it is saved, loaded and sampled with it.
-
-        Arguments:
-            decay: The decay that is approached, see :func:`energy_gans.functional.warmed_decay`.
         """
-
-        def lerp(averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
-            # n = 1 at the first call: AveragedModel's own first update is a copy.
-            weight = 1 - warmed_decay(decay, int(n) - 1)
-            if averaged[0].is_floating_point():
-                torch._foreach_lerp_(averaged, current, weight)
-            else:
-                torch._foreach_copy_(averaged, current)
-
         if self.averaged is None:
-            self.averaged = AveragedModel(self.sampled_network, use_buffers=True)
-            self.averaged.requires_grad_(False)
-        self.averaged.multi_avg_fn = lerp
+            self.averaged = MovingAverage(self.sampled_network, decay)
+        self.averaged.decay = decay
         return self.averaged
 
     # The step
@@ -175,7 +157,9 @@ class GenerativeModule(LightningModule):
             y = y.contiguous(memory_format=self.memory_format)
         self.random.manual_seed(fold(self.seed, "noise", self.global_step))
         torch.manual_seed(fold(self.seed, "networks", self.global_step, self.global_rank))
-        labels = [None] * self.updates_per_step if label is None else label.chunk(self.updates_per_step)
+        labels = (
+            [None] * self.updates_per_step if label is None else label.chunk(self.updates_per_step)
+        )
         with self.counted_once():
             for part, part_label in zip(y.chunk(self.updates_per_step), labels, strict=True):
                 losses = self.update(part, part_label)
@@ -243,20 +227,7 @@ class GenerativeModule(LightningModule):
     def setup(self, stage: str) -> None:
         self.to(memory_format=self.memory_format)
         if stage == "fit" and self.initial_weights and self.trainer.ckpt_path is None:
-            self.load_initial_weights(self.initial_weights)
-
-    def load_initial_weights(self, path: str) -> None:
-        r"""Loads the networks, not their moving average, from a checkpoint."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-            missing, _ = self.load_state_dict(state, strict=False)
-        except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
-            raise ValueError(
-                f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
-            ) from error
-        missing = [name for name in missing if not name.startswith("averaged.")]
-        if missing:
-            raise ValueError(f"'initial_weights' = {path!r} lacks {missing[0]!r}.")
+            load_weights(self, self.initial_weights)
 
     def optimizer_list(self) -> list[LightningOptimizer]:
         r"""The optimizers, always a list."""
@@ -304,55 +275,3 @@ class GenerativeModule(LightningModule):
         if averaged and self.averaged is None:
             self.average(decay=0.0)
             self.averaged.to(memory_format=self.memory_format)
-
-
-def weights_and_rest(network: nn.Module) -> list[dict]:
-    r"""Returns two groups of parameters: the weights of dense and (de)convolutional layers, and
-    the rest, which is spared the optimizer's weight decay."""
-    layers = (nn.Linear, nn.modules.conv._ConvNd)
-    weights = [m.weight for m in network.modules() if isinstance(m, layers)]
-    known = {id(w) for w in weights}
-    rest = [p for p in network.parameters() if id(p) not in known]
-    groups = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    r"""Puts a network in evaluation mode for a while."""
-    modes = [(m, m.training) for m in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-@contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    r"""Keeps gradients out of a network's parameters, not out of its inputs, for a while."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    for p in parameters:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in parameters:
-            p.requires_grad_(True)
-
-
-def fitted(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> None:
-    r"""Raises a `ValueError` unless a network runs and gives the shape that is wanted.
-
-    Arguments:
-        check: Evaluates the network.
-        shape: The shape it should give.
-        wanted: The sentence that says so, naming both shapes' config keys.
-    """
-    try:
-        given = tuple(check().shape)
-    except RuntimeError as error:
-        raise ValueError(f"{wanted}, but it fails: {str(error).splitlines()[0]}") from error
-    if given != shape:
-        raise ValueError(f"{wanted}, got {given}.")

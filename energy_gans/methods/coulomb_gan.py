@@ -20,15 +20,16 @@ References:
 
 from __future__ import annotations
 
-import torch
-import torch.nn as nn
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
+
+import torch
+import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from typing import Any
 
 from ..functional import (
     climbing_loss,
@@ -38,9 +39,10 @@ from ..functional import (
     potential,
     potential_loss,
 )
-from ..functional.kernels import check_positive
+from ..functional.checks import check_positive
 from ..functional.potentials import Kernel
-from .base import GenerativeModule, fitted, frozen, weights_and_rest
+from .base import GenerativeModule
+from .handling import fitted, frozen, weights_and_rest
 
 
 class CoulombGAN(GenerativeModule):
@@ -124,9 +126,7 @@ class CoulombGAN(GenerativeModule):
             self.descend(discriminator_optimizer, self.discriminator_losses(x, part))
         x: list[Tensor] = []
         loss_g = self.descend(generator_optimizer, self.generator_losses(len(y), x))
-        loss_d = self.descend(
-            discriminator_optimizer, self.discriminator_losses(torch.cat(x), y)
-        )
+        loss_d = self.descend(discriminator_optimizer, self.discriminator_losses(torch.cat(x), y))
         return {"loss_d": loss_d, "loss_g": loss_g}
 
     def generator_losses(self, n: int, generated: list[Tensor]) -> Iterator[Tensor]:
@@ -139,6 +139,7 @@ class CoulombGAN(GenerativeModule):
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         r"""Yields the discriminator's loss on each part of a minibatch."""
+        x = x.detach()
         attract, repel, kernel = self.gather(y), self.gather(x), self.kernel()
         for y_part, x_part in zip(y.chunk(self.accumulate), x.chunk(self.accumulate), strict=True):
             a_y, a_x = self.smoothed(y_part), self.smoothed(x_part)

@@ -16,6 +16,8 @@ References:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn as nn
 from torch import Tensor
@@ -55,7 +57,7 @@ class CoulombGenerator(nn.Module):
             nn.ReLU(inplace=True),
         )
         layers: list[nn.Module] = []
-        for before, after in zip(maps[:-1], maps[1:], strict=True):
+        for before, after in pairwise(maps):
             deconvolution = nn.ConvTranspose2d(before, after, 5, 2, 2, 1)
             # Variance scaling by 2 over the mean fan, after the paper's code.
             nn.init.xavier_normal_(deconvolution.weight, gain=2**0.5)
@@ -86,7 +88,7 @@ class CoulombDiscriminator(nn.Sequential):
         halvings(size)
         maps = [channels] + [width * 2**i for i in range(4)]
         layers: list[nn.Module] = []
-        for before, after in zip(maps[:-1], maps[1:], strict=True):
+        for before, after in pairwise(maps):
             layers += [
                 nn.Conv2d(before, after, 5, 2, 2),
                 nn.BatchNorm2d(after),

@@ -7,9 +7,11 @@ References:
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Literal
+
 import torch.nn as nn
 from torch import Tensor
-from typing import Literal
 
 LARGEST_BASE = 7
 
@@ -68,7 +70,7 @@ class DCGANGenerator(nn.Module):
         maps = [width * 2**i for i in reversed(range(count))]
         layers = [nn.ConvTranspose2d(latent_dim, maps[0], base, bias=False)]
         layers += [nn.BatchNorm2d(maps[0]), nn.ReLU(inplace=True)]
-        for before, after in zip(maps[:-1], maps[1:], strict=True):
+        for before, after in pairwise(maps):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(after),
@@ -113,7 +115,7 @@ class DCGANDiscriminator(nn.Module):
         base, count = halvings(size)
         maps = [channels] + [width * 2**i for i in range(count)]
         layers: list[nn.Module] = []
-        for i, (before, after) in enumerate(zip(maps[:-1], maps[1:], strict=True)):
+        for i, (before, after) in enumerate(pairwise(maps)):
             normed = norm == "all" or (norm == "inner" and i > 0)
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=not normed))
             if normed:

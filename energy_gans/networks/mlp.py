@@ -2,8 +2,10 @@ r"""Multilayer perceptrons for points in a few dimensions."""
 
 from __future__ import annotations
 
-import torch.nn as nn
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch.nn as nn
 
 
 class MLP(nn.Sequential):
@@ -45,7 +47,7 @@ class MLP(nn.Sequential):
         if min(widths) < 1:
             raise ValueError(f"The widths of an MLP should be at least 1, got {widths}.")
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), activation()]
         super().__init__(*layers[:-1])
         linears = [layer for layer in self if isinstance(layer, nn.Linear)]

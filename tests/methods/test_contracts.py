@@ -6,14 +6,13 @@ import os
 import random
 import signal
 import socket
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
-
-from collections.abc import Callable
-from pathlib import Path
 from torch import Tensor
-from unittest import mock
 
 from energy_gans.callbacks import EMA, Checkpoints
 from energy_gans.cli import main
@@ -137,7 +136,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny: Arguments, tmp_path: P
 
 def test_another_seed_is_another_run(tiny: Arguments, tmp_path: Path) -> None:
     for seed in (1, 2):
-        main(tiny("--trainer.max_steps=2", f"--seed_everything={seed}", points=True, name=str(seed)))
+        main(
+            tiny("--trainer.max_steps=2", f"--seed_everything={seed}", points=True, name=str(seed))
+        )
     one, two = (last(tmp_path / name)["state_dict"] for name in ("1", "2"))
     assert not torch.equal(one["generator.0.weight"], two["generator.0.weight"])
 
@@ -196,10 +197,10 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(
     ]
     for world_size in (1, 2):
         name = f"{world_size}_processes"
-        strategy = [] if world_size == 1 else ["--trainer.strategy=ddp_find_unused_parameters_true"]
-        args = tiny(
-            *options, f"--trainer.devices={world_size}", *strategy, points=True, name=name
+        strategy = (
+            [] if world_size == 1 else ["--trainer.strategy=ddp_find_unused_parameters_true"]
         )
+        args = tiny(*options, f"--trainer.devices={world_size}", *strategy, points=True, name=name)
         port = free_port()
         processes = [
             context.Process(

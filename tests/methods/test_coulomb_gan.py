@@ -1,10 +1,10 @@
 r"""Tests for the energy_gans.methods.coulomb_gan module."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn as nn
-
-from collections.abc import Callable
 from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 from torch.optim import SGD, Adam
@@ -89,24 +89,27 @@ def test_training_is_algorithm_1() -> None:
     ys = batches(fit(fitted, 3), 3)
     plain_loop(looped, ys)
     for p, q in zip(fitted.parameters(), looped.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
 
 
 def test_parts_of_a_minibatch_add_up_to_it() -> None:
-    whole, parts = model(), model(accumulate=4)
+    # Adam would blow rounding errors up where gradients are small.
+    plain = {"generator_optimizer": sgd(1e-3), "discriminator_optimizer": sgd(1e-3)}
+    whole, parts = model(**plain), model(accumulate=4, **plain)
     fit(whole, 5)
     fit(parts, 5)
     for p, q in zip(whole.parameters(), parts.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
 
 
-def test_updates_of_a_step_are_those_of_as_many_steps() -> None:
-    one, four = model(noise_std=0.0), model(updates_per_step=4)
-    fit(one, 1, batch_size=8)
+def test_a_step_makes_the_updates_it_is_asked_for() -> None:
+    zero = {"generator_optimizer": sgd(0.0), "discriminator_optimizer": adam(1e-2)}
+    one, four = model(**zero), model(updates_per_step=4, **zero)
+    fit(one, 4, batch_size=8)
     fit(four, 1, batch_size=32)
-    assert len({id(p) for p in four.parameters()}) == len(list(one.parameters()))
-    for state in four.trainer.optimizers[0].state.values():
-        assert int(state["step"]) == 4
+    steps = [int(next(iter(g.trainer.optimizers[1].state.values()))["step"]) for g in (one, four)]
+    assert steps == [4, 4]
+    assert (one.global_step, four.global_step) == (4, 1)
 
 
 def test_the_discriminator_moves_more_often() -> None:
@@ -177,7 +180,9 @@ def test_gradients_are_clipped() -> None:
     )
     before = [p.detach().clone() for p in gan.discriminator.parameters()]
     fit(gan, 1)
-    moved = sum((p - q).square().sum() for p, q in zip(gan.discriminator.parameters(), before, strict=True))
+    moved = sum(
+        (p - q).square().sum() for p, q in zip(gan.discriminator.parameters(), before, strict=True)
+    )
     assert moved.sqrt().item() == pytest.approx(norm, rel=1e-4)
 
 
@@ -237,7 +242,10 @@ def test_numbers_out_of_range_are_named(options: dict, message: str) -> None:
         ({"latent_dim": 5}, r"generator' should map \(2, 5\) \(latent_dim = 5\).*fails"),
         ({"discriminator": MLP(2, 2, [4])}, r"discriminator' should map.*to \(2, 1\), got \(4,\)"),
         ({"discriminator": MLP(3, 1, [4])}, r"discriminator' should map.*fails: mat1 and mat2"),
-        ({"updates_per_step": 5}, "batch_size' should be a multiple of.*= 5 on each of 1 processes, got 32"),
+        (
+            {"updates_per_step": 5},
+            "batch_size' should be a multiple of.*= 5 on each of 1 processes, got 32",
+        ),
     ],
 )
 def test_networks_that_do_not_fit_are_named(options: dict, message: str) -> None:

@@ -1,0 +1,82 @@
+r"""How methods handle networks of which they know nothing but that they are modules."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+
+def weights_and_rest(network: nn.Module) -> list[dict[str, Any]]:
+    r"""Returns two groups of parameters: the weights of dense and (de)convolutional layers, and
+    the rest, which is spared the optimizer's weight decay."""
+    layers = (nn.Linear, nn.modules.conv._ConvNd)
+    weights = [m.weight for m in network.modules() if isinstance(m, layers)]
+    known = {id(w) for w in weights}
+    rest = [p for p in network.parameters() if id(p) not in known]
+    groups = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    r"""Puts a network in evaluation mode for a while."""
+    modes = [(m, m.training) for m in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    r"""Keeps gradients out of a network's parameters, not out of its inputs, for a while."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+
+
+def load_weights(module: nn.Module, path: str) -> None:
+    r"""Loads the weights of a checkpoint, but for moving averages.
+
+    Raises:
+        ValueError: If it is no checkpoint, or one of other networks.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        missing, _ = module.load_state_dict(state, strict=False)
+    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
+        ) from error
+    missing = [name for name in missing if not name.startswith("averaged.")]
+    if missing:
+        raise ValueError(f"'initial_weights' = {path!r} lacks {missing[0]!r}.")
+
+
+def fitted(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> None:
+    r"""Raises a `ValueError` unless a network runs and gives the shape that is wanted.
+
+    Arguments:
+        check: Evaluates the network.
+        shape: The shape it should give.
+        wanted: The sentence that says so, naming both shapes' config keys.
+    """
+    try:
+        given = tuple(check().shape)
+    except RuntimeError as error:
+        raise ValueError(f"{wanted}, but it fails: {str(error).splitlines()[0]}") from error
+    if given != shape:
+        raise ValueError(f"{wanted}, got {given}.")

@@ -1,0 +1,75 @@
+r"""Tests for the callbacks that look on: ema, samples, coverage, progress."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from PIL import Image
+
+from energy_gans.callbacks import EMA, SamplePictures
+from energy_gans.cli import main
+
+PICTURES = (
+    "{class_path: energy_gans.callbacks.SamplePictures, init_args: {every_n_steps: 2, n: 9}}"
+)
+COVERAGE = "{class_path: energy_gans.callbacks.MixtureCoverage, init_args: {n: 500}}"
+
+
+@pytest.mark.parametrize("points", [True, False])
+def test_pictures_are_written_in_the_run_directory(
+    tiny: Callable, tmp_path: Path, points: bool
+) -> None:
+    main(tiny("--trainer.max_steps=4", f"--trainer.callbacks=[{PICTURES}]", points=points))
+    pictures = sorted((tmp_path / "tiny/version_0/samples").iterdir())
+    assert [p.name for p in pictures] == ["step_00000002.png", "step_00000004.png"]
+    one, two = (Image.open(p).convert("RGB") for p in pictures)
+    assert one.size == two.size
+    assert one.tobytes() != two.tobytes()
+
+
+def test_pictures_go_to_loggers_that_take_images(tiny: Callable) -> None:
+    logged = []
+    with mock.patch(
+        "lightning.pytorch.loggers.CSVLogger.log_image",
+        lambda self, key, images, step: logged.append((key, step)),
+        create=True,
+    ):
+        main(tiny("--trainer.max_steps=4", f"--trainer.callbacks=[{PICTURES}]"))
+    assert logged == [("samples", 2), ("samples", 4)]
+
+
+def test_coverage_is_logged_at_validation(tiny: Callable, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=6", f"--trainer.callbacks=[{COVERAGE}]", points=True))
+    with (tmp_path / "tiny/version_0/metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row.get("val/modes")]
+    assert len(rows) == 1
+    assert 0 <= float(rows[0]["val/share"]) <= 1
+
+
+def test_coverage_needs_a_mixture(tiny: Callable) -> None:
+    with pytest.raises(
+        SystemExit, match="MixtureCoverage needs data with known modes.*EmbeddedDigits"
+    ):
+        main(tiny(f"--trainer.callbacks=[{COVERAGE}]"))
+
+
+def test_progress_counts_steps(tiny: Callable, capsys: pytest.CaptureFixture) -> None:
+    args = tiny("--trainer.max_steps=7", "--trainer.enable_progress_bar=true", points=True)
+    main(args)
+    shown = capsys.readouterr().err
+    assert "7/7" in shown
+    assert "loss_d=" in shown
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: EMA(decay=1.0), r"'decay' should be in \[0, 1\), got 1.0"),
+        (lambda: SamplePictures(every_n_steps=0), "'every_n_steps' should be at least 1, got 0"),
+    ],
+)
+def test_numbers_out_of_range_are_named(make: Callable, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

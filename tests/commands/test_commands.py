@@ -1,0 +1,183 @@
+r"""Tests for the energy_gans.commands package: sample, report, checkpoint, resume, runs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from energy_gans.cli import main
+from energy_gans.commands.checkpoint import load_checkpoint, load_model
+from energy_gans.commands.resume import differences
+
+
+@pytest.fixture
+def run(tiny: Callable, tmp_path: Path) -> Callable[..., Path]:
+    def train(**kwargs: object) -> Path:
+        main(tiny("--trainer.max_steps=6", **kwargs))
+        return tmp_path / "tiny" / "version_0"
+
+    return train
+
+
+def last(run: Path) -> str:
+    return str(run / "checkpoints" / "last.ckpt")
+
+
+def test_samples_of_images_as_an_array_and_as_a_picture(run: Callable, tmp_path: Path) -> None:
+    path = last(run())
+    for name in ("a.npz", "b.npz", "a.png"):
+        main(["sample", "--ckpt_path", path, "--n", "10", "--out", str(tmp_path / name)])
+    a, b = (np.load(tmp_path / name)["samples"] for name in ("a.npz", "b.npz"))
+    assert a.shape == (10, 1, 8, 8)
+    assert a.dtype == np.float32
+    assert np.abs(a).max() <= 1
+    assert np.array_equal(a, b)
+    model = load_model(path)
+    x = model.averaged.module(torch.randn(10, 4, generator=torch.Generator().manual_seed(0)))
+    assert np.allclose(a, x.detach().clamp(-1, 1), atol=1e-6)
+    assert Image.open(tmp_path / "a.png").width > 4 * 8
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_samples_of_points(run: Callable, tmp_path: Path) -> None:
+    path = last(run(points=True))
+    main(["sample", "--ckpt_path", path, "--n", "100", "--out", str(tmp_path / "a.png")])
+    main(["sample", "--ckpt_path", path, "--n", "100", "--out", str(tmp_path / "a.npz")])
+    assert np.load(tmp_path / "a.npz")["samples"].shape == (100, 2)
+
+
+@pytest.mark.parametrize("points", [True, False])
+def test_a_report_holds_pictures_and_a_table(
+    run: Callable, capsys: pytest.CaptureFixture, points: bool
+) -> None:
+    directory = run(points=points)
+    main(["report", "--run", str(directory.parent)])
+    shown = capsys.readouterr().out
+    for name in ("samples.png", "curves.png", "report.md"):
+        assert (directory / name).stat().st_size > 0
+        assert str(directory / name) in shown
+    table = (directory / "report.md").read_text()
+    assert "| real (train) |" in table
+    assert ("modes" in table) == points
+
+
+def test_validation_measures_a_checkpoint(
+    run: Callable, tiny: Callable, capsys: pytest.CaptureFixture
+) -> None:
+    path = last(run(points=True))
+    _, *rest = tiny(points=True)
+    main(["validate", *rest, "--ckpt_path", path])
+    assert "val/energy" in capsys.readouterr().out
+
+
+# What is refused
+
+
+def test_outputs_are_refused_before_anything_is_drawn(run: Callable, tmp_path: Path) -> None:
+    path = last(run(points=True))
+    taken = tmp_path / "taken.png"
+    taken.write_bytes(b"mine")
+    (tmp_path / "file").write_text("no folder")
+    for out, message in (
+        (taken, "exists: choose another name, or add --overwrite true"),
+        (tmp_path / "a.jpg", r"'out' should end in .png or .npz, got"),
+        (tmp_path / "file" / "a.png", "can not be written"),
+    ):
+        with (
+            mock.patch("energy_gans.commands.sample.load_model") as load,
+            pytest.raises(SystemExit, match=message),
+        ):
+            main(["sample", "--ckpt_path", path, "--out", str(out)])
+        load.assert_not_called()
+    assert taken.read_bytes() == b"mine"
+    main(["sample", "--ckpt_path", path, "--out", str(taken), "--overwrite", "true"])
+    assert taken.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000])
+def test_a_truncated_checkpoint_is_refused(run: Callable, tmp_path: Path, size: int) -> None:
+    torn = tmp_path / "torn.ckpt"
+    torn.write_bytes(Path(last(run(points=True))).read_bytes()[:size])
+    with pytest.raises(ValueError, match="can not be read: it is truncated, or no checkpoint"):
+        load_checkpoint(torn)
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match="was not written by energy-gans"):
+        load_checkpoint(tmp_path / "other.ckpt")
+    with pytest.raises(FileNotFoundError, match="should be a checkpoint file"):
+        load_checkpoint(tmp_path / "none.ckpt")
+
+
+class Bomb:
+    def __reduce__(self) -> tuple:
+        return (os.mkdir, ("exploded",))
+
+
+def test_a_checkpoint_never_runs_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {}, "seed": 0, "more": Bomb()}, "bomb.ckpt")
+    with pytest.raises(ValueError, match="can not be read"):
+        load_checkpoint("bomb.ckpt")
+    assert not Path("exploded").exists()
+
+
+@pytest.mark.parametrize("class_path", ["os.system", "energy_gans.networks.MLP", "no.such.Method"])
+def test_a_checkpoint_of_another_method_is_refused(
+    run: Callable, tmp_path: Path, class_path: str
+) -> None:
+    checkpoint = load_checkpoint(last(run(points=True)))
+    checkpoint["hyper_parameters"]["_class_path"] = class_path
+    torch.save(checkpoint, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match=f"holds a {class_path} that can not be rebuilt here"):
+        load_model(tmp_path / "other.ckpt")
+
+
+def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"'run' = .* should be a run's directory"):
+        main(["report", "--run", str(tmp_path)])
+
+
+# Resuming
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ("--model.init_args.power=2.0", r"model\.init_args\.power was 1\.0 and is 2\.0"),
+        ("--data.init_args.batch_size=128", r"data\.init_args\.batch_size was 64 and is 128"),
+        ("--seed_everything=4", "seed_everything was 3 and is 4"),
+    ],
+)
+def test_a_resumed_run_is_the_same_run(
+    run: Callable, tiny: Callable, option: str, message: str
+) -> None:
+    run(points=True)
+    with pytest.raises(SystemExit, match=f"is of another run: {message}"):
+        main(tiny("--ckpt_path=last", option, points=True))
+
+
+def test_a_resumed_run_may_be_longer(run: Callable, tiny: Callable, tmp_path: Path) -> None:
+    run(points=True)
+    main(tiny("--ckpt_path=last", "--trainer.max_steps=9", points=True))
+    assert load_checkpoint(tmp_path / "tiny/version_1/checkpoints/last.ckpt")["global_step"] == 9
+
+
+def test_there_has_to_be_a_run_to_go_on_with(tiny: Callable) -> None:
+    with pytest.raises(SystemExit, match=r"'ckpt_path' = 'last' finds no"):
+        main(tiny("--ckpt_path=last", points=True))
+
+
+def test_differences_name_keys_that_only_one_side_has() -> None:
+    saved = {"_class_path": "a.B", "_instantiator": "c", "x": [1, 2], "y": {"z": 1}}
+    given = {"class_path": "a.B", "init_args": {"x": [1, 3], "y": {}}}
+    assert differences("model", saved, given) == [
+        "model.init_args.x.1 was 2 and is 3",
+        "model.init_args.y.z was 1 and is None",
+    ]

@@ -1,0 +1,226 @@
+r"""Tests for the energy_gans.data.base module."""
+
+from collections.abc import Iterator
+from itertools import islice
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.data import TensorDataModule
+from energy_gans.data.base import Batch, StepOrder, pad_to, to_unit_range
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+def batches(
+    length: int, batch_size: int, seed: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
+) -> Iterator[Tensor]:
+    r"""Yields batches without end, as a trainer reads them: epoch after epoch."""
+    step = start
+    order = StepOrder(length, batch_size, seed, lambda: step, rank, world_size)
+    while True:
+        for batch in order:
+            step += 1
+            yield batch
+
+
+def first(n: int, *args: int, **kwargs: int) -> Tensor:
+    return torch.stack(list(islice(batches(*args, **kwargs), n)))
+
+
+sizes = pytest.mark.parametrize("length, batch_size", [(12, 4), (13, 4), (7, 7), (5, 1), (9, 5)])
+
+
+@sizes
+def test_an_epoch_is_a_permutation_but_for_its_rest(length: int, batch_size: int) -> None:
+    n = length // batch_size
+    order = StepOrder(length, batch_size, 0, lambda: 0)
+    indices = torch.cat(list(order))
+    assert len(order) == n
+    assert len(indices) == len(set(indices.tolist())) == n * batch_size
+    assert indices.min() >= 0 and indices.max() < length
+
+
+def test_every_sample_is_read_over_epochs() -> None:
+    assert set(first(60, 13, 4).flatten().tolist()) == set(range(13))
+
+
+def test_epochs_and_seeds_differ_in_their_order() -> None:
+    one, two = first(20, 1000, 100).chunk(2)
+    other = first(10, 1000, 100, seed=1)
+    for a, b in ((one, two), (one, other), (two, other)):
+        assert (a == b).float().mean() < 0.02
+    assert torch.equal(one, first(10, 1000, 100))
+
+
+@sizes
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 4, 7, 100])
+def test_what_starts_at_a_step_is_the_rest_of_the_whole(
+    length: int, batch_size: int, start: int
+) -> None:
+    whole = first(start + 8, length, batch_size)
+    assert torch.equal(first(8, length, batch_size, start=start), whole[start:])
+
+
+def test_an_epoch_that_is_begun_late_is_short() -> None:
+    assert len(list(StepOrder(12, 4, 0, lambda: 1))) == 2
+    assert len(list(StepOrder(12, 4, 0, lambda: 5))) == 1
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+@pytest.mark.parametrize("start", [0, 5])
+def test_the_shares_of_processes_are_the_global_batch(world_size: int, start: int) -> None:
+    shares = [
+        first(6, 30, 8, start=start, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
+    assert {share.shape for share in shares} == {(6, 8 // world_size)}
+    assert torch.equal(torch.stack(shares, 2).flatten(1), first(6, 30, 8, start=start))
+
+
+class Ramp(TensorDataModule):
+    r"""Creates grey images whose value is their index; the last ones are held out."""
+
+    shape = (1, 2, 2)
+
+    def __init__(self, batch_size: int, length: int = 20, held_out: int = 1203) -> None:
+        super().__init__(batch_size)
+        self.length, self.held_out, self.loads = length, held_out, 0
+
+    def load(self, split: str) -> Batch:
+        self.loads += 1
+        label = torch.arange(self.length if split == "train" else self.held_out)
+        return (label % 256).to(torch.uint8)[:, None, None, None].expand(-1, *self.shape), label
+
+
+def ramp(batch_size: int = 4, rank: int = 0, world_size: int = 1, step: int = 0) -> Ramp:
+    data = Ramp(batch_size)
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=world_size, global_step=step)
+    data.setup()
+    return data
+
+
+def test_samples_and_labels_stay_together() -> None:
+    loader = ramp().train_dataloader()
+    assert len(loader) == 5
+    for y, label in loader:
+        assert torch.equal(y[:, 0, 0, 0].long(), label)
+        assert y.shape == (4, 1, 2, 2)
+
+
+@pytest.mark.parametrize("step", [1, 5, 8])
+def test_training_goes_on_at_the_step_of_the_trainer(step: int) -> None:
+    data, resumed = ramp(), ramp(step=step)
+    read = []
+    while len(read) < step + 1:
+        for _, label in data.train_dataloader():
+            read.append(label)
+            data.trainer.global_step += 1
+    _, label = next(iter(resumed.train_dataloader()))
+    assert torch.equal(label, read[step])
+
+
+def test_the_order_follows_the_seed_of_the_run() -> None:
+    orders = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        orders.append(torch.cat([label for _, label in ramp().train_dataloader()]))
+    assert torch.equal(orders[0], orders[1])
+    assert not torch.equal(orders[0], orders[2])
+
+
+def test_without_a_trainer_there_is_one_process_at_step_0() -> None:
+    data = Ramp(4)
+    data.setup()
+    alone = torch.cat([label for _, label in data.train_dataloader()])
+    assert torch.equal(alone, torch.cat([label for _, label in ramp().train_dataloader()]))
+
+
+def test_processes_share_a_batch() -> None:
+    _, whole = next(iter(ramp().train_dataloader()))
+    shares = [next(iter(ramp(rank=rank, world_size=2).train_dataloader()))[1] for rank in (0, 1)]
+    assert torch.equal(torch.stack(shares, 1).flatten(), whole)
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_processes_share_the_held_out_set(world_size: int) -> None:
+    labels = []
+    for rank in range(world_size):
+        parts = [label for _, label in ramp(rank=rank, world_size=world_size).val_dataloader()]
+        assert max(len(part) for part in parts) <= 500
+        labels += parts
+    assert sorted(torch.cat(labels).tolist()) == list(range(1203))
+
+
+@pytest.mark.parametrize("loader", ["test_dataloader", "predict_dataloader"])
+def test_the_held_out_set_is_also_that_of_tests(loader: str) -> None:
+    data = ramp()
+    one, other = list(data.val_dataloader()), list(getattr(data, loader)())
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
+
+
+def test_sets_are_loaded_once() -> None:
+    data = ramp()
+    data.setup("fit")
+    data.setup("validate")
+    assert data.loads == 2
+
+
+def test_images_come_to_the_device_as_uint8_and_to_the_model_in_the_unit_range() -> None:
+    data = ramp(batch_size=20)
+    batch = next(iter(data.train_dataloader()))
+    assert batch[0].dtype == torch.uint8
+    y, label = data.on_after_batch_transfer(batch, 0)
+    assert y.dtype == torch.float32
+    assert torch.equal(label, batch[1])
+    torch.testing.assert_close((y[:, 0, 0, 0] + 1) / 2 * 255, label.float())
+
+
+def test_black_is_minus_one_and_white_is_one() -> None:
+    y = torch.tensor([0, 255], dtype=torch.uint8)
+    assert to_unit_range(y).tolist() == [-1, 1]
+    assert y.tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_floats_are_left_alone(dtype: torch.dtype) -> None:
+    y = 100 * torch.randn(3, 2, dtype=dtype)
+    assert to_unit_range(y) is y
+
+
+@pytest.mark.parametrize("size", [4, 6, 10])
+def test_padding_keeps_the_centre_and_adds_black(size: int) -> None:
+    y = torch.randint(1, 256, (3, 2, 4, 4), dtype=torch.uint8)
+    padded = pad_to(y, size)
+    margin = (size - 4) // 2
+    inner = padded[..., margin : size - margin, margin : size - margin]
+    assert padded.shape == (3, 2, size, size)
+    assert torch.equal(inner, y)
+    assert padded.long().sum() == y.long().sum()
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 0])
+def test_other_sizes_are_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"'size' should be 4 or larger .* got {size}"):
+        pad_to(torch.zeros(1, 1, 4, 4, dtype=torch.uint8), size)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batches_of_nothing_are_refused(batch_size: int) -> None:
+    with pytest.raises(ValueError, match=f"'batch_size' should be at least 1, got {batch_size}"):
+        Ramp(batch_size)
+
+
+def test_a_batch_larger_than_the_set_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'batch_size' .* training samples, 20, got 21"):
+        ramp(batch_size=21).train_dataloader()
+
+
+def test_a_batch_that_processes_can_not_share_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'batch_size' .* number, 3, got 4"):
+        ramp(batch_size=4, world_size=3).train_dataloader()

@@ -1,0 +1,96 @@
+r"""Tests for the energy_gans.data.mnist module."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from energy_gans.data import MNIST, FashionMNIST
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+SETS = [MNIST, FashionMNIST]
+
+every_set = pytest.mark.parametrize("source", SETS)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    r"""Unpacks what the tests of the real sets need."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} does not exist.")
+    root = tmp_path_factory.mktemp("data")
+    for source in SETS:
+        raw = root / source.__name__ / "raw"
+        raw.mkdir(parents=True)
+        for file in (SHARED / source.__name__ / "raw").glob("*.gz"):
+            with gzip.open(file) as packed, open(raw / file.stem, "wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+    return root
+
+
+# The means and standard deviations that everyone normalises these sets with.
+@pytest.mark.parametrize(
+    "source, mean, std, labels",
+    [(MNIST, 0.1307, 0.3081, [5, 0, 4, 1, 9]), (FashionMNIST, 0.2860, 0.3530, [9, 0, 0, 3, 0])],
+)
+def test_the_training_set(
+    root: Path, source: type[MNIST], mean: float, std: float, labels: list[int]
+) -> None:
+    data = source(str(root))
+    y, label = data.load("train")
+    assert y.shape == (60_000, *data.shape)
+    assert y.dtype == torch.uint8
+    values = torch.arange(256, dtype=torch.float64) / 255
+    share = torch.bincount(y.flatten(), minlength=256).double() / y.numel()
+    assert (share @ values).item() == pytest.approx(mean, abs=5e-5)
+    variance = share @ values.square() - (share @ values) ** 2
+    assert variance.sqrt().item() == pytest.approx(std, abs=5e-5)
+    assert label[:5].tolist() == labels
+
+
+@pytest.mark.parametrize(
+    "source, counts",
+    [
+        (MNIST, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]),
+        (FashionMNIST, [1000] * 10),
+    ],
+)
+def test_the_held_out_set(root: Path, source: type[MNIST], counts: list[int]) -> None:
+    y, label = source(str(root)).load("val")
+    assert y.shape == (10_000, 1, 28, 28)
+    assert torch.bincount(label).tolist() == counts
+
+
+def test_images_are_padded_with_black(root: Path) -> None:
+    data = MNIST(str(root), size=32)
+    y, _ = data.load("val")
+    assert y.shape == (10_000, *data.shape) == (10_000, 1, 32, 32)
+    assert torch.equal(y[..., 2:-2, 2:-2], MNIST(str(root)).load("val")[0])
+    assert y.long().sum() == y[..., 2:-2, 2:-2].long().sum()
+
+
+@pytest.mark.parametrize("size", [27, 26, 29])
+def test_other_sizes_are_refused(root: Path, size: int) -> None:
+    with pytest.raises(ValueError, match=f"'size' should be 28 or larger .* got {size}"):
+        MNIST(str(root), size=size).load("val")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ],
+)
+@every_set
+def test_missing_files_are_named(tmp_path: Path, source: type[MNIST], file: str) -> None:
+    data = source(str(tmp_path))
+    data.prepare_data()
+    with pytest.raises(FileNotFoundError) as error:
+        data.setup()
+    folder = tmp_path / source.__name__ / "raw"
+    assert all(name in str(error.value) for name in (file, str(folder), "data.init_args.root"))

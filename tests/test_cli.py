@@ -1,0 +1,109 @@
+r"""Tests for the energy_gans.cli module and for the configs that it reads."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from energy_gans import __version__
+from energy_gans.cli import main
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+RUNS = sorted(CONFIGS.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("config", RUNS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("overlay", [None, "cpu", "gpu", "ddp"])
+def test_configs_parse(config: Path, overlay: str | None, capsys: pytest.CaptureFixture) -> None:
+    more = ["--config", str(CONFIGS / "trainer" / f"{overlay}.yaml")] if overlay else []
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--config", str(config), *more, "--print_config"])
+    assert stop.value.code == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["model"]["class_path"].startswith("energy_gans.methods.")
+    if overlay == "ddp":
+        assert printed["trainer"]["strategy"] == "ddp_find_unused_parameters_true"
+        assert printed["trainer"]["sync_batchnorm"] is True
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            ["--model.init_args.epsilonn=3"],
+            r"model \(.*CoulombGAN\): Option 'epsilonn' is not accepted\. Did you mean 'epsilon'\?",
+        ),
+        (
+            ["--model.class_path=energy_gans.methods.ColombGAN"],
+            "has no attribute 'ColombGAN'. Did you mean 'CoulombGAN'",
+        ),
+        (
+            ["--model.init_args.generator.init_args.in_feature=3"],
+            "Option 'in_feature' is not accepted. Did you mean 'in_features'",
+        ),
+        (
+            ["--model.init_args.epsilon=abc"],
+            r"model\.epsilon \(.*\): Expected a <class 'float'>\. Got value: abc",
+        ),
+        (["--model.init_args.epsilon=-1"], "'epsilon' should be positive and finite, got -1.0"),
+        (["--trainer.max_step=3"], "max_step"),
+        (["--config=nowhere.yaml"], "File does not exist: .*nowhere.yaml"),
+        (
+            ["--data.init_args.batch_size=2048"],
+            "'batch_size' should be at most the number of training samples, 1024, got 2048",
+        ),
+    ],
+)
+def test_wrong_options_get_one_sentence(tiny: Callable, options: list[str], message: str) -> None:
+    with pytest.raises(SystemExit, match=message) as stop:
+        main(tiny(*options, points=True))
+    assert str(stop.value.code).startswith("energy-gans: error: ")
+    assert str(stop.value.code).count("\n") == 0
+
+
+def test_missing_data_says_which_files_go_where(tiny: Callable, tmp_path: Path) -> None:
+    data = f"{{class_path: energy_gans.data.MNIST, init_args: {{root: {tmp_path}/nothing}}}}"
+    with pytest.raises(SystemExit, match=r"nothing/MNIST/raw should hold train-images-idx3-ubyte"):
+        main(tiny(f"--data={data}"))
+
+
+def test_unknown_commands_are_named() -> None:
+    with pytest.raises(SystemExit, match="There is no command 'fitt'. Did you mean 'fit'"):
+        main(["fitt"])
+
+
+def test_usage_and_version(capsys: pytest.CaptureFixture) -> None:
+    main([])
+    assert "usage: energy-gans" in capsys.readouterr().out
+    main(["--version"])
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_bugs_are_shown_whole(tiny: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*args: object) -> None:
+        int("a bug")
+
+    monkeypatch.setattr("energy_gans.methods.CoulombGAN.update", bug)
+    # Raised in this file, not in the package: no sentence for the user, but a traceback.
+    with pytest.raises(ValueError, match="a bug"):
+        main(tiny(points=True))
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "energy_gans"], [str(Path(sys.executable).parent / "energy-gans")]]
+)
+def test_the_program_starts(command: list[str]) -> None:
+    command = [sys.executable, *command] if command[0] == "-m" else command
+    shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == __version__
+
+
+def test_nothing_heavy_is_imported_with_the_package() -> None:
+    code = "import sys, energy_gans; print('torch' in sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "False"
