@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from ..functional.checks import check_count
+from .directory import run_directory
 
 
 class Checkpoints(Checkpoint):
@@ -38,19 +39,19 @@ class Checkpoints(Checkpoint):
     ) -> None:
         check_count("every_n_steps", every_n_steps)
         self.every_n_steps, self.monitor, self.mode = every_n_steps, monitor, mode
+        self.directory = Path("checkpoints")
         self.best: float | None = None
         self.saved_step = -1
         self.asked_to_stop = False
         self.handlers: dict[int, Any] = {}
 
-    def path(self, trainer: Trainer, name: str) -> Path:
-        r"""Returns the path of a checkpoint: `"last"` or `"best"`."""
-        directory = Path(trainer.log_dir or trainer.default_root_dir)
-        return directory / "checkpoints" / f"{name}.ckpt"
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.directory = run_directory(trainer) / "checkpoints"
 
     def save_last(self, trainer: Trainer) -> None:
+        r"""Writes the last checkpoint, unless the one of this step is written."""
         if self.saved_step != trainer.global_step:
-            trainer.save_checkpoint(self.path(trainer, "last"), weights_only=False)
+            trainer.save_checkpoint(self.directory / "last.ckpt", weights_only=False)
             self.saved_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -88,7 +89,7 @@ class Checkpoints(Checkpoint):
         sign = 1 if self.mode == "min" else -1
         if self.best is None or sign * value < sign * self.best:
             self.best = value
-            trainer.save_checkpoint(self.path(trainer, "best"), weights_only=False)
+            trainer.save_checkpoint(self.directory / "best.ckpt", weights_only=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.save_last(trainer)

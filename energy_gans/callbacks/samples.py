@@ -12,6 +12,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from ..functional.checks import check_count
 from ..methods import GenerativeModule
+from .directory import run_directory
 from .pictures import field_picture, image_grid, write_picture
 
 
@@ -31,14 +32,17 @@ class SamplePictures(Callback):
         check_count("every_n_steps", every_n_steps)
         check_count("n", n)
         self.every_n_steps, self.n, self.seed = every_n_steps, n, seed
+        self.directory = Path("samples")
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.directory = run_directory(trainer) / "samples"
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
     ) -> None:
         if trainer.global_step % self.every_n_steps == 0 and trainer.is_global_zero:
             picture = samples_picture(pl_module, trainer.datamodule, self.n, self.seed)
-            directory = Path(trainer.log_dir or trainer.default_root_dir) / "samples"
-            write_picture(picture, directory / f"step_{trainer.global_step:08d}.png")
+            write_picture(picture, self.directory / f"step_{trainer.global_step:08d}.png")
             for logger in trainer.loggers:
                 log_picture(logger, "samples", picture, trainer.global_step)
 

@@ -14,12 +14,10 @@ References:
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
+from ..callbacks.directory import write_text
 from ..callbacks.pictures import curves_picture, write_picture
 from ..callbacks.samples import samples_picture
 from ..data.base import to_unit_range
@@ -101,10 +99,3 @@ def markdown(measures: dict[str, dict[str, float]]) -> str:
         [row, *(f"{values[name]:.4g}" for name in names)] for row, values in measures.items()
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def write_text(text: str, path: Path) -> None:
-    r"""Writes a text under a temporary name and renames it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)

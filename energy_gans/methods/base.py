@@ -26,6 +26,7 @@ from torch.optim import Optimizer
 from ..functional import fold, keyed_generator
 from ..functional.checks import check_count, check_positive
 from .averaging import MovingAverage
+from .bystander import is_bystander
 from .handling import evaluating, load_weights
 
 # Networks are hyper-parameters here, on purpose: the CLI stores how they were made, not what they
@@ -80,6 +81,7 @@ class GenerativeModule(LightningModule):
         self.seed = torch.initial_seed()
         self.random = torch.Generator()
         self.checked = False
+        self.direct = False
 
     # What a method implements
 
@@ -193,12 +195,17 @@ class GenerativeModule(LightningModule):
             The mean of the losses, detached.
         """
         optimizer.zero_grad()
-        mean = torch.zeros((), device=self.device)
+        parts: list[Tensor] = []
         for loss in losses:
-            self.manual_backward(loss / self.accumulate if self.accumulate > 1 else loss)
-            mean = mean + loss.detach() / self.accumulate
-        optimizer.step()
-        return mean
+            part = loss / self.accumulate if self.accumulate > 1 else loss
+            (Tensor.backward if self.direct else self.manual_backward)(part)
+            parts.append(part.detach())
+        if self.direct:
+            self.on_before_optimizer_step(optimizer.optimizer)
+            optimizer.optimizer.step()
+        else:
+            optimizer.step()
+        return sum(parts)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.gradient_clip_norm is not None:
@@ -228,6 +235,9 @@ class GenerativeModule(LightningModule):
         self.to(memory_format=self.memory_format)
         if stage == "fit" and self.initial_weights and self.trainer.ckpt_path is None:
             load_weights(self, self.initial_weights)
+
+    def on_train_start(self) -> None:
+        self.direct = is_bystander(self.trainer)
 
     def optimizer_list(self) -> list[LightningOptimizer]:
         r"""The optimizers, always a list."""

@@ -9,18 +9,20 @@ import torch
 from energy_gans.data import GaussianMixture, Grid, Ring, TwoModes
 
 MIXTURES = {
-    "points on a line": GaussianMixture([[0.0], [2.0], [7.0]], 0.3, [1.0, 2.0, 5.0]),
-    "points in space": GaussianMixture([[0.0, 1.0, 2.0], [9.0, 8.0, 7.0]], 1.5),
-    "ring": Ring(),
-    "grid": Grid(),
-    "grid of the paper": Grid(spacing=10.5, std=1.0),
-    "two modes": TwoModes(weights=(0.2, 0.8)),
+    "points on a line": lambda: GaussianMixture([[0.0], [2.0], [7.0]], 0.3, [1.0, 2.0, 5.0]),
+    "points in space": lambda: GaussianMixture([[0.0, 1.0, 2.0], [9.0, 8.0, 7.0]], 1.5),
+    "ring": Ring,
+    "grid": Grid,
+    "grid of the paper": lambda: Grid(spacing=10.5, std=1.0),
+    "two modes": lambda: TwoModes(weights=(0.2, 0.8)),
 }
 
-every_mixture = pytest.mark.parametrize("data", MIXTURES.values(), ids=MIXTURES.keys())
+
+@pytest.fixture(params=MIXTURES.values(), ids=MIXTURES.keys())
+def data(request: pytest.FixtureRequest) -> GaussianMixture:
+    return request.param()
 
 
-@every_mixture
 def test_the_share_of_each_mode_is_its_weight(data: GaussianMixture) -> None:
     _, label = data.load("train")
     n, w = len(label), data.weights
@@ -29,7 +31,6 @@ def test_the_share_of_each_mode_is_its_weight(data: GaussianMixture) -> None:
     assert ((share - w).abs() < 5 * (w * (1 - w) / n).sqrt()).all()
 
 
-@every_mixture
 def test_samples_lie_around_the_mean_of_their_label(data: GaussianMixture) -> None:
     y, label = data.load("train")
     noise = (y - data.means[label]) / data.std
@@ -41,7 +42,6 @@ def test_samples_lie_around_the_mean_of_their_label(data: GaussianMixture) -> No
         assert (covariance - torch.eye(y.shape[1])).abs().max() < 5 * (2 / len(part)) ** 0.5
 
 
-@every_mixture
 def test_sets_have_the_shape_and_sizes_they_tell(data: GaussianMixture) -> None:
     y, label = data.load("train")
     assert y.shape == (100_000, *data.shape)
@@ -55,7 +55,6 @@ def test_samples_is_the_number_of_training_samples() -> None:
     assert [len(data.load(split)[0]) for split in ("train", "val")] == [123, 123]
 
 
-@every_mixture
 def test_the_sets_are_the_same_each_time(data: GaussianMixture) -> None:
     torch.manual_seed(1)
     y, label = data.load("train")
@@ -65,7 +64,6 @@ def test_the_sets_are_the_same_each_time(data: GaussianMixture) -> None:
     assert torch.equal(label, label_again)
 
 
-@every_mixture
 def test_the_held_out_set_shares_no_sample_with_the_training_set(data: GaussianMixture) -> None:
     train, val = data.load("train")[0], data.load("val")[0]
     both = torch.cat([train, val])

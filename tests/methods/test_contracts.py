@@ -220,3 +220,27 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(
     for name in one:
         a, b = one[name].double(), two[name].double()
         assert (a - b).norm() <= 1e-5 * a.norm()
+
+
+# The direct way around the trainer
+
+
+def test_the_direct_way_is_the_trainers_way(tiny: Arguments, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=6", "--model.init_args.gradient_clip_norm=0.1", name="direct"))
+    with mock.patch("energy_gans.methods.base.is_bystander", lambda trainer: False):
+        main(
+            tiny("--trainer.max_steps=6", "--model.init_args.gradient_clip_norm=0.1", name="long")
+        )
+    direct, long = last(tmp_path / "direct"), last(tmp_path / "long")
+    assert_same(direct["state_dict"], long["state_dict"])
+
+
+def test_the_direct_way_is_not_taken_past_a_callback_that_looks_at_gradients(
+    tiny: Arguments,
+) -> None:
+    looked: list[int] = []
+    with mock.patch.object(
+        EMA, "on_after_backward", lambda self, trainer, model: looked.append(1), create=True
+    ):
+        main(tiny("--trainer.max_steps=2", points=True))
+    assert len(looked) == 4

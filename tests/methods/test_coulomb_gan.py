@@ -38,6 +38,7 @@ def model(**kwargs: object) -> CoulombGAN:
 
 
 def fit(gan: CoulombGAN, steps: int, batch_size: int = 32) -> Ring:
+    seed_everything(7, verbose=False)
     data = Ring(batch_size=batch_size, samples=512)
     trainer = Trainer(
         max_steps=steps,
@@ -89,17 +90,17 @@ def test_training_is_algorithm_1() -> None:
     ys = batches(fit(fitted, 3), 3)
     plain_loop(looped, ys)
     for p, q in zip(fitted.parameters(), looped.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
 
 
 def test_parts_of_a_minibatch_add_up_to_it() -> None:
     # Adam would blow rounding errors up where gradients are small.
-    plain = {"generator_optimizer": sgd(1e-3), "discriminator_optimizer": sgd(1e-3)}
+    plain = {"generator_optimizer": sgd(1e-2), "discriminator_optimizer": sgd(1e-2)}
     whole, parts = model(**plain), model(accumulate=4, **plain)
     fit(whole, 5)
     fit(parts, 5)
     for p, q in zip(whole.parameters(), parts.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
 
 
 def test_a_step_makes_the_updates_it_is_asked_for() -> None:

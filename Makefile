@@ -1,0 +1,41 @@
+# Two commands do everything from a fresh clone, installation into .venv included: `make demo`, `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+# For example PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple"
+PIP_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## install the package and its tools into .venv
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: install  ## train a Coulomb GAN on real digits for at most five minutes and look at it
+	$(BIN)/energy-gans fit --config configs/demo.yaml
+	$(BIN)/energy-gans report --run runs/demo
+
+test: install  ## run the whole test suite
+	$(BIN)/python -m pytest
+
+lint: install  ## check style, types of arguments and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: install  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install  ## measure the hot paths against plain PyTorch, as ratios
+	$(BIN)/python -m benchmarks.potential
+	$(BIN)/python -m benchmarks.step
+
+clean:  ## remove the environment and what tools leave behind, but no runs
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .import_linter_cache

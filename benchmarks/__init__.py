@@ -1,0 +1,1 @@
+r"""Benchmarks: ratios of times measured side by side in one run."""

@@ -1,0 +1,208 @@
+r"""What a training step costs, against a hand-written loop of the same networks and maths.
+
+`python -m benchmarks.step` runs `energy-gans fit` and the loop in turns, several times, and prints the
+ratio of the smallest times per step: the machine's other work can only add to a time. Both make the
+same updates in the same precision and keep the same moving average.
+
+- `points`: `configs/coulomb_ring.yaml`, and the same with one update a step
+- `images`: `configs/demo.yaml` on images of 28 pixels
+- `plain`: the loop of `images` in float32, contiguous, Adam unfused, against the config as it is
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn as nn
+import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from energy_gans.cli import main
+from energy_gans.data import EmbeddedDigits, Ring
+from energy_gans.functional import plummer, potential
+from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
+
+WARM_UP = 10
+found: list[float] = []
+
+
+class Stopwatch(Callback):
+    r"""Measures the mean time of the steps after the first few."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: object
+    ) -> None:
+        if trainer.global_step == WARM_UP:
+            self.start = time.perf_counter()
+        elif trainer.global_step == trainer.max_steps:
+            found.append((time.perf_counter() - self.start) / (trainer.max_steps - WARM_UP))
+
+
+def fit(config: str, steps: int, *more: str) -> float:
+    r"""Returns the time of a step of `energy-gans fit`, in seconds."""
+    callbacks = yaml.safe_load(Path(config).read_text())["trainer"]["callbacks"]
+    kept = [c for c in callbacks if c["class_path"].endswith("EMA")]
+    kept.append({"class_path": "benchmarks.step.Stopwatch"})
+    with tempfile.TemporaryDirectory() as folder:
+        options = {
+            "callbacks": kept,
+            "max_steps": steps,
+            "limit_val_batches": 0,
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "logger.init_args.save_dir": folder,
+        }
+        args = [
+            f"--trainer.{k}={yaml.safe_dump(v, default_flow_style=True).split(chr(10) + '...')[0].strip()}"
+            for k, v in options.items()
+        ]
+        main(["fit", "--config", config, *args, *more])
+    return found.pop()
+
+
+def loop(
+    networks: tuple[nn.Module, nn.Module],
+    batches: Iterator[Tensor],
+    steps: int,
+    updates: int,
+    kernel: Callable,
+    z: int,
+    scale: float = 1.0,
+    bf16: bool = False,
+    fused: bool = True,
+) -> float:
+    r"""Returns the time of a step of a plain loop, in seconds."""
+    g, d = networks
+    average = torch.optim.swa_utils.AveragedModel(
+        g, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=True
+    )
+    adam = partial(torch.optim.Adam, betas=(0.5, 0.999), fused=fused)
+    optimizer_g, optimizer_d = adam(g.parameters(), lr=1e-3), adam(d.parameters(), lr=5e-3)
+    for step in range(steps):
+        if step == WARM_UP:
+            start = time.perf_counter()
+        for y in next(batches).chunk(updates):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                d.requires_grad_(False)
+                x = g(torch.randn(len(y), z))
+                loss_g = -0.5 * d(x).float().mean()
+                optimizer_g.zero_grad()
+                loss_g.backward()
+                d.requires_grad_(True)
+                x = x.detach()
+                phi = potential(torch.cat([y, x]), y, x, kernel)
+                a = torch.cat([d(y), d(x)]).flatten().float()
+                loss_d = 0.5 * (a - scale * phi).square().mean()
+                optimizer_d.zero_grad()
+                loss_d.backward()
+            optimizer_g.step()
+            optimizer_d.step()
+        average.update_parameters(g)
+    return (time.perf_counter() - start) / (steps - WARM_UP)
+
+
+def shuffled(y: Tensor, size: int, memory_format: torch.memory_format) -> Iterator[Tensor]:
+    r"""Yields batches of a set in a new order every epoch, images in [-1, 1]."""
+    while True:
+        for i in torch.randperm(len(y)).split(size)[:-1]:
+            batch = y[i]
+            if batch.dtype == torch.uint8:
+                batch = (batch.float() / 127.5 - 1).contiguous(memory_format=memory_format)
+            yield batch
+
+
+def points(steps: int, updates: int) -> float:
+    data = Ring()
+    data.setup()
+    networks = MLP(2, 2), MLP(2, 1, activation=nn.SiLU)
+    batches = shuffled(data.sets["train"][0], 128 * updates, torch.contiguous_format)
+    kernel = partial(plummer, power=3.0, epsilon=0.2)
+    return loop(networks, batches, steps, updates, kernel, z=2)
+
+
+def images(steps: int, fast: bool) -> float:
+    data = EmbeddedDigits(size=28)
+    data.setup()
+    layout = torch.channels_last if fast else torch.contiguous_format
+    networks = DCGANGenerator(32, 1, 28, 32), DCGANDiscriminator(1, 28, 32)
+    networks = tuple(network.to(memory_format=layout) for network in networks)
+    batches = shuffled(data.sets["train"][0], 128, layout)
+    return loop(networks, batches, steps, 1, plummer, z=32, scale=10.0, bf16=fast, fused=fast)
+
+
+def compare(
+    name: str, repeats: int, ours: Callable[[], float], theirs: Callable[[], float]
+) -> None:
+    r"""Prints the smallest times of two things that are run in turns, and their ratio."""
+    times: dict[str, list[float]] = {"ours": [], "theirs": []}
+    for _ in range(repeats):
+        times["ours"].append(ours())
+        times["theirs"].append(theirs())
+    a, b = min(times["ours"]), min(times["theirs"])
+    print(f"| {name} | {a * 1e3:.2f} | {b * 1e3:.2f} | {a / b:.3f} |", flush=True)
+
+
+def arguments() -> Any:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--steps", type=int, default=60, help="steps of images; points make 5 times as many"
+    )
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=["points", "images", "plain"])
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    # `main` imports this file by its name: the stopwatch has to write where `fit` reads.
+    import benchmarks.step as module
+
+    args = arguments()
+    ring, demo, few, many = (
+        "configs/coulomb_ring.yaml",
+        "configs/demo.yaml",
+        args.steps,
+        5 * args.steps,
+    )
+    small = [
+        "--data.init_args.size=28",
+        "--model.init_args.generator.init_args.size=28",
+        "--model.init_args.discriminator.init_args.size=28",
+    ]
+    one = ["--model.init_args.updates_per_step=1", "--data.init_args.batch_size=128"]
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    print("| | fit, ms a step | loop, ms a step | ratio |\n| --- | --- | --- | --- |")
+    if args.only in (None, "points"):
+        compare(
+            "points, 10 updates a step",
+            args.repeats,
+            lambda: module.fit(ring, many),
+            lambda: points(many, 10),
+        )
+        compare(
+            "points, 1 update a step",
+            args.repeats,
+            lambda: module.fit(ring, 4 * many, *one),
+            lambda: points(4 * many, 1),
+        )
+    if args.only in (None, "images"):
+        compare(
+            "images, 28 px",
+            args.repeats,
+            lambda: module.fit(demo, few, *small),
+            lambda: images(few, fast=True),
+        )
+    if args.only in (None, "plain"):
+        compare(
+            "images, 28 px, against the plain loop",
+            args.repeats,
+            lambda: module.fit(demo, few, *small),
+            lambda: images(few, fast=False),
+        )

@@ -1,0 +1,41 @@
+r"""The directory of a run: where all that it leaves behind stands side by side."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+
+
+def run_directory(trainer: Trainer) -> Path:
+    r"""Returns the directory of a run, the same on all processes: every one of them has to ask.
+
+    It is the first logger's own, `save_dir/name/version`; without a logger, the trainer's root.
+    """
+    logger = trainer.logger
+    if logger is None:
+        directory = Path(trainer.default_root_dir)
+    elif getattr(logger, "log_dir", None):
+        directory = Path(logger.log_dir)
+    else:
+        directory = Path(logger.save_dir or ".") / str(logger.name) / str(logger.version)
+    return trainer.strategy.broadcast(directory)
+
+
+def write_text(text: str, path: Path) -> None:
+    r"""Writes a text under a temporary name and renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    os.replace(part, path)
+
+
+class SaveConfig(SaveConfigCallback):
+    r"""Writes the whole configuration as `config.yaml` into the run's directory."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        directory = run_directory(trainer)
+        if trainer.is_global_zero and stage == "fit":
+            write_text(self.parser.dump(self.config, skip_none=False), directory / "config.yaml")
