@@ -22,7 +22,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from . import __version__
-from .callbacks import NonFiniteGuard, StepProgress
+from .callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from .callbacks.directory import SaveConfig
 from .commands import report, sample
 from .commands.checkpoint import AtomicCheckpointIO
@@ -39,7 +39,7 @@ training, each with --config FILE [--config FILE ...] and --KEY VALUE:
   fit        train a model; --ckpt_path last|FILE goes on with a run
   validate   measure a checkpoint on the held-out data
   test       the same, under other names
-  predict    draw as many samples as there is held-out data
+  predict    draw as many samples as there is held-out data, on all devices, and write them
 
 workbench:
   sample     draw samples from a checkpoint: a picture or an array
@@ -105,8 +105,10 @@ class EnergyGansCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
         callbacks = [NonFiniteGuard()]
-        if config.enable_progress_bar is not False:
+        if config.enable_progress_bar is not False and self.subcommand == "fit":
             callbacks.append(StepProgress())
+        if self.subcommand == "predict":
+            callbacks.append(SampleWriter())
         self.trainer_defaults["callbacks"] = callbacks
         plugins = config.plugins or []
         plugins = plugins if isinstance(plugins, list) else [plugins]

@@ -6,6 +6,7 @@ from .ema import EMA
 from .guard import NonFiniteGuard
 from .progress import StepProgress
 from .samples import SamplePictures
+from .writer import SampleWriter
 
 __all__ = [
     "EMA",
@@ -13,5 +14,6 @@ __all__ = [
     "MixtureCoverage",
     "NonFiniteGuard",
     "SamplePictures",
+    "SampleWriter",
     "StepProgress",
 ]

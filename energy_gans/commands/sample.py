@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ..callbacks.pictures import field_picture, image_grid, write_picture
+from ..callbacks.writer import write_samples
 from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from .checkpoint import load_model
@@ -38,10 +38,7 @@ def sample(
     check_count("batch_size", batch_size)
     x = draw(load_model(ckpt_path), n, seed, batch_size)
     if path.suffix == ".npz":
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez_compressed(file, samples=x.numpy())
-        os.replace(part, path)
+        write_samples(x, path)
     elif x.ndim == 4:
         write_picture(image_grid(x), path)
     elif x.ndim == 2 and x.shape[1] == 2:

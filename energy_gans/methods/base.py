@@ -29,9 +29,10 @@ from .averaging import MovingAverage
 from .bystander import is_bystander
 from .handling import evaluating, load_weights
 
-# Networks are hyper-parameters here, on purpose: the CLI stores how they were made, not what they
-# are, and a checkpoint rebuilds its model from that.
-warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved.*")
+# Networks and optimizers are hyper-parameters here, on purpose: the CLI stores how they were made,
+# not what they are, and a checkpoint rebuilds its model from that.
+for words in ("is an instance of `nn.Module` and is already saved", "it cannot be pickled"):
+    warnings.filterwarnings("ignore", message=f".*{words}.*")
 
 
 class GenerativeModule(LightningModule):
@@ -230,6 +231,15 @@ class GenerativeModule(LightningModule):
         return self.trainer.world_size
 
     # The plumbing
+
+    def keep_plain_hyperparameters(self) -> None:
+        r"""Drops networks and functions that were given alive, in Python, from the hyper-parameters.
+
+        A checkpoint that held them could be read only by unpickling code.
+        """
+        for name, value in list(self.hparams.items()):
+            if callable(value):
+                del self.hparams[name]
 
     def setup(self, stage: str) -> None:
         self.to(memory_format=self.memory_format)

@@ -98,6 +98,7 @@ class CoulombGAN(GenerativeModule):
         if noise_std < 0:
             raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")
         self.save_hyperparameters()
+        self.keep_plain_hyperparameters()
         self.generator = generator
         self.discriminator = discriminator
         self.latent_dim = latent_dim

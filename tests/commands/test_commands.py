@@ -75,6 +75,14 @@ def test_validation_measures_a_checkpoint(
     assert "val/energy" in capsys.readouterr().out
 
 
+def test_predictions_are_written(run: Callable, tiny: Callable, tmp_path: Path) -> None:
+    path = last(run(points=True))
+    _, *rest = tiny(points=True)
+    main(["predict", *rest, "--ckpt_path", path])
+    (written,) = tmp_path.glob("tiny/*/predictions/samples_0.npz")
+    assert np.load(written)["samples"].shape == (1024, 2)
+
+
 # What is refused
 
 

@@ -223,6 +223,15 @@ def test_no_tensor_of_all_differences_is_made() -> None:
     assert n * dim <= largest.numel < 2 * n * dim
 
 
+def test_points_far_from_the_origin_take_no_more_work() -> None:
+    n, dim = 128, 3072
+    a, b = torch.randn(n, dim), torch.randn(n, dim)
+    largest = LargestTensor()
+    with largest:
+        squared_distances(a + 1e5, b + 1e5)
+    assert largest.numel == n * dim
+
+
 def test_no_tensor_of_all_differences_is_made_where_all_points_nearly_coincide() -> None:
     n, dim = 80, 3072
     a = torch.cat([torch.full((n, dim), 1e5), torch.full((n, dim), -1e5)]) + torch.randn(dim)

@@ -1,0 +1,48 @@
+r"""Arrays of the samples that `predict` draws."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+
+from .directory import run_directory
+
+
+class SampleWriter(BasePredictionWriter):
+    r"""Writes `predictions/samples_RANK.npz` in the run's directory, one file a process.
+
+    It holds the array `samples`, float32, with shape :math:`(N, *)`, images in [-1, 1].
+    """
+
+    def __init__(self) -> None:
+        super().__init__(write_interval="epoch")
+
+    def write_on_epoch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        predictions: Sequence[Tensor],
+        batch_indices: Sequence[object],
+    ) -> None:
+        directory = run_directory(trainer) / "predictions"
+        write_samples(
+            torch.cat(list(predictions)), directory / f"samples_{trainer.global_rank}.npz"
+        )
+        rank_zero_info(f"Samples of each process: {directory}")
+
+
+def write_samples(x: Tensor, path: Path) -> None:
+    r"""Writes the array `samples` under a temporary name and renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, samples=x.float().cpu().numpy())
+    os.replace(part, path)
