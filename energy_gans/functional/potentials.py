@@ -32,6 +32,9 @@ from torch import Tensor
 
 from .kernels import squared_distances
 
+# Largest number of elements of a kernel matrix that is held at a time.
+BLOCK = 2**21
+
 Kernel = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -58,8 +61,14 @@ def potential(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tens
             "'attract' and 'repel' should hold at least one charge each, "
             f"got {len(attract)} and {len(repel)}."
         )
-    k = kernel(a, torch.cat([attract, repel]))
-    return k[:, : len(attract)].mean(1) - k[:, len(attract) :].mean(1)
+    charges = torch.cat([attract, repel])
+    parts = []
+    for part in a.split(max(1, BLOCK // len(charges))):
+        k = kernel(part, charges)
+        # In float64, as the means are close and their difference is what counts.
+        y, x = k[:, : len(attract)], k[:, len(attract) :]
+        parts.append((y.mean(1, dtype=torch.float64) - x.mean(1, dtype=torch.float64)).to(k.dtype))
+    return torch.cat(parts)
 
 
 def field(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tensor:
@@ -104,8 +113,11 @@ def interaction_energy(
             f"'y' and 'x' should hold at least {least} samples for estimator {estimator!r}, "
             f"got {len(y)} and {len(x)}."
         )
+    # In float64, as the three means are close and their difference is what counts.
+    yy, xx, yx = (kernel(a, b).double() for a, b in ((y, y), (x, x), (y, x)))
     mean = Tensor.mean if estimator == "v" else mean_of_distinct_pairs
-    return (mean(kernel(y, y)) + mean(kernel(x, x))) / 2 - kernel(y, x).mean()
+    energy = (mean(yy) + mean(xx)) / 2 - yx.mean()
+    return energy.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def energy_distance(y: Tensor, x: Tensor) -> Tensor:

@@ -1,0 +1,92 @@
+r"""What a potential costs, against its broadcast form and against `torch.cdist` as it comes.
+
+`python -m benchmarks.potential` takes the three forms in turns and prints the smallest time, the
+largest tensor that came to be, and the relative error against float64 on data far from the origin.
+The broadcast form is left out where its :math:`N \times M \times D` tensor would pass 8 GB.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from energy_gans.functional import plummer, potential
+
+REPEATS = 3
+LARGEST = 8e9
+
+
+class LargestTensor(TorchDispatchMode):
+    r"""Remembers the size of the largest tensor that an operation returned, in bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, (tuple, list)) else [result]:
+            if isinstance(tensor, Tensor):
+                self.bytes = max(self.bytes, tensor.untyped_storage().nbytes())
+        return result
+
+
+def broadcast(a: Tensor, b: Tensor) -> Tensor:
+    return ((a[:, None] - b[None]).square().sum(-1) + 1).rsqrt()
+
+
+def cdist(a: Tensor, b: Tensor) -> Tensor:
+    return (torch.cdist(a, b).square() + 1).rsqrt()
+
+
+def timed(form: Callable, a: Tensor, y: Tensor, x: Tensor) -> float:
+    start = time.perf_counter()
+    potential(a, y, x, form)
+    return time.perf_counter() - start
+
+
+def measure(n: int, d: int) -> None:
+    r"""Prints the row of one size."""
+    random = torch.Generator().manual_seed(0)
+    # Far from the origin, with near coincidences: what images and late training are like.
+    a, y = (10 + torch.randn(2, n, d, generator=random)).unbind()
+    x = a + 1e-3 * torch.randn(n, d, generator=random)
+    forms = {"ours": plummer, "cdist": cdist}
+    if 4 * n * 2 * n * d < LARGEST:
+        forms["broadcast"] = broadcast
+    exact = potential(a.double(), y.double(), x.double(), plummer)
+    times: dict[str, list[float]] = {name: [] for name in forms}
+    for _ in range(REPEATS):
+        for name, form in forms.items():
+            times[name].append(timed(form, a, y, x))
+    cells = []
+    for name in ("ours", "cdist", "broadcast"):
+        if name not in forms:
+            cells += ["-", "-", "-"]
+            continue
+        with LargestTensor() as largest:
+            phi = potential(a, y, x, forms[name])
+        error = ((phi - exact).norm() / exact.norm()).item()
+        cells += [f"{min(times[name]) * 1e3:.2f}", f"{largest.bytes / 1e6:.1f}", f"{error:.0e}"]
+    ratio = f"{min(times['broadcast']) / min(times['ours']):.1f}" if "broadcast" in forms else "-"
+    print(f"| {n} | {d} | " + " | ".join(cells) + f" | {ratio} |", flush=True)
+
+
+if __name__ == "__main__":
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    heads = [
+        f"{form} {unit}"
+        for form in ("ours,", "cdist,", "broadcast,")
+        for unit in ("ms", "MB", "error")
+    ]
+    print("| N = M | D | " + " | ".join(heads) + " | broadcast / ours |")
+    print("|" + " --- |" * (3 + len(heads)))
+    for n in (128, 1024, 4096):
+        for d in (2, 3072):
+            measure(n, d)
