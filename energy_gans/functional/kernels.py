@@ -73,9 +73,9 @@ def matrix_form(a: Tensor, b: Tensor) -> Tensor:
         b: The second points, float64, with shape :math:`(M, D)`.
     """
     origin = b.detach().mean(0)
-    a, b = a - origin, b - origin
-    scale = a.square().sum(1)[:, None] + b.square().sum(1)
-    r2 = torch.addmm(scale, a, b.T, alpha=-2)
+    u, v = a - origin, b - origin
+    scale = u.square().sum(1)[:, None] + v.square().sum(1)
+    r2 = torch.addmm(scale, u, v.T, alpha=-2)
     i, j = torch.nonzero(r2.detach() <= CANCELLATION * scale.detach(), as_tuple=True)
     if len(i) == 0:
         return r2

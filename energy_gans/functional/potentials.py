@@ -137,7 +137,13 @@ def energy_distance(y: Tensor, x: Tensor) -> Tensor:
     Returns:
         The squared distance, a scalar, in data units.
     """
-    return 2 * interaction_energy(y, x, lambda a, b: -squared_distances(a, b).sqrt(), "u")
+    return 2 * interaction_energy(y, x, lambda a, b: -distances(a, b), "u")
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    r"""Returns the distances, with shape :math:`(N, M)`; where they are zero, so is their gradient."""
+    r2 = squared_distances(a, b)
+    return r2.clamp_min(torch.finfo(r2.dtype).tiny).sqrt()
 
 
 def mean_of_distinct_pairs(k: Tensor) -> Tensor:

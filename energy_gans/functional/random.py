@@ -14,7 +14,7 @@ import torch
 
 
 def fold(seed: int, *keys: int | str) -> int:
-    r"""Returns a 63-bit seed that is a well-mixed function of a seed and of keys.
+    r"""Returns a 63-bit seed that is a well-mixed function of a seed and of keys, 0 if there are none.
 
     Each key is folded in by one round of SplitMix64.
 
@@ -27,7 +27,7 @@ def fold(seed: int, *keys: int | str) -> int:
     """
     mask = 2**64 - 1
     state = seed & mask
-    for key in keys:
+    for key in keys or (0,):
         word = zlib.crc32(key.encode()) if isinstance(key, str) else key
         state = (state + (word + 1) * 0x9E3779B97F4A7C15) & mask
         state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
