@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import torch
 import yaml
 from jsonargparse import ArgumentParser, Namespace, auto_cli
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -182,7 +183,9 @@ def main(args: Sequence[str] | None = None) -> None:
     quiet()
     try:
         run(args)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (OSError, MisconfigurationException) as error:
+        sys.exit(f"energy-gans: error: {error}")
+    except (ValueError, FloatingPointError) as error:
         # What this package raises is a sentence for the user; anything else is a bug, shown whole.
         if "Union subtypes" in str(error) and " - '" in str(error):
             sys.exit(f"energy-gans: error: {sentence(str(error))}")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import rank_zero_info
 
 from ..functional.checks import check_count
 from .directory import run_directory
@@ -73,12 +74,13 @@ class Checkpoints(Checkpoint):
         if stop or trainer.global_step % self.every_n_steps == 0:
             self.save_last(trainer)
         if stop:
+            rank_zero_info(
+                f"Stopped after step {trainer.global_step}: {self.directory / 'last.ckpt'}"
+            )
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking or (not trainer.training and trainer.state.fn != "fit"):
-            return
-        if self.monitor is None:
+        if trainer.state.fn != "fit" or trainer.sanity_checking or self.monitor is None:
             return
         if self.monitor not in trainer.callback_metrics:
             raise ValueError(

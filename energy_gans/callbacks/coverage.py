@@ -43,4 +43,4 @@ class MixtureCoverage(Callback):
             pl_module.sample(self.n // trainer.world_size, random=pl_module.observing("coverage"))
         )
         values = {f"{prefix}/{name}": value for name, value in metric.compute().items()}
-        pl_module.log_dict(values, rank_zero_only=False)
+        pl_module.log_dict(values, sync_dist=True)

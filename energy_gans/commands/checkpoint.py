@@ -71,7 +71,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
         KeyError,
         pickle.UnpicklingError,
     ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} can not be read: it is truncated, or no checkpoint. ({reason})"
         ) from error

@@ -23,15 +23,17 @@ class Run:
     """
 
     def __init__(self, directory: str) -> None:
-        found = sorted(
-            {p.parent for p in Path(directory).glob("**/config.yaml")},
-            key=lambda p: (p / "config.yaml").stat().st_mtime,
-        )
+        found = [
+            path.parent.parent
+            for path in Path(directory).glob("**/checkpoints/last.ckpt")
+            if (path.parent.parent / "config.yaml").is_file()
+        ]
         if not found:
             raise FileNotFoundError(
-                f"'run' = {directory!r} should be a run's directory: it holds no config.yaml."
+                f"'run' = {directory!r} should be a run's directory: it holds no config.yaml and "
+                "checkpoints/last.ckpt."
             )
-        self.directory = found[-1]
+        self.directory = max(found, key=lambda path: (path / "config.yaml").stat().st_mtime)
 
     def checkpoint(self, name: str = "last") -> Path:
         r"""Returns the path of a checkpoint: `"last"` or `"best"`."""

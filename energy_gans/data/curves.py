@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..functional import keyed_generator
+from ..functional.checks import check_count
 from .base import Batch, TensorDataModule
 
 
@@ -33,8 +34,9 @@ class Curves(TensorDataModule):
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size)
-        if std < 0:
-            raise ValueError(f"'std' should not be negative, got {std!r}.")
+        check_count("samples", samples)
+        if not 0 <= std < math.inf:
+            raise ValueError(f"'std' should be finite and not negative, got {std!r}.")
         self.std, self.samples, self.data_seed = std, samples, data_seed
 
     def curve(self, t: Tensor) -> Tensor:

@@ -2,6 +2,7 @@ r"""Folders of images, read from disk by workers: for sets that do not fit in me
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,7 +35,18 @@ class FolderLoader:
         # Lightning leaves a loader that is no DataLoader alone: the order is already that of its
         # process, and a function of the step.
         batches = [i.tolist() for i in self.order]
-        return iter(DataLoader(self.data, batch_sampler=batches, num_workers=self.num_workers))
+        loader = DataLoader(
+            self.data,
+            batch_sampler=batches,
+            num_workers=self.num_workers,
+            worker_init_fn=ignore_interrupts,
+        )
+        return iter(loader)
+
+
+def ignore_interrupts(worker: int) -> None:
+    r"""Leaves Ctrl-C, which reaches every process, to the one that trains: it finishes its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class ImageFolder(TensorDataModule):

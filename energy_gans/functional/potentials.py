@@ -117,7 +117,7 @@ def interaction_energy(
     yy, xx, yx = (kernel(a, b).double() for a, b in ((y, y), (x, x), (y, x)))
     mean = Tensor.mean if estimator == "v" else mean_of_distinct_pairs
     energy = (mean(yy) + mean(xx)) / 2 - yx.mean()
-    return energy.to(torch.promote_types(x.dtype, torch.float32))
+    return energy.to(torch.promote_types(torch.promote_types(y.dtype, x.dtype), torch.float32))
 
 
 def energy_distance(y: Tensor, x: Tensor) -> Tensor:
@@ -159,7 +159,14 @@ def potential_loss(d: Tensor, phi: Tensor) -> Tensor:
     Arguments:
         d: The learned potential :math:`D(a)`, with shape :math:`(B)`.
         phi: The potential :math:`\Phi(a)`, with shape :math:`(B)`.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
+    if d.shape != phi.shape:
+        raise ValueError(
+            f"'d' and 'phi' should have one shape, got {tuple(d.shape)} and {tuple(phi.shape)}."
+        )
     return (d - phi.detach()).square().mean() / 2
 
 

@@ -14,7 +14,7 @@ import torch
 
 
 def fold(seed: int, *keys: int | str) -> int:
-    r"""Returns a 63-bit seed that is a well-mixed function of a seed and of keys, 0 if there are none.
+    r"""Returns a 63-bit seed that is a well-mixed function of a seed and of keys; no keys are the key 0.
 
     Each key is folded in by one round of SplitMix64.
 

@@ -92,15 +92,15 @@ class ModeCoverage(Metric):
         hit = self.count > 0
         good = self.count.sum()
         p = self.count[hit] / good
-        kl = (p * (p / self.weights[hit]).log()).sum() if hit.any() else torch.tensor(torch.inf)
-        dimension = torch.tensor(self.means.shape[1], dtype=torch.float64)
+        kl = (p * (p / self.weights[hit]).log()).sum() if hit.any() else good + torch.inf
+        dimension = good.new_tensor(self.means.shape[1])
         variance = self.r2_sum[hit] / self.count[hit] / dimension / self.std**2
         spread = (variance / truncated_variance(dimension)).sqrt()
         values = {
             "modes": hit.sum(),
             "share": good / self.total,
             "kl": kl,
-            "spread": spread.mean() if hit.any() else torch.tensor(0.0),
+            "spread": spread.mean() if hit.any() else good * 0,
         }
         return {name: value.float() for name, value in values.items()}
 

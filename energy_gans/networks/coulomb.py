@@ -42,7 +42,7 @@ class CoulombGenerator(nn.Module):
         width: The number of maps after the dense layer; it halves as the size doubles.
 
     Raises:
-        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7, or `width` not as often.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class CoulombGenerator(nn.Module):
     ) -> None:
         super().__init__()
         base, count = halvings(size)
+        if width < 2 ** (count - 1):
+            raise ValueError(f"'width' should be at least {2 ** (count - 1)}, got {width}.")
         maps = [width // 2**i for i in range(count)]
         self.dense = nn.Sequential(
             nn.Linear(latent_dim, width * base**2),

@@ -80,5 +80,5 @@ def test_sizes(data: type[Curves], samples: int, held_out: int) -> None:
 
 @every_set
 def test_negative_noise_is_refused(data: type[Curves]) -> None:
-    with pytest.raises(ValueError, match=r"'std' should not be negative, got -0.1"):
+    with pytest.raises(ValueError, match=r"'std' should be finite and not negative, got -0.1"):
         data(std=-0.1)

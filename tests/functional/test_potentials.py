@@ -20,6 +20,7 @@ from energy_gans.functional import (
     plummer,
     potential,
     potential_loss,
+    potentials,
 )
 
 KERNELS = {
@@ -137,6 +138,57 @@ def test_images_are_points(offset: float) -> None:
     a, y, x = randn(2, 3, 4, 4) + offset, randn(3, 3, 4, 4) + offset, randn(5, 3, 4, 4) + offset
     phi = potential(a, y, x, plummer)
     torch.testing.assert_close(phi, potential(a.flatten(1), y.flatten(1), x.flatten(1), plummer))
+
+
+@pytest.mark.parametrize("block", [1, 9, 20, 10**6])
+@every_kernel
+def test_the_potential_does_not_depend_on_its_blocks(
+    kernel: Callable, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, y, x = randn(7, 6), randn(5, 6), randn(3, 6)
+    phi, e = potential(a, y, x, kernel), field(a, y, x, kernel)
+    monkeypatch.setattr(potentials, "BLOCK", block)
+    torch.testing.assert_close(potential(a, y, x, kernel), phi)
+    torch.testing.assert_close(field(a, y, x, kernel), e)
+
+
+def test_no_block_is_larger_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        sizes.append(len(a) * len(b))
+        return plummer(a, b)
+
+    monkeypatch.setattr(potentials, "BLOCK", 20)
+    potential(randn(7, 2), randn(5, 2), randn(3, 2), kernel)
+    assert max(sizes) <= 20
+    assert sum(sizes) == 7 * 8
+
+
+def test_the_potential_of_float32_keeps_the_difference_of_close_means() -> None:
+    a, y, x = (2 * torch.rand(n, 784) - 1 for n in (64, 1000, 1000))
+    phi = potential(a, y, x, plummer)
+    exact = potential(a.double(), y.double(), x.double(), plummer)
+    # A mean of kernels in float32 has an error of up to 2^-25 of itself.
+    assert (phi.double() - exact).abs().max() < 2**-26 * plummer(a, y).mean()
+
+
+@pytest.mark.parametrize(
+    "dtype, expected",
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+@pytest.mark.parametrize("dim", [2, 6])
+def test_potentials_and_energies_are_float32_at_least(
+    dim: int, dtype: torch.dtype, expected: torch.dtype
+) -> None:
+    a, y, x = (randn(n, dim).to(dtype) for n in (7, 5, 3))
+    assert potential(a, y, x, plummer).dtype == expected
+    assert interaction_energy(y, x, plummer).dtype == expected
+    assert energy_distance(y, x).dtype == expected
 
 
 @pytest.mark.parametrize("n, m", [(0, 3), (3, 0), (0, 0)])
@@ -463,6 +515,16 @@ def test_the_gradient_of_the_energy_distance_is_finite(dim: int) -> None:
     torch.testing.assert_close(gradient, (2 * unit - 2 * apart) / 4)
 
 
+@pytest.mark.parametrize("dim", [2, 6])
+def test_the_gradient_of_the_energy_distance_is_finite_where_samples_coincide(dim: int) -> None:
+    x = randn(4, dim)
+    y = x.clone()
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(energy_distance(y, x), x)
+    apart = torch.nn.functional.normalize(y[:, None] - y, dim=2).sum(1)
+    torch.testing.assert_close(gradient, apart * (2 / 16 - 2 / 12))
+
+
 @pytest.mark.parametrize("n, m", [(1, 3), (3, 1)])
 def test_energy_distance_needs_two_samples_of_each(n: int, m: int) -> None:
     with pytest.raises(ValueError, match=f"at least 2 samples .* got {n} and {m}"):
@@ -516,3 +578,8 @@ def test_climbing_the_exact_potential_is_half_the_descent_of_the_energy(kernel: 
     (climb,) = torch.autograd.grad(loss, x)
     (descent,) = torch.autograd.grad(interaction_energy(y, x, kernel), x)
     torch.testing.assert_close(2 * climb, descent)
+
+
+def test_the_loss_does_not_broadcast() -> None:
+    with pytest.raises(ValueError, match=r"'d' and 'phi' should have one shape, got \(4, 1\)"):
+        potential_loss(torch.zeros(4, 1), torch.zeros(4))

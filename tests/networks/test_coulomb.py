@@ -122,3 +122,8 @@ def test_the_gradient_reaches_every_parameter(size: int) -> None:
     networks.eval()
     networks(torch.randn(4, 10)).square().sum().backward()
     assert all(p.grad.count_nonzero() > 0 for p in networks.parameters())
+
+
+def test_a_width_that_can_not_be_halved_is_named() -> None:
+    with pytest.raises(ValueError, match="'width' should be at least 8, got 2"):
+        CoulombGenerator(size=64, width=2)
