@@ -158,8 +158,7 @@ class GenerativeModule(LightningModule):
             self.check_batch(y)
         if y.ndim == 4:
             y = y.contiguous(memory_format=self.memory_format)
-        self.random.manual_seed(fold(self.seed, "noise", self.global_step))
-        torch.manual_seed(fold(self.seed, "networks", self.global_step, self.global_rank))
+        self.seed_step()
         labels = (
             [None] * self.updates_per_step if label is None else label.chunk(self.updates_per_step)
         )
@@ -172,6 +171,16 @@ class GenerativeModule(LightningModule):
         if self.global_step % self.trainer.log_every_n_steps == 0:
             self.log_dict(losses, prog_bar=True)
         return losses
+
+    def seed_step(self) -> None:
+        r"""Makes the step's noise, and what networks draw of their own, functions of (seed, step)."""
+        self.random.manual_seed(fold(self.seed, "noise", self.global_step))
+        own = fold(self.seed, "networks", self.global_step, self.global_rank)
+        # torch.manual_seed asks after every kind of device, which takes as long as a small network.
+        seed = (
+            torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
+        )
+        seed(own)
 
     @contextmanager
     def counted_once(self) -> Iterator[None]:
