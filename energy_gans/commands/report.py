@@ -36,10 +36,11 @@ def report(run: str, checkpoint: str = "last", seed: int = 0) -> None:
     Arguments:
         run: The run's directory, or one above it: then its newest run.
         checkpoint: Which checkpoint to look at, `last` or `best`.
-        seed: The seed of the latents.
+        seed: The seed of the latents, and of which training samples are compared.
     """
     found = Run(run)
     path = found.checkpoint(checkpoint)
+    torch.manual_seed(seed)
     model, data = load_model(path), found.data()
     pictures = {
         "samples.png": samples_picture(model, data, 100 if len(data.shape) > 1 else 4000, seed),
