@@ -256,6 +256,7 @@ class GenerativeModule(LightningModule):
             load_weights(self, self.initial_weights)
 
     def on_train_start(self) -> None:
+        self.random = torch.Generator(self.device)
         self.direct = is_bystander(self.trainer)
 
     def optimizer_list(self) -> list[LightningOptimizer]:
