@@ -51,6 +51,7 @@ workbench:
 
 # What Lightning says that no user of this package can act on.
 NOISE = (
+    "infer the batch indices",
     "litlogger",
     "LeafSpec",
     "args parameter is intended",
