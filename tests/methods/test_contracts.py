@@ -227,7 +227,7 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(
 
 def test_the_direct_way_is_the_trainers_way(tiny: Arguments, tmp_path: Path) -> None:
     main(tiny("--trainer.max_steps=6", "--model.init_args.gradient_clip_norm=0.1", name="direct"))
-    with mock.patch("energy_gans.methods.base.is_bystander", lambda trainer: False):
+    with mock.patch("energy_gans.methods.step.is_bystander", lambda trainer: False):
         main(
             tiny("--trainer.max_steps=6", "--model.init_args.gradient_clip_norm=0.1", name="long")
         )

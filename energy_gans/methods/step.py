@@ -1,0 +1,177 @@
+r"""What a training step is, for every method: the three contracts.
+
+**Step contract.** One `training_step` is one step, however many optimizers moved in it and how
+often: `global_step`, `max_steps`, checkpoints, moving averages, schedulers and loggers all count it.
+
+**Randomness contract.** What a step draws is a function of (seed, step), so a run that was killed
+and resumed is, bit for bit, the run that was not.
+
+**Batch contract.** Under DDP every process holds its share of a global batch, every world-size-th
+sample of it. Noise is drawn for the global batch and shared out alike; charges are gathered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn as nn
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..functional import fold
+from ..functional.checks import check_count, check_positive
+from .bystander import is_bystander
+
+
+class SteppedModule(LightningModule):
+    r"""Creates a module that is trained by alternating updates of its networks.
+
+    Arguments:
+        updates_per_step: How many updates a step makes, each on its own part of the step's batch.
+            More than one spreads the trainer's overhead, which matters for small networks.
+        discriminator_steps: How many minibatches train the discriminator for one that trains the
+            generator. Each takes a part of the step's batch of its own.
+        accumulate: Into how many parts a minibatch is cut for the backward pass, to save memory.
+            Potentials are still those of the whole minibatch.
+        gradient_clip_norm: The gradient's largest norm, per optimizer, or `None`.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        check_count("updates_per_step", updates_per_step)
+        check_count("discriminator_steps", discriminator_steps)
+        check_count("accumulate", accumulate)
+        if gradient_clip_norm is not None:
+            check_positive("gradient_clip_norm", gradient_clip_norm)
+        self.updates_per_step = updates_per_step
+        self.discriminator_steps = discriminator_steps
+        self.accumulate = accumulate
+        self.gradient_clip_norm = gradient_clip_norm
+        self.seed = torch.initial_seed()
+        self.random = torch.Generator()
+        self.direct = False
+
+    def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        r"""Makes one alternating update on a minibatch and returns its losses by name.
+
+        Arguments:
+            y: The real samples of `discriminator_steps` minibatches, with shape :math:`(B, *)`.
+            label: Their labels, with shape :math:`(B)`, or `None`.
+        """
+        raise NotImplementedError
+
+    def on_train_start(self) -> None:
+        self.random = torch.Generator(self.device)
+        self.direct = is_bystander(self.trainer)
+
+    def training_step(
+        self, batch: tuple[Tensor, Tensor | None], batch_idx: int
+    ) -> dict[str, Tensor]:
+        y, label = batch
+        self.seed_step()
+        labels = (
+            [None] * self.updates_per_step if label is None else label.chunk(self.updates_per_step)
+        )
+        with self.counted_once():
+            for part, part_label in zip(y.chunk(self.updates_per_step), labels, strict=True):
+                losses = self.update(part, part_label)
+        for scheduler in self.schedulers():
+            scheduler.step()
+        losses = {f"train/{name}": loss.detach() for name, loss in losses.items()}
+        if self.global_step % self.trainer.log_every_n_steps == 0:
+            self.log_dict(losses, prog_bar=True)
+        return losses
+
+    def seed_step(self) -> None:
+        r"""Makes the step's noise, and what networks draw of their own, functions of (seed, step)."""
+        self.random.manual_seed(fold(self.seed, "noise", self.global_step))
+        own = fold(self.seed, "networks", self.global_step, self.global_rank)
+        # torch.manual_seed asks after every kind of device, which takes as long as a small network.
+        seed = (
+            torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
+        )
+        seed(own)
+
+    @contextmanager
+    def counted_once(self) -> Iterator[None]:
+        r"""Makes all that optimizers do inside count as one step."""
+        optimizers = self.optimizer_list()
+        before, after = optimizers[0]._on_before_step, optimizers[0]._on_after_step
+        for optimizer in optimizers:
+            optimizer._on_before_step = optimizer._on_after_step = lambda: None
+        before()
+        yield
+        after()
+
+    def descend(self, optimizer: LightningOptimizer, losses: Iterable[Tensor]) -> Tensor:
+        r"""Makes one optimizer step along the mean of losses.
+
+        Arguments:
+            optimizer: The optimizer, as :meth:`optimizers` gives it.
+            losses: The losses of the `accumulate` parts of a minibatch. Each is differentiated
+                before the next is asked for, so only one graph is held at a time.
+
+        Returns:
+            The mean of the losses, detached.
+        """
+        optimizer.zero_grad()
+        parts: list[Tensor] = []
+        for loss in losses:
+            part = loss / self.accumulate if self.accumulate > 1 else loss
+            (Tensor.backward if self.direct else self.manual_backward)(part)
+            parts.append(part.detach())
+        if self.direct:
+            self.on_before_optimizer_step(optimizer.optimizer)
+            optimizer.optimizer.step()
+        else:
+            optimizer.step()
+        return sum(parts)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.gradient_clip_norm is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
+
+    def noise(self, n: int, *shape: int) -> Tensor:
+        r"""Returns this process's share, with shape :math:`(n, *)`, of the step's standard normal noise."""
+        z = torch.randn(
+            n * self.world_size, *shape, generator=self.random, device=self.random.device
+        )
+        return z[self.global_rank :: self.world_size].to(self.device)
+
+    def gather(self, x: Tensor) -> Tensor:
+        r"""Returns the samples of all processes, detached, with shape :math:`(W B, *)`."""
+        x = x.detach()
+        return x if self.world_size == 1 else self.all_gather(x).flatten(0, 1)
+
+    @property
+    def world_size(self) -> int:
+        r"""The number of processes that train this model."""
+        return self.trainer.world_size
+
+    def optimizer_list(self) -> list[LightningOptimizer]:
+        r"""The optimizers, always a list."""
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def schedulers(self) -> list[LRScheduler]:
+        r"""The learning rate schedulers, always a list."""
+        schedulers = self.lr_schedulers()
+        if schedulers is None:
+            return []
+        return schedulers if isinstance(schedulers, list) else [schedulers]
