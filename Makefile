@@ -1,7 +1,7 @@
 # Two commands do everything from a fresh clone, installation into .venv included: `make demo`, `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-# For example PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple"
+# Options for pip, such as an index that holds builds of torch without CUDA.
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -19,14 +19,13 @@ REAL, GENERATED = "#8a8f98", "#d1495b"
 LEAST_CELL = 64
 
 
-def image_grid(x: Tensor, columns: int | None = None) -> Image.Image:
-    r"""Returns images side by side, on a square grid by default, small ones enlarged.
+def image_grid(x: Tensor) -> Image.Image:
+    r"""Returns images side by side, on a square grid, small ones enlarged.
 
     Arguments:
         x: The images in [-1, 1], with shape :math:`(N, C, H, W)`, one or three channels.
-        columns: The number of images in a row.
     """
-    columns = columns or math.ceil(math.sqrt(len(x)))
+    columns = math.ceil(math.sqrt(len(x)))
     factor = max(1, round(LEAST_CELL / x.shape[-1]))
     x = x.float().cpu().clamp(-1, 1).repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     return to_pil_image(make_grid((x + 1) / 2, nrow=columns, padding=2, pad_value=0.5))

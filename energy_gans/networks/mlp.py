@@ -12,8 +12,7 @@ class MLP(nn.Sequential):
     r"""Creates a multilayer perceptron, linear at its end.
 
     Weights are drawn from He's normal distribution, those of the last layer from Glorot's, and
-    biases are zero. With PyTorch's default, which is narrower, the configs of mixtures get half as
-    many samples right.
+    biases are zero: PyTorch's default is narrower and makes coarser samples of mixtures.
 
     References:
         Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852

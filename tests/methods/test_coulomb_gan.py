@@ -150,7 +150,6 @@ def test_the_scale_of_the_potential_is_the_discriminators() -> None:
     for scale in (1.0, 3.0):
         gan = model(discriminator=zero, potential_scale=scale)
         fit(gan, 0)
-        gan.trainer.should_stop = False
         y, x = torch.randn(2, 8, 2, generator=torch.Generator().manual_seed(0)).unbind()
         losses.append(next(gan.discriminator_losses(x, y)).item())
     assert losses[1] == pytest.approx(9 * losses[0])
