@@ -1,8 +1,8 @@
 r"""Kernels: how strongly a charge at :math:`b` is felt at :math:`a`.
 
-Every kernel here is a function of the squared distance :math:`r^2 = \|a - b\|^2` and takes two
-sets of points, :math:`(N, *)` and :math:`(M, *)`, to the matrix :math:`k(a_i, b_j)` of shape
-:math:`(N, M)`. Trailing dimensions are flattened, so images are points too.
+A kernel here is, but for the polynomial one, a function of the squared distance
+:math:`r^2 = \|a - b\|^2`. It takes two sets of points, :math:`(N, *)` and :math:`(M, *)`, to the
+matrix :math:`k(a_i, b_j)` of shape :math:`(N, M)`. Trailing dimensions are flattened, so images are points too.
 
 Numerics. Squared distances are written once, in :func:`squared_distances`. Results are float32 at
 least, whatever the inputs' type and also under autocast: kernels compare small differences of
@@ -17,7 +17,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from .checks import check_positive
+from .checks import check_count, check_positive
 
 # Below this fraction of |a|^2 + |b|^2, r^2 is recomputed from a - b: the matrix form has lost
 # about 24 of float64's 53 bits there, so what it returns is still good to 1e-7 elsewhere.
@@ -147,3 +147,29 @@ def gaussian(a: Tensor, b: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tens
         check_positive("bandwidths", sigma)
     r2 = squared_distances(a, b)
     return torch.stack([torch.exp(-r2 / (2 * sigma**2)) for sigma in bandwidths]).mean(0)
+
+
+def polynomial(a: Tensor, b: Tensor, degree: int = 3) -> Tensor:
+    r"""Returns the polynomial kernel of the Kernel Inception Distance
+
+    .. math:: k(a, b) = (a \cdot b / D + 1)^{n}
+
+    References:
+        Demystifying MMD GANs (Bińkowski et al., 2018), https://arxiv.org/abs/1801.01401
+
+    Arguments:
+        a: The evaluation points, with shape :math:`(N, *)`.
+        b: The charges, with shape :math:`(M, *)`.
+        degree: The degree :math:`n`.
+
+    Returns:
+        The kernel matrix, with shape :math:`(N, M)`, float32 at least.
+
+    Raises:
+        ValueError: If `degree` is not positive.
+    """
+    check_count("degree", degree)
+    dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
+    a, b = a.flatten(1).to(dtype), b.flatten(1).to(dtype)
+    with torch.autocast(a.device.type, enabled=False):
+        return (a @ b.T / a.shape[1] + 1).pow(degree)
