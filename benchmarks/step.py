@@ -124,7 +124,7 @@ def points(steps: int, updates: int) -> float:
     data = Ring()
     data.setup()
     networks = MLP(2, 2), MLP(2, 1, activation=nn.SiLU)
-    batches = shuffled(data.sets["train"][0], 128 * updates, torch.contiguous_format)
+    batches = shuffled(data.contents("train")[0], 128 * updates, torch.contiguous_format)
     kernel = partial(plummer, power=3.0, epsilon=0.2)
     return loop(networks, batches, steps, updates, kernel, z=2)
 
@@ -135,7 +135,7 @@ def images(steps: int, size: int, width: int, batch: int, fast: bool) -> float:
     layout = torch.channels_last if fast else torch.contiguous_format
     networks = DCGANGenerator(32, 1, size, width), DCGANDiscriminator(1, size, width)
     networks = tuple(network.to(memory_format=layout) for network in networks)
-    batches = shuffled(data.sets["train"][0], batch, layout)
+    batches = shuffled(data.contents("train")[0], batch, layout)
     return loop(networks, batches, steps, 1, plummer, z=32, scale=10.0, bf16=fast, fused=fast)
 
 

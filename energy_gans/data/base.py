@@ -5,13 +5,15 @@ the batch of a step is a function of the step. So a run that is resumed goes on 
 batch, without any state of a loader. Under DDP each process reads its share of the global batch:
 every world-size-th of its samples.
 
-Sets that fit in memory are held as tensors, images as uint8, and handed out a whole batch at a
-time; images become floats in [-1, 1] on the device.
+A set has splits, each loaded when it is first asked for. Sets that fit in memory are held as
+tensors, images as uint8, and handed out a whole batch at a time; images become floats in [-1, 1]
+on the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -19,10 +21,15 @@ from torch import Tensor
 
 from ..functional import keyed_generator
 from ..functional.checks import check_count
+from .prepared import StoredArray
 
 Batch = tuple[Tensor, Tensor]
+Samples = tuple[Tensor | StoredArray, Tensor]
 
 EVALUATION_BATCH = 500
+
+# What Lightning reads in its stages. Without a stage nothing is loaded before it is asked for.
+STAGES = {"fit": ("train", "val"), "validate": ("val",), "predict": ("val",)}
 
 
 class StepOrder:
@@ -37,6 +44,7 @@ class StepOrder:
         step: Returns the number of batches that were read before.
         rank: The index of this process.
         world_size: The number of processes.
+        repeat: How often an epoch holds each sample.
     """
 
     def __init__(
@@ -47,31 +55,33 @@ class StepOrder:
         step: Callable[[], int],
         rank: int = 0,
         world_size: int = 1,
+        repeat: int = 1,
     ) -> None:
         self.length, self.batch_size, self.seed, self.step = length, batch_size, seed, step
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.repeat = rank, world_size, repeat
 
     def __len__(self) -> int:
-        return self.length // self.batch_size
+        return self.length * self.repeat // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
         epoch, first = divmod(self.step(), len(self))
-        order = torch.randperm(self.length, generator=keyed_generator(self.seed, "order", epoch))
+        random = keyed_generator(self.seed, "order", epoch)
+        order = torch.randperm(self.length * self.repeat, generator=random) % self.length
         for i in range(first, len(self)):
             batch = order[i * self.batch_size : (i + 1) * self.batch_size]
             yield batch[self.rank :: self.world_size]
 
 
 class TensorLoader:
-    r"""Creates a loader that hands out whole batches of tensors.
+    r"""Creates a loader that hands out whole batches.
 
     Arguments:
-        y: The samples, with shape :math:`(N, *)`.
+        y: The samples, with shape :math:`(N, *)`: anything that index tensors pick batches of.
         label: The labels, with shape :math:`(N)`.
         order: The batches' indices.
     """
 
-    def __init__(self, y: Tensor, label: Tensor, order: StepOrder | list[Tensor]) -> None:
+    def __init__(self, y: Tensor | StoredArray, label: Tensor, order: Iterable[Tensor]) -> None:
         self.y, self.label, self.order = y, label, order
 
     def __len__(self) -> int:
@@ -83,7 +93,7 @@ class TensorLoader:
 
 
 class TensorDataModule(LightningDataModule):
-    r"""Creates a data module of two sets that fit in memory.
+    r"""Creates a data module of splits, `"train"` and `"val"` at least.
 
     A data set implements :meth:`load` and the property `shape`.
 
@@ -94,50 +104,101 @@ class TensorDataModule(LightningDataModule):
         ValueError: If `batch_size` is not positive.
     """
 
+    repeat = 1
+
     def __init__(self, batch_size: int) -> None:
         super().__init__()
         check_count("batch_size", batch_size)
         self.save_hyperparameters()
         self.batch_size = batch_size
         self.seed = torch.initial_seed()
-        self.sets: dict[str, Batch] = {}
+        self.loaded: dict[str, Samples] = {}
+
+    # What a data set implements
 
     @property
     def shape(self) -> tuple[int, ...]:
         r"""The shape of one sample."""
         raise NotImplementedError
 
-    def load(self, split: str) -> Batch:
-        r"""Returns the samples, floats or images as uint8, and the labels of a split.
+    @property
+    def splits(self) -> tuple[str, ...]:
+        r"""The names of the splits."""
+        return ("train", "val")
 
-        Arguments:
-            split: `"train"` or `"val"`.
-        """
+    @property
+    def classes(self) -> list[str]:
+        r"""The names of the classes that labels count, or `[]` if labels have no names."""
+        return []
+
+    def load(self, split: str) -> Samples:
+        r"""Returns the samples, floats or images as uint8, and the labels of a split."""
         raise NotImplementedError
 
-    def setup(self, stage: str | None = None) -> None:
-        for split in ("train", "val"):
-            if split not in self.sets:
-                self.sets[split] = self.load(split)
+    # What a user calls
 
-    def train_dataloader(self) -> TensorLoader:
-        y, label = self.sets["train"]
-        return TensorLoader(y, label, self.step_order(len(y)))
+    def contents(self, split: str) -> Samples:
+        r"""Returns the samples and the labels of a split, which is loaded the first time.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
+        if split not in self.splits:
+            raise ValueError(
+                f"'split' should be one of {', '.join(map(repr, self.splits))}, got {split!r}."
+            )
+        if split not in self.loaded:
+            self.loaded[split] = self.load(split)
+        return self.loaded[split]
+
+    def length(self, split: str) -> int:
+        r"""Returns the number of samples in a split."""
+        return len(self.contents(split)[1])
+
+    def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[Batch]:
+        r"""Returns a loader of batches of a split, its samples as they are stored.
+
+        Arguments:
+            split: The split.
+            order: The indices of the samples in each batch.
+        """
+        return TensorLoader(*self.contents(split), order)
+
+    def fingerprint(self, split: str) -> str:
+        r"""Returns a SHA-256 that identifies the samples and the labels of a split."""
+        n = self.length(split)
+        y, label = (tensor[:n].contiguous() for tensor in self.contents(split))
+        digest = hashlib.sha256()
+        for tensor in (y, label):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.numpy())
+        return digest.hexdigest()
+
+    # What Lightning calls
+
+    def setup(self, stage: str | None = None) -> None:
+        for split in (self.test_split,) if stage == "test" else STAGES.get(stage, ()):
+            self.contents(split)
+
+    def train_dataloader(self) -> Iterable[Batch]:
+        return self.loader("train", self.step_order(self.length("train")))
 
     def step_order(self, length: int) -> StepOrder:
         r"""Returns the training order of a set of `length` samples under the present trainer."""
         rank, world_size = self.processes()
-        if self.batch_size > length:
+        if self.batch_size > length * self.repeat:
             raise ValueError(
-                f"'batch_size' should be at most the number of training samples, {length}, "
-                f"got {self.batch_size}."
+                "'batch_size' should be at most the number of training samples, "
+                f"{length * self.repeat}, got {self.batch_size}."
             )
         if self.batch_size % world_size != 0:
             raise ValueError(
                 f"'batch_size' is that of all processes together: it should be a multiple of their "
                 f"number, {world_size}, got {self.batch_size}."
             )
-        return StepOrder(length, self.batch_size, self.seed, self.step, rank, world_size)
+        return StepOrder(
+            length, self.batch_size, self.seed, self.step, rank, world_size, self.repeat
+        )
 
     def step(self) -> int:
         r"""Returns the number of steps that were made: none, without a trainer."""
@@ -149,21 +210,25 @@ class TensorDataModule(LightningDataModule):
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
 
-    def val_dataloader(self) -> TensorLoader:
-        y, label = self.sets["val"]
-        return TensorLoader(y, label, self.held_out_order(len(y)))
-
-    def held_out_order(self, length: int) -> list[Tensor]:
-        r"""Returns the batches in which this process reads its share of a held-out set."""
+    def held_out_loader(self, split: str) -> Iterable[Batch]:
+        r"""Returns a loader of this process's share of a split, in the split's own order."""
         rank, world_size = self.processes()
-        share = torch.arange(rank, length, world_size)
-        return list(share.split(EVALUATION_BATCH))
+        share = torch.arange(rank, self.length(split), world_size)
+        return self.loader(split, share.split(EVALUATION_BATCH))
 
-    def test_dataloader(self) -> TensorLoader:
-        return self.val_dataloader()
+    @property
+    def test_split(self) -> str:
+        r"""The split that tests read: `"val"`, unless there is one for tests alone."""
+        return "test" if "test" in self.splits else "val"
 
-    def predict_dataloader(self) -> TensorLoader:
-        return self.val_dataloader()
+    def val_dataloader(self) -> Iterable[Batch]:
+        return self.held_out_loader("val")
+
+    def test_dataloader(self) -> Iterable[Batch]:
+        return self.held_out_loader(self.test_split)
+
+    def predict_dataloader(self) -> Iterable[Batch]:
+        return self.held_out_loader("val")
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         y, label = batch
@@ -173,21 +238,3 @@ class TensorDataModule(LightningDataModule):
 def to_unit_range(y: Tensor) -> Tensor:
     r"""Returns images in [-1, 1] of images as uint8; other samples are returned as they are."""
     return y.float().div_(127.5).sub_(1.0) if y.dtype == torch.uint8 else y
-
-
-def pad_to(y: Tensor, size: int) -> Tensor:
-    r"""Returns images with zeros around them, their centres kept.
-
-    Arguments:
-        y: The images as uint8, with shape :math:`(N, C, H, H)`.
-        size: The width and height to reach, :math:`S`.
-
-    Raises:
-        ValueError: If `size` is smaller than the images, or can not keep them centred.
-    """
-    margin = size - y.shape[-1]
-    if margin < 0 or margin % 2 != 0:
-        raise ValueError(
-            f"'size' should be {y.shape[-1]} or larger by an even number of pixels, got {size}."
-        )
-    return torch.nn.functional.pad(y, [margin // 2] * 4)

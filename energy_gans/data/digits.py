@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import gzip
 import importlib.resources
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from .base import Batch, TensorDataModule, pad_to
+from .base import Batch
+from .images import ImageDataModule, pad_to
 
 HELD_OUT = 10
 
 
-class EmbeddedDigits(TensorDataModule):
+class EmbeddedDigits(ImageDataModule):
     r"""Creates a data module of digits that are installed with the package's dependencies.
 
     Every tenth image is held out for validation.
@@ -25,16 +26,16 @@ class EmbeddedDigits(TensorDataModule):
             images that scikit-learn ships.
         size: The width and height of the images, in pixels: that of `digits`, or more with a
             black margin.
-        batch_size: The size of the global batch of a training step.
+        kwargs: The arguments of :class:`ImageDataModule`.
 
     Raises:
         ValueError: If `digits` is unknown or `size` is too small or odd.
     """
 
     def __init__(
-        self, digits: Literal["28x28", "8x8"] = "28x28", size: int = 32, batch_size: int = 128
+        self, digits: Literal["28x28", "8x8"] = "28x28", size: int = 32, **kwargs: Any
     ) -> None:
-        super().__init__(batch_size)
+        super().__init__(**kwargs)
         if digits not in ("28x28", "8x8"):
             raise ValueError(f"'digits' should be '28x28' or '8x8', got {digits!r}.")
         self.digits, self.size = digits, size
@@ -42,6 +43,10 @@ class EmbeddedDigits(TensorDataModule):
     @property
     def shape(self) -> tuple[int, ...]:
         return (1, self.size, self.size)
+
+    @property
+    def classes(self) -> list[str]:
+        return [str(digit) for digit in range(10)]
 
     def load(self, split: str) -> Batch:
         y, label = (load_28x28 if self.digits == "28x28" else load_8x8)()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from energy_gans.data import TensorDataModule
-from energy_gans.data.base import Batch, StepOrder, pad_to, to_unit_range
+from energy_gans.data.base import Batch, StepOrder, to_unit_range
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +67,13 @@ def test_what_starts_at_a_step_is_the_rest_of_the_whole(
     assert torch.equal(first(8, length, batch_size, start=start), whole[start:])
 
 
+@pytest.mark.parametrize("repeat", [2, 5])
+def test_an_epoch_repeats_each_sample(repeat: int) -> None:
+    order = StepOrder(6, 3, 0, lambda: 0, repeat=repeat)
+    assert len(order) == 2 * repeat
+    assert torch.bincount(torch.cat(list(order))).tolist() == [repeat] * 6
+
+
 def test_an_epoch_that_is_begun_late_is_short() -> None:
     assert len(list(StepOrder(12, 4, 0, lambda: 1))) == 2
     assert len(list(StepOrder(12, 4, 0, lambda: 5))) == 1
@@ -90,11 +97,11 @@ class Ramp(TensorDataModule):
 
     def __init__(self, batch_size: int, length: int = 20, held_out: int = 1203) -> None:
         super().__init__(batch_size)
-        self.length, self.held_out, self.loads = length, held_out, 0
+        self.size, self.held_out, self.loads = length, held_out, []
 
     def load(self, split: str) -> Batch:
-        self.loads += 1
-        label = torch.arange(self.length if split == "train" else self.held_out)
+        self.loads.append(split)
+        label = torch.arange(self.size if split == "train" else self.held_out)
         return (label % 256).to(torch.uint8)[:, None, None, None].expand(-1, *self.shape), label
 
 
@@ -164,11 +171,89 @@ def test_the_held_out_set_is_also_that_of_tests(loader: str) -> None:
     assert all(torch.equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
 
 
-def test_sets_are_loaded_once() -> None:
-    data = ramp()
-    data.setup("fit")
-    data.setup("validate")
-    assert data.loads == 2
+@pytest.mark.parametrize(
+    "stages, splits",
+    [
+        ([None], []),
+        (["validate"], ["val"]),
+        (["test", "predict"], ["val"]),
+        (["fit", "validate", "fit"], ["train", "val"]),
+    ],
+)
+def test_a_split_is_loaded_once_and_when_it_is_needed(
+    stages: list[str | None], splits: list[str]
+) -> None:
+    data = Ramp(4)
+    for stage in stages:
+        data.setup(stage)
+    assert data.loads == splits
+
+
+def test_asking_for_a_split_loads_it_alone() -> None:
+    data = Ramp(4)
+    assert (data.length("train"), data.length("train"), data.loads) == (20, 20, ["train"])
+
+
+def test_a_split_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'split' should be one of 'train', 'val', got 'test'"):
+        Ramp(4).length("test")
+
+
+def test_batches_are_those_that_are_asked_for() -> None:
+    order = [torch.tensor([1202, 3]), torch.tensor([5])]
+    found = list(Ramp(4).loader("val", iter(order)))
+    for (y, label), i in zip(found, order, strict=True):
+        assert torch.equal(label, i)
+        assert torch.equal(y[:, 0, 0, 0].long(), i % 256)
+
+
+class Examined(Ramp):
+    r"""Creates a set with a split for tests alone."""
+
+    splits = ("train", "val", "test")
+
+    def load(self, split: str) -> Batch:
+        y, label = super().load(split)
+        return (y[:7], label[:7]) if split == "test" else (y, label)
+
+
+def test_a_split_for_tests_is_what_tests_read() -> None:
+    data = Examined(4)
+    data.setup("test")
+    assert data.loads == ["test"]
+    ((_, label),) = data.test_dataloader()
+    assert label.tolist() == list(range(7))
+
+
+class Fixed(TensorDataModule):
+    r"""Creates a set of given samples and labels."""
+
+    def __init__(self, y: Tensor, label: Tensor) -> None:
+        super().__init__(1)
+        self.given = y, label
+
+    def load(self, split: str) -> Batch:
+        return self.given
+
+
+def test_fingerprints_tell_samples_labels_types_and_shapes_apart() -> None:
+    y, label = torch.arange(12).view(4, 3).to(torch.uint8), torch.tensor([0, 1, 0, 1])
+    sets = [
+        (y, label),
+        (y.flip(0), label),
+        (y, label.flip(0)),
+        (y.view(4, 1, 3), label),
+        (y.view(torch.int8), label),
+        (y[:3], label[:3]),
+    ]
+    prints = [Fixed(*contents).fingerprint("train") for contents in sets]
+    assert len(set(prints)) == len(sets)
+    assert {len(bytes.fromhex(fingerprint)) for fingerprint in prints} == {32}
+    assert Fixed(y.T.contiguous().T, label.clone()).fingerprint("train") == prints[0]
+
+
+def test_splits_differ_in_their_fingerprints() -> None:
+    assert Ramp(4).fingerprint("train") != Ramp(4).fingerprint("val")
 
 
 def test_images_come_to_the_device_as_uint8_and_to_the_model_in_the_unit_range() -> None:
@@ -191,23 +276,6 @@ def test_black_is_minus_one_and_white_is_one() -> None:
 def test_floats_are_left_alone(dtype: torch.dtype) -> None:
     y = 100 * torch.randn(3, 2, dtype=dtype)
     assert to_unit_range(y) is y
-
-
-@pytest.mark.parametrize("size", [4, 6, 10])
-def test_padding_keeps_the_centre_and_adds_black(size: int) -> None:
-    y = torch.randint(1, 256, (3, 2, 4, 4), dtype=torch.uint8)
-    padded = pad_to(y, size)
-    margin = (size - 4) // 2
-    inner = padded[..., margin : size - margin, margin : size - margin]
-    assert padded.shape == (3, 2, size, size)
-    assert torch.equal(inner, y)
-    assert padded.long().sum() == y.long().sum()
-
-
-@pytest.mark.parametrize("size", [2, 3, 5, 0])
-def test_other_sizes_are_refused(size: int) -> None:
-    with pytest.raises(ValueError, match=f"'size' should be 4 or larger .* got {size}"):
-        pad_to(torch.zeros(1, 1, 4, 4, dtype=torch.uint8), size)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1])

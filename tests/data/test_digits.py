@@ -67,4 +67,4 @@ def test_unknown_digits_are_refused(digits: str) -> None:
 @pytest.mark.parametrize("digits, size", [("28x28", 8), ("28x28", 29), ("8x8", 7)])
 def test_other_sizes_are_refused(digits: str, size: int) -> None:
     with pytest.raises(ValueError, match=f"'size' should be .* got {size}"):
-        EmbeddedDigits(digits, size=size).setup()
+        EmbeddedDigits(digits, size=size).length("val")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from energy_gans.cli import main
 from energy_gans.data import ImageFolder
 
 TRAIN, VAL = 12, 5
@@ -37,9 +38,9 @@ def folder(
     num_workers: int = 0,
 ) -> ImageFolder:
     torch.manual_seed(0)
-    data = ImageFolder(str(root), size, batch_size, num_workers)
+    data = ImageFolder(str(root), size, num_workers, batch_size=batch_size)
     data.trainer = SimpleNamespace(global_rank=rank, world_size=world_size, global_step=step)
-    data.setup()
+    data.setup("fit")
     return data
 
 
@@ -129,3 +130,55 @@ def test_a_class_without_images_is_named(root: Path) -> None:
 def test_a_batch_larger_than_the_set_is_refused(root: Path) -> None:
     with pytest.raises(ValueError, match=r"'batch_size' .* training samples, 12, got 13"):
         folder(root, batch_size=13).train_dataloader()
+
+
+# Few samples and flips
+
+
+def test_few_samples_are_the_first_files(root: Path) -> None:
+    torch.manual_seed(0)
+    data = ImageFolder(str(root), 8, 0, batch_size=6, limit=3, repeat=2)
+    ((y, _),) = data.train_dataloader()
+    assert sorted((y[:, 0, 4, 4].long() // 10).tolist()) == [0, 0, 2, 2, 4, 4]
+
+
+def test_classes_are_the_folders(root: Path) -> None:
+    assert folder(root).classes == ["even", "odd"]
+
+
+# What identifies files that were not read
+
+
+def test_fingerprints_go_with_the_files(root: Path) -> None:
+    def fingerprint(**options: int) -> str:
+        return ImageFolder(str(root), **({"size": 8} | options)).fingerprint("train")
+
+    first = fingerprint()
+    assert fingerprint() == first == fingerprint(num_workers=2, batch_size=3)
+    others = {
+        ImageFolder(str(root), 8).fingerprint("val"),
+        fingerprint(size=4),
+        fingerprint(limit=3),
+    }
+    (root / "train" / "odd" / "11.png").write_bytes(b"another")
+    others.add(fingerprint())
+    (root / "train" / "odd" / "11.png").unlink()
+    others.add(fingerprint())
+    assert len({first, *others}) == 6
+
+
+# The command that prepares them
+
+
+def test_prepared_images_are_those_of_the_files(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["data", "prepare", "folder", f"--source={root}", f"--out={out}", "--size=8"])
+    for split in ("train", "val"):
+        read = [
+            next(iter(ImageFolder(str(place), 8, 0).loader(split, [torch.arange(5)])))
+            for place in (root, out)
+        ]
+        # The files' own names sort them in both; filters differ by a rounding.
+        assert (read[0][0].int() - read[1][0].int()).abs().max() <= 1
+        assert torch.equal(read[0][1], read[1][1])
+    assert ImageFolder(str(out), 8).classes == ["even", "odd"]

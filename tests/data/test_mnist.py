@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from energy_gans.data import MNIST, FashionMNIST
+from energy_gans.data.images import resize_to
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 SETS = [MNIST, FashionMNIST]
@@ -71,6 +72,32 @@ def test_images_are_padded_with_black(root: Path) -> None:
     assert y.long().sum() == y[..., 2:-2, 2:-2].long().sum()
 
 
+@pytest.mark.parametrize("size", [28, 32, 64])
+@every_set
+def test_images_are_resized(root: Path, source: type[MNIST], size: int) -> None:
+    data = source(str(root), size=size, resize=True)
+    y, _ = data.load("val")
+    assert y.shape[1:] == data.shape == (1, size, size)
+    assert torch.equal(y, resize_to(source(str(root)).load("val")[0], size))
+
+
+def test_what_is_resized_differs_from_what_is_padded_in_its_fingerprint(root: Path) -> None:
+    prints = {MNIST(str(root), 32, resize=resize).fingerprint("val") for resize in (True, False)}
+    assert len(prints) == 2
+
+
+@every_set
+def test_ten_classes_have_names(source: type[MNIST]) -> None:
+    assert len(set(source("nowhere").classes)) == 10
+
+
+@every_set
+def test_few_samples_fill_batches(root: Path, source: type[MNIST]) -> None:
+    data = source(str(root), limit=3, repeat=5, batch_size=15)
+    ((_, label),) = data.train_dataloader()
+    assert sorted(label.tolist()) == sorted(5 * data.contents("train")[1][:3].tolist())
+
+
 @pytest.mark.parametrize("size", [27, 26, 29])
 def test_other_sizes_are_refused(root: Path, size: int) -> None:
     with pytest.raises(ValueError, match=f"'size' should be 28 or larger .* got {size}"):
@@ -91,6 +118,6 @@ def test_missing_files_are_named(tmp_path: Path, source: type[MNIST], file: str)
     data = source(str(tmp_path))
     data.prepare_data()
     with pytest.raises(FileNotFoundError) as error:
-        data.setup()
+        data.setup("fit")
     folder = tmp_path / source.__name__ / "raw"
     assert all(name in str(error.value) for name in (file, str(folder), "data.init_args.root"))

@@ -56,7 +56,7 @@ def fit(gan: CoulombGAN, steps: int, batch_size: int = 32) -> Ring:
 def batches(data: Ring, steps: int) -> list[Tensor]:
     order = data.step_order(512)
     order.step = lambda: 0
-    return [data.sets["train"][0][i] for _, i in zip(range(steps), order, strict=False)]
+    return [data.contents("train")[0][i] for _, i in zip(range(steps), order, strict=False)]
 
 
 def plain_loop(gan: CoulombGAN, ys: list[Tensor]) -> None:
@@ -208,7 +208,7 @@ def test_the_potential_is_high_where_real_data_is() -> None:
     )
     nn.init.zeros_(gan.generator[-1].weight)
     data = fit(gan, 60)
-    real, generated = data.sets["train"][0], gan.sample(100)
+    real, generated = data.contents("train")[0], gan.sample(100)
     assert gan.potential(real).mean() > 0 > gan.potential(generated).mean()
 
 

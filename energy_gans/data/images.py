@@ -1,0 +1,107 @@
+r"""What sets of images share: few-sample runs, horizontal flips, sizes.
+
+Which images are flipped is drawn from (seed, step) for the whole global batch, of which each process
+flips its share, on its device: like the order, flips need no state and are the same for any number
+of processes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import resize
+
+from ..functional import keyed_generator
+from ..functional.checks import check_count
+from .base import Batch, TensorDataModule
+
+
+class ImageDataModule(TensorDataModule):
+    r"""Creates a data module of images.
+
+    Arguments:
+        batch_size: The size of the global batch of a training step: all processes together.
+        limit: How many training images there are: the first ones of the set, in its own order;
+            all of them if `None`.
+        repeat: How often an epoch holds each training image, for few images to fill a batch.
+        flip: Whether training images are flipped horizontally, each with probability 1/2.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 128,
+        limit: int | None = None,
+        repeat: int = 1,
+        flip: bool = False,
+    ) -> None:
+        super().__init__(batch_size)
+        if limit is not None:
+            check_count("limit", limit)
+        check_count("repeat", repeat)
+        self.limit, self.repeat, self.flip = limit, repeat, flip
+
+    def length(self, split: str) -> int:
+        r"""Returns the number of images in a split; `limit`, if there is one, in training.
+
+        Raises:
+            ValueError: If there are fewer than `limit`.
+        """
+        n = super().length(split)
+        if split != "train" or self.limit is None:
+            return n
+        if self.limit > n:
+            raise ValueError(
+                f"'limit' should be at most the number of training images, {n}, got {self.limit}."
+            )
+        return self.limit
+
+    def flipped(self) -> Tensor:
+        r"""Returns which images of this process's share of the present step's batch are flipped."""
+        rank, world_size = self.processes()
+        random = keyed_generator(self.seed, "flip", self.step())
+        return (torch.rand(self.batch_size, generator=random) < 0.5)[rank::world_size]
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        y, label = batch
+        if self.flip and self.trainer is not None and self.trainer.training:
+            # Each image is picked from the batch or from its mirror: far faster than torch.where.
+            i = torch.arange(len(y)) + len(y) * self.flipped()
+            y = torch.cat([y, y.flip(-1)]).index_select(0, i.to(y.device, non_blocking=True))
+        return super().on_after_batch_transfer((y, label), dataloader_idx)
+
+
+def pad_to(y: Tensor, size: int) -> Tensor:
+    r"""Returns images with zeros around them, their centres kept.
+
+    Arguments:
+        y: The images as uint8, with shape :math:`(N, C, H, H)`.
+        size: The width and height to reach, :math:`S`.
+
+    Raises:
+        ValueError: If `size` is smaller than the images, or can not keep them centred.
+    """
+    margin = size - y.shape[-1]
+    if margin < 0 or margin % 2 != 0:
+        raise ValueError(
+            f"'size' should be {y.shape[-1]} or larger by an even number of pixels, got {size}."
+        )
+    return torch.nn.functional.pad(y, [margin // 2] * 4)
+
+
+def resize_to(y: Tensor, size: int) -> Tensor:
+    r"""Returns images resized by antialiased bilinear interpolation.
+
+    Arguments:
+        y: The images as uint8, with shape :math:`(N, C, H, H)`.
+        size: The width and height to reach, :math:`S`.
+    """
+    if size == y.shape[-1]:
+        return y
+    out = y.new_empty(*y.shape[:2], size, size)
+    # In parts: the interpolation of all images at once would take many times their memory.
+    for part, images in zip(out.split(1000), y.split(1000), strict=True):
+        part.copy_(resize(images, [size, size], antialias=True))
+    return out

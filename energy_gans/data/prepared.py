@@ -1,0 +1,229 @@
+r"""Prepared sets: images that were decoded once, in files that are opened without being read.
+
+A prepared set is a folder with, for each of its splits `train`, `val` and perhaps `test`,
+
+- `{split}.images.npy`: the images as uint8, with shape :math:`(N, C, H, W)`,
+- `{split}.labels.npy`: the labels as int64, with shape :math:`(N)`, 0 where there are none,
+
+and `manifest.json`, which says where the images came from, what was done to them, and the sums that
+the files have to give. An array file is numpy's format 1.0 with a header of 128 bytes, so that the
+images can be appended as they come and counted at the end. See :mod:`.writing` for how a set is
+written whole or not at all.
+
+The arrays can be mapped into memory, by `numpy.load(path, mmap_mode="r")`. Here they are opened
+without being read, and a batch reads the rows that it holds: just as fast once the system has them
+in its page cache, while a map of a large set, read in random order, grows by about all of it, as the
+system maps much more than a row at each fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FORMAT = "energy-gans prepared images"
+VERSION = 1
+HEADER = 128
+
+KEYS = ("name", "source", "preprocessing", "classes", "splits")
+SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
+AGAIN = "Prepare the set again, or copy it again."
+
+
+class StoredArray:
+    r"""Creates the images of a file, of which only those that are asked for are read.
+
+    `images[i]` with indices of shape :math:`(B)`, int64, is a new tensor of shape
+    :math:`(B, C, H, W)`, uint8. Nothing of the file is held, so an array may go to other processes.
+
+    Arguments:
+        path: The array file.
+        shape: The shape :math:`(N, C, H, W)` that it should have.
+
+    Raises:
+        ValueError: If the file does not hold uint8 of that shape.
+    """
+
+    dtype = torch.uint8
+
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+        self.path, self.shape = Path(path), tuple(shape)
+        check_array(self.path, np.dtype(np.uint8), self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, i: Tensor) -> Tensor:
+        if i.dtype != torch.int64 or i.ndim != 1:
+            raise IndexError(
+                f"Images are read by int64 indices of shape (B), got {i.dtype} of shape {tuple(i.shape)}."
+            )
+        if len(i) > 0 and not (i.min() >= 0 and i.max() < len(self)):
+            raise IndexError(
+                f"Indices should be from 0 to {len(self) - 1}, got {i.min():d} to {i.max():d}."
+            )
+        batch = torch.empty(len(i), *self.shape[1:], dtype=torch.uint8)
+        size = math.prod(self.shape[1:])
+        with self.path.open("rb", buffering=0) as file:
+            for row, k in zip(batch.flatten(1).numpy(), i.tolist(), strict=True):
+                file.seek(HEADER + k * size)
+                if file.readinto(row) != size:
+                    raise ValueError(f"{self.path} was cut short while it was read. {AGAIN}")
+        return batch
+
+
+@dataclass(frozen=True)
+class PreparedSplit:
+    r"""Creates a split of a prepared set.
+
+    Arguments:
+        images: The images.
+        labels: The labels as int64, with shape :math:`(N)`.
+        manifest: The manifest of the whole set.
+        sha256: The digest that identifies the split's images and labels.
+    """
+
+    images: StoredArray
+    labels: Tensor
+    manifest: dict[str, Any]
+    sha256: str
+
+
+def has_prepared(root: Path) -> bool:
+    r"""Returns whether a folder holds the manifest of a prepared set, be it a torn one."""
+    path = Path(root) / "manifest.json"
+    return path.is_file() and FORMAT.encode() in path.read_bytes()
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    r"""Returns the manifest of a prepared set.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+        ValueError: If it is torn, is none of a prepared set, or one of another version.
+    """
+    path = Path(root) / "manifest.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(root)!r} is no prepared set: it has no manifest.json.")
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is torn: {error}. {AGAIN}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ValueError(f"{path} is no manifest of a prepared set: 'format' is not {FORMAT!r}.")
+    if manifest.get("version") != VERSION:
+        raise ValueError(
+            f"{path}: 'version' should be {VERSION}, got {manifest.get('version')!r}. "
+            "Prepare the set again with this version of energy-gans."
+        )
+    check_keys(manifest, KEYS, path)
+    if not isinstance(manifest["splits"], dict):
+        raise ValueError(f"{path}: 'splits' should name the splits. {AGAIN}")
+    for name, split in manifest["splits"].items():
+        check_keys(split, SPLIT_KEYS, path, f"splits.{name}.")
+        shape = split["shape"]
+        if not (isinstance(shape, list) and [type(n) for n in shape] == [int] * 4):
+            raise ValueError(
+                f"{path}: 'splits.{name}.shape' should be (N, C, H, W), got {shape!r}."
+            )
+    return manifest
+
+
+def check_keys(found: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str = "") -> None:
+    r"""Raises a `ValueError` that names the first key that a part of a manifest lacks."""
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            raise ValueError(f"{path} lacks '{prefix}{key}'. {AGAIN}")
+
+
+def open_prepared(root: Path, split: str) -> PreparedSplit:
+    r"""Returns a split of a prepared set, without reading its images.
+
+    Arguments:
+        root: The folder of the set.
+        split: `"train"`, `"val"` or `"test"`.
+
+    Raises:
+        FileNotFoundError: If there is no prepared set, or a file of it is missing.
+        ValueError: If the set has no such split, or a file does not fit the manifest.
+    """
+    manifest = read_manifest(root)
+    known = manifest["splits"]
+    if split not in known:
+        raise ValueError(f"'split' should be one of {sorted(known)} in {root}, got {split!r}.")
+    shape = tuple(known[split]["shape"])
+    images = StoredArray(array_path(root, split, "images"), shape)
+    labels = read_labels(array_path(root, split, "labels"), len(images))
+    return PreparedSplit(images, labels, manifest, split_digest(known[split]))
+
+
+def split_digest(split: dict[str, Any]) -> str:
+    r"""Returns the digest of a split's images and labels, of what the manifest says of it."""
+    return hashlib.sha256((split["sha256"] + split["labels_sha256"]).encode()).hexdigest()
+
+
+def array_path(root: Path, split: str, what: str) -> Path:
+    r"""Returns the path of a split's `"images"` or `"labels"`."""
+    return Path(root) / f"{split}.{what}.npy"
+
+
+def array_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    r"""Returns the header, of 128 bytes, of an array in numpy's format 1.0 and in C order."""
+    text = f"{{'descr': {dtype.str!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
+    head = b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little")
+    return head + text.ljust(HEADER - len(head) - 1).encode() + b"\n"
+
+
+def check_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    r"""Raises a `ValueError` unless a file is the array of a type and shape, by its header and size."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing. {AGAIN}")
+    size, expected = path.stat().st_size, HEADER + math.prod(shape) * dtype.itemsize
+    if size != expected:
+        raise ValueError(f"{path} is torn: it has {size} bytes, not {expected}. {AGAIN}")
+    with path.open("rb") as file:
+        if file.read(HEADER) != array_header(dtype, shape):
+            raise ValueError(f"{path} is not {dtype} of the manifest's shape {shape}. {AGAIN}")
+
+
+def read_labels(path: Path, count: int) -> Tensor:
+    r"""Returns the labels of a split, with shape :math:`(N)`."""
+    check_array(path, np.dtype("<i8"), (count,))
+    return torch.from_numpy(np.fromfile(path, "<i8", offset=HEADER).astype(np.int64))
+
+
+def verify(root: Path) -> dict[str, Any]:
+    r"""Returns the manifest of a prepared set, once every byte of it was read and found right.
+
+    Raises:
+        FileNotFoundError: If there is no prepared set, or a file of it is missing.
+        ValueError: If a file does not give the sum that the manifest says.
+    """
+    manifest = read_manifest(root)
+    for split, said in manifest["splits"].items():
+        open_prepared(root, split)
+        for what, key in (("images", "sha256"), ("labels", "labels_sha256")):
+            path = array_path(root, split, what)
+            if file_digest(path, HEADER) != said[key]:
+                raise ValueError(
+                    f"{path} is damaged: its sha256 is not the manifest's '{key}'. {AGAIN}"
+                )
+    return manifest
+
+
+def file_digest(path: Path, start: int = 0) -> str:
+    r"""Returns the sha256 of a file's bytes from one on, such as those after an array's header."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(start)
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,210 @@
+r"""CIFAR-10 and CIFAR-100: 50,000 and 10,000 images of 32x32 pixels.
+
+They are distributed as pickled batches, whose unpickling would run whatever they say. Here they are
+never unpickled: a pickle is a list of instructions, and walking through them shows the one long
+string of pixels and the lists of integers and names. The binary version has one record an image: the
+label, for CIFAR-100 the coarse and the fine one, and the pixels. The test set is `val`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickletools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .containers import Container, Folder, open_container
+
+PIXELS = 3 * 32 * 32
+FILES = {
+    (10, "python", "train"): [f"data_batch_{i}" for i in range(1, 6)],
+    (10, "python", "val"): ["test_batch"],
+    (10, "python", "names"): ["batches.meta"],
+    (10, "binary", "train"): [f"data_batch_{i}.bin" for i in range(1, 6)],
+    (10, "binary", "val"): ["test_batch.bin"],
+    (10, "binary", "names"): ["batches.meta.txt"],
+    (100, "python", "train"): ["train"],
+    (100, "python", "val"): ["test"],
+    (100, "python", "names"): ["meta"],
+    (100, "binary", "train"): ["train.bin"],
+    (100, "binary", "val"): ["test.bin"],
+    (100, "binary", "names"): ["fine_label_names.txt"],
+}
+PLACES = {
+    10: (
+        "cifar-10-batches-py",
+        "cifar-10-batches-bin",
+        "cifar-10-python.tar.gz",
+        "cifar-10-binary.tar.gz",
+    ),
+    100: (
+        "cifar-100-python",
+        "cifar-100-binary",
+        "cifar-100-python.tar.gz",
+        "cifar-100-binary.tar.gz",
+    ),
+}
+
+# The instructions that are integers, and the strings that say how Python 3 writes bytes with protocol 2.
+INTEGERS = ("INT", "BININT", "BININT1", "BININT2")
+CODEC = ("latin1", "_codecs encode")
+
+
+def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
+    r"""Returns the images and labels of CIFAR-10 or CIFAR-100 as they were published.
+
+    Arguments:
+        root: The folder that holds the folder of batches or its archive, either of them, or the
+            batches themselves.
+        split: `"train"` or `"val"`.
+        classes: 10 or 100; for 100, the labels are the fine ones.
+
+    Returns:
+        The images as uint8, with shape :math:`(N, 3, 32, 32)`, and the labels, with shape :math:`(N)`.
+
+    Raises:
+        FileNotFoundError: If the files are not there.
+        ValueError: If a file is damaged.
+    """
+    container, version = find_cifar(Path(root), classes)
+    batches = [
+        read_batch(contents, name, classes, version)
+        for name, contents in read_named(container, FILES[classes, version, split])
+    ]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def cifar_classes(root: Path, classes: int) -> list[str]:
+    r"""Returns the names of the classes, their numbers if the files do not say them."""
+    container, version = find_cifar(Path(root), classes)
+    key = "label_names" if classes == 10 else "fine_label_names"
+    names: list[str] = []
+    try:
+        ((_, contents),) = read_named(container, FILES[classes, version, "names"])
+    except FileNotFoundError:
+        contents = b""
+    if version == "binary":
+        names = contents.decode().split()
+    elif contents:
+        names = pickled_names(contents, key)
+    return names if len(names) == classes else [str(i) for i in range(classes)]
+
+
+def find_cifar(root: Path, classes: int) -> tuple[Container, str]:
+    r"""Returns where the batches are, and which version they are of, `"python"` or `"binary"`."""
+    places = [root / place for place in PLACES[classes]] if root.is_dir() else []
+    for place in [*places, root]:
+        if not place.exists():
+            continue
+        container = TopFolder(place) if place.is_dir() else open_container(place)
+        names = {name.split("/")[-1] for name in container.names}
+        for version in ("python", "binary"):
+            if names >= {*FILES[classes, version, "train"], *FILES[classes, version, "val"]}:
+                return container, version
+    raise FileNotFoundError(
+        f"{str(root)!r} should hold {', '.join(PLACES[classes][:-1])} or {PLACES[classes][-1]}."
+    )
+
+
+class TopFolder(Folder):
+    r"""Creates the container of the files in a folder, without those below: batches have no folders."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names = sorted(p.name for p in path.iterdir() if p.is_file())
+
+
+def read_named(container: Container, files: list[str]) -> list[tuple[str, bytes]]:
+    r"""Returns the contents of files by their names without folders, in the order that is asked for."""
+    wanted = {
+        name.split("/")[-1]: name for name in container.names if name.split("/")[-1] in files
+    }
+    if missing := set(files) - wanted.keys():
+        raise FileNotFoundError(f"{container.path} lacks {', '.join(sorted(missing))}.")
+    contents = dict(container.read([wanted[file] for file in files]))
+    for error in contents.values():
+        if isinstance(error, ValueError):
+            raise ValueError(f"A batch in {container.path} is damaged: {error}") from error
+    return [(file, contents[wanted[file]]) for file in files]
+
+
+def read_batch(
+    contents: bytes, name: str, classes: int, version: str
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Returns the images, with shape :math:`(N, 3, 32, 32)`, and labels of a batch.
+
+    Raises:
+        ValueError: If pixels and labels do not fit each other, or a label is out of range.
+    """
+    if version == "binary":
+        width = PIXELS + (1 if classes == 10 else 2)
+        if len(contents) == 0 or len(contents) % width != 0:
+            raise ValueError(f"The batch {name!r} is torn: it has {len(contents)} bytes.")
+        rows = np.frombuffer(contents, np.uint8).reshape(-1, width)
+        pixels, labels = rows[:, -PIXELS:], rows[:, -PIXELS - 1].astype(np.int64)
+    else:
+        key = "labels" if classes == 10 else "fine_labels"
+        pixels, labels = pickled_batch(contents, name, key)
+    if len(labels) != len(pixels) or not ((labels >= 0) & (labels < classes)).all():
+        raise ValueError(
+            f"The batch {name!r} is damaged: it has {len(pixels)} images, and {len(labels)} labels "
+            f"that should be below {classes}."
+        )
+    return pixels.reshape(-1, 3, 32, 32).copy(), labels
+
+
+def instructions(contents: bytes, name: str) -> Iterator[tuple[str, object]]:
+    r"""Yields the instructions of a pickle and their arguments. Nothing is carried out."""
+    try:
+        for opcode, argument, _ in pickletools.genops(contents):
+            yield opcode.name, argument
+    except (ValueError, IndexError, UnicodeError) as error:
+        raise ValueError(f"The batch {name!r} is no whole pickle: {error}.") from error
+
+
+def pickled_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.ndarray]:
+    r"""Returns the pixels, with shape :math:`(N, 3072)`, and the labels under a key of a pickled batch."""
+    pixels, labels = b"", []
+    columns = flag = within = False
+    for opcode, argument in instructions(contents, name):
+        if isinstance(argument, (str, bytes, bytearray)) and argument not in CODEC:
+            within = as_text(argument) == key
+            if len(argument) >= max(PIXELS, len(pixels)):
+                pixels, columns = as_bytes(argument), flag
+            elif argument in ("C", "F") and pixels:
+                # Protocol 5 says the order after the pixels, the others in a flag before.
+                columns = argument == "F"
+        elif within and opcode in INTEGERS:
+            labels.append(argument)
+        if opcode in ("NEWTRUE", "NEWFALSE"):
+            flag = opcode == "NEWTRUE"
+    if len(pixels) == 0 or len(pixels) % PIXELS != 0:
+        raise ValueError(f"The batch {name!r} has no pixels of 32x32 images.")
+    array = np.frombuffer(pixels, np.uint8)
+    array = array.reshape(PIXELS, -1).T if columns else array.reshape(-1, PIXELS)
+    return array, np.array(labels, np.int64)
+
+
+def pickled_names(contents: bytes, key: str) -> list[str]:
+    r"""Returns the list of strings under a key of a pickled dictionary."""
+    found = itertools.dropwhile(
+        lambda item: not (isinstance(item[1], (str, bytes)) and as_text(item[1]) == key),
+        instructions(contents, "meta"),
+    )
+    rest = itertools.takewhile(lambda item: item[0] != "APPENDS", itertools.islice(found, 1, None))
+    return [as_text(argument) for _, argument in rest if isinstance(argument, (str, bytes))]
+
+
+def as_text(value: str | bytes | bytearray) -> str:
+    r"""Returns a short string of a pickle as text."""
+    return value if isinstance(value, str) else bytes(value[:64]).decode("latin-1")
+
+
+def as_bytes(value: str | bytes | bytearray) -> bytes:
+    r"""Returns a string of a pickle as the bytes that it stands for."""
+    return value.encode("latin-1") if isinstance(value, str) else bytes(value)

@@ -1,0 +1,153 @@
+r"""LSUN: one lmdb a category and split, `{category}_{train,val}_lmdb`, of WebP or JPEG values.
+
+It is read as it is downloaded, a folder or a zip archive of that folder. LMDB maps a file into memory,
+so the one file `data.mdb` of an archive is copied out of it, into a scratch folder, while it is read.
+Images come in the order of their keys. A single lmdb has no split of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .containers import is_zip
+from .files import file_source, unlabelled_layout
+from .parquet import optional, parquet_files, parquet_source
+from .records import Record, Source, check_found, settle
+
+NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val)_lmdb(\.zip)?")
+
+
+def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) -> Source:
+    r"""Returns the source of a category of LSUN.
+
+    Arguments:
+        path: The lmdb of a category, its zip archive, a folder that holds those for training and
+            validation, or a folder or archive of pictures or parquet shards of one category.
+        category: Which category, if the folder holds several, and the name of the class.
+        hold_out: Which images are held out if the source has no held-out split.
+        scratch: A folder for the file of an archive.
+
+    Raises:
+        FileNotFoundError: If there is nothing.
+        ValueError: If nothing fits, or several categories do.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"'source' = {str(path)!r} does not exist.")
+    found = {None: path} if holds_lmdb(path) else lmdb_pair(path, category)
+    if found:
+        said = category_of(next(iter(found.values())))
+        if None not in (category, said) and category != said:
+            raise ValueError(
+                f"'category' is {category!r}, but 'source' = {str(path)!r} is of {said!r}."
+            )
+        category = category or said
+        source = lmdb_source(path, found, hold_out, scratch)
+    elif parquet_files(path):
+        source = parquet_source(path, hold_out, labelled=False)
+    else:
+        looked_for = "{category}_train_lmdb[.zip], parquet shards or pictures"
+        source = file_source(path, unlabelled_layout, looked_for, hold_out)
+    if category is None:
+        raise ValueError(
+            f"'category' should be given: 'source' = {str(path)!r} does not say what its images are."
+        )
+    return replace(source, classes=[category], options={"category": category})
+
+
+def lmdb_source(path: Path, found: dict[str | None, Path], hold_out: int, scratch: Path) -> Source:
+    r"""Returns the source of lmdbs, by the splits that their names say."""
+    files = {split: unpacked(one, scratch) for split, one in found.items()}
+    said = [split for split, file in files.items() for _ in range(count_images(file))]
+    check_found(path, said, "images in its lmdb")
+    splits, division = settle(path, said, hold_out)
+    return Source("lmdb", splits, division, [], lmdb_records(list(files.values()), splits))
+
+
+def holds_lmdb(path: Path) -> bool:
+    r"""Returns whether a path is one lmdb: the folder of a `data.mdb`, or the archive of one."""
+    if path.is_dir():
+        return (path / "data.mdb").is_file()
+    return path.is_file() and is_zip(path) and archived_lmdb(path) is not None
+
+
+def archived_lmdb(path: Path) -> str | None:
+    r"""Returns the name of the member `data.mdb` of an archive, `None` if it has none."""
+    with zipfile.ZipFile(path) as archive:
+        return next((n for n in archive.namelist() if n.split("/")[-1] == "data.mdb"), None)
+
+
+def category_of(path: Path) -> str | None:
+    r"""Returns the category that a path's name says."""
+    match = NAME.fullmatch(path.name)
+    return match["category"] if match else None
+
+
+def lmdb_pair(path: Path, category: str | None) -> dict[str | None, Path]:
+    r"""Returns the lmdbs of a category in a folder, by their splits."""
+    if not path.is_dir():
+        return {}
+    matches = [(NAME.fullmatch(p.name), p) for p in sorted(path.iterdir())]
+    known = [(m["category"], m["split"], p) for m, p in matches if m and holds_lmdb(p)]
+    categories = sorted({c for c, _, _ in known if category in (None, c)})
+    if known and len(categories) != 1:
+        raise ValueError(
+            f"'category' should be one of {sorted({c for c, _, _ in known})}, "
+            f"which 'source' = {str(path)!r} holds, got {category!r}."
+        )
+    # A folder, which comes first, is preferred to its archive.
+    return {split: p for c, split, p in reversed(known) if c in categories}
+
+
+def unpacked(path: Path, scratch: Path) -> Path:
+    r"""Returns the `data.mdb` of an lmdb, copied out of its archive if it is in one."""
+    if path.is_dir():
+        return path / "data.mdb"
+    copy = scratch / f"{path.stem}.mdb"
+    with zipfile.ZipFile(path) as archive, copy.open("wb") as file:
+        try:
+            with archive.open(archived_lmdb(path)) as member:
+                shutil.copyfileobj(member, file, 2**20)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+    return copy
+
+
+def open_lmdb(path: Path) -> Any:
+    r"""Returns the environment of an lmdb, for reading.
+
+    Raises:
+        ValueError: If it is none, or was cut short: reading that would end the process.
+    """
+    lmdb = optional("lmdb")
+    try:
+        env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, readahead=False)
+    except lmdb.Error as error:
+        raise ValueError(f"{path} is no lmdb: {error}.") from error
+    pages = env.info()["last_pgno"] + 1
+    if pages * env.stat()["psize"] > path.stat().st_size:
+        env.close()
+        raise ValueError(f"{path} is cut short: it should have {pages} pages.")
+    return env
+
+
+def count_images(path: Path) -> int:
+    r"""Returns the number of images in an lmdb."""
+    with open_lmdb(path) as env:
+        return env.stat()["entries"]
+
+
+def lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
+    r"""Yields the images of lmdbs, one after the other."""
+    i = 0
+    for path in files:
+        with open_lmdb(path) as env, env.begin() as transaction:
+            for key, value in transaction.cursor():
+                yield Record(key.decode(errors="replace"), splits[i], 0, value)
+                i += 1

@@ -1,0 +1,165 @@
+r"""Parquet shards, as the hubs ship image sets: one row an image, its encoded bytes in a column.
+
+The column `image` or `img` is binary, or a struct of `bytes` and `path`. The column `label`,
+`fine_label` or `labels`, if it holds one integer or one string a row, is the class. A shard's split is
+what its file's name begins with (`train-00000-of-00005.parquet`), else the folder that it is in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .files import celeba_split
+from .records import SPLITS, Record, Source, check_found, settle
+
+IMAGES = ("image", "img")
+LABELS = ("label", "fine_label", "labels")
+ROWS = 64
+
+
+def optional(name: str) -> ModuleType:
+    r"""Returns a package that only preparing needs.
+
+    Raises:
+        ModuleNotFoundError: If it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"This source needs the package {name!r}: pip install 'energy-gans[prepare]'"
+        ) from error
+
+
+def parquet_files(path: Path) -> list[Path]:
+    r"""Returns the shards of a file, or of a folder and those below, in the order of their names."""
+    if path.is_file():
+        return [path] if path.suffix == ".parquet" else []
+    return sorted(path.rglob("*.parquet"))
+
+
+def parquet_source(
+    path: Path, hold_out: int, labelled: bool = True, celeba: bool = False
+) -> Source:
+    r"""Returns the source of the images in parquet shards.
+
+    Arguments:
+        path: The shard, or the folder of shards.
+        hold_out: Which images are held out if the source has no held-out split.
+        labelled: Whether the labels are of interest.
+        celeba: Whether images have the split of their number, where the shards say none.
+
+    Raises:
+        ValueError: If a shard is torn or has no column of images.
+    """
+    shards = [p for p in parquet_files(path) if not p.name.startswith("extra")]
+    check_found(path, shards, "parquet shards (train-*.parquet, ...)")
+    found: list[str | None] = []
+    labels: list[Any] = []
+    names: list[str] = []
+    for shard in shards:
+        file = open_shard(shard)
+        rows, label_names = shard_labels(file) if labelled else ([], [])
+        labels += rows or [None] * file.metadata.num_rows
+        names = names or label_names
+        split = shard_split(shard.relative_to(path) if path.is_dir() else Path(shard.name))
+        by_number = celeba and split is None
+        found += shard_numbers(file) if by_number else [split] * file.metadata.num_rows
+    check_found(path, found, "rows in its parquet shards")
+    labels, names = index_labels(path, labels, names)
+    splits, division = settle(path, found, hold_out)
+    records = parquet_records(shards, splits, labels)
+    return Source("parquet", splits, division, names, records)
+
+
+def open_shard(shard: Path) -> Any:
+    r"""Returns a shard, as pyarrow's `ParquetFile`."""
+    arrow, parquet = optional("pyarrow"), optional("pyarrow.parquet")
+    try:
+        file = parquet.ParquetFile(shard)
+    except (arrow.ArrowException, OSError) as error:
+        raise ValueError(f"{shard} is no whole parquet file: {error}") from error
+    if not set(IMAGES) & set(file.schema_arrow.names):
+        raise ValueError(
+            f"{shard} should have a column 'image' or 'img', and has {file.schema_arrow.names}."
+        )
+    return file
+
+
+def shard_split(relative: Path) -> str | None:
+    r"""Returns the split that a shard's file name begins with, or else that of its folder."""
+    words = [relative.name.split("-")[0].split(".")[0], *reversed(relative.parts[:-1])]
+    return next((SPLITS[w.lower()] for w in words if w.lower() in SPLITS), None)
+
+
+def column(file: Any, names: tuple[str, ...]) -> str | None:
+    r"""Returns the first of several names that is a column of a shard."""
+    return next((n for n in names if n in file.schema_arrow.names), None)
+
+
+def shard_labels(file: Any) -> tuple[list[Any], list[str]]:
+    r"""Returns the labels of a shard's rows, and the classes' names if the shard says them."""
+    types = optional("pyarrow.types")
+    name = column(file, LABELS)
+    if name is None:
+        return [], []
+    kind = file.schema_arrow.field(name).type
+    if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
+        return [], []
+    try:
+        about = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+        names = about["info"]["features"][name].get("names", [])
+    except (ValueError, KeyError, AttributeError, TypeError):
+        names = []
+    return file.read(columns=[name]).column(name).to_pylist(), list(names)
+
+
+def shard_numbers(file: Any) -> list[str | None]:
+    r"""Returns the splits of CelebA's pictures by the numbers in their paths."""
+    name = column(file, IMAGES)
+    rows = file.read(columns=[f"{name}.path"]).column(name).to_pylist()
+    return [celeba_split(Path((row or {}).get("path") or "").stem) for row in rows]
+
+
+def index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[int], list[str]]:
+    r"""Returns labels as integers, and the classes' names: strings in their order, integers as they are."""
+    kinds = {type(label) for label in labels}
+    if kinds == {type(None)}:
+        return [0] * len(labels), []
+    if kinds == {str}:
+        names = sorted(set(labels))
+        index = {name: i for i, name in enumerate(names)}
+        return [index[label] for label in labels], names
+    if kinds == {int}:
+        return labels, names or [str(i) for i in range(max(labels) + 1)]
+    raise ValueError(f"'source' = {str(path)!r} has rows with a label and rows with none.")
+
+
+def parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -> Iterator[Record]:
+    r"""Yields the images of all shards, a few rows at a time."""
+    arrow = optional("pyarrow")
+    i = 0
+    for shard in shards:
+        file = open_shard(shard)
+        name = column(file, IMAGES)
+        try:
+            for batch in file.iter_batches(ROWS, columns=[name]):
+                for value in batch.column(0).to_pylist():
+                    image, path = row_image(value)
+                    yield Record(path or f"{shard.name}, image {i}", splits[i], labels[i], image)
+                    i += 1
+        except (arrow.ArrowException, OSError) as error:
+            raise ValueError(f"{shard} is torn: {error}") from error
+
+
+def row_image(value: Any) -> tuple[bytes | ValueError, str | None]:
+    r"""Returns the encoded picture of a row, or the error that there is none, and its path."""
+    image, path = (
+        (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+    )
+    return (image if isinstance(image, bytes) else ValueError("the row has no bytes")), path

@@ -1,0 +1,118 @@
+r"""The data sets: which container and layout each of them comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from .cifar import cifar_classes, load_cifar
+from .files import celeba_layout, file_source, folder_layout, tiny_imagenet_layout
+from .parquet import parquet_files, parquet_source
+from .records import TEST_IS_VAL, Record, Source
+from .svhn import FILES, load_svhn
+
+# Where a set has a test set, as CIFAR and SVHN have, nothing more is held out.
+HOLD_OUT = 20
+
+
+def celeba_source(path: Path, hold_out: int) -> Source:
+    r"""Returns the source of CelebA's aligned faces.
+
+    Arguments:
+        path: `img_align_celeba.zip`, or the folder, archive or parquet shards of `000001.jpg` to
+            `202599.jpg`.
+        hold_out: Which images are held out if there are none but training images.
+    """
+    if parquet_files(path):
+        return parquet_source(path, hold_out, labelled=False, celeba=True)
+    looked_for = "pictures 000001.jpg to 202599.jpg (img_align_celeba.zip, or its folder)"
+    return file_source(path, celeba_layout, looked_for, hold_out)
+
+
+def tiny_imagenet_source(path: Path, hold_out: int) -> Source:
+    r"""Returns the source of Tiny ImageNet's training and validation images.
+
+    Arguments:
+        path: `tiny-imagenet-200.zip`, its folder, or parquet shards.
+        hold_out: Which images are held out if there are none but training images.
+    """
+    if parquet_files(path):
+        return parquet_source(path, hold_out)
+    looked_for = "pictures train/<wnid>/images/*.JPEG (tiny-imagenet-200.zip, or its folder)"
+    return file_source(path, tiny_imagenet_layout, looked_for, hold_out)
+
+
+def folder_source(path: Path, hold_out: int) -> Source:
+    r"""Returns the source of a user's own pictures.
+
+    Arguments:
+        path: A folder or archive of `{train,val,test}/<class>/*`, `<class>/*` or `*`, or parquet shards.
+        hold_out: Which images are held out if there is no held-out split.
+    """
+    if parquet_files(path):
+        return parquet_source(path, hold_out)
+    looked_for = "pictures {train,val}/<class>/*.jpg, <class>/*.jpg or *.jpg (or PNG, WebP)"
+    return file_source(path, folder_layout, looked_for, hold_out)
+
+
+def cifar_source(path: Path, classes: int) -> Source:
+    r"""Returns the source of CIFAR-10 or CIFAR-100.
+
+    Arguments:
+        path: The original folder or archive of batches, a folder that holds one, pictures in
+            `{train,test}/<class>`, or parquet shards.
+        classes: 10 or 100.
+    """
+    if parquet_files(path):
+        return parquet_source(path, HOLD_OUT)
+    try:
+        sets = {split: load_cifar(path, split, classes) for split in ("train", "val")}
+    except FileNotFoundError as error:
+        return pictures_source(path, error)
+    return array_source("batches", sets, cifar_classes(path, classes))
+
+
+def svhn_source(path: Path) -> Source:
+    r"""Returns the source of SVHN's cropped digits.
+
+    Arguments:
+        path: The folder of `train_32x32.mat` and `test_32x32.mat`, pictures in
+            `{train,test}/<class>`, or parquet shards.
+    """
+    if not any((path / file).is_file() for file in FILES.values()):
+        named = " and ".join(FILES.values())
+        return pictures_source(path, FileNotFoundError(f"{str(path)!r} should hold {named}."))
+    sets = {split: load_svhn(path, split) for split in FILES}
+    return array_source("mat", sets, [str(i) for i in range(10)])
+
+
+def pictures_source(path: Path, error: FileNotFoundError) -> Source:
+    r"""Returns the source of a set whose original files are not there, but that may be pictures.
+
+    Raises:
+        FileNotFoundError: If it is not pictures either.
+    """
+    try:
+        return folder_source(path, HOLD_OUT)
+    except (FileNotFoundError, ValueError) as no_pictures:
+        raise FileNotFoundError(
+            f"'source' = {str(error).rstrip('.')}, or pictures {{train,test}}/<class>/*.jpg, or "
+            f"parquet shards. ({no_pictures})"
+        ) from error
+
+
+def array_source(kind: str, sets: dict[str, tuple[Tensor, Tensor]], classes: list[str]) -> Source:
+    r"""Returns the source of images in memory, with shape :math:`(N, 3, H, W)`, and labels, by split."""
+    splits = [split for split, (images, _) in sets.items() for _ in images]
+    return Source(kind, splits, TEST_IS_VAL, classes, array_records(sets))
+
+
+def array_records(sets: dict[str, tuple[Tensor, Tensor]]) -> Iterator[Record]:
+    r"""Yields images in memory, split by split."""
+    for split, (images, labels) in sets.items():
+        pixels = np.ascontiguousarray(images.numpy().transpose(0, 2, 3, 1))
+        for i, (image, label) in enumerate(zip(pixels, labels.tolist(), strict=True)):
+            yield Record(f"{split} {i}", split, label, image)

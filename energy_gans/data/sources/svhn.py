@@ -1,0 +1,47 @@
+r"""SVHN: 73,257 and 26,032 house-number digits of 32x32 pixels, in `{train,test}_32x32.mat`.
+
+The label 10 means the digit 0. The test set is `val`; the set `extra` is left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.io import loadmat
+from torch import Tensor
+
+FILES = {"train": "train_32x32.mat", "val": "test_32x32.mat"}
+
+
+def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
+    r"""Returns the images and labels of SVHN's cropped digits.
+
+    Arguments:
+        root: The folder that holds `train_32x32.mat` and `test_32x32.mat`.
+        split: `"train"` or `"val"`.
+
+    Returns:
+        The images as uint8, with shape :math:`(N, 3, 32, 32)`, and the digits, with shape :math:`(N)`.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is damaged.
+    """
+    path = Path(root) / FILES[split]
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(root)!r} should hold {FILES[split]}.")
+    try:
+        contents = loadmat(path, variable_names=["X", "y"])
+        images, labels = contents["X"], contents["y"].ravel().astype(np.int64)
+    except Exception as error:  # A damaged file makes scipy raise almost anything.
+        raise ValueError(f"{path} can not be read: {error or type(error).__name__}.") from error
+    shape = (32, 32, 3, len(labels))
+    if images.dtype != np.uint8 or images.shape != shape or not set(labels) <= set(range(11)):
+        raise ValueError(
+            f"{path} should hold images X, uint8 of shape {shape}, and digits y, from 1 to 10, "
+            f"got {images.dtype} of shape {images.shape}."
+        )
+    images = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
+    return torch.from_numpy(images), torch.from_numpy(labels % 10)
