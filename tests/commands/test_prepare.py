@@ -1,0 +1,182 @@
+r"""Tests for the energy_gans.commands.prepare module."""
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from PIL import Image
+from scipy.io import savemat
+
+from energy_gans.cli import main
+from energy_gans.data.prepared import open_prepared, read_manifest
+
+from ..data.sources.test_cifar import FILES, batches, python2
+from ..data.sources.writing import pack, picture
+
+
+def celeba(at: Path) -> Path:
+    sizes = {"kind": "JPEG", "size": (178, 218)}
+    numbers = {1: 10, 162_770: 20, 162_771: 30, 182_638: 40}
+    files = {f"img_align_celeba/{n:06}.jpg": picture(v, **sizes) for n, v in numbers.items()}
+    return pack(at / "img_align_celeba.zip", files)
+
+
+def lsun(at: Path) -> Path:
+    for split, values in (("train", [10, 20]), ("val", [30])):
+        path = at / f"bedroom_{split}_lmdb"
+        with lmdb.open(str(path), map_size=2**24) as env, env.begin(write=True) as transaction:
+            for v in values:
+                transaction.put(f"{v}".encode(), picture(v, "WEBP", (80, 70)))
+    return at
+
+
+def tinyimagenet(at: Path) -> Path:
+    files = {f"t/train/n0{v}/images/{v}.JPEG": picture(10 * v, "JPEG", (64, 64)) for v in (1, 2)}
+    files["t/val/images/val_0.JPEG"] = picture(30, "JPEG", (64, 64))
+    files["t/val/val_annotations.txt"] = b"val_0.JPEG\tn02\t0\t0\t9\t9\n"
+    return pack(at / "tiny-imagenet-200.zip", files)
+
+
+def folder(at: Path) -> Path:
+    return pack(at / "mine.tar.gz", {f"{v}.png": picture(10 * v) for v in range(1, 4)})
+
+
+def cifar(classes: int) -> Callable[[Path], Path]:
+    def write(at: Path) -> Path:
+        files = {name: python2(*b, classes) for name, b in batches(classes).items()}
+        return pack(at / FILES[classes][0], files)
+
+    return write
+
+
+def svhn(at: Path) -> Path:
+    for name in ("train", "test"):
+        x = np.full((32, 32, 3, 2), 10, np.uint8)
+        savemat(at / f"{name}_32x32.mat", {"X": x, "y": np.array([[10], [4]])})
+    return at
+
+
+def shards(at: Path) -> Path:
+    for split, values in (("train", [10, 20]), ("test", [30])):
+        images = [{"bytes": picture(v), "path": None} for v in values]
+        pq.write_table(pa.table({"img": images, "label": values}), at / f"{split}-0.parquet")
+    return at
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "source").mkdir()
+    return tmp_path / "source"
+
+
+SETS = {
+    "celeba": (celeba, [], 64, {"train": 2, "val": 1, "test": 1}, {"crop": "rows"}),
+    "lsun": (lsun, ["--size=32"], 32, {"train": 2, "val": 1}, {"category": "bedroom"}),
+    "tinyimagenet": (tinyimagenet, [], 64, {"train": 2, "val": 1}, {}),
+    "folder": (folder, ["--hold_out=3"], 64, {"train": 2, "val": 1}, {}),
+    "cifar10": (cifar(10), ["--size=64"], 64, {"train": 25, "val": 8}, {}),
+    "cifar100": (cifar(100), [], 32, {"train": 3, "val": 4}, {}),
+    "svhn": (svhn, [], 32, {"train": 2, "val": 2}, {}),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_set_is_prepared_and_the_config_that_reads_it_is_printed(
+    source: Path, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    write, options, size, counts, arguments = SETS[name]
+    out = source.parent / "set"
+    main(["data", "prepare", name, "--source", str(write(source)), "--out", str(out), *options])
+    printed = capsys.readouterr().out
+    manifest = read_manifest(out)
+    assert manifest["name"] == name
+    assert {split: about["count"] for split, about in manifest["splits"].items()} == counts
+    assert all(about["shape"][1:] == [3, size, size] for about in manifest["splits"].values())
+    data = yaml.safe_load(printed[printed.index("data:") :])["data"]
+    module, class_name = data["class_path"].rsplit(".", 1)
+    assert data["init_args"] == {"root": str(out), "size": size, **arguments}
+    reader = getattr(importlib.import_module(module), class_name)(**data["init_args"])
+    assert reader.shape == (3, size, size)
+    main(["data", "verify", "--root", str(out)])
+    assert "every byte is as the manifest says" in capsys.readouterr().out
+
+
+def test_options_decide_the_pixels(source: Path, tmp_path: Path) -> None:
+    stripes = np.zeros((218, 178, 3), np.uint8)
+    stripes[:20], stripes[198:], stripes[55:163, 35:143] = 255, 255, 100
+    images = {}
+    pack(source, {"000001.png": b"", "162771.png": b""})
+    for n in ("000001", "162771"):
+        Image.fromarray(stripes).save(source / f"{n}.png")
+    for crop in ("rows", "center140", "face", "none"):
+        out = tmp_path / crop
+        command = ["data", "prepare", "celeba", "--source", str(source), "--out", str(out)]
+        main([*command, "--crop", crop, "--size", "16"])
+        images[crop] = open_prepared(out, "train").images[torch.tensor([0])][0]
+        assert read_manifest(out)["preprocessing"]["crop"] == crop
+    assert (images["face"] == 100).all()
+    assert images["rows"].max() < 110
+    assert images["none"][:, 0].float().mean() > 200
+    assert images["center140"][:, 0, 0].tolist() == [0, 0, 0]
+
+
+def test_shards_are_a_source_of_cifar(source: Path, tmp_path: Path) -> None:
+    main(
+        [
+            "data",
+            "prepare",
+            "cifar10",
+            "--source",
+            str(shards(source)),
+            "--out",
+            str(tmp_path / "s"),
+        ]
+    )
+    assert open_prepared(tmp_path / "s", "train").labels.tolist() == [10, 20]
+
+
+def test_skipped_images_are_printed(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    files = {f"{v}.png": picture(v) if v != 2 else b"<html>" for v in range(6)}
+    command = ["data", "prepare", "folder", "--source", str(pack(source, files))]
+    command += ["--out", str(tmp_path / "set"), "--hold_out", "3"]
+    with pytest.raises(SystemExit, match=r"error: 2.png can not be used: it is no picture"):
+        main(command)
+    assert not (tmp_path / "set").exists()
+    main([*command, "--on_error", "skip"])
+    assert "1 images were skipped" in (printed := capsys.readouterr().out)
+    assert "  2.png: it is no picture" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("celeba", "'source' = .*nowhere' does not exist"),
+        ("lsun", "'source' = .*nowhere' does not exist"),
+        ("cifar10", "'source' = .*nowhere' should hold cifar-10-batches-py.* does not exist"),
+        ("svhn", "'source' = .*nowhere' should hold train_32x32.mat"),
+    ],
+)
+def test_a_source_that_is_missing_is_one_sentence(tmp_path: Path, name: str, message: str) -> None:
+    given = ["--source", str(tmp_path / "nowhere"), "--out", str(tmp_path / "set")]
+    with pytest.raises(SystemExit, match=rf"^energy-gans: error: {message}"):
+        main(["data", "prepare", name, *given])
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_damaged_set_is_one_sentence(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    main(["data", "prepare", "svhn", "--source", str(svhn(source)), "--out", str(out)])
+    contents = (out / "val.images.npy").read_bytes()
+    (out / "val.images.npy").write_bytes(contents[:-1] + b"\0")
+    with pytest.raises(SystemExit, match=r"val.images.npy is damaged: its sha256"):
+        main(["data", "verify", "--root", str(out)])
