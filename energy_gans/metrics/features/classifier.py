@@ -1,0 +1,157 @@
+r"""A classifier of one data set as its feature space: for scores of images unlike ImageNet's.
+
+The Inception Score of the EIEG GAN paper on FashionMNIST is of this kind. The network is a
+pre-activation ResNet: a block adds to its input what two 3x3 convolutions make of it, each after
+batch normalisation and ReLU,
+
+.. math:: x + W_2 \sigma(W_1 \sigma(x))
+
+and where a block changes the size, :math:`x` is projected after its activation. Features are the
+last layer's, pooled. The file of a classifier is a plain one: the weights, and what they are.
+
+References:
+    Identity Mappings in Deep Residual Networks (He et al., 2016), https://arxiv.org/abs/1603.05027
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .base import FeatureExtractor, Output, load_weights, resized
+
+
+class PreActBlock(nn.Module):
+    r"""Creates a pre-activation block.
+
+    Arguments:
+        inputs: The number of channels that come in.
+        outputs: The number of channels that go out.
+        stride: The stride of the first convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.BatchNorm2d(inputs), nn.BatchNorm2d(outputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        same = inputs == outputs and stride == 1
+        self.projection = None if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = self.norm1(x).relu()
+        x = x if self.projection is None else self.projection(active)
+        return x + self.conv2(self.norm2(self.conv1(active)).relu())
+
+
+class PreActResNet(nn.Module):
+    r"""Creates a pre-activation ResNet with a block for each width.
+
+    The first convolution halves the image, and so does every block but the first.
+
+    Arguments:
+        channels: The number of channels of an image.
+        num_classes: The number of classes, :math:`K`.
+        widths: The numbers of channels; the last is that of features, :math:`D`.
+    """
+
+    def __init__(self, channels: int, num_classes: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        stem = nn.Conv2d(channels, widths[0], 3, 2, 1, bias=False)
+        blocks = [PreActBlock(widths[0], widths[0], 1)]
+        blocks += [PreActBlock(a, b, 2) for a, b in pairwise(widths)]
+        self.body = nn.Sequential(
+            stem,
+            *blocks,
+            nn.BatchNorm2d(widths[-1]),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.head = nn.Linear(widths[-1], num_classes)
+        # Twice as fast on a CPU.
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def device(self) -> torch.device:
+        r"""The device that the weights are on."""
+        return self.head.weight.device
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        r"""Returns features, with shape :math:`(N, D)`, and logits, with shape :math:`(N, K)`.
+
+        Arguments:
+            x: The images in [0, 255], with shape :math:`(N, C, H, W)`.
+        """
+        x = (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        features = self.body(x)
+        return features, self.head(features)
+
+
+class DomainClassifier(FeatureExtractor):
+    r"""Creates the extractor of a classifier that `energy-gans features train` wrote.
+
+    Images of another size are resized to that of the images it was trained on.
+
+    Arguments:
+        path: The classifier's file.
+
+    Attributes:
+        metadata: What the classifier is: the keys of the file's `metadata`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no classifier.
+    """
+
+    name = "domain_classifier"
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        saved, self.sha256 = load_weights("path", Path(path))
+        try:
+            self.metadata: dict[str, Any] = saved["metadata"]
+            self.channels, self.size = self.metadata["channels"], self.metadata["size"]
+            self.num_classes = len(self.metadata["classes"])
+            widths = self.metadata["widths"]
+            with torch.random.fork_rng(devices=[]):
+                self.network = PreActResNet(self.channels, self.num_classes, widths)
+            self.network.load_state_dict(saved["state_dict"])
+        except (LookupError, TypeError, RuntimeError) as error:
+            raise ValueError(
+                f"'path' = {path!r} is no classifier that `energy-gans features train` wrote."
+            ) from error
+        self.num_features = widths[-1]
+        self.resize = f"bilinear, antialiased, {self.size}"
+        self.eval().requires_grad_(False)
+
+    def extract(self, images: Tensor) -> Output:
+        return self.network(resized(images, self.size))
+
+
+def save_classifier(network: PreActResNet, metadata: dict[str, Any], path: Path) -> None:
+    r"""Writes a classifier's file under a temporary name and renames it.
+
+    Arguments:
+        network: The network.
+        metadata: What it is, in plain values: `channels`, `size`, `classes` and `widths` at least.
+        path: The path of the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        # Given a path, torch would write its name into the file: the SHA-256 would depend on it.
+        with part.open("wb") as file:
+            torch.save({"state_dict": network.state_dict(), "metadata": metadata}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        raise OSError(f"The classifier {path} could not be written: {error}.") from error

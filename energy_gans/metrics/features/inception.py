@@ -1,0 +1,94 @@
+r"""Inception-v3 as torch-fidelity has it: the features of the published FID.
+
+The network and its weights are those of the TensorFlow graph of 2015-12-05, and images are resized
+to 299x299 as TensorFlow 1 did: output pixel :math:`i` of :math:`n` looks at :math:`i H / n`, with
+neither a shift by half a pixel nor antialiasing. Values of other weights or of another resize are
+no FIDs.
+
+References:
+    GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel et
+    al., 2017), https://arxiv.org/abs/1706.08500
+    On Aliased Resizing and Surprising Subtleties in GAN Evaluation (Parmar et al., 2022),
+    https://arxiv.org/abs/2104.11222
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .base import FeatureExtractor, Output, load_weights
+
+FILE = "weights-inception-2015-12-05-6726825d.pth"
+
+
+class Inception(FeatureExtractor):
+    r"""Creates Inception-v3: 2048 pooled features and 1008 logits, without biases, for the score.
+
+    The weights are not downloaded. They are read from `weights`, else from where torch keeps what
+    it downloads: `$TORCH_HOME/hub/checkpoints`.
+
+    Arguments:
+        weights: The file of weights.
+
+    Attributes:
+        standard: Whether the file is the published one; its name holds the first digits of its
+            SHA-256.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not hold the network's weights.
+    """
+
+    name = "inception"
+    num_features = 2048
+    num_classes = 1008
+    resize = "bilinear, TensorFlow 1, 299"
+
+    def __init__(self, weights: str | None = None) -> None:
+        super().__init__()
+        path = published_path() if weights is None else Path(weights)
+        state, self.sha256 = load_weights("weights", path)
+        self.standard = self.sha256[:8] == Path(FILE).stem[-8:]
+        self.network = torch_fidelity_network(state, path)
+
+    def extract(self, images: Tensor) -> Output:
+        return self.network(images)
+
+
+def published_path() -> Path:
+    r"""Returns the path of the published weights.
+
+    Raises:
+        FileNotFoundError: If they are not there.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Inception's weights are not here. Get {FILE}, of release v0.2.0 of torch-fidelity "
+            f"(https://github.com/toshas/torch-fidelity/releases), and put it at {path}, or give "
+            "its path as 'weights'."
+        )
+    return path
+
+
+def torch_fidelity_network(state: dict[str, Any], path: Path) -> nn.Module:
+    r"""Returns torch-fidelity's network with weights that were read safely."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    # It reads weights by unpickling whatever a file holds: it gets to see our copy, never the file.
+    copy = io.BytesIO()
+    torch.save(state, copy)
+    copy.seek(0)
+    try:
+        # Drawing the weights that are replaced at once would move the run's random numbers on.
+        with torch.random.fork_rng(devices=[]):
+            return FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], copy)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"'weights' = {str(path)!r} does not hold the weights of torch-fidelity's Inception-v3."
+        ) from error

@@ -1,0 +1,39 @@
+r"""The pixels themselves as features: what a distance in data space is measured in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from .base import FeatureExtractor, Output
+
+
+class Pixels(FeatureExtractor):
+    r"""Creates an extractor whose features are the pixels in [0, 1], one after the other.
+
+    Arguments:
+        shape: The shape of an image, :math:`(C, H, W)`. Grey images stay grey.
+
+    Raises:
+        ValueError: If `shape` is not that of an image.
+    """
+
+    name = "pixels"
+    channels = None
+    resize = "none"
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        if len(self.shape) != 3 or self.shape[0] not in (1, 3) or min(self.shape) < 1:
+            raise ValueError(f"'shape' should be (1, H, W) or (3, H, W), got {self.shape}.")
+        self.num_features = math.prod(self.shape)
+
+    def extract(self, images: Tensor) -> Output:
+        if images.shape[1:] != self.shape:
+            raise ValueError(
+                f"'images' should have 'shape' = {self.shape}, got {tuple(images.shape[1:])}."
+            )
+        return images.flatten(1).float().div_(255), None

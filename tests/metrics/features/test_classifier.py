@@ -1,0 +1,131 @@
+r"""Tests for the energy_gans.metrics.features.classifier module."""
+
+from pathlib import Path
+from typing import BinaryIO
+from unittest import mock
+
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.metrics.features import DomainClassifier, save_classifier
+from energy_gans.metrics.features.base import load_weights, resized
+from energy_gans.metrics.features.classifier import PreActBlock, PreActResNet
+
+
+@pytest.fixture
+def grey(images: Tensor) -> Tensor:
+    return images[:, :1]
+
+
+def test_a_block_is_the_identity_and_a_correction() -> None:
+    block = PreActBlock(3, 3, 1).eval()
+    x = torch.randn(2, 3, 8, 8)
+    correction = block(x) - x
+    assert correction.abs().max() > 0.01
+    with torch.no_grad():
+        block.conv2.weight.mul_(2)
+    assert torch.allclose(block(x) - x, 2 * correction, atol=1e-5)
+
+
+def test_a_block_projects_what_it_activated() -> None:
+    block = PreActBlock(3, 5, 2).eval()
+    with torch.no_grad():
+        block.conv2.weight.zero_()
+    assert block(torch.randn(2, 3, 8, 8)).shape == (2, 5, 4, 4)
+    assert block(-torch.rand(2, 3, 8, 8)).abs().max() == 0
+
+
+@pytest.mark.parametrize("size", [28, 32, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_logits_are_linear_in_the_features(channels: int, size: int) -> None:
+    network = PreActResNet(channels, 10, [4, 8, 16]).eval()
+    features, logits = network(torch.rand(2, channels, size, size) * 255)
+    assert features.shape == (2, 16)
+    assert features.min() >= 0
+    assert torch.allclose(logits, features @ network.head.weight.T + network.head.bias)
+
+
+def test_the_network_reads_the_range_of_pixels() -> None:
+    network = PreActResNet(1, 2, [4])
+    with mock.patch.object(
+        network.body, "forward", side_effect=lambda x: x.flatten(1)[:, :4]
+    ) as f:
+        network(torch.tensor([0.0, 51.0, 127.5, 255.0]).view(1, 1, 2, 2))
+    assert torch.allclose(f.call_args.args[0].flatten(), torch.tensor([-1, -0.6, 0, 1]))
+
+
+def test_a_file_gives_the_classifier_again(tmp_path: Path, grey: Tensor) -> None:
+    network = PreActResNet(1, 3, [4, 6]).eval()
+    metadata = {"channels": 1, "size": 16, "classes": ["a", "b", "c"], "widths": [4, 6]}
+    save_classifier(network, metadata | {"accuracy": 0.5}, tmp_path / "new" / "c.pt")
+    extractor = DomainClassifier(str(tmp_path / "new" / "c.pt"))
+    assert extractor.metadata == metadata | {"accuracy": 0.5}
+    assert (extractor.num_features, extractor.num_classes) == (6, 3)
+    assert extractor.stamp()["resize"] == "bilinear, antialiased, 16"
+    with torch.no_grad():
+        features, logits = network(resized(grey, 16))
+    assert torch.equal(extractor(grey)[0], features)
+    assert torch.equal(extractor(grey)[1], logits)
+
+
+def test_the_file_does_not_depend_on_its_name(tmp_path: Path) -> None:
+    network = PreActResNet(1, 2, [4])
+    for name in ("a.pt", "other"):
+        save_classifier(network, {"seed": 1}, tmp_path / name)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_a_grey_classifier_refuses_colours(
+    classifier_files: dict[int, Path], images: Tensor
+) -> None:
+    with pytest.raises(ValueError, match="'images' should be grey .* 'domain_classifier', got 3"):
+        DomainClassifier(str(classifier_files[1]))(images)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    path.write_bytes(b"the previous one")
+    network = PreActResNet(1, 2, [4])
+
+    def half(content: object, file: BinaryIO) -> None:
+        file.write(b"half")
+        raise RuntimeError("disk full")
+
+    with (
+        mock.patch("torch.save", side_effect=half),
+        pytest.raises(OSError, match=r"c.pt could not be written: disk full"),
+    ):
+        save_classifier(network, {}, path)
+    assert path.read_bytes() == b"the previous one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metadata": None},
+        {"metadata": {}},
+        {"state_dict": None},
+        {"state_dict": {}},
+        {"widths": [4, 8]},
+        {"widths": 3},
+        {"widths": []},
+        {"classes": 3},
+        {"channels": "1"},
+    ],
+)
+def test_other_files_are_refused(
+    classifier_files: dict[int, Path], tmp_path: Path, change: dict
+) -> None:
+    saved, _ = load_weights("path", classifier_files[1])
+    saved["metadata"] |= {key: change[key] for key in change.keys() & saved["metadata"].keys()}
+    saved |= {key: change[key] for key in change.keys() & saved.keys()}
+    torch.save(saved, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"'path' = .*other.pt' is no classifier that"):
+        DomainClassifier(str(tmp_path / "other.pt"))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"'path' should be .*none.pt' is none"):
+        DomainClassifier(str(tmp_path / "none.pt"))
