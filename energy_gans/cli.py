@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import itertools
+import json
 import logging
 import os
 import re
@@ -25,12 +27,32 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from . import __version__
 from .callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from .callbacks.directory import SaveConfig
-from .commands import report, sample
+from .commands import compare, evaluate, prepare, report, sample
 from .commands.checkpoint import AtomicCheckpointIO
+from .commands.features import train
 from .commands.resume import check_unchanged, find_last
 from .methods import GenerativeModule
 
-COMMANDS: dict[str, Callable] = {"sample": sample, "report": report}
+COMMANDS: dict[str, Callable | dict[str, Any]] = {
+    "sample": sample,
+    "report": report,
+    "evaluate": evaluate,
+    "compare": compare,
+    "features": {"train": train},
+    "data": {
+        "prepare": {
+            "_help": "Write a data set as training reads it: decoded, cropped and resized once.",
+            "celeba": prepare.celeba,
+            "lsun": prepare.lsun,
+            "tinyimagenet": prepare.tinyimagenet,
+            "folder": prepare.folder,
+            "cifar10": prepare.cifar10,
+            "cifar100": prepare.cifar100,
+            "svhn": prepare.svhn,
+        },
+        "verify": prepare.verify,
+    },
+}
 TRAINING = ("fit", "validate", "test", "predict")
 
 USAGE = """\
@@ -45,6 +67,10 @@ training, each with --config FILE [--config FILE ...] and --KEY VALUE:
 workbench:
   sample     draw samples from a checkpoint: a picture or an array
   report     picture and measure a run
+  evaluate   measure a checkpoint's samples, or any program's: fd, is, kid, precision, recall, ...
+  compare    what `evaluate` wrote of many runs, in one table: FILE ... [--out table.md]
+  features   train: a classifier of a data set, for measures in its feature space
+  data       prepare: write a data set as training reads it; verify: check one
 
   --version  print the version
 """
@@ -57,6 +83,7 @@ NOISE = (
     "args parameter is intended",
     "does not have many workers",
     "TPU available",
+    "not resumable",
 )
 
 
@@ -186,7 +213,7 @@ def main(args: Sequence[str] | None = None) -> None:
         run(args)
     except (OSError, MisconfigurationException) as error:
         sys.exit(f"energy-gans: error: {error}")
-    except (ValueError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
         # What this package raises is a sentence for the user; anything else is a bug, shown whole.
         if "Union subtypes" in str(error) and " - '" in str(error):
             sys.exit(f"energy-gans: error: {sentence(str(error))}")
@@ -199,6 +226,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def run(args: list[str]) -> None:
     r"""Runs a command that is not about the program itself."""
     if args[0] in COMMANDS:
+        args = with_files(args) if args[0] == "compare" else args
         prog = f"energy-gans {args[0]}"
         auto_cli(
             COMMANDS[args[0]],
@@ -218,6 +246,13 @@ def run(args: list[str]) -> None:
             f"There is no command {args[0]!r}."
             + (f" Did you mean {close[0]!r}?" if close else " `energy-gans --help` lists them.")
         )
+
+
+def with_files(args: list[str]) -> list[str]:
+    r"""Returns arguments with the names that follow the command as its `--files`."""
+    files = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args[1:]))
+    given = [f"--files={json.dumps(files)}"] if files else []
+    return [args[0], *given, *args[1 + len(files) :]]
 
 
 def quiet() -> None:

@@ -2,14 +2,12 @@ r"""Run directories: what training leaves behind, read back."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule
 
-Curves = dict[str, tuple[list[float], list[float]]]
+from ..callbacks.curves import Curves, read_curves
 
 
 class Run:
@@ -55,20 +53,4 @@ class Run:
 
     def curves(self) -> Curves:
         r"""Returns the steps and the values of every logged number, by name."""
-        path = self.directory / "metrics.csv"
-        if not path.is_file():
-            return {}
-        with path.open(newline="") as file:
-            return curves_of(list(csv.DictReader(file)))
-
-
-def curves_of(rows: list[Mapping[str, str]]) -> Curves:
-    r"""Returns the curves in the rows of a table whose cells may be empty."""
-    curves: Curves = {}
-    for row in rows:
-        for name, value in row.items():
-            if name not in ("epoch", "step") and value:
-                steps, values = curves.setdefault(name, ([], []))
-                steps.append(float(row["step"]))
-                values.append(float(value))
-    return curves
+        return read_curves(self.directory / "metrics.csv")

@@ -1,0 +1,34 @@
+r"""Joining the processes that `torchrun` started, for commands that share out their work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed
+
+
+def existing(device: str) -> str:
+    r"""Returns a device, the GPU if there is one for `"auto"`."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+@contextmanager
+def joined(device: str) -> Iterator[torch.device]:
+    r"""Joins the processes that `torchrun` started, and gives the device of this one."""
+    device = existing(device)
+    many = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if many and device == "cuda":
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    if many:
+        torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield torch.device(device)
+    finally:
+        if many:
+            torch.distributed.destroy_process_group()

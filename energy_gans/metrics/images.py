@@ -1,0 +1,31 @@
+r"""Images as a file would hold them: what every measure looks at."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    r"""Returns images as uint8, rounded, as they would be saved.
+
+    Arguments:
+        x: The images, uint8 or floats in [-1, 1], with shape :math:`(N, C, H, W)`.
+
+    Raises:
+        ValueError: If they are neither, or of another shape.
+    """
+    if x.ndim != 4 or x.shape[1] not in (1, 3):
+        raise ValueError(
+            f"Images should have shape (N, 1, H, W) or (N, 3, H, W), got {tuple(x.shape)}."
+        )
+    if x.dtype == torch.uint8:
+        return x
+    if not x.is_floating_point():
+        raise ValueError(f"Images should be uint8, or floats in [-1, 1], got {x.dtype}.")
+    low, high = (x.amin().item(), x.amax().item()) if len(x) else (0.0, 0.0)
+    if not (low >= -1 and high <= 1):
+        raise ValueError(
+            f"Images should be uint8, or floats in [-1, 1], got floats in [{low:.4g}, {high:.4g}]."
+        )
+    return ((x.float() + 1) * 127.5).round().to(torch.uint8)

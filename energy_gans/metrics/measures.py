@@ -1,0 +1,174 @@
+r"""The measures: numbers that say how far samples are from a reference, both known by statistics.
+
+- `fd`: Fréchet distance of the features. It is the FID if, and only if, the features are those of
+  the published Inception network, of at least 50,000 samples; then its name is `fid`.
+- `is`: Inception Score of ten groups, mean and standard deviation. The reference plays no part.
+- `kid`: Kernel Inception Distance, the unbiased squared MMD of subsets, mean and standard deviation.
+- `pr`: improved precision and recall. `dc`: density and coverage.
+- `support`: the size of the set that the samples are drawn from, by the birthday test. A pair is a
+  duplicate if it is closer than all but one in a million pairs of the reference.
+- `neighbours`: the share of samples that lie closer to their nearest reference sample than 99% of
+  held-out real samples do. A model that generalises has 0.01, one that repeats its training set 1.
+
+All but the first two look at pairs, and take the first 10,000 samples of either set at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..functional import (
+    closest_pairs,
+    density_coverage,
+    frechet_distance,
+    interaction_energy,
+    keyed_generator,
+    nearest,
+    polynomial,
+    precision_recall,
+    support_size,
+)
+from .statistics import ALIKE, GROUPS, Statistics
+
+SEARCHED = 1000
+SUBSETS, SUBSET = 100, 1000
+CLOSE = 0.01
+
+
+@dataclass
+class Number:
+    r"""A number and what decides it.
+
+    Arguments:
+        value: The number; infinite where only a lower bound is known.
+        n: How many samples it was computed from.
+        reference_n: How many reference samples it was computed from; 0 if none.
+        std: The standard deviation over groups or subsets.
+        low: The lower end of its interval.
+        high: The upper end of its interval.
+        parameters: The measure's own parameters.
+    """
+
+    value: float
+    n: int
+    reference_n: int
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+def frechet(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    distance = frechet_distance(y.mean, y.covariance, x.mean, x.covariance)
+    return {"fd": Number(distance.item(), x.n, y.n)}
+
+
+def score(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    if len(x.scores) == 0:
+        raise ValueError("'measures' has 'is', and 'extractor' has no classifier.")
+    if x.n < GROUPS:
+        raise ValueError(f"'is' needs at least {GROUPS} samples, one a group, got {x.n}.")
+    std = x.scores.std(correction=0).item()
+    return {"is": Number(x.scores.mean().item(), x.n, 0, std, parameters={"groups": GROUPS})}
+
+
+def kernel(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    a, b = x.paired, y.paired
+    size = min(SUBSET, len(a), len(b))
+    values = torch.stack(
+        [
+            2
+            * interaction_energy(subset(b, size, i, "y"), subset(a, size, i, "x"), polynomial, "u")
+            for i in range(SUBSETS)
+        ]
+    ).double()
+    parameters = {"subsets": SUBSETS, "subset": size}
+    std = values.std(correction=0).item()
+    return {"kid": Number(values.mean().item(), len(a), len(b), std, parameters=parameters)}
+
+
+def subset(features: Tensor, size: int, i: int, which: str) -> Tensor:
+    r"""Returns the rows of a random subset, the same ones whenever it is asked for."""
+    order = torch.randperm(len(features), generator=keyed_generator(0, "subset", which, i))
+    return features[order[:size]]
+
+
+def precision(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    a, b, k = x.paired, y.paired, 3
+    values = precision_recall(b, a, y.radii[:, k - 1], x.radii[:, k - 1])
+    return {
+        name: Number(value.item(), len(a), len(b), parameters={"k": k})
+        for name, value in zip(("precision", "recall"), values, strict=True)
+    }
+
+
+def density(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    a, b, k = x.paired, y.paired, 5
+    values = density_coverage(b, a, y.radii[:, k - 1], k)
+    return {
+        name: Number(value.item(), len(a), len(b), parameters={"k": k})
+        for name, value in zip(("density", "coverage"), values, strict=True)
+    }
+
+
+def support(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    a = x.paired
+    _, _, duplicates = closest_pairs(a, 1, y.duplicate_radius)
+    size, low, high = support_size(duplicates, len(a))
+    n = len(y.paired)
+    return {"support": Number(size, len(a), n, low=low, high=high, parameters={"alike": ALIKE})}
+
+
+def copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    a, real = x.features[:SEARCHED], held_out.features[:SEARCHED]
+    radius = nearest(real, y.features)[0].quantile(CLOSE)
+    share = (nearest(a, y.features)[0] <= radius).double().mean()
+    parameters = {"close": CLOSE, "held_out_n": len(real)}
+    return {"copies": Number(share.item(), len(a), len(y.features), parameters=parameters)}
+
+
+Measure = Callable[[Statistics, Statistics, Statistics], dict[str, Number]]
+
+MEASURES: dict[str, Measure] = {
+    "fd": frechet,
+    "is": score,
+    "kid": kernel,
+    "pr": precision,
+    "dc": density,
+    "support": support,
+    "neighbours": copies,
+}
+
+
+def chosen(measures: str) -> list[str]:
+    r"""Returns the names in a list such as `"fd,is,kid"`.
+
+    Raises:
+        ValueError: If one is unknown or there are none.
+    """
+    names = [name.strip() for name in measures.split(",") if name.strip()]
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown or not names:
+        raise ValueError(f"'measures' should be of {','.join(MEASURES)}, got {measures!r}.")
+    return names
+
+
+def measure(
+    names: list[str], x: Statistics, y: Statistics, held_out: Statistics
+) -> dict[str, Number]:
+    r"""Returns the numbers of measures, by name.
+
+    Arguments:
+        names: The names of the measures.
+        x: The statistics of the samples.
+        y: The statistics of the reference.
+        held_out: The statistics of real samples that are not in the reference.
+    """
+    numbers: dict[str, Number] = {}
+    for name in names:
+        numbers |= MEASURES[name](x, y, held_out)
+    return numbers

@@ -1,0 +1,117 @@
+r"""The statistics of real images, kept on disk: a reference is computed once.
+
+A cache file is named by what decides its numbers: the data's fingerprint, the split, how many
+images, and the extractor's stamp. It is an `.npz`, whose parts carry check sums; one that is torn
+or of something else is computed anew, never trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed
+from torch import Tensor
+
+from ..functional import keyed_generator
+from .features import FeatureExtractor
+from .statistics import Statistics, gather, processes
+
+BATCH = 100
+FORMAT = 1
+T = TypeVar("T")
+
+ARRAYS = ("mean", "covariance", "features", "scores")
+
+
+class ImageData(Protocol):
+    r"""What is asked of a data module."""
+
+    def length(self, split: str) -> int: ...
+    def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[tuple[Tensor, Tensor]]: ...
+    def fingerprint(self, split: str) -> str: ...
+
+
+def default_cache() -> Path:
+    r"""Returns the user's folder for what can be computed again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "energy-gans"
+
+
+def reference_order(length: int, n: int) -> Tensor:
+    r"""Returns which images of a set are the reference, in random order, with shape :math:`(n)`."""
+    return torch.randperm(length, generator=keyed_generator(0, "reference"))[:n]
+
+
+def reference_statistics(
+    data: ImageData,
+    split: str,
+    n: int,
+    extractor: FeatureExtractor,
+    cache: Path,
+    device: torch.device | str = "cpu",
+) -> Statistics:
+    r"""Returns the statistics of real images, from the cache if they are there.
+
+    Arguments:
+        data: The data module.
+        split: Its split.
+        n: How many images; all, if there are fewer. They are drawn at random, the same ones always.
+        extractor: The extractor, on `device`.
+        cache: The folder of cache files.
+        device: The device that computes.
+    """
+    length = data.length(split)
+    n = min(n, length)
+    key = {"data": data.fingerprint(split), "split": split, "length": length, "n": n}
+    key |= {"extractor": extractor.stamp(), "format": FORMAT}
+    key = json.dumps(key, sort_keys=True)
+    path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    rank, world_size = processes()
+    found = read(path, key) if rank == 0 else None
+    if shared(found is not None):
+        return shared(found)
+    order = reference_order(length, n)
+    places = torch.arange(n).split(BATCH)[rank::world_size]
+    loader = data.loader(split, [order[i] for i in places])
+    images = ((y, i) for (y, _), i in zip(loader, places, strict=True))
+    statistics = gather(extractor, images, n, device)
+    if rank == 0:
+        write(statistics, path, key)
+    return statistics
+
+
+def shared(value: T) -> T:
+    r"""Returns the first process's value."""
+    values = [value]
+    if processes()[1] > 1:
+        torch.distributed.broadcast_object_list(values)
+    return values[0]
+
+
+def write(statistics: Statistics, path: Path, key: str) -> None:
+    r"""Writes statistics under a temporary name and renames them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    arrays = {name: getattr(statistics, name).numpy() for name in ARRAYS}
+    with part.open("wb") as file:
+        np.savez(file, n=np.int64(statistics.n), key=np.array(key), **arrays)
+    os.replace(part, path)
+
+
+def read(path: Path, key: str) -> Statistics | None:
+    r"""Returns the statistics in a file, or `None` if it is missing, torn or of something else."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            if str(file["key"]) != key:
+                return None
+            arrays = [torch.from_numpy(file[name]) for name in ARRAYS]
+            return Statistics(int(file["n"]), *arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,78 @@
+r"""Tests for the energy_gans.commands.compare module."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from energy_gans.cli import main
+
+
+def number(value: float | None, n: int = 100, sha256: str = "a", **more: object) -> dict:
+    protocol = {"extractor": {"name": "pixels", "sha256": sha256}, "n": n}
+    return {"value": value, "real": {"value": 0.5, "n": n}, "protocol": protocol, **more}
+
+
+def written(folder: Path, name: str, **measures: dict) -> str:
+    path = folder / name / "metrics.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"measures": measures, "origin": {}}))
+    return str(path)
+
+
+def test_a_row_for_each_run_and_one_for_real_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    a = written(tmp_path, "a", fd=number(1.25), kid=number(0.001, std=0.0002))
+    b = written(tmp_path, "b", fd=number(3.0), support=number(None, low=1000.0))
+    main(["compare", a, b, "--out", str(tmp_path / "table.csv")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == [
+        f"| {a} | 1.25 | 0.001 ± 0.0002 |  |",
+        f"| {b} | 3 |  | > 1000 |",
+        "| real | 0.5 | 0.5 | 0.5 |",
+    ]
+    assert lines[0] == "|  | fd (pixels, n=100) | kid (pixels, n=100) | support (pixels, n=100) |"
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[1] == [a, "1.25", "0.001 ± 0.0002", ""]
+    main(["compare", a, b, "--measures", "kid", "--out", str(tmp_path / "table.md")])
+    assert (tmp_path / "table.md").read_text().splitlines()[0] == "|  | kid (pixels, n=100) |"
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [({"n": 200}, "n is 100 and 200"), ({"sha256": "b"}, "extractor.sha256 is 'a' and 'b'")],
+)
+def test_unlike_numbers_are_not_put_in_one_column(
+    tmp_path: Path, other: dict, words: str, capsys: pytest.CaptureFixture
+) -> None:
+    a = written(tmp_path, "a", fd=number(1.0), kid=number(1.0))
+    b = written(tmp_path, "b", fd=number(1.0, **other), kid=number(1.0))
+    with pytest.raises(SystemExit, match="can not stand in one column") as error:
+        main(["compare", a, b])
+    assert words in str(error.value)
+    assert a in str(error.value)
+    assert b in str(error.value)
+    main(["compare", a, b, "--measures", "kid"])
+    assert "kid" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"measures": {"fd": 1}}', '{"a": 1}'])
+def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(SystemExit, match="was not written by"):
+        main(["compare", str(tmp_path / "a.json")])
+    with pytest.raises(SystemExit, match="is none"):
+        main(["compare", str(tmp_path / "b.json")])
+
+
+def test_unknown_columns_and_endings_are_refused(tmp_path: Path) -> None:
+    a = written(tmp_path, "a", fd=number(1.0))
+    with pytest.raises(SystemExit, match="got 'fid'"):
+        main(["compare", a, "--measures", "fid"])
+    with pytest.raises(SystemExit, match="should end in"):
+        main(["compare", a, "--out", "table.txt"])
+    with pytest.raises(SystemExit):
+        main(["compare"])
