@@ -2,7 +2,9 @@ r"""The observers: they look at a model through `sample` and never change what i
 
 from .checkpoints import Checkpoints
 from .coverage import MixtureCoverage
+from .curves import CurvesPicture
 from .ema import EMA
+from .frechet import FrechetDistance
 from .guard import NonFiniteGuard
 from .progress import StepProgress
 from .samples import SamplePictures
@@ -11,6 +13,8 @@ from .writer import SampleWriter
 __all__ = [
     "EMA",
     "Checkpoints",
+    "CurvesPicture",
+    "FrechetDistance",
     "MixtureCoverage",
     "NonFiniteGuard",
     "SamplePictures",

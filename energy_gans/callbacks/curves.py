@@ -1,0 +1,57 @@
+r"""The curves of all that a run logged, as a picture that grows with it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from .directory import run_directory
+from .pictures import curves_picture, write_picture
+
+Curves = dict[str, tuple[list[float], list[float]]]
+
+
+class CurvesPicture(Callback):
+    r"""Writes `curves.png` beside the `metrics.csv` of a CSVLogger, after every validation."""
+
+    def __init__(self) -> None:
+        self.directory = Path()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.directory = run_directory(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.draw(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.draw(trainer)
+
+    def draw(self, trainer: Trainer) -> None:
+        r"""Draws what was logged so far, in the first process, while a model trains."""
+        if trainer.is_global_zero and trainer.state.fn == "fit" and not trainer.sanity_checking:
+            curves = read_curves(self.directory / "metrics.csv")
+            if curves:
+                write_picture(curves_picture(curves), self.directory / "curves.png")
+
+
+def read_curves(path: Path) -> Curves:
+    r"""Returns the steps and the values of every number in a `metrics.csv`; none if it is missing."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        return curves_of(list(csv.DictReader(file)))
+
+
+def curves_of(rows: list[Mapping[str, str]]) -> Curves:
+    r"""Returns the curves in the rows of a table whose cells may be empty."""
+    curves: Curves = {}
+    for row in rows:
+        for name, value in row.items():
+            if name not in ("epoch", "step") and value:
+                steps, values = curves.setdefault(name, ([], []))
+                steps.append(float(row["step"]))
+                values.append(float(value))
+    return curves

@@ -1,0 +1,85 @@
+r"""Tests for the energy_gans.callbacks.frechet and curves modules."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+from PIL import Image
+
+from energy_gans.callbacks import FrechetDistance
+from energy_gans.cli import main
+from energy_gans.commands import load_model
+from energy_gans.data import EmbeddedDigits
+from energy_gans.functional import frechet_distance
+from energy_gans.metrics.features import Pixels
+from energy_gans.metrics.statistics import gather
+
+
+def callbacks(tmp_path: Path, n: int = 200) -> str:
+    return f"""[
+    {{class_path: energy_gans.callbacks.FrechetDistance, init_args: {{
+        n: {n}, cache: {tmp_path / "cache"}, reference_n: 500,
+        extractor: {{class_path: energy_gans.metrics.features.Pixels, init_args: {{shape: [1, 8, 8]}}}}}}}},
+    {{class_path: energy_gans.callbacks.CurvesPicture}},
+    {{class_path: energy_gans.callbacks.Checkpoints, init_args: {{monitor: val/fd_{n}}}}}]"""
+
+
+def logged(tmp_path: Path, name: str) -> list[float]:
+    with (tmp_path / "tiny/version_0/metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
+
+
+def test_it_is_logged_and_keeps_the_best_checkpoint(tiny: Callable, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=12", f"--trainer.callbacks={callbacks(tmp_path)}"))
+    values = logged(tmp_path, "val/fd_200")
+    assert len(values) == 2
+    best = tmp_path / "tiny/version_0/checkpoints/best.ckpt"
+    step = torch.load(best, weights_only=True)["global_step"]
+    assert step == 6 * (1 + values.index(min(values)))
+    assert Image.open(tmp_path / "tiny/version_0/curves.png").width > 400
+
+
+def test_it_is_the_distance_of_the_model_s_samples(tiny: Callable, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=6", f"--trainer.callbacks={callbacks(tmp_path)}"))
+    (value,) = logged(tmp_path, "val/fd_200")
+    model = load_model(tmp_path / "tiny/version_0/checkpoints/last.ckpt")
+    extractor = Pixels((1, 8, 8))
+    y, _ = EmbeddedDigits("8x8", 8).contents("train")
+    # Of so few steps and so many samples that it hardly matters which.
+    x = gather(extractor, [(model.sample(2000), torch.arange(2000))], 0)
+    y = gather(extractor, [(y, torch.arange(len(y)))], 0)
+    expected = frechet_distance(y.mean, y.covariance, x.mean, x.covariance).item()
+    assert value == pytest.approx(expected, rel=0.1)
+
+
+def test_it_changes_nothing_that_is_learned(tiny: Callable, tmp_path: Path) -> None:
+    alone = "[{class_path: energy_gans.callbacks.Checkpoints, init_args: {monitor: null}}]"
+    weights = []
+    for name, more in (("alone", alone), ("observed", callbacks(tmp_path))):
+        main(tiny("--trainer.max_steps=12", f"--trainer.callbacks={more}", name=name))
+        path = tmp_path / name / "version_0/checkpoints/last.ckpt"
+        weights.append(torch.load(path, weights_only=True)["state_dict"])
+    assert all(torch.equal(a, b) for a, b in zip(*(w.values() for w in weights), strict=True))
+
+
+def test_the_reference_is_computed_once(tiny: Callable, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=6", f"--trainer.callbacks={callbacks(tmp_path)}"))
+    first = logged(tmp_path, "val/fd_200")
+    with mock.patch("energy_gans.metrics.reference.gather", side_effect=AssertionError("a pass")):
+        main(tiny("--trainer.max_steps=6", f"--trainer.callbacks={callbacks(tmp_path)}"))
+    assert first == logged(tmp_path, "val/fd_200")
+
+
+def test_its_name_holds_the_number_of_samples() -> None:
+    assert FrechetDistance(2000, Pixels((1, 8, 8))).name == "fd_2k"
+    assert FrechetDistance(500, Pixels((1, 8, 8))).name == "fd_500"
+    with pytest.raises(ValueError, match="'n' should be at least 1"):
+        FrechetDistance(0, Pixels((1, 8, 8)))
+
+
+def test_points_are_refused(tiny: Callable, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="measures images"):
+        main(tiny(f"--trainer.callbacks={callbacks(tmp_path)}", points=True))
