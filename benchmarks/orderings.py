@@ -62,7 +62,7 @@ def orderings(
     """
     torch.manual_seed(0)
     extractor, cache = extractor or EfficientNetLite0(), default_cache()
-    y = reference_statistics(data, "train", reference_n, extractor, Path(cache))
+    y = reference_statistics(data, "train", reference_n, reference_n, extractor, Path(cache))
     sets = conditions(data)
     for n in SIZES:
         print(f"\n{type(data).__name__}, {extractor.name}, n = {n}, reference {y.n}\n")

@@ -70,7 +70,13 @@ class FrechetDistance(Callback):
         self.extractor.to(device)
         if self.reference is None:
             self.reference = reference_statistics(
-                trainer.datamodule, "train", self.reference_n, self.extractor, self.cache, device
+                trainer.datamodule,
+                "train",
+                self.reference_n,
+                0,
+                self.extractor,
+                self.cache,
+                device,
             )
         x, y = gather(self.extractor, self.samples(pl_module), 0, device), self.reference
         value = frechet_distance(y.mean, y.covariance, x.mean, x.covariance).float()

@@ -23,7 +23,7 @@ from ..functional.checks import check_count
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import chosen, measure
 from ..metrics.reference import default_cache, reference_statistics, shared
-from ..metrics.statistics import Statistics, gather, processes
+from ..metrics.statistics import PAIRED, Statistics, gather, processes
 from .checkpoint import load_model
 from .joining import joined
 from .lookalikes import duplicates_picture, neighbours_picture
@@ -31,7 +31,7 @@ from .runs import Run
 from .samples import ModelSamples, Samples, open_samples
 from .stamps import shown, stamped, write_metrics
 
-KEPT = 10_000
+SAMPLES = 10_000
 FID_SAMPLES = 50_000
 
 
@@ -82,10 +82,13 @@ def evaluate(
         folder = Path(cache) if cache else default_cache()
         held_out = "val" if reference == "train" else "train"
         y, z = (
-            reference_statistics(data, split, k, extractor, folder, where)
-            for split, k in ((reference, reference_n), (held_out, source.n))
+            reference_statistics(data, split, k, keep, extractor, folder, where)
+            for split, k, keep in (
+                (reference, reference_n, reference_n),
+                (held_out, source.n, PAIRED),
+            )
         )
-        x = gather(extractor, progress(source), min(source.n, KEPT), where)
+        x = gather(extractor, progress(source), min(source.n, PAIRED), where)
         if processes()[0] > 0:
             return
         warn_if_few(x, extractor)
@@ -189,4 +192,4 @@ def opened(
     if samples is not None:
         return open_samples(samples, n, data.shape[0]), data
     model = load_model(ckpt_path).to(device)
-    return ModelSamples(model, n or KEPT, seed, Path(ckpt_path)), data
+    return ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path)), data

@@ -75,13 +75,12 @@ def duplicates_picture(x: Statistics, y: Statistics, samples: Samples) -> Image.
         samples: The samples.
     """
     n = len(x.paired)
-    distance, pairs, count = closest_pairs(
-        x.paired, min(PAIRS, n * (n - 1) // 2), y.duplicate_radius
-    )
+    radius, _ = y.duplicates
+    distance, pairs, count = closest_pairs(x.paired, min(PAIRS, n * (n - 1) // 2), radius)
     images = samples.at(pairs.flatten()).unflatten(0, pairs.shape)
     title = (
         f"the closest pairs of {n} samples, from {distance[0]:.3g}; "
-        f"closer than {y.duplicate_radius:.3g}, and so duplicates: {count}"
+        f"within {radius:.3g}, and so duplicates: {count}"
     )
     return side_by_side({title: in_rows(torch.cat(list(images.unbind(1)), -1), 4)})
 

@@ -52,10 +52,7 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
         tensor([[ 0., 25.],
                 [25.,  0.]])
     """
-    if a.shape[1:] != b.shape[1:]:
-        raise ValueError(
-            f"'a' and 'b' should hold points of one shape, got {tuple(a.shape[1:])} and {tuple(b.shape[1:])}."
-        )
+    check_points(a, b)
     dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
     a, b = a.flatten(1).to(dtype), b.flatten(1).to(dtype)
     with torch.autocast(a.device.type, enabled=False):
@@ -63,6 +60,14 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
             coordinates = zip(a.unbind(1), b.unbind(1), strict=True)
             return reduce(torch.add, ((u[:, None] - v).square() for u, v in coordinates))
         return matrix_form(a.double(), b.double()).to(dtype)
+
+
+def check_points(a: Tensor, b: Tensor) -> None:
+    r"""Raises a `ValueError` unless the points of `a` and `b` are of one shape."""
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(
+            f"'a' and 'b' should hold points of one shape, got {tuple(a.shape[1:])} and {tuple(b.shape[1:])}."
+        )
 
 
 def matrix_form(a: Tensor, b: Tensor) -> Tensor:
@@ -166,9 +171,10 @@ def polynomial(a: Tensor, b: Tensor, degree: int = 3) -> Tensor:
         The kernel matrix, with shape :math:`(N, M)`, float32 at least.
 
     Raises:
-        ValueError: If `degree` is not positive.
+        ValueError: If `degree` is not positive or the points of `a` and `b` differ in size.
     """
     check_count("degree", degree)
+    check_points(a, b)
     dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
     a, b = a.flatten(1).to(dtype), b.flatten(1).to(dtype)
     with torch.autocast(a.device.type, enabled=False):

@@ -28,14 +28,36 @@ from torch import Tensor
 
 from .kernels import squared_distances
 
-# Largest number of distances that is held at a time.
-BLOCK = 2**22
+# Distances are computed in tiles of this many points by this many.
+TILE = 1024
 
 
-def rows(n: int, columns: int) -> Iterator[slice]:
-    r"""Yields slices of `n` rows such that a block of them by `columns` stays small."""
-    step = max(1, BLOCK // columns)
-    return (slice(i, i + step) for i in range(0, n, step))
+def parts(n: int) -> Iterator[slice]:
+    r"""Yields the slices that cut `n` points into tiles."""
+    return (slice(i, min(i + TILE, n)) for i in range(0, n, TILE))
+
+
+def nearest_squared(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    r"""Returns the squared distances to the :math:`k` nearest points, nearest first, and their indices.
+
+    Arguments:
+        x: The points, with shape :math:`(M, D)`.
+        y: The set that is searched, with shape :math:`(N, D)`.
+        k: How many.
+    """
+    found = []
+    for i in parts(len(x)):
+        r2 = x.new_empty(i.stop - i.start, 0)
+        index = torch.empty_like(r2, dtype=torch.long)
+        for j in parts(len(y)):
+            tile, place = squared_distances(x[i], y[j]), torch.arange(j.start, j.stop)
+            r2 = torch.cat([r2, tile], 1)
+            index = torch.cat([index, place.to(index.device).expand(len(tile), -1)], 1)
+            r2, best = r2.topk(min(k, r2.shape[1]), largest=False, sorted=True)
+            index = index.gather(1, best)
+        found.append((r2, index))
+    r2, index = (torch.cat(part) for part in zip(*found, strict=True))
+    return r2, index
 
 
 def neighbour_radii(y: Tensor, k: int) -> Tensor:
@@ -55,11 +77,7 @@ def neighbour_radii(y: Tensor, k: int) -> Tensor:
     if not 1 <= k < len(y):
         raise ValueError(f"'k' should be between 1 and {len(y) - 1}, got {k!r}.")
     # The point itself is the nearest of all.
-    parts = [
-        squared_distances(y[i], y).topk(k + 1, largest=False, sorted=True).values[:, 1:]
-        for i in rows(len(y), len(y))
-    ]
-    return torch.cat(parts)
+    return nearest_squared(y, y, k + 1)[0][:, 1:]
 
 
 def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,12 +89,14 @@ def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Te
         r_y: The squared radii of the balls around `y`, with shape :math:`(N)`.
         r_x: The squared radii of the balls around `x`, with shape :math:`(M)`.
     """
-    precise, recalled = [], torch.zeros(len(y), dtype=torch.bool, device=y.device)
-    for j in rows(len(x), len(y)):
-        r2 = squared_distances(x[j], y)
-        precise.append((r2 <= r_y).any(1))
-        recalled |= (r2 <= r_x[j, None]).any(0)
-    return torch.cat(precise).double().mean(), recalled.double().mean()
+    precise = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    recalled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
+    for i in parts(len(x)):
+        for j in parts(len(y)):
+            r2 = squared_distances(x[i], y[j])
+            precise[i] |= (r2 <= r_y[j]).any(1)
+            recalled[j] |= (r2 <= r_x[i, None]).any(0)
+    return precise.double().mean(), recalled.double().mean()
 
 
 def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -88,12 +108,11 @@ def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor,
         r_y: The squared radii of the balls :math:`B_k` around `y`, with shape :math:`(N)`.
         k: Which neighbour the balls reach.
     """
-    inside, covered = 0, torch.zeros(len(y), dtype=torch.bool, device=y.device)
-    for j in rows(len(x), len(y)):
-        hit = squared_distances(x[j], y) <= r_y
-        inside += hit.sum()
-        covered |= hit.any(0)
-    return inside.double() / (k * len(x)), covered.double().mean()
+    inside = torch.zeros(len(y), dtype=torch.long, device=x.device)
+    for i in parts(len(x)):
+        for j in parts(len(y)):
+            inside[j] += (squared_distances(x[i], y[j]) <= r_y[j]).sum(0)
+    return inside.sum().double() / (k * len(x)), (inside > 0).double().mean()
 
 
 def nearest(x: Tensor, y: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
@@ -112,9 +131,5 @@ def nearest(x: Tensor, y: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     """
     if not 1 <= k <= len(y):
         raise ValueError(f"'k' should be between 1 and {len(y)}, got {k!r}.")
-    parts = [
-        squared_distances(x[j], y).topk(k, largest=False, sorted=True)
-        for j in rows(len(x), len(y))
-    ]
-    r2, index = (torch.cat(part) for part in zip(*parts, strict=True))
+    r2, index = nearest_squared(x, y, k)
     return r2.sqrt(), index

@@ -7,7 +7,7 @@ duplicates, so :math:`\hat K = P / c`. For few duplicates :math:`c` is Poisson d
 gives the interval. Duplicates become as likely as not at :math:`s = \sqrt{2 K \ln 2}`.
 
 What counts as a duplicate needs a scale. Images are never equal to the bit; a pair is one if it is
-closer than all but the closest fraction of pairs of real images.
+as close as the closest few of a million pairs of real images.
 
 References:
     Do GANs Actually Learn the Distribution? An Empirical Study (Arora and Zhang, 2017),
@@ -21,20 +21,20 @@ import torch
 from torch import Tensor
 
 from .kernels import squared_distances
-from .neighbours import rows
+from .neighbours import parts
 
 
 def closest_pairs(x: Tensor, k: int, radius: float = 0.0) -> tuple[Tensor, Tensor, int]:
-    r"""Returns the closest pairs among points, and how many pairs are closer than a radius.
+    r"""Returns the closest pairs among points, and how many pairs are within a radius.
 
     Arguments:
         x: The points, with shape :math:`(N, D)`.
         k: How many of the closest pairs.
-        radius: The distance below which pairs are counted.
+        radius: The largest distance at which pairs are counted.
 
     Returns:
         The pairs' distances, closest first, with shape :math:`(k)`, their indices, with shape
-        :math:`(k, 2)`, and the number of pairs closer than `radius`.
+        :math:`(k, 2)`, and the number of pairs within `radius`.
 
     Raises:
         ValueError: If there are fewer than `k` pairs.
@@ -42,17 +42,19 @@ def closest_pairs(x: Tensor, k: int, radius: float = 0.0) -> tuple[Tensor, Tenso
     n = len(x)
     if not 1 <= k <= n * (n - 1) // 2:
         raise ValueError(f"'k' should be between 1 and {n * (n - 1) // 2}, got {k!r}.")
-    count, found = 0, []
-    for i in rows(n, n):
-        first, r = i.start, squared_distances(x[i], x[i.start :]).sqrt()
-        r[torch.ones_like(r, dtype=torch.bool).tril()] = torch.inf
-        count += int((r < radius).sum())
-        values, index = r.flatten().topk(min(k, r.numel()), largest=False)
-        pair = torch.stack([index // r.shape[1], index % r.shape[1]], 1) + first
-        found.append((values, pair))
-    r, pairs = (torch.cat(part) for part in zip(*found, strict=True))
-    order = r.argsort(stable=True)[:k]
-    return r[order], pairs[order], count
+    count, r, pairs = 0, x.new_empty(0), torch.empty(0, 2, dtype=torch.long, device=x.device)
+    for i in parts(n):
+        for j in (j for j in parts(n) if j.start >= i.start):
+            index = torch.ones(i.stop - i.start, j.stop - j.start, device=x.device)
+            index = index.triu(1 if i == j else -n).nonzero()
+            tile = squared_distances(x[i], x[j])[tuple(index.T)].sqrt()
+            count += int((tile <= radius).sum())
+            best = tile.topk(min(k, len(tile)), largest=False).indices
+            offset = index.new_tensor([i.start, j.start])
+            r, pairs = torch.cat([r, tile[best]]), torch.cat([pairs, index[best] + offset])
+            best = r.argsort(stable=True)[:k]
+            r, pairs = r[best], pairs[best]
+    return r, pairs, count
 
 
 def support_size(

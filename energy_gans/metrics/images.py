@@ -15,7 +15,7 @@ def to_uint8(x: Tensor) -> Tensor:
     Raises:
         ValueError: If they are neither, or of another shape.
     """
-    if x.ndim != 4 or x.shape[1] not in (1, 3):
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape[2:]:
         raise ValueError(
             f"Images should have shape (N, 1, H, W) or (N, 3, H, W), got {tuple(x.shape)}."
         )

@@ -6,11 +6,12 @@ r"""The measures: numbers that say how far samples are from a reference, both kn
 - `kid`: Kernel Inception Distance, the unbiased squared MMD of subsets, mean and standard deviation.
 - `pr`: improved precision and recall. `dc`: density and coverage.
 - `support`: the size of the set that the samples are drawn from, by the birthday test. A pair is a
-  duplicate if it is closer than all but one in a million pairs of the reference.
+  duplicate if it is as close as the closest one in a million pairs of the reference.
 - `neighbours`: the share of samples that lie closer to their nearest reference sample than 99% of
   held-out real samples do. A model that generalises has 0.01, one that repeats its training set 1.
 
-All but the first two look at pairs, and take the first 10,000 samples of either set at most.
+All but the first two look at pairs, and take the first 10,000 samples of either set at most;
+precision, recall, density and coverage take as many of one set as of the other.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ..functional import (
     precision_recall,
     support_size,
 )
-from .statistics import ALIKE, GROUPS, Statistics
+from .statistics import GROUPS, Statistics
 
 SEARCHED = 1000
 SUBSETS, SUBSET = 100, 1000
@@ -70,15 +71,17 @@ def frechet(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Num
 def score(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
     if len(x.scores) == 0:
         raise ValueError("'measures' has 'is', and 'extractor' has no classifier.")
-    if x.n < GROUPS:
-        raise ValueError(f"'is' needs at least {GROUPS} samples, one a group, got {x.n}.")
+    check_enough("is", x.n, GROUPS)
     std = x.scores.std(correction=0).item()
     return {"is": Number(x.scores.mean().item(), x.n, 0, std, parameters={"groups": GROUPS})}
 
 
 def kernel(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
     a, b = x.paired, y.paired
-    size = min(SUBSET, len(a), len(b))
+    # Subsets of at most half of a set differ: their spread says something.
+    n = min(len(a), len(b))
+    check_enough("kid", n, 4)
+    size = min(SUBSET, n // 2)
     values = torch.stack(
         [
             2
@@ -98,29 +101,38 @@ def subset(features: Tensor, size: int, i: int, which: str) -> Tensor:
 
 
 def precision(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
-    a, b, k = x.paired, y.paired, 3
-    values = precision_recall(b, a, y.radii[:, k - 1], x.radii[:, k - 1])
+    n, k = alike("pr", x, y), 3
+    a, b = x.features[:n], y.features[:n]
+    values = precision_recall(b, a, y.radii(n)[:, k - 1], x.radii(n)[:, k - 1])
     return {
-        name: Number(value.item(), len(a), len(b), parameters={"k": k})
+        name: Number(value.item(), n, n, parameters={"k": k})
         for name, value in zip(("precision", "recall"), values, strict=True)
     }
 
 
 def density(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
-    a, b, k = x.paired, y.paired, 5
-    values = density_coverage(b, a, y.radii[:, k - 1], k)
+    n, k = alike("dc", x, y), 5
+    values = density_coverage(y.features[:n], x.features[:n], y.radii(n)[:, k - 1], k)
     return {
-        name: Number(value.item(), len(a), len(b), parameters={"k": k})
+        name: Number(value.item(), n, n, parameters={"k": k})
         for name, value in zip(("density", "coverage"), values, strict=True)
     }
 
 
+def alike(name: str, x: Statistics, y: Statistics) -> int:
+    r"""Returns how many samples of either set are compared: as many of one as of the other."""
+    n = min(len(x.paired), len(y.paired))
+    check_enough(name, n, 6)
+    return n
+
+
 def support(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
-    a = x.paired
-    _, _, duplicates = closest_pairs(a, 1, y.duplicate_radius)
+    a, n = x.paired, len(y.paired)
+    check_enough("support", min(len(a), n), 2)
+    radius, share = y.duplicates
+    _, _, duplicates = closest_pairs(a, 1, radius)
     size, low, high = support_size(duplicates, len(a))
-    n = len(y.paired)
-    return {"support": Number(size, len(a), n, low=low, high=high, parameters={"alike": ALIKE})}
+    return {"support": Number(size, len(a), n, low=low, high=high, parameters={"alike": share})}
 
 
 def copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
@@ -129,6 +141,12 @@ def copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Numb
     share = (nearest(a, y.features)[0] <= radius).double().mean()
     parameters = {"close": CLOSE, "held_out_n": len(real)}
     return {"copies": Number(share.item(), len(a), len(y.features), parameters=parameters)}
+
+
+def check_enough(name: str, n: int, least: int) -> None:
+    r"""Raises a `ValueError` unless there are enough samples for a measure."""
+    if n < least:
+        raise ValueError(f"{name!r} needs at least {least} samples, got {n}.")
 
 
 Measure = Callable[[Statistics, Statistics, Statistics], dict[str, Number]]

@@ -53,6 +53,7 @@ def reference_statistics(
     data: ImageData,
     split: str,
     n: int,
+    keep: int,
     extractor: FeatureExtractor,
     cache: Path,
     device: torch.device | str = "cpu",
@@ -63,13 +64,15 @@ def reference_statistics(
         data: The data module.
         split: Its split.
         n: How many images; all, if there are fewer. They are drawn at random, the same ones always.
+        keep: The features of how many of them are kept.
         extractor: The extractor, on `device`.
         cache: The folder of cache files.
         device: The device that computes.
     """
     length = data.length(split)
     n = min(n, length)
-    key = {"data": data.fingerprint(split), "split": split, "length": length, "n": n}
+    keep = min(keep, n)
+    key = {"data": data.fingerprint(split), "split": split, "length": length, "n": n, "keep": keep}
     key |= {"extractor": extractor.stamp(), "format": FORMAT}
     key = json.dumps(key, sort_keys=True)
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
@@ -81,7 +84,7 @@ def reference_statistics(
     places = torch.arange(n).split(BATCH)[rank::world_size]
     loader = data.loader(split, [order[i] for i in places])
     images = ((y, i) for (y, _), i in zip(loader, places, strict=True))
-    statistics = gather(extractor, images, n, device)
+    statistics = gather(extractor, images, keep, device)
     if rank == 0:
         write(statistics, path, key)
     return statistics
@@ -100,18 +103,27 @@ def write(statistics: Statistics, path: Path, key: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     arrays = {name: getattr(statistics, name).numpy() for name in ARRAYS}
-    with part.open("wb") as file:
-        np.savez(file, n=np.int64(statistics.n), key=np.array(key), **arrays)
-    os.replace(part, path)
+    try:
+        with part.open("wb") as file:
+            np.savez(file, n=np.int64(statistics.n), key=np.array(key), **arrays)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read(path: Path, key: str) -> Statistics | None:
     r"""Returns the statistics in a file, or `None` if it is missing, torn or of something else."""
+    if not path.is_file():
+        return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return None
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if str(file["key"]) != key:
                 return None
             arrays = [torch.from_numpy(file[name]) for name in ARRAYS]
             return Statistics(int(file["n"]), *arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:
+        # A file that is damaged, or is another one, can fail in any way: it is made anew.
         return None

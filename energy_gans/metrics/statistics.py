@@ -46,22 +46,25 @@ class Statistics:
     ) -> None:
         self.n, self.mean, self.covariance = n, mean, covariance
         self.features, self.scores = features, scores
+        self.known_radii: dict[int, Tensor] = {}
 
     @property
     def paired(self) -> Tensor:
         r"""The features of the images that are compared in pairs, the first 10,000."""
         return self.features[:PAIRED]
 
-    @cached_property
-    def radii(self) -> Tensor:
-        r"""The squared distances of those images to their five nearest others."""
-        return neighbour_radii(self.paired, 5)
+    def radii(self, n: int) -> Tensor:
+        r"""Returns the squared distances of the first `n` images to their five nearest, (n, 5)."""
+        if n not in self.known_radii:
+            self.known_radii[n] = neighbour_radii(self.features[:n], 5)
+        return self.known_radii[n]
 
     @cached_property
-    def duplicate_radius(self) -> float:
-        r"""The distance that all but one in a million of their pairs exceed."""
-        k = max(1, round(ALIKE * math.comb(len(self.paired), 2)))
-        return closest_pairs(self.paired, k)[0][-1].item()
+    def duplicates(self) -> tuple[float, float]:
+        r"""The distance within which the closest of a million pairs are, and their exact share."""
+        pairs = math.comb(len(self.paired), 2)
+        k = max(1, round(ALIKE * pairs))
+        return closest_pairs(self.paired, k)[0][-1].item(), k / pairs
 
 
 class FeatureSums(Metric):
@@ -118,6 +121,8 @@ class FeatureSums(Metric):
                 f"The features of {int((~finite).sum())} of {len(features)} samples are not finite, "
                 f"from sample {first} on."
             )
+        if logits is not None and not logits.isfinite().all():
+            raise ValueError(f"Logits of samples from {index[0].item()} on are not finite.")
         f = features.double()
         self.n += len(f)
         self.total += f.sum(0)
@@ -162,6 +167,8 @@ def gather(
         first = index < keep
         kept[index[first]] = features.cpu()[first]
     n, mean, covariance, scores = sums.compute()
+    # Metrics give a single element as a scalar.
+    mean, covariance = mean.reshape(-1), covariance.reshape(len(kept.T), len(kept.T))
     if processes()[1] > 1:
         kept = kept.to(device)
         torch.distributed.all_reduce(kept)

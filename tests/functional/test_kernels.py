@@ -9,20 +9,25 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch_fidelity.metric_kid import kernel_poly
 
-from energy_gans.functional import gaussian, plummer, squared_distances
+from energy_gans.functional import gaussian, plummer, polynomial, squared_distances
 from energy_gans.functional.kernels import CHUNK
 
 DIMENSIONS = [2, 3, 5, 784, 3072]
-KERNELS = {
+KERNELS_OF_DISTANCE = {
     "squared_distances": squared_distances,
     "plummer-1": plummer,
     "plummer-3": partial(plummer, power=3.0, epsilon=0.7),
     "plummer-1.7": partial(plummer, power=1.7, epsilon=0.4),
     "gaussian": partial(gaussian, bandwidths=(0.5, 2.0)),
 }
+KERNELS = KERNELS_OF_DISTANCE | {"polynomial": polynomial}
 
 every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS.keys())
+every_kernel_of_distance = pytest.mark.parametrize(
+    "kernel", KERNELS_OF_DISTANCE.values(), ids=KERNELS_OF_DISTANCE.keys()
+)
 
 
 @pytest.fixture(autouse=True)
@@ -277,7 +282,7 @@ def test_gradients_of_float32_are_those_of_float64(dim: int) -> None:
     torch.testing.assert_close(gradient(a, b).double(), exact, rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("kernel", [squared_distances, plummer, gaussian])
+@pytest.mark.parametrize("kernel", [squared_distances, plummer, gaussian, polynomial])
 @pytest.mark.parametrize("b_shape", [(3, 4), (3, 5, 1), (3,)])
 def test_points_of_two_shapes_are_refused(kernel: Callable, b_shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"'a' and 'b' .* got \(5,\) and \("):
@@ -295,7 +300,7 @@ def test_kernels_are_symmetric(kernel: Callable, dim: int) -> None:
 
 
 @pytest.mark.parametrize("dim", [2, 5, 50])
-@every_kernel
+@every_kernel_of_distance
 def test_kernels_do_not_change_under_motions(kernel: Callable, dim: int) -> None:
     a, b, q, shift = randn(6, dim), randn(9, dim), rotation(dim), 10 * randn(dim)
     torch.testing.assert_close(kernel(a @ q + shift, b @ q + shift), kernel(a, b))
@@ -486,3 +491,42 @@ def test_gaussian_needs_bandwidths() -> None:
 def test_gaussian_refuses_bandwidths_that_are_not_positive_and_finite(value: float) -> None:
     with pytest.raises(ValueError, match=f"'bandwidths' .* got {value}"):
         gaussian(torch.zeros(1, 2), torch.zeros(1, 2), [1.0, value])
+
+
+# Polynomial
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize("dim", [1, 3, 2048])
+def test_polynomial_is_that_of_torch_fidelity(dim: int, degree: int) -> None:
+    a, b = randn(6, dim), randn(9, dim)
+    expected = kernel_poly(a.numpy(), b.numpy(), kid_kernel_poly_degree=degree)
+    torch.testing.assert_close(polynomial(a, b, degree), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("dim", [1, 5, 784])
+@pytest.mark.parametrize("u, v", [(0.0, 3.0), (1.0, 1.0), (2.0, -0.5), (-1.0, 1.0)])
+def test_polynomial_of_constant_images(u: float, v: float, dim: int) -> None:
+    a, b = torch.full((1, dim), u), torch.full((1, dim), v)
+    assert polynomial(a, b).item() == pytest.approx((u * v + 1) ** 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 6])
+def test_the_cubic_kernel_has_the_features_of_all_cubic_polynomials(dim: int) -> None:
+    x = 2 * randn(90, dim)
+    eigenvalues = torch.linalg.eigvalsh(polynomial(x, x))
+    rank = math.comb(dim + 3, 3)
+    assert eigenvalues[-rank] > 1e-9 * eigenvalues[-1]
+    assert eigenvalues[:-rank].abs().max() < 1e-12 * eigenvalues[-1]
+
+
+@pytest.mark.parametrize("dim", [2, 5])
+def test_polynomial_does_not_change_under_rotations(dim: int) -> None:
+    a, b, q = randn(6, dim), randn(9, dim), rotation(dim)
+    torch.testing.assert_close(polynomial(a @ q, b @ q), polynomial(a, b))
+
+
+@pytest.mark.parametrize("degree", [0, -1])
+def test_degrees_below_one_are_refused(degree: int) -> None:
+    with pytest.raises(ValueError, match=f"'degree' should be at least 1, got {degree}"):
+        polynomial(torch.zeros(1, 2), torch.zeros(1, 2), degree)
