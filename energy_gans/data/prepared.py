@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,14 @@ class StoredArray:
     r"""Creates the images of a file, of which only those that are asked for are read.
 
     `images[i]` with indices of shape :math:`(B)`, int64, is a new tensor of shape
-    :math:`(B, C, H, W)`, uint8. Nothing of the file is held, so an array may go to other processes.
+    :math:`(B, C, H, W)`, uint8. The file is opened for each batch, so an array may go to other processes.
 
     Arguments:
         path: The array file.
         shape: The shape :math:`(N, C, H, W)` that it should have.
 
     Raises:
-        ValueError: If the file does not hold uint8 of that shape.
+        ValueError: If the file does not hold uint8 of that shape; later, if it was changed.
     """
 
     dtype = torch.uint8
@@ -57,6 +58,7 @@ class StoredArray:
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self.path, self.shape = Path(path), tuple(shape)
         check_array(self.path, np.dtype(np.uint8), self.shape)
+        self.identity = identity(self.path.stat())
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -73,11 +75,18 @@ class StoredArray:
         batch = torch.empty(len(i), *self.shape[1:], dtype=torch.uint8)
         size = math.prod(self.shape[1:])
         with self.path.open("rb", buffering=0) as file:
+            if identity(os.fstat(file.fileno())) != self.identity:
+                raise ValueError(f"{self.path} was changed or replaced while it was in use.")
             for row, k in zip(batch.flatten(1).numpy(), i.tolist(), strict=True):
                 file.seek(HEADER + k * size)
                 if file.readinto(row) != size:
-                    raise ValueError(f"{self.path} was cut short while it was read. {AGAIN}")
+                    raise ValueError(f"{self.path} ends too early. {AGAIN}")
         return batch
+
+
+def identity(status: os.stat_result) -> tuple[int, int, int]:
+    r"""Returns what tells a file from another that took its name, or from itself once changed."""
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

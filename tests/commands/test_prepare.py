@@ -79,7 +79,13 @@ def source(tmp_path: Path) -> Path:
 
 SETS = {
     "celeba": (celeba, [], 64, {"train": 2, "val": 1, "test": 1}, {"crop": "rows"}),
-    "lsun": (lsun, ["--size=32"], 32, {"train": 2, "val": 1}, {"category": "bedroom"}),
+    "lsun": (
+        lsun,
+        ["--size=32"],
+        32,
+        {"train": 2, "val": 1},
+        {"category": "bedroom", "crop": "square"},
+    ),
     "tinyimagenet": (tinyimagenet, [], 64, {"train": 2, "val": 1}, {}),
     "folder": (folder, ["--hold_out=3"], 64, {"train": 2, "val": 1}, {}),
     "cifar10": (cifar(10), ["--size=64"], 64, {"train": 25, "val": 8}, {}),

@@ -124,10 +124,10 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
     assert resident() - before < 8 * 2**20 < path.stat().st_size / 10
 
 
-def test_a_file_that_is_cut_short_while_it_is_open_is_named(root: Path) -> None:
+def test_a_file_that_is_changed_while_it_is_in_use_is_named(root: Path) -> None:
     images = open_prepared(root, "train").images
     os.truncate(root / "train.images.npy", 2000)
-    with pytest.raises(ValueError, match=r"train.images.npy was cut short"):
+    with pytest.raises(ValueError, match=r"train.images.npy was changed or replaced"):
         images[torch.arange(50)]
 
 

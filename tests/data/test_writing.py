@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from energy_gans.data.prepared import has_prepared, open_prepared, verify
 from energy_gans.data.writing import PreparedWriter
@@ -94,8 +95,9 @@ def test_a_set_is_replaced_when_asked(tmp_path: Path) -> None:
     opened = open_prepared(tmp_path / "set", "train")
     write(tmp_path / "set", n=3, overwrite=True)
     assert len(open_prepared(tmp_path / "set", "train").images) == 3
-    # Who reads the old set goes on to do so.
-    assert np.array_equal(opened.images.array, pixels(10))
+    # Who was reading the old set is told, and does not go on with another.
+    with pytest.raises(ValueError, match="was changed or replaced while it was in use"):
+        opened.images[torch.arange(2)]
     assert os.listdir(tmp_path) == ["set"]
 
 
