@@ -140,7 +140,8 @@ def table(numbers: dict[str, dict[str, Any]]) -> str:
 def progress(samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
     r"""Yields this process's share of samples, with a progress bar in the first process."""
     rank, world_size = processes()
-    bar = tqdm(total=samples.n, unit=" samples", disable=rank > 0, leave=False)
+    # None: no bar where there is no terminal.
+    bar = tqdm(total=samples.n, unit=" samples", disable=True if rank else None, leave=False)
     with bar:
         for x, index in samples.share(rank, world_size):
             yield x, index
@@ -190,6 +191,14 @@ def opened(
             "`energy-gans report` measures points."
         )
     if samples is not None:
-        return open_samples(samples, n, data.shape[0]), data
-    model = load_model(ckpt_path).to(device)
-    return ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path)), data
+        source = open_samples(samples, n, data.shape[0])
+    else:
+        model = load_model(ckpt_path).to(device)
+        source = ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path))
+    shape = tuple(source.batch(0).shape[1:])
+    if shape != tuple(data.shape):
+        raise ValueError(
+            f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be of "
+            "one size, such as --data.size gives."
+        )
+    return source, data

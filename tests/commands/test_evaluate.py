@@ -241,6 +241,13 @@ def test_arrays_of_something_else_are_refused(tmp_path: Path, x: np.ndarray, wor
     assert words in refused("--samples", str(array(tmp_path, x)), *DATA, *PIXELS)
 
 
+def test_samples_of_another_size_are_refused(tmp_path: Path) -> None:
+    path = array(tmp_path, np.zeros((30, 1, 10, 10), np.uint8))
+    assert "shape (1, 10, 10), and 'data' has (1, 8, 8)" in refused(
+        "--samples", str(path), *DATA, "--measures", "fd"
+    )
+
+
 def test_fewer_samples_than_wanted_are_refused(tmp_path: Path) -> None:
     path = array(tmp_path, digits("val")[:20])
     assert "should hold 21 samples, got 20" in refused("--samples", str(path), *DATA, "--n", "21")
