@@ -27,7 +27,7 @@ from energy_gans.metrics.statistics import gather
 
 BATCH = 100
 REPEATS = 3
-TIMED, LARGE = 500, 50_000
+TIMED, LARGE = 1000, 50_000
 
 
 class Projection(FeatureExtractor):
@@ -95,7 +95,7 @@ def timed(form: Callable, *args: object) -> float:
 def growth(form: Callable, names: list[str], queue: multiprocessing.Queue) -> None:
     r"""Puts by how many MB the largest resident memory of this process grows."""
     extractor = Projection()
-    form(extractor, 2 * BATCH, 16, ["fd"])
+    extractor(next(images(BATCH, 16, 0)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     form(extractor, LARGE, 16, names)
     queue.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

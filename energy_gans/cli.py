@@ -3,13 +3,10 @@ r"""The command line: training by LightningCLI, and the commands of the workbenc
 from __future__ import annotations
 
 import difflib
-import importlib
-import inspect
 import itertools
 import json
 import logging
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -30,6 +27,7 @@ from .callbacks.directory import SaveConfig
 from .commands import compare, evaluate, prepare, report, sample
 from .commands.checkpoint import AtomicCheckpointIO
 from .commands.features import train
+from .commands.messages import sentence
 from .commands.resume import check_unchanged, find_last
 from .methods import GenerativeModule
 
@@ -84,6 +82,7 @@ NOISE = (
     "does not have many workers",
     "TPU available",
     "not resumable",
+    "recommended to use `self.log",
 )
 
 
@@ -152,45 +151,6 @@ def runs_folder(trainer: Namespace) -> Path:
     return Path(root) / (options.get("project") or options.get("name") or "lightning_logs")
 
 
-def sentence(message: str) -> str:
-    r"""Returns what matters of a message of jsonargparse, and the nearest right name if there is one."""
-    if "Given value" not in message and "\n" not in message:
-        return message
-    keys = re.findall(r"Parser key \"([^\"]+)\"", message)
-    classes = re.findall(r"given class_path '([^']+)'", message)
-    skipped = (
-        "Parser key",
-        "Does not validate",
-        "Subtypes:",
-        "Errors:",
-        "Given value",
-        "Expected a <class 'NoneType'>",
-    )
-    lines = [line.strip(" -") for line in message.splitlines()]
-    told = [
-        s for s in lines if s and not s.startswith((*skipped, "Problem with given class_path"))
-    ]
-    where = ".".join(keys) + (f" ({classes[-1]})" if classes else "")
-    text = f"{where}: {' '.join(told)}" if where else " ".join(told)
-    return text + nearest(text, classes)
-
-
-def nearest(text: str, classes: Sequence[str]) -> str:
-    r"""Returns ` Did you mean ...?` for a name that is unknown to the last of the classes or to a module."""
-    names: list[str] = []
-    wrong = ""
-    if found := re.search(r"Option '([^']+)' is not accepted", text):
-        wrong = found[1].split(".")[-1]
-        module, _, name = classes[-1].rpartition(".") if classes else ("", "", "")
-        known = getattr(importlib.import_module(module), name, None) if module else None
-        for base in getattr(known, "__mro__", ()):
-            names += inspect.signature(base.__init__).parameters
-    elif found := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
-        wrong, names = found[2], dir(importlib.import_module(found[1]))
-    close = difflib.get_close_matches(wrong, names, n=1)
-    return f". Did you mean {close[0]!r}?" if close else ""
-
-
 def main(args: Sequence[str] | None = None) -> None:
     r"""Runs a command.
 
@@ -211,11 +171,13 @@ def main(args: Sequence[str] | None = None) -> None:
     quiet()
     try:
         run(args)
+    except KeyboardInterrupt:
+        sys.exit("energy-gans: interrupted.")
     except (OSError, MisconfigurationException) as error:
         sys.exit(f"energy-gans: error: {error}")
     except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
         # What this package raises is a sentence for the user; anything else is a bug, shown whole.
-        if "Union subtypes" in str(error) and " - '" in str(error):
+        if "Union subtypes" in str(error):
             sys.exit(f"energy-gans: error: {sentence(str(error))}")
         raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         if Path(__file__).parent not in raised_in.parents:

@@ -28,7 +28,7 @@ def compare(files: list[str], measures: str | None = None, out: str | None = Non
     runs = {path: read_metrics(path) for path in files}
     names = list(dict.fromkeys(name for numbers in runs.values() for name in numbers))
     if measures is not None:
-        wanted = measures.split(",")
+        wanted = [name.strip() for name in measures.split(",")]
         if missing := [name for name in wanted if name not in names]:
             raise ValueError(f"'measures' should be of {','.join(names)}, got {missing[0]!r}.")
         names = wanted
@@ -69,7 +69,9 @@ def cell(numbers: dict[str, Any], name: str) -> str:
 
 
 def real(name: str, runs: dict[str, dict[str, Any]]) -> str:
-    return shown(first(name, runs)["real"])
+    r"""Returns what real data gives, if all runs say the same of it."""
+    found = [numbers[name]["real"] for numbers in runs.values() if name in numbers]
+    return shown(found[0]) if found[0] and all(one == found[0] for one in found) else ""
 
 
 def first(name: str, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:

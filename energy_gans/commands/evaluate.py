@@ -8,10 +8,10 @@ can be expected to go below. Started by `torchrun`, all processes share the work
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -21,18 +21,18 @@ from tqdm import tqdm
 from ..callbacks.pictures import write_picture
 from ..functional.checks import check_count
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
-from ..metrics.measures import chosen, measure
+from ..metrics.measures import chosen
 from ..metrics.reference import default_cache, reference_statistics, shared
 from ..metrics.statistics import PAIRED, Statistics, gather, processes
 from .checkpoint import load_model
 from .joining import joined
 from .lookalikes import duplicates_picture, neighbours_picture
-from .runs import Run
+from .numbers import numbers_of, table
+from .runs import run_data
 from .samples import ModelSamples, Samples, open_samples
-from .stamps import shown, stamped, write_metrics
+from .stamps import write_metrics
 
 SAMPLES = 10_000
-FID_SAMPLES = 50_000
 
 
 def evaluate(
@@ -62,8 +62,9 @@ def evaluate(
         reference: The split that samples are compared with.
         reference_n: How many images of it; all, if there are fewer.
         seed: The seed of a checkpoint's latents.
-        out: Where the numbers are written; metrics.json in the run's directory, or
-            SAMPLES.metrics.json, by default. Pictures stand beside it.
+        out: Where the numbers are written; by default metrics.json in the run's directory for its
+            last checkpoint, metrics.best.json for the best, SAMPLES.metrics.json for samples.
+            Pictures stand beside it.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
         device: The device that computes; a GPU by default, if there is one.
     """
@@ -72,69 +73,51 @@ def evaluate(
     if n is not None:
         check_count("n", n)
     check_count("reference_n", reference_n)
-    names = chosen(measures)
+    names, path = chosen(measures), writable(out, ckpt_path, samples)
     with joined(device) as where:
         source, data = opened(ckpt_path, samples, data, n, seed, where)
-        if processes()[0] == 0:
-            data.prepare_data()
-        shared(None)
         extractor = (extractor or EfficientNetLite0()).to(where)
-        folder = Path(cache) if cache else default_cache()
+        check_measurable(names, extractor, data, reference)
+        extractor(source.batch(0)[:1].to(where))
         held_out = "val" if reference == "train" else "train"
-        y, z = (
-            reference_statistics(data, split, k, keep, extractor, folder, where)
-            for split, k, keep in (
-                (reference, reference_n, reference_n),
-                (held_out, source.n, PAIRED),
-            )
-        )
+        folder = Path(cache) if cache else default_cache()
+        # Of held-out images only those that are compared in pairs are kept.
+        asked = ((reference, reference_n, reference_n), (held_out, source.n, PAIRED))
+        y, z = (reference_statistics(data, *ask, extractor, folder, where) for ask in asked)
         x = gather(extractor, progress(source), min(source.n, PAIRED), where)
         if processes()[0] > 0:
             return
-        warn_if_few(x, extractor)
-        about = {"data": type(data).__name__, "fingerprint": data.fingerprint(reference)}
-        numbers = numbers_of(names, (x, y, z), extractor, about | {"split": reference})
-        path = Path(out) if out else beside(ckpt_path, samples)
+        warn_if_few(names, x, extractor)
+        about = [
+            {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
+            for split in (reference, held_out)
+        ]
+        numbers = numbers_of(names, (x, y, z), extractor, *about)
         write_metrics(numbers, source.origin() | {"device": where.type}, path)
         print(f"{table(numbers)}\n{path}")
-        drawn = {"support": lambda: duplicates_picture(x, y, source)}
-        drawn["neighbours"] = lambda: neighbours_picture(x, y, source, data, reference)
-        for name in [name for name in names if name in drawn]:
-            picture = path.with_name(f"{path.stem}.{name}.png")
-            write_picture(drawn[name](), picture)
-            print(picture)
+        draw(names, x, y, source, data, reference, path)
 
 
-def numbers_of(
+def draw(
     names: list[str],
-    statistics: tuple[Statistics, Statistics, Statistics],
-    extractor: FeatureExtractor,
-    reference: dict[str, str],
-) -> dict[str, dict[str, Any]]:
-    r"""Returns stamped numbers by name.
-
-    Arguments:
-        names: The names of the measures.
-        statistics: Those of the samples, of the reference and of held-out real samples.
-        extractor: The extractor.
-        reference: What the reference is, for the stamps.
-    """
-    x, y, held_out = statistics
-    numbers, real = measure(names, x, y, held_out), measure(names, held_out, y, held_out)
-    if getattr(extractor, "standard", False) and x.n >= FID_SAMPLES and "fd" in numbers:
-        numbers["fid"], real["fid"] = numbers.pop("fd"), real.pop("fd")
-    return {
-        name: stamped(number, real[name], extractor, reference) for name, number in numbers.items()
+    x: Statistics,
+    y: Statistics,
+    source: Samples,
+    data: LightningDataModule,
+    reference: str,
+    path: Path,
+) -> None:
+    r"""Writes the pictures of the measures that have one beside the numbers, and removes older ones."""
+    drawn = {
+        "support": lambda: duplicates_picture(x, y, source),
+        "neighbours": lambda: neighbours_picture(x, y, source, data, reference),
     }
-
-
-def table(numbers: dict[str, dict[str, Any]]) -> str:
-    r"""Returns numbers as a table in Markdown, with what real samples give."""
-    lines = ["| measure | samples | n | real | n |", "|---|---|---|---|---|"]
-    for name, number in numbers.items():
-        n, real = number["protocol"]["n"], number["real"]
-        lines.append(f"| {name} | {shown(number)} | {n} | {shown(real)} | {real['n']} |")
-    return "\n".join(lines)
+    for name, picture in drawn.items():
+        place = path.with_name(f"{path.stem}.{name}.png")
+        place.unlink(missing_ok=True)
+        if name in names:
+            write_picture(picture(), place)
+            print(place)
 
 
 def progress(samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
@@ -148,9 +131,9 @@ def progress(samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
             bar.update(min(len(x) * world_size, samples.n - bar.n))
 
 
-def warn_if_few(x: Statistics, extractor: FeatureExtractor) -> None:
+def warn_if_few(names: list[str], x: Statistics, extractor: FeatureExtractor) -> None:
     r"""Warns of fewer samples than features."""
-    if x.n < extractor.num_features:
+    if "fd" in names and x.n < extractor.num_features:
         print(
             f"energy-gans: warning: 'n' = {x.n} is smaller than the {extractor.num_features} "
             "features: the covariance of the samples is singular, and the Fréchet distance far "
@@ -159,12 +142,41 @@ def warn_if_few(x: Statistics, extractor: FeatureExtractor) -> None:
         )
 
 
-def beside(ckpt_path: str | None, samples: str | None) -> Path:
-    r"""Returns where the numbers of a checkpoint, or of samples, are written."""
-    if ckpt_path is not None:
-        return run_of(ckpt_path) / "metrics.json"
-    path = Path(samples)
-    return path.with_name(f"{path.stem if path.is_file() else path.name}.metrics.json")
+def writable(out: str | None, ckpt_path: str | None, samples: str | None) -> Path:
+    r"""Returns where numbers are written, once it is known that they can be.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If they can not be written there.
+    """
+    if ckpt_path is not None and not Path(ckpt_path).is_file():
+        raise FileNotFoundError(
+            f"'ckpt_path' should be a checkpoint file, and {ckpt_path!r} is none."
+        )
+    if out is not None:
+        path = Path(out)
+    elif ckpt_path is not None:
+        name = "" if Path(ckpt_path).stem == "last" else f".{Path(ckpt_path).stem}"
+        path = run_of(ckpt_path) / f"metrics{name}.json"
+    else:
+        path = Path(samples).resolve()
+        path = path.with_name(f"{path.stem if path.is_file() else path.name}.metrics.json")
+    folder = next(p for p in [path.parent, *path.absolute().parents] if p.exists())
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(f"'out' = {str(path)!r} can not be written.")
+    return path
+
+
+def check_measurable(
+    names: list[str], extractor: FeatureExtractor, data: LightningDataModule, reference: str
+) -> None:
+    r"""Raises a `ValueError` for what would fail after the features of all images are computed."""
+    if "is" in names and extractor.num_classes is None:
+        raise ValueError(f"'measures' has 'is', and {extractor.name} has no classifier.")
+    if reference not in data.splits:
+        raise ValueError(
+            f"'reference' should be one of {', '.join(map(repr, data.splits))}, got {reference!r}."
+        )
 
 
 def run_of(ckpt_path: str) -> Path:
@@ -184,7 +196,10 @@ def opened(
     r"""Returns the samples and the data they are compared with."""
     if data is None and samples is not None:
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
-    data = data or Run(str(run_of(ckpt_path))).data()
+    data = data or run_data(run_of(ckpt_path))
+    if processes()[0] == 0:
+        data.prepare_data()
+    shared(None)
     if len(data.shape) != 3:
         raise ValueError(
             f"'data' should be images for these measures, got samples of shape {data.shape}: "

@@ -11,9 +11,19 @@ import torch.distributed
 
 
 def existing(device: str) -> str:
-    r"""Returns a device, the GPU if there is one for `"auto"`."""
+    r"""Returns a device, the GPU if there is one for `"auto"`.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"'device' should be auto, cpu or a GPU that is there, got {device!r}."
+        ) from error
     return device
 
 
@@ -25,6 +35,8 @@ def joined(device: str) -> Iterator[torch.device]:
     if many and device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
+    # Features are said to be float32.
+    torch.backends.cudnn.allow_tf32 = False
     if many:
         torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:

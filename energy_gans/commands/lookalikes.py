@@ -76,11 +76,11 @@ def duplicates_picture(x: Statistics, y: Statistics, samples: Samples) -> Image.
     """
     n = len(x.paired)
     radius, _ = y.duplicates
-    distance, pairs, count = closest_pairs(x.paired, min(PAIRS, n * (n - 1) // 2), radius)
+    distance, pairs, degrees = closest_pairs(x.paired, min(PAIRS, n * (n - 1) // 2), radius)
     images = samples.at(pairs.flatten()).unflatten(0, pairs.shape)
     title = (
         f"the closest pairs of {n} samples, from {distance[0]:.3g}; "
-        f"within {radius:.3g}, and so duplicates: {count}"
+        f"within {radius:.3g}, and so duplicates: {degrees.sum() // 2}"
     )
     return side_by_side({title: in_rows(torch.cat(list(images.unbind(1)), -1), 4)})
 

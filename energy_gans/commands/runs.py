@@ -41,16 +41,28 @@ class Run:
         return path
 
     def data(self) -> LightningDataModule:
-        r"""Returns the run's data module, set up."""
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_subclass_arguments(LightningDataModule, "data")
-        for key in ("seed_everything", "model", "trainer", "ckpt_path", "weights_only"):
-            parser.add_argument(f"--{key}", type=object)
-        config = parser.parse_path(self.directory / "config.yaml")
-        data = parser.instantiate_classes(config).data
-        data.setup()
-        return data
+        r"""Returns the run's data module."""
+        return run_data(self.directory)
 
     def curves(self) -> Curves:
         r"""Returns the steps and the values of every logged number, by name."""
         return read_curves(self.directory / "metrics.csv")
+
+
+def run_data(directory: Path) -> LightningDataModule:
+    r"""Returns the data module of the run in a directory.
+
+    Raises:
+        FileNotFoundError: If it holds no config.yaml.
+    """
+    path = directory / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(directory)!r} is no run's directory: it holds no config.yaml that says which data "
+            "it was trained on."
+        )
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(LightningDataModule, "data")
+    for key in ("seed_everything", "model", "trainer", "ckpt_path", "weights_only"):
+        parser.add_argument(f"--{key}", type=object)
+    return parser.instantiate_classes(parser.parse_path(path)).data

@@ -1,13 +1,16 @@
 r"""Samples to be measured: a checkpoint's, or what another program left in a folder or an array.
 
 All are cut into the same batches, and a batch can be had again by its number: so processes share
-them out, pictures look a few up again, and no more than a batch is ever held.
+them out, pictures look a few up again, and no more than a batch is ever held. Their places among all
+are drawn at random, and so are those that are taken if not all are wanted: what looks at the first
+samples only does not see the first classes of samples that were written class by class.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -18,12 +21,13 @@ from torch import Tensor
 
 from ..data.prepared import file_digest
 from ..data.preprocessing import decode
+from ..data.sources.containers import Folder
+from ..data.sources.files import pictures
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
 
 BATCH = 100
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 class Samples:
@@ -37,6 +41,7 @@ class Samples:
 
     def __init__(self, n: int) -> None:
         self.n = n
+        self.places = shuffled(n, n)
 
     def __len__(self) -> int:
         return -(-self.n // BATCH)
@@ -52,11 +57,11 @@ class Samples:
     def share(self, rank: int, world_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         r"""Yields a process's share of the batches, and its samples' places among all."""
         for j in range(rank, len(self), world_size):
-            x = self.batch(j)
-            yield x, torch.arange(j * BATCH, j * BATCH + len(x))
+            yield self.batch(j), self.places[j * BATCH : (j + 1) * BATCH]
 
     def at(self, index: Tensor) -> Tensor:
         r"""Returns the samples at some places, with shape :math:`(N, C, H, W)`."""
+        index = self.places.argsort()[index]
         batches = {j: self.batch(j) for j in sorted({i // BATCH for i in index.tolist()})}
         return torch.stack([batches[i // BATCH][i % BATCH] for i in index.tolist()])
 
@@ -98,9 +103,9 @@ class FolderSamples(Samples):
 
     def __init__(self, path: Path, n: int | None, channels: int) -> None:
         self.path, self.channels = path, channels
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES)
+        files = [path / name for name, _ in pictures(Folder(path).names)]
         super().__init__(wanted(n, len(files), path))
-        self.files = files[: self.n]
+        self.files = [files[i] for i in shuffled(len(files), self.n).sort().values]
         self.shape: tuple[int, ...] | None = None
 
     def batch(self, j: int) -> Tensor:
@@ -145,7 +150,7 @@ class ArraySamples(Samples):
     """
 
     def __init__(self, path: Path, n: int | None) -> None:
-        self.path, self.next = path, 0
+        self.path, self.position = path, 0
         self.file = self.opened()
         if self.dtype.hasobject or len(self.shape) != 4:
             raise ValueError(
@@ -153,6 +158,7 @@ class ArraySamples(Samples):
                 f"or (N, H, W, C), got shape {self.shape} of {self.dtype}."
             )
         super().__init__(wanted(n, self.shape[0], path))
+        self.taken = shuffled(self.shape[0], self.n).sort().values
 
     def opened(self) -> IO[bytes]:
         r"""Returns the array's bytes, and reads what they are."""
@@ -161,7 +167,7 @@ class ArraySamples(Samples):
             names = archive.namelist()
             known = [name for name in ("samples.npy", "arr_0.npy", *names[:1]) if name in names]
             if not known or (len(names) > 1 and known[0] not in ("samples.npy", "arr_0.npy")):
-                raise ValueError(f"it holds {names}, and no 'samples'")
+                raise ValueError(f"it holds {', '.join(names[:3])}, and no 'samples'")
             file = archive.open(known[0])
             version = np.lib.format.read_magic(file)
             header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
@@ -175,19 +181,30 @@ class ArraySamples(Samples):
         return file
 
     def batch(self, j: int) -> Tensor:
-        if j < self.next:
-            self.next, self.file = 0, self.opened()
-        while self.next <= j:
-            size = min(BATCH, self.shape[0] - self.next * BATCH)
-            data = self.file.read(size * int(np.prod(self.shape[1:])) * self.dtype.itemsize)
-            self.next += 1
-        try:
-            x = np.frombuffer(data, self.dtype).reshape(size, *self.shape[1:]).copy()
-        except ValueError as error:
-            raise ValueError(f"'samples' = {str(self.path)!r} ends too early.") from error
-        x = torch.from_numpy(x)[: self.n - j * BATCH]
+        index = self.taken[j * BATCH : (j + 1) * BATCH]
+        first, last = index[0].item(), index[-1].item()
+        if first < self.position:
+            self.position, self.file = 0, self.opened()
+        while self.position < first:
+            self.rows(min(BATCH, first - self.position))
+        x = torch.from_numpy(self.rows(last + 1 - first))[index - first]
+        if j == 0 and x.is_floating_point() and x.min() >= 0:
+            raise ValueError(
+                f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got floats "
+                f"none of which is below 0, in [{x.min():.4g}, {x.max():.4g}]."
+            )
         channels_last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
         return to_uint8(x.permute(0, 3, 1, 2) if channels_last else x)
+
+    def rows(self, n: int) -> np.ndarray:
+        r"""Returns the next rows of the array."""
+        size = n * int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        try:
+            x = np.frombuffer(self.file.read(size), self.dtype).reshape(n, *self.shape[1:])
+        except (ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise ValueError(f"'samples' = {str(self.path)!r} is damaged: {error}.") from error
+        self.position += n
+        return x.astype(self.dtype.newbyteorder("="))
 
     def origin(self) -> dict[str, Any]:
         return {"samples": str(self.path), "sha256": file_digest(self.path)}
@@ -211,6 +228,11 @@ def open_samples(path: str, n: int | None, channels: int) -> Samples:
     raise FileNotFoundError(
         f"'samples' should be a folder of pictures or an .npz file, and {path!r} is neither."
     )
+
+
+def shuffled(there: int, n: int) -> Tensor:
+    r"""Returns `n` of the numbers below another, in random order, the same ones always."""
+    return torch.randperm(there, generator=keyed_generator(0, "samples"))[:n]
 
 
 def wanted(n: int | None, there: int, path: Path) -> int:

@@ -27,21 +27,43 @@ def versions() -> dict[str, str]:
 
 
 def stamped(
-    number: Number, real: Number, extractor: FeatureExtractor, reference: dict[str, Any]
+    number: Number,
+    real: Number | None,
+    extractor: FeatureExtractor,
+    reference: dict[str, Any],
+    held_out: dict[str, Any],
 ) -> dict[str, Any]:
-    r"""Returns a number with its protocol, and what real data gives under the same.
+    r"""Returns a number with its protocol, and what real data gives, with its own.
 
     Arguments:
         number: The number of the samples.
-        real: That of held-out real samples.
+        real: That of held-out real samples, or `None` if they are too few for it.
         extractor: The extractor.
         reference: The data's class, its fingerprint and the split.
+        held_out: Those of the held-out real samples.
     """
-    protocol = {"extractor": extractor.stamp(), "dtype": DTYPE, "n": number.n}
-    protocol |= {"parameters": number.parameters}
+    result = {**fields(number), "protocol": protocol(number, extractor, reference, held_out)}
+    result["real"] = real and {
+        **fields(real),
+        "protocol": protocol(real, extractor, reference, held_out) | {"samples": held_out},
+    }
+    return result
+
+
+def protocol(
+    number: Number,
+    extractor: FeatureExtractor,
+    reference: dict[str, Any],
+    held_out: dict[str, Any],
+) -> dict[str, Any]:
+    r"""Returns all that decides a number, but for its samples."""
+    found = {"extractor": extractor.stamp(), "dtype": DTYPE, "n": number.n}
+    found |= {"parameters": number.parameters}
     if number.reference_n:
-        protocol["reference"] = reference | {"n": number.reference_n}
-    return {**fields(number), "protocol": protocol, "real": {**fields(real), "n": real.n}}
+        found["reference"] = reference | {"n": number.reference_n}
+    if number.held_out_n:
+        found["held_out"] = held_out | {"n": number.held_out_n}
+    return found
 
 
 def fields(number: Number) -> dict[str, float | None]:

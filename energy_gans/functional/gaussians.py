@@ -40,8 +40,9 @@ def moments(total: Tensor, outer: Tensor, n: int) -> tuple[Tensor, Tensor]:
 def frechet_distance(mean_y: Tensor, cov_y: Tensor, mean_x: Tensor, cov_x: Tensor) -> Tensor:
     r"""Returns the squared Fréchet distance of two Gaussians.
 
-    The trace of the root is taken from symmetric matrices, so singular covariances, of fewer
-    samples than dimensions, are no special case.
+    Any :math:`R` with :math:`R R^T = C_y` gives the trace of the root, by the eigenvalues of the
+    symmetric :math:`R^T C_x R`. Covariances may be singular, as those of fewer samples than
+    dimensions are.
 
     Arguments:
         mean_y: The first mean, with shape :math:`(D)`.
@@ -66,7 +67,15 @@ def frechet_distance(mean_y: Tensor, cov_y: Tensor, mean_x: Tensor, cov_x: Tenso
             f"{tuple(mean_y.shape)}, {tuple(cov_y.shape)}, {tuple(mean_x.shape)}, {tuple(cov_x.shape)}."
         )
     mean_y, cov_y, mean_x, cov_x = (t.double() for t in (mean_y, cov_y, mean_x, cov_x))
-    values, vectors = torch.linalg.eigh(cov_y)
-    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ cov_x @ root).clamp_min(0).sqrt().sum()
+    root = square_root(cov_y)
+    cross = torch.linalg.eigvalsh(root.T @ cov_x @ root).clamp_min(0).sqrt().sum()
     return (mean_y - mean_x).square().sum() + cov_y.trace() + cov_x.trace() - 2 * cross
+
+
+def square_root(cov: Tensor) -> Tensor:
+    r"""Returns an :math:`R` with :math:`R R^T = C`, both with shape :math:`(D, D)`."""
+    root, failed = torch.linalg.cholesky_ex(cov)
+    if not failed:
+        return root
+    values, vectors = torch.linalg.eigh(cov)
+    return vectors * values.clamp_min(0).sqrt()

@@ -48,6 +48,7 @@ class Number:
         value: The number; infinite where only a lower bound is known.
         n: How many samples it was computed from.
         reference_n: How many reference samples it was computed from; 0 if none.
+        held_out_n: From how many held-out real samples its scale was taken; 0 if none.
         std: The standard deviation over groups or subsets.
         low: The lower end of its interval.
         high: The upper end of its interval.
@@ -57,6 +58,7 @@ class Number:
     value: float
     n: int
     reference_n: int
+    held_out_n: int = 0
     std: float | None = None
     low: float | None = None
     high: float | None = None
@@ -73,7 +75,7 @@ def score(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Numbe
         raise ValueError("'measures' has 'is', and 'extractor' has no classifier.")
     check_enough("is", x.n, GROUPS)
     std = x.scores.std(correction=0).item()
-    return {"is": Number(x.scores.mean().item(), x.n, 0, std, parameters={"groups": GROUPS})}
+    return {"is": Number(x.scores.mean().item(), x.n, 0, std=std, parameters={"groups": GROUPS})}
 
 
 def kernel(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
@@ -91,7 +93,7 @@ def kernel(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Numb
     ).double()
     parameters = {"subsets": SUBSETS, "subset": size}
     std = values.std(correction=0).item()
-    return {"kid": Number(values.mean().item(), len(a), len(b), std, parameters=parameters)}
+    return {"kid": Number(values.mean().item(), len(a), len(b), std=std, parameters=parameters)}
 
 
 def subset(features: Tensor, size: int, i: int, which: str) -> Tensor:
@@ -130,8 +132,8 @@ def support(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Num
     a, n = x.paired, len(y.paired)
     check_enough("support", min(len(a), n), 2)
     radius, share = y.duplicates
-    _, _, duplicates = closest_pairs(a, 1, radius)
-    size, low, high = support_size(duplicates, len(a))
+    _, _, degrees = closest_pairs(a, 1, radius)
+    size, low, high = support_size(degrees)
     return {"support": Number(size, len(a), n, low=low, high=high, parameters={"alike": share})}
 
 
@@ -139,14 +141,18 @@ def copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Numb
     a, real = x.features[:SEARCHED], held_out.features[:SEARCHED]
     radius = nearest(real, y.features)[0].quantile(CLOSE)
     share = (nearest(a, y.features)[0] <= radius).double().mean()
-    parameters = {"close": CLOSE, "held_out_n": len(real)}
-    return {"copies": Number(share.item(), len(a), len(y.features), parameters=parameters)}
+    sizes = len(a), len(y.features), len(real)
+    return {"copies": Number(share.item(), *sizes, parameters={"close": CLOSE})}
+
+
+class TooFewSamplesError(ValueError):
+    r"""Says that a measure needs more samples than there are."""
 
 
 def check_enough(name: str, n: int, least: int) -> None:
-    r"""Raises a `ValueError` unless there are enough samples for a measure."""
+    r"""Raises a `TooFewSamplesError` unless there are enough samples for a measure."""
     if n < least:
-        raise ValueError(f"{name!r} needs at least {least} samples, got {n}.")
+        raise TooFewSamplesError(f"{name!r} needs at least {least} samples, got {n}.")
 
 
 Measure = Callable[[Statistics, Statistics, Statistics], dict[str, Number]]

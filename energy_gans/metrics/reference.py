@@ -7,9 +7,11 @@ or of something else is computed anew, never trusted.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,7 +75,9 @@ def reference_statistics(
     n = min(n, length)
     keep = min(keep, n)
     key = {"data": data.fingerprint(split), "split": split, "length": length, "n": n, "keep": keep}
-    key |= {"extractor": extractor.stamp(), "format": FORMAT}
+    key |= {"extractor": extractor.stamp(), "format": FORMAT, "torch": torch.__version__}
+    # A GPU may compute convolutions in TF32.
+    key |= {"device": torch.device(device).type, "tf32": torch.backends.cudnn.allow_tf32}
     key = json.dumps(key, sort_keys=True)
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     rank, world_size = processes()
@@ -99,16 +103,21 @@ def shared(value: T) -> T:
 
 
 def write(statistics: Statistics, path: Path, key: str) -> None:
-    r"""Writes statistics under a temporary name and renames them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    r"""Writes statistics under a temporary name and renames them; warns if that is not possible."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     arrays = {name: getattr(statistics, name).numpy() for name in ARRAYS}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             np.savez(file, n=np.int64(statistics.n), key=np.array(key), **arrays)
         os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        warnings.warn(
+            f"The reference's statistics could not be kept, and are computed again next time: {error}",
+            stacklevel=2,
+        )
 
 
 def read(path: Path, key: str) -> Statistics | None:

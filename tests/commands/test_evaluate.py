@@ -19,6 +19,7 @@ from energy_gans.cli import main
 from energy_gans.commands.samples import ArraySamples, FolderSamples, ModelSamples, open_samples
 from energy_gans.commands.stamps import unlike
 from energy_gans.data import EmbeddedDigits
+from energy_gans.functional import keyed_generator
 
 DATA = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
 PIXELS = ["--extractor", "Pixels", "--extractor.shape", "[1, 8, 8]"]
@@ -105,7 +106,7 @@ def test_the_distance_is_that_of_the_definition(tmp_path: Path) -> None:
 
     assert found["value"] == pytest.approx(distance(a), rel=1e-4)
     assert found["real"]["value"] == pytest.approx(distance(held_out), rel=1e-3)
-    assert found["real"]["n"] == len(held_out)
+    assert found["real"]["protocol"]["n"] == len(held_out)
 
 
 def test_a_reference_is_computed_once(tmp_path: Path) -> None:
@@ -184,11 +185,32 @@ def test_every_form_of_samples_holds_the_same(form: str, tmp_path: Path) -> None
     x = digits("val")[:130]
     samples = open_samples(str(written_in(form, x, tmp_path)), None, 1)
     shares = [*samples.share(0, 2), *samples.share(1, 2)]
-    order = torch.cat([index for _, index in shares]).argsort()
-    # Folders sort by name: those in `more` come last.
-    assert torch.equal(torch.cat([y for y, _ in shares])[order], torch.from_numpy(x))
+    places = torch.cat([index for _, index in shares])
+    assert torch.equal(places.sort().values, torch.arange(130))
+    found = torch.cat([y for y, _ in shares])[places.argsort()]
+    # In random order, the same one in every form.
+    order = torch.randperm(130, generator=keyed_generator(0, "samples")).argsort()
+    assert torch.equal(found, torch.from_numpy(x)[order])
     index = torch.tensor([129, 3, 100, 99, 3])
-    assert torch.equal(samples.at(index), torch.from_numpy(x)[index])
+    assert torch.equal(samples.at(index), found[index])
+
+
+@pytest.mark.parametrize("form", ["folder", "compressed"])
+def test_some_of_many_samples_are_drawn_from_all(form: str, tmp_path: Path) -> None:
+    x = np.arange(250, dtype=np.uint8).repeat(64).reshape(250, 1, 8, 8)
+    samples = open_samples(str(written_in(form, x, tmp_path)), 120, 1)
+    found = torch.cat([y for y, _ in samples.share(0, 1)])[:, 0, 0, 0]
+    assert len(found.unique()) == 120
+    assert 90 < found.float().mean() < 160
+    assert torch.equal(samples.batch(0)[:, 0, 0, 0], found[:100])
+
+
+def test_hidden_files_are_no_samples(tmp_path: Path) -> None:
+    folder = written_in("folder", digits("val")[:20], tmp_path)
+    (folder / ".ipynb_checkpoints").mkdir()
+    for name in (".ipynb_checkpoints/a.png", "._0000.png"):
+        (folder / name).write_bytes(b"no picture")
+    assert open_samples(str(folder), None, 1).n == 20
 
 
 def test_samples_of_a_model_are_functions_of_their_place(checkpoint: Path) -> None:
@@ -222,13 +244,33 @@ def test_few_samples_are_measured_with_a_warning(
     assert "'n' = 50 is smaller than the 64 features" in capsys.readouterr().err
 
 
+def test_the_best_checkpoint_has_numbers_of_its_own(checkpoint: Path) -> None:
+    best = checkpoint.with_name("best.ckpt")
+    best.write_bytes(checkpoint.read_bytes())
+    main(["evaluate", "--ckpt_path", str(best), *PIXELS, "--measures", "fd", "--n", "100"])
+    run = checkpoint.parent.parent
+    assert (run / "metrics.best.json").exists()
+    assert not (run / "metrics.json").exists()
+
+
+def test_held_out_images_too_few_for_a_measure_leave_it_out(tmp_path: Path) -> None:
+    few = [*DATA, "--data.limit", "300"]
+    path = array(tmp_path, digits("train")[:100])
+    with mock.patch("energy_gans.data.digits.HELD_OUT", 500):
+        main(["evaluate", "--samples", str(path), *few, *PIXELS, "--measures", "fd,pr"])
+    found = json.loads((tmp_path / "x.metrics.json").read_text())["measures"]
+    assert found["fd"]["real"]["protocol"]["n"] == 4
+    assert found["precision"]["real"] is None
+
+
 # What is refused
 
 
 @pytest.mark.parametrize(
     ("x", "words"),
     [
-        (np.full((20, 1, 8, 8), 1.5, np.float32), "floats in [1.5, 1.5]"),
+        (np.full((20, 1, 8, 8), -1.5, np.float32), "floats in [-1.5, -1.5]"),
+        (np.full((20, 1, 8, 8), 0.5, np.float32), "none of which is below 0, in [0.5, 0.5]"),
         (np.full((20, 1, 8, 8), np.nan, np.float32), "floats in [nan, nan]"),
         (np.zeros((20, 1, 8, 8), np.int64), "torch.int64"),
         (np.zeros((20, 8, 8), np.uint8), "shape (20, 8, 8)"),
@@ -286,10 +328,15 @@ def test_what_can_not_be_measured_is_refused(
     assert "not both" in refused()
     assert "'data' should be given" in refused("--samples", path)
     assert "got 'fd,fid'" in refused("--ckpt_path", path, "--measures", "fd,fid")
-    assert "no classifier" in refused(
-        *("--ckpt_path", path, *PIXELS, "--measures", "is", "--n", "100")
-    )
-    assert "'split' should be" in refused("--ckpt_path", path, *PIXELS, "--reference", "none")
+    nothing = mock.patch.object(EmbeddedDigits, "loader", side_effect=AssertionError("a pass"))
+    with nothing:
+        wrong = ["--ckpt_path", path, *PIXELS, "--measures", "fd"]
+        assert "no classifier" in refused(*wrong, "--measures", "is")
+        assert "'reference' should be one of" in refused(*wrong, "--reference", "none")
+        assert "'out' = " in refused(*wrong, "--out", str(tmp_path))
+        assert "'device' should be" in refused(*wrong, "--device", "abacus")
+        assert "'shape'" in refused(*wrong, "--extractor.shape", "[1, 9, 9]")
+    assert "should be a checkpoint file" in refused("--ckpt_path", "none.ckpt")
     main(tiny("--trainer.max_steps=2", points=True, name="points"))
     points = tmp_path / "points/version_0/checkpoints/last.ckpt"
     assert "energy-gans report" in refused("--ckpt_path", str(points))

@@ -326,9 +326,18 @@ def test_nothing_is_left_of_a_file_that_can_not_be_written(tmp_path: Path) -> No
         assert not list(tmp_path.glob("*.npz"))
         raise OSError(28, "No space left on device")
 
-    with mock.patch.object(np, "savez", full), pytest.raises(OSError, match="No space left"):
-        statistics(tmp_path)
+    warned = pytest.warns(UserWarning, match="could not be kept.*No space left")
+    with mock.patch.object(np, "savez", full), warned:
+        found = statistics(tmp_path)[0]
     assert list(tmp_path.iterdir()) == []
+    assert_same(found, statistics(tmp_path)[0])
+
+
+def test_statistics_are_computed_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.warns(UserWarning, match="could not be kept"):
+        found = statistics(tmp_path / "file")[0]
+    assert_same(found, statistics(tmp_path / "folder")[0])
 
 
 def test_what_a_killed_process_left_is_not_read(tmp_path: Path) -> None:

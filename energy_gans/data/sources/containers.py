@@ -35,8 +35,14 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        found = []
-        for folder, _, files in os.walk(path, followlinks=True):
+        found, seen = [], set()
+        for folder, folders, files in os.walk(path, followlinks=True):
+            # A link may lead back to a folder above it.
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
             below = Path(folder).relative_to(path)
             found += [(below / file).as_posix() for file in files]
         self.names = ordered(found)

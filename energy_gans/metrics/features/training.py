@@ -8,6 +8,7 @@ Inception Score, which is what a perfect generator would reach.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -119,6 +120,11 @@ def fit(
             optimizer.step()
             schedule.step()
         scores = measure(network, data)
+        if not math.isfinite(scores["inception_score"]):
+            raise FloatingPointError(
+                f"The classifier's outputs are not finite after {name}: 'learning_rate' = "
+                f"{learning_rate!r} is too large."
+            )
         tqdm.write(f"{name}: accuracy {scores['accuracy']:.4f}")
     return scores
 
