@@ -36,11 +36,12 @@ def joined(device: str) -> Iterator[torch.device]:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
     # Features are said to be float32.
-    torch.backends.cudnn.allow_tf32 = False
+    tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     if many:
         torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield torch.device(device)
     finally:
+        torch.backends.cudnn.allow_tf32 = tf32
         if many:
             torch.distributed.destroy_process_group()

@@ -76,8 +76,9 @@ def reference_statistics(
     keep = min(keep, n)
     key = {"data": data.fingerprint(split), "split": split, "length": length, "n": n, "keep": keep}
     key |= {"extractor": extractor.stamp(), "format": FORMAT, "torch": torch.__version__}
+    kind = torch.device(device).type
     # A GPU may compute convolutions in TF32.
-    key |= {"device": torch.device(device).type, "tf32": torch.backends.cudnn.allow_tf32}
+    key |= {"device": kind, "tf32": kind == "cuda" and torch.backends.cudnn.allow_tf32}
     key = json.dumps(key, sort_keys=True)
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     rank, world_size = processes()
