@@ -25,11 +25,7 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn as nn
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from ..functional import (
     climbing_loss,
@@ -41,23 +37,13 @@ from ..functional import (
 )
 from ..functional.checks import check_positive
 from ..functional.potentials import Kernel
-from .base import GenerativeModule
-from .handling import fitted, frozen, weights_and_rest
+from .adversarial import AdversarialModule
 
 
-class CoulombGAN(GenerativeModule):
+class CoulombGAN(AdversarialModule):
     r"""Creates a Coulomb GAN.
 
     Arguments:
-        generator: The generator :math:`G`, from :math:`(B, Z)` to :math:`(B, *)`.
-        discriminator: The discriminator :math:`D`, from :math:`(B, *)` to :math:`(B, 1)` or
-            :math:`(B)`, without bounds on its output.
-        latent_dim: The number :math:`Z` of standard normal latents.
-        generator_optimizer: The optimizer of the generator. Its weight decay is applied to the
-            weights of dense and (de)convolutional layers only.
-        discriminator_optimizer: The optimizer of the discriminator, likewise.
-        generator_scheduler: The learning rate schedule of the generator, stepped once a step.
-        discriminator_scheduler: The learning rate schedule of the discriminator, likewise.
         power: The Plummer kernel's exponent: 1 in the authors' code, 3 in the paper's text.
         epsilon: The Plummer kernel's softening length, in data units.
         epsilon_decay: The factor on `epsilon` from one step to the next.
@@ -66,7 +52,7 @@ class CoulombGAN(GenerativeModule):
             generator blind to it; it sets how :math:`L_D` weighs against weight decay.
         noise_std: The standard deviation of the noise that smooths the points at which :math:`D`
             learns the potential, in data units. The paper's text has it, its authors' code not.
-        kwargs: The arguments of :class:`GenerativeModule`.
+        kwargs: The arguments of :class:`AdversarialModule`.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -74,13 +60,6 @@ class CoulombGAN(GenerativeModule):
 
     def __init__(
         self,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        latent_dim: int,
-        generator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
-        discriminator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=5e-5),
-        generator_scheduler: LRSchedulerCallable | None = None,
-        discriminator_scheduler: LRSchedulerCallable | None = None,
         power: float = 1.0,
         epsilon: float = 1.0,
         epsilon_decay: float = 1.0,
@@ -90,26 +69,19 @@ class CoulombGAN(GenerativeModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_positive("latent_dim", latent_dim)
         check_positive("power", power)
         check_positive("epsilon", epsilon)
         check_positive("potential_scale", potential_scale)
         exponential_decay(epsilon, epsilon_decay, step=0)
         if noise_std < 0:
             raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")
-        self.save_hyperparameters()
-        self.keep_plain_hyperparameters()
-        self.generator = generator
-        self.discriminator = discriminator
-        self.latent_dim = latent_dim
-        self.optimizer_makers = (generator_optimizer, discriminator_optimizer)
-        self.scheduler_makers = (generator_scheduler, discriminator_scheduler)
         self.power = power
         self.epsilon = epsilon
         self.epsilon_decay = epsilon_decay
         self.epsilon_min = epsilon_min
         self.potential_scale = potential_scale
         self.noise_std = noise_std
+        self.generated: list[Tensor] = []
 
     def kernel(self) -> Kernel:
         r"""Returns the Plummer kernel at the present step's softening length."""
@@ -122,21 +94,17 @@ class CoulombGAN(GenerativeModule):
         generator_optimizer, discriminator_optimizer = self.optimizers()
         *earlier, y = y.chunk(self.discriminator_steps)
         for part in earlier:
-            with torch.no_grad():
-                x = self.generator(self.noise(len(part), self.latent_dim))
+            x = self.drawn(len(part))
             self.descend(discriminator_optimizer, self.discriminator_losses(x, part))
-        x: list[Tensor] = []
-        loss_g = self.descend(generator_optimizer, self.generator_losses(len(y), x))
-        loss_d = self.descend(discriminator_optimizer, self.discriminator_losses(torch.cat(x), y))
+        loss_g = self.descend(generator_optimizer, self.generator_losses(y))
+        x, self.generated = torch.cat(self.generated), []
+        loss_d = self.descend(discriminator_optimizer, self.discriminator_losses(x, y))
         return {"loss_d": loss_d, "loss_g": loss_g}
 
-    def generator_losses(self, n: int, generated: list[Tensor]) -> Iterator[Tensor]:
-        r"""Yields the generator's loss on each part of a minibatch and collects its samples."""
-        with frozen(self.discriminator):
-            for z in self.noise(n, self.latent_dim).chunk(self.accumulate):
-                x = self.generator(z)
-                generated.append(x.detach())
-                yield climbing_loss(self.potential(x))
+    def generator_loss(self, x: Tensor) -> Tensor:
+        # The discriminator learns at the very samples that the generator climbed from.
+        self.generated.append(x.detach())
+        return climbing_loss(self.potential(x))
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         r"""Yields the discriminator's loss on each part of a minibatch."""
@@ -155,54 +123,7 @@ class CoulombGAN(GenerativeModule):
             return a
         return a + self.noise_std * self.noise(*a.shape)
 
-    def potential(self, a: Tensor) -> Tensor:
-        r"""Returns the learned potential :math:`D(a)`, high where real data is.
-
-        Arguments:
-            a: The points, with shape :math:`(B, *)`.
-
-        Returns:
-            The potential, with shape :math:`(B)`, in float32 at least.
-        """
-        d = self.discriminator(a)
-        return d.flatten().to(torch.promote_types(d.dtype, torch.float32))
-
-    @property
-    def sampled_network(self) -> nn.Module:
-        return self.generator
-
-    def generate(self, network: nn.Module, n: int, random: torch.Generator) -> Tensor:
-        z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
-        return network(z.to(self.device))
-
-    def check(self, y: Tensor) -> None:
-        b, shape, z = len(y), tuple(y.shape[1:]), self.latent_dim
-        fitted(
-            lambda: self.generator(y.new_zeros(b, z)),
-            (b, *shape),
-            f"'model.init_args.generator' should map {(b, z)} (latent_dim = {z}) to the shape of "
-            f"'data', {(b, *shape)}",
-        )
-        fitted(
-            lambda: self.potential(y),
-            (b,),
-            f"'model.init_args.discriminator' should map the shape of 'data', {(b, *shape)}, to {(b, 1)}",
-        )
-
     def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
         y, _ = batch
         x = self.sample(len(y), random=self.observing("validation", batch_idx))
         self.log("val/energy", interaction_energy(y, x, self.kernel(), "u"), sync_dist=True)
-
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
-        networks = (self.generator, self.discriminator)
-        optimizers = [
-            make(weights_and_rest(network))
-            for make, network in zip(self.optimizer_makers, networks, strict=True)
-        ]
-        schedulers = [
-            make(optimizer)
-            for make, optimizer in zip(self.scheduler_makers, optimizers, strict=True)
-            if make is not None
-        ]
-        return optimizers, schedulers

@@ -12,7 +12,7 @@ sample of it. Noise is drawn for the global batch and shared out alike; charges 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -149,15 +149,33 @@ class SteppedModule(LightningModule):
 
     def noise(self, n: int, *shape: int) -> Tensor:
         r"""Returns this process's share, with shape :math:`(n, *)`, of the step's standard normal noise."""
-        z = torch.randn(
-            n * self.world_size, *shape, generator=self.random, device=self.random.device
-        )
+        return self.share_of(torch.randn, n, *shape)
+
+    def uniform(self, n: int, *shape: int) -> Tensor:
+        r"""Returns this process's share, with shape :math:`(n, *)`, of uniform noise in [0, 1)."""
+        return self.share_of(torch.rand, n, *shape)
+
+    def share_of(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
+        r"""Returns every world-size-th of the samples drawn for the global minibatch."""
+        z = draw(n * self.world_size, *shape, generator=self.random, device=self.random.device)
         return z[self.global_rank :: self.world_size].to(self.device)
 
     def gather(self, x: Tensor) -> Tensor:
         r"""Returns the samples of all processes, detached, with shape :math:`(W B, *)`."""
         x = x.detach()
         return x if self.world_size == 1 else self.all_gather(x).flatten(0, 1)
+
+    def gather_attached(self, x: Tensor) -> Tensor:
+        r"""Returns the samples of all processes, with shape :math:`(W B, *)`; this one's carry gradients.
+
+        A loss of all pairs is computed whole by every process, and DDP takes the mean of gradients
+        where their sum is meant: so these are the world size times as large.
+        """
+        if self.world_size == 1:
+            return x
+        parts = list(self.all_gather(x.detach()))
+        parts[self.global_rank] = x.detach() + self.world_size * (x - x.detach())
+        return torch.cat(parts)
 
     @property
     def world_size(self) -> int:

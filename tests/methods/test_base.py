@@ -14,7 +14,11 @@ from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
 
 def images() -> CoulombGAN:
     torch.manual_seed(0)
-    return CoulombGAN(DCGANGenerator(4, 1, 8, 4), DCGANDiscriminator(1, 8, 4), latent_dim=4)
+    networks = {
+        "generator": DCGANGenerator(4, 1, 8, 4),
+        "discriminator": DCGANDiscriminator(1, 8, 4),
+    }
+    return CoulombGAN(**networks, latent_dim=4)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

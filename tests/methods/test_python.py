@@ -14,7 +14,8 @@ from energy_gans.networks import MLP
 
 def fit(folder: Path, steps: int, ckpt_path: Path | None = None) -> CoulombGAN:
     seed_everything(0, verbose=False)
-    gan = CoulombGAN(MLP(2, 2, [8]), MLP(2, 1, [8], nn.SiLU), latent_dim=2, power=3.0)
+    networks = {"generator": MLP(2, 2, [8]), "discriminator": MLP(2, 1, [8], nn.SiLU)}
+    gan = CoulombGAN(**networks, latent_dim=2, power=3.0)
     trainer = Trainer(
         max_steps=steps,
         accelerator="cpu",

@@ -1,0 +1,82 @@
+r"""Methods with a generator: a network that maps standard normal latents :math:`z` to samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..functional import energy_distance
+from ..functional.checks import check_count
+from .base import GenerativeModule
+from .handling import fitted, weights_and_rest
+
+Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
+
+
+class LatentModule(GenerativeModule):
+    r"""Creates a method with a generator :math:`G`.
+
+    Arguments:
+        generator: The generator :math:`G`, from :math:`(B, Z)` to :math:`(B, *)`.
+        latent_dim: The number :math:`Z` of standard normal latents.
+        generator_optimizer: The optimizer of the generator. Its weight decay is applied to the
+            weights of dense and (de)convolutional layers only.
+        generator_scheduler: The learning rate schedule of the generator, stepped once a step.
+        kwargs: The arguments of :class:`GenerativeModule`.
+
+    Raises:
+        ValueError: If `latent_dim` is not positive.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        latent_dim: int,
+        generator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
+        generator_scheduler: LRSchedulerCallable | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_count("latent_dim", latent_dim)
+        self.save_hyperparameters()
+        self.keep_plain_hyperparameters()
+        self.generator = generator
+        self.latent_dim = latent_dim
+        self.trained: list[Trained] = [(generator, generator_optimizer, generator_scheduler)]
+
+    @property
+    def sampled_network(self) -> nn.Module:
+        return self.generator
+
+    def generate(self, network: nn.Module, n: int, random: torch.Generator) -> Tensor:
+        z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
+        return network(z.to(self.device))
+
+    def check(self, y: Tensor) -> None:
+        b, shape, z = len(y), tuple(y.shape[1:]), self.latent_dim
+        fitted(
+            lambda: self.generator(y.new_zeros(b, z)),
+            (b, *shape),
+            f"'model.init_args.generator' should map {(b, z)} (latent_dim = {z}) to the shape of "
+            f"'data', {(b, *shape)}",
+        )
+
+    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        y, _ = batch
+        x = self.sample(len(y), random=self.observing("validation", batch_idx))
+        self.log("val/energy_distance", energy_distance(y, x), sync_dist=True)
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+        optimizers = [make(weights_and_rest(network)) for network, make, _ in self.trained]
+        schedulers = [
+            schedule(optimizer)
+            for optimizer, (*_, schedule) in zip(optimizers, self.trained, strict=True)
+            if schedule is not None
+        ]
+        return optimizers, schedulers
