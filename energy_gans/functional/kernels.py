@@ -3,92 +3,21 @@ r"""Kernels: how strongly a charge at :math:`b` is felt at :math:`a`.
 A kernel here is, but for the polynomial one, a function of the squared distance
 :math:`r^2 = \|a - b\|^2`. It takes two sets of points, :math:`(N, *)` and :math:`(M, *)`, to the
 matrix :math:`k(a_i, b_j)` of shape :math:`(N, M)`. Trailing dimensions are flattened, so images are points too.
-
-Numerics. Squared distances are written once, in :func:`squared_distances`. Results are float32 at
-least, whatever the inputs' type and also under autocast: kernels compare small differences of
-large sums, which half precision does not survive.
+A *profile* is such a function, of squared distances of any shape. Results are float32 at least.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from .checks import check_count, check_positive
+from .distances import check_points, squared_distances
 
-# Below this fraction of |a|^2 + |b|^2, r^2 is recomputed from a - b: the matrix form has lost
-# about 24 of float64's 53 bits there, so what it returns is still good to 1e-7 elsewhere.
-CANCELLATION = 2.0**-24
-# Up to this many dimensions, adding the squares up one by one is faster than the matrix form.
-FEW_DIMENSIONS = 4
-# Largest number of scalars held at a time while the pairs that nearly coincide are recomputed.
-CHUNK = 2**22
-
-
-def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    r"""Returns the squared distances :math:`\|a_i - b_j\|^2`.
-
-    In more than a few dimensions the matrix form :math:`|a|^2 + |b|^2 - 2 a \cdot b` is evaluated
-    in float64 around the mean of :math:`b`, and the pairs for which it cancels are recomputed from
-    :math:`a_i - b_j`. No :math:`N \times M \times D` tensor is ever made, the result is exact for
-    coincident points, and it is differentiable any number of times.
-
-    Arguments:
-        a: The first points, with shape :math:`(N, *)`.
-        b: The second points, with shape :math:`(M, *)`.
-
-    Returns:
-        The squared distances, with shape :math:`(N, M)`, float64 for float64 inputs, else float32.
-
-    Raises:
-        ValueError: If the points of `a` and `b` differ in size.
-
-    Example:
-        >>> a = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
-        >>> squared_distances(a, a)
-        tensor([[ 0., 25.],
-                [25.,  0.]])
-    """
-    check_points(a, b)
-    dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
-    a, b = a.flatten(1).to(dtype), b.flatten(1).to(dtype)
-    with torch.autocast(a.device.type, enabled=False):
-        if a.shape[1] <= FEW_DIMENSIONS:
-            coordinates = zip(a.unbind(1), b.unbind(1), strict=True)
-            return reduce(torch.add, ((u[:, None] - v).square() for u, v in coordinates))
-        return matrix_form(a.double(), b.double()).to(dtype)
-
-
-def check_points(a: Tensor, b: Tensor) -> None:
-    r"""Raises a `ValueError` unless the points of `a` and `b` are of one shape."""
-    if a.shape[1:] != b.shape[1:]:
-        raise ValueError(
-            f"'a' and 'b' should hold points of one shape, got {tuple(a.shape[1:])} and {tuple(b.shape[1:])}."
-        )
-
-
-def matrix_form(a: Tensor, b: Tensor) -> Tensor:
-    r"""Returns :math:`|a|^2 + |b|^2 - 2 a \cdot b`, recomputed from :math:`a - b` where it cancels.
-
-    Arguments:
-        a: The first points, float64, with shape :math:`(N, D)`.
-        b: The second points, float64, with shape :math:`(M, D)`.
-    """
-    origin = b.detach().mean(0)
-    u, v = a - origin, b - origin
-    scale = u.square().sum(1)[:, None] + v.square().sum(1)
-    r2 = torch.addmm(scale, u, v.T, alpha=-2)
-    i, j = torch.nonzero(r2.detach() <= CANCELLATION * scale.detach(), as_tuple=True)
-    if len(i) == 0:
-        return r2
-    pairs = max(1, CHUNK // a.shape[1])
-    near = [
-        (a[m] - b[n]).square().sum(1) for m, n in zip(i.split(pairs), j.split(pairs), strict=True)
-    ]
-    return r2.index_put((i, j), torch.cat(near))
+Softening = Literal["cap", "plummer"]
 
 
 def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> Tensor:
@@ -127,6 +56,93 @@ def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> T
     return (squared_distances(a, b) + epsilon**2).rsqrt().pow(power)
 
 
+def elastic(
+    a: Tensor,
+    b: Tensor,
+    cutoff: float,
+    power: float | None = None,
+    softening: Softening = "cap",
+    unit: float | Tensor = 1.0,
+) -> Tensor:
+    r"""Returns the elastic interaction kernel :math:`r^{-p}`, made finite near :math:`r = 0`.
+
+    With the cut-off :math:`e`, in units of :math:`\ell^{-p}`,
+
+    .. math::
+        K_e(r) = \begin{cases} r^{-p} & r > e \\
+            e^{-p} \left( 1 + \frac{p}{2} - \frac{p}{2} \frac{r^2}{e^2} \right) & r \leq e \end{cases}
+        \qquad \text{or} \qquad K_e(r) = (r^2 + e^2)^{-p / 2}
+
+    The first, `"cap"`, is the paper's: once continuously differentiable, its force falls linearly to
+    zero inside. It is **not** positive definite (its Fourier transform oscillates from
+    :math:`|k| e \approx 4` on), so that the energy of two unlike samples may be negative or zero:
+    of sets whose pairs all lie within :math:`e`, only the means count. The second, `"plummer"`, is
+    strictly positive definite, and its force near zero is that of the first.
+
+    High powers leave float32: :math:`K_e(0) = 1.7 \cdot 10^{32}` at :math:`p = 31, e = 0.1`. With
+    :math:`\ell` the smallest distance that counts (:func:`unit_length`), all values are of order one.
+
+    References:
+        Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et
+        al., 2023), Eq. 4, https://arxiv.org/abs/2303.10553; any power between 0 and :math:`n` is
+        ours, the energy of :math:`r^{-p}` is then that of a Riesz kernel.
+
+    Arguments:
+        a: The evaluation points, with shape :math:`(N, *)`.
+        b: The charges, with shape :math:`(M, *)`.
+        cutoff: The cut-off :math:`e > 0`, in data units.
+        power: The exponent :math:`p`, between 0 and the dimension :math:`n` of the points;
+            :math:`n - 1`, the paper's, if `None`.
+        softening: How the kernel is made finite: `"cap"` or `"plummer"`.
+        unit: The unit of length :math:`\ell`, in data units.
+
+    Returns:
+        The kernel matrix, with shape :math:`(N, M)`.
+
+    Raises:
+        ValueError: If points have one coordinate only, or an argument is out of its range.
+
+    Example:
+        >>> elastic(torch.zeros(1, 2), torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 2.0]]), cutoff=0.1)
+        tensor([[15.0000, 10.0000,  0.5000]])
+    """
+    power = elastic_power(power, a[0].numel())
+    return elastic_profile(squared_distances(a, b), cutoff, power, softening, unit)
+
+
+def elastic_power(power: float | None, n: int) -> float:
+    r"""Returns the elastic kernel's exponent in :math:`n` dimensions, :math:`n - 1` for `None`.
+
+    Raises:
+        ValueError: If there is one dimension only, or the exponent is not in :math:`(0, n)`.
+    """
+    if n < 2:
+        raise ValueError(f"The elastic kernel needs points of at least 2 coordinates, got {n}.")
+    if power is not None and not 0 < power < n:
+        raise ValueError(f"'power' should be between 0 and the dimension {n}, got {power!r}.")
+    return float(n - 1 if power is None else power)
+
+
+def elastic_profile(
+    r2: Tensor,
+    cutoff: float,
+    power: float,
+    softening: Softening = "cap",
+    unit: float | Tensor = 1.0,
+) -> Tensor:
+    r"""Returns the elastic kernel, as :func:`elastic` does, of squared distances of any shape."""
+    check_positive("cutoff", cutoff)
+    if softening not in ("cap", "plummer"):
+        raise ValueError(f"'softening' should be 'cap' or 'plummer', got {softening!r}.")
+    e2 = cutoff**2
+    # Ratios first: of lengths that may be of any size, powers of their own would overflow.
+    if softening == "plummer":
+        return (unit**2 / (r2 + e2)).pow(power / 2)
+    outside = (unit**2 / r2.clamp_min(e2)).pow(power / 2)
+    inside = (unit / cutoff) ** power * (1 + power / 2 * (1 - r2.clamp_max(e2) / e2))
+    return torch.where(r2 > e2, outside, inside)
+
+
 def gaussian(a: Tensor, b: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tensor:
     r"""Returns the mean of Gaussian kernels
 
@@ -146,11 +162,15 @@ def gaussian(a: Tensor, b: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tens
     Raises:
         ValueError: If there are no bandwidths or one is not positive.
     """
+    return gaussian_profile(squared_distances(a, b), bandwidths)
+
+
+def gaussian_profile(r2: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tensor:
+    r"""Returns the mean of Gaussian kernels, as :func:`gaussian` does, of squared distances."""
     if len(bandwidths) == 0:
         raise ValueError("'bandwidths' should hold at least one value, got none.")
     for sigma in bandwidths:
         check_positive("bandwidths", sigma)
-    r2 = squared_distances(a, b)
     return torch.stack([torch.exp(-r2 / (2 * sigma**2)) for sigma in bandwidths]).mean(0)
 
 

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .kernels import squared_distances
+from .distances import squared_distances
 
 # Distances are computed in tiles of this many points by this many.
 TILE = 1024

@@ -30,7 +30,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .kernels import squared_distances
+from .distances import distances
 
 # Largest number of elements of a kernel matrix that is held at a time.
 BLOCK = 2**21
@@ -138,12 +138,6 @@ def energy_distance(y: Tensor, x: Tensor) -> Tensor:
         The squared distance, a scalar, in data units.
     """
     return 2 * interaction_energy(y, x, lambda a, b: -distances(a, b), "u")
-
-
-def distances(a: Tensor, b: Tensor) -> Tensor:
-    r"""Returns the distances, with shape :math:`(N, M)`; where they are zero, so is their gradient."""
-    r2 = squared_distances(a, b)
-    return r2.clamp_min(torch.finfo(r2.dtype).tiny).sqrt()
 
 
 def mean_of_distinct_pairs(k: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ import math
 import torch
 from torch import Tensor
 
-from .kernels import squared_distances
+from .distances import squared_distances
 from .neighbours import parts
 
 

@@ -2,5 +2,6 @@ r"""The methods: each a LightningModule that wires and never computes."""
 
 from .base import GenerativeModule
 from .coulomb_gan import CoulombGAN
+from .eieg_gan import EIEGGAN, EIEGGenerator
 
-__all__ = ["CoulombGAN", "GenerativeModule"]
+__all__ = ["EIEGGAN", "CoulombGAN", "EIEGGenerator", "GenerativeModule"]

@@ -111,6 +111,10 @@ class AdversarialModule(LatentModule):
 
     def check(self, y: Tensor) -> None:
         super().check(y)
+        self.check_discriminator(y)
+
+    def check_discriminator(self, y: Tensor) -> None:
+        r"""Raises a `ValueError` if the discriminator does not fit a batch of shape :math:`(B, *)`."""
         b, shape = len(y), tuple(y.shape[1:])
         fitted(
             lambda: self.potential(y),

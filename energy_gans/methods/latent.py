@@ -48,6 +48,7 @@ class LatentModule(GenerativeModule):
         self.keep_plain_hyperparameters()
         self.generator = generator
         self.latent_dim = latent_dim
+        self.charges: tuple[Tensor, Tensor] | None = None
         self.trained: list[Trained] = [(generator, generator_optimizer, generator_scheduler)]
 
     @property
@@ -71,6 +72,31 @@ class LatentModule(GenerativeModule):
         y, _ = batch
         x = self.sample(len(y), random=self.observing("validation", batch_idx))
         self.log("val/energy_distance", energy_distance(y, x), sync_dist=True)
+
+    def known_charges(self) -> tuple[Tensor, Tensor]:
+        r"""Returns the last minibatch's real and generated samples: charges that make a potential.
+
+        A method that needs them leaves them in `charges`; checkpoints keep them.
+
+        Raises:
+            ValueError: If the model was never trained.
+        """
+        if self.charges is None:
+            raise ValueError(
+                f"The potential of {type(self).__name__} is that of a minibatch of its training, "
+                "and there was none yet."
+            )
+        return self.charges
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.charges is not None:
+            checkpoint["charges"] = [charge.clone() for charge in self.charges]
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if "charges" in checkpoint:
+            self.charges = tuple(checkpoint["charges"])
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         optimizers = [make(weights_and_rest(network)) for network, make, _ in self.trained]

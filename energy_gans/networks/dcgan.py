@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch.nn as nn
 from torch import Tensor
+from torch.nn.utils.parametrizations import spectral_norm
 
 LARGEST_BASE = 7
 
@@ -96,6 +97,8 @@ class DCGANDiscriminator(nn.Module):
         norm: Which layers are followed by batch norm: `"all"`, the `"inner"` ones as in the paper,
             that is all but the first and the last, or `"none"`. Where real and generated images pass
             separately, batch norm hides from the discriminator what all of a batch has in common.
+        spectral: Whether every layer's weight is divided by its largest singular value, estimated by
+            one power iteration a pass, which bounds the discriminator's slope.
 
     Raises:
         ValueError: If `size` can not be halved down to 4, 5, 6 or 7, or `norm` is unknown.
@@ -108,6 +111,7 @@ class DCGANDiscriminator(nn.Module):
         width: int = 64,
         out_features: int = 1,
         norm: Literal["all", "inner", "none"] = "inner",
+        spectral: bool = False,
     ) -> None:
         super().__init__()
         if norm not in ("all", "inner", "none"):
@@ -124,6 +128,10 @@ class DCGANDiscriminator(nn.Module):
         layers.append(nn.Conv2d(maps[-1], out_features, base))
         self.layers = nn.Sequential(*layers)
         initialize(self)
+        if spectral:
+            for layer in self.layers:
+                if isinstance(layer, nn.Conv2d):
+                    spectral_norm(layer)
 
     def forward(self, x: Tensor) -> Tensor:
         r"""Returns the outputs, with shape :math:`(B, F)`, of images :math:`(B, C, S, S)`."""

@@ -122,3 +122,18 @@ def test_the_gradient_reaches_every_parameter(size: int) -> None:
     )
     networks(torch.randn(4, 10)).square().sum().backward()
     assert all(p.grad.count_nonzero() > 0 for p in networks.parameters())
+
+
+def test_spectral_normalisation_bounds_the_discriminator() -> None:
+    torch.manual_seed(0)
+    network = DCGANDiscriminator(1, 8, 4, out_features=3, norm="none", spectral=True)
+    for layer in network.layers:
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.parametrizations.weight.original.data.mul_(50.0)
+    x = torch.randn(16, 1, 8, 8)
+    for _ in range(30):
+        network(x)
+    for layer in network.layers:
+        if isinstance(layer, torch.nn.Conv2d):
+            largest = torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2)
+            assert largest.item() == pytest.approx(1.0, rel=1e-2)

@@ -1,0 +1,118 @@
+r"""Distances between two sets of points, :math:`(N, *)` and :math:`(M, *)`.
+
+Trailing dimensions are flattened, so images are points too. Squared distances are written once, here.
+They are float32 at least, whatever the inputs' type and also under autocast: kernels compare small
+differences of large sums, which half precision does not survive.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+# Below this fraction of |a|^2 + |b|^2, r^2 is recomputed from a - b: the matrix form has lost
+# about 24 of float64's 53 bits there, so what it returns is still good to 1e-7 elsewhere.
+CANCELLATION = 2.0**-24
+# Up to this many dimensions, adding the squares up one by one is faster than the matrix form.
+FEW_DIMENSIONS = 4
+# Largest number of scalars held at a time while the pairs that nearly coincide are recomputed.
+CHUNK = 2**22
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    r"""Returns the squared distances :math:`\|a_i - b_j\|^2`.
+
+    In more than a few dimensions the matrix form :math:`|a|^2 + |b|^2 - 2 a \cdot b` is evaluated
+    in float64 around the mean of :math:`b`, and the pairs for which it cancels are recomputed from
+    :math:`a_i - b_j`. No :math:`N \times M \times D` tensor is ever made, the result is exact for
+    coincident points, and it is differentiable any number of times.
+
+    Arguments:
+        a: The first points, with shape :math:`(N, *)`.
+        b: The second points, with shape :math:`(M, *)`.
+
+    Returns:
+        The squared distances, with shape :math:`(N, M)`, float64 for float64 inputs, else float32.
+
+    Raises:
+        ValueError: If the points of `a` and `b` differ in size.
+
+    Example:
+        >>> a = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+        >>> squared_distances(a, a)
+        tensor([[ 0., 25.],
+                [25.,  0.]])
+    """
+    check_points(a, b)
+    dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
+    a, b = a.flatten(1).to(dtype), b.flatten(1).to(dtype)
+    with torch.autocast(a.device.type, enabled=False):
+        if a.shape[1] <= FEW_DIMENSIONS:
+            coordinates = zip(a.unbind(1), b.unbind(1), strict=True)
+            return reduce(torch.add, ((u[:, None] - v).square() for u, v in coordinates))
+        return matrix_form(a.double(), b.double()).to(dtype)
+
+
+def check_points(a: Tensor, b: Tensor) -> None:
+    r"""Raises a `ValueError` unless the points of `a` and `b` are of one shape."""
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(
+            f"'a' and 'b' should hold points of one shape, got {tuple(a.shape[1:])} and {tuple(b.shape[1:])}."
+        )
+
+
+def matrix_form(a: Tensor, b: Tensor) -> Tensor:
+    r"""Returns :math:`|a|^2 + |b|^2 - 2 a \cdot b`, recomputed from :math:`a - b` where it cancels.
+
+    Arguments:
+        a: The first points, float64, with shape :math:`(N, D)`.
+        b: The second points, float64, with shape :math:`(M, D)`.
+    """
+    origin = b.detach().mean(0)
+    u, v = a - origin, b - origin
+    scale = u.square().sum(1)[:, None] + v.square().sum(1)
+    r2 = torch.addmm(scale, u, v.T, alpha=-2)
+    i, j = torch.nonzero(r2.detach() <= CANCELLATION * scale.detach(), as_tuple=True)
+    if len(i) == 0:
+        return r2
+    pairs = max(1, CHUNK // a.shape[1])
+    near = [
+        (a[m] - b[n]).square().sum(1) for m, n in zip(i.split(pairs), j.split(pairs), strict=True)
+    ]
+    return r2.index_put((i, j), torch.cat(near))
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    r"""Returns the distances, with shape :math:`(N, M)`; where they are zero, so is their gradient."""
+    r2 = squared_distances(a, b)
+    return r2.clamp_min(torch.finfo(r2.dtype).tiny).sqrt()
+
+
+def distinct(r2: Tensor) -> Tensor:
+    r"""Returns the squared distances of a set to itself, with the points' own ones infinite.
+
+    Kernels that vanish at infinity then leave the self terms out, which are constants, and carry no
+    gradient through them.
+
+    Arguments:
+        r2: The squared distances, with shape :math:`(N, N)`.
+    """
+    return r2.masked_fill(torch.eye(len(r2), dtype=torch.bool, device=r2.device), torch.inf)
+
+
+def median_distance(a: Tensor) -> Tensor:
+    r"""Returns the median distance of distinct points, detached, a scalar.
+
+    Arguments:
+        a: The points, with shape :math:`(N, *)`, two at least.
+
+    Raises:
+        ValueError: If there are fewer than two points.
+    """
+    if len(a) < 2:
+        raise ValueError(f"'a' should hold at least two points, got {len(a)}.")
+    r2 = squared_distances(a.detach(), a.detach())
+    i, j = torch.triu_indices(len(a), len(a), offset=1, device=r2.device)
+    return r2[i, j].median().sqrt()

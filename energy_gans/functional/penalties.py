@@ -1,0 +1,46 @@
+r"""Penalties on the slope of a critic.
+
+References:
+    Improved Training of Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor],
+    y: Tensor,
+    x: Tensor,
+    epsilon: Tensor,
+    target: float = 1.0,
+) -> Tensor:
+    r"""Returns :math:`\mathbb{E} (\|\nabla_a D(a)\| - 1)^2` at :math:`a = \epsilon y + (1 - \epsilon) x`.
+
+    The inner gradient is float32 at least, also under autocast. Gradients flow into the critic's
+    parameters, not into the samples.
+
+    Arguments:
+        critic: The critic :math:`D`, from :math:`(B, *)` to :math:`(B)`, each value of its own point.
+        y: The real samples, with shape :math:`(B, *)`.
+        x: The generated samples, with shape :math:`(B, *)`.
+        epsilon: The places between them, in [0, 1], with shape :math:`(B)`.
+        target: The slope that costs nothing.
+
+    Returns:
+        The penalty, a scalar.
+    """
+    dtype = torch.promote_types(torch.promote_types(y.dtype, x.dtype), torch.float32)
+    y, x = y.detach().to(dtype), x.detach().to(dtype)
+    epsilon = epsilon.to(dtype).reshape(-1, *[1] * (y.ndim - 1))
+    a = (epsilon * y + (1 - epsilon) * x).requires_grad_()
+    with torch.autocast(a.device.type, enabled=False):
+        (gradient,) = torch.autograd.grad(critic(a).sum(), a, create_graph=True)
+        # The norm's second derivative is finite where the gradient is zero.
+        squared = gradient.flatten(1).square().sum(1)
+        norm = squared.clamp_min(torch.finfo(dtype).tiny).sqrt()
+        return (norm - target).square().mean()

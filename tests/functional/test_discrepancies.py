@@ -1,0 +1,193 @@
+r"""Tests for the energy_gans.functional.discrepancies module."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.functional import (
+    discrepancy,
+    distinct,
+    elastic,
+    elastic_profile,
+    interaction_energy,
+    matching_loss,
+    repulsive_loss,
+    share_within,
+    squared_distances,
+    unit_length,
+)
+
+E = 0.5
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+def matrices(
+    u: Tensor, v: Tensor, cutoff: float = E, unit: float | Tensor = 1.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Returns the elastic kernel between real, between generated and between both features."""
+    r2 = distinct(squared_distances(u, u)), distinct(squared_distances(v, v))
+    k = partial(elastic_profile, cutoff=cutoff, power=u.shape[1] - 1.0, unit=unit)
+    return k(r2[0]), k(r2[1]), k(squared_distances(u, v))
+
+
+def points(n: int, m: int, dim: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(n, dim).double(), torch.randn(m, dim).double()
+
+
+@pytest.mark.parametrize("n, m", [(6, 6), (5, 8)])
+def test_the_discrepancy_is_twice_the_interaction_energy_but_for_self_terms(
+    n: int, m: int
+) -> None:
+    u, v = points(n, m, 3)
+    at_zero = elastic(u[:1], u[:1], E).item()
+    energy = interaction_energy(u, v, partial(elastic, cutoff=E), "v")
+    expected = 2 * energy - at_zero * (1 / n + 1 / m)
+    torch.testing.assert_close(discrepancy(*matrices(u, v)), expected)
+
+
+def test_one_real_and_one_generated_point() -> None:
+    u, v = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
+    energy = interaction_energy(u, v, partial(elastic, cutoff=0.1), "v")
+    assert 2 * energy.item() == pytest.approx(28.0)
+
+
+@pytest.mark.parametrize("dim", [2, 5])
+def test_of_points_within_the_cutoff_only_the_means_count(dim: int) -> None:
+    u, v = (0.01 * p for p in points(6, 4, dim))
+    energy = 2 * interaction_energy(u, v, partial(elastic, cutoff=E), "v")
+    means = (u.mean(0) - v.mean(0)).square().sum()
+    torch.testing.assert_close(energy, (dim - 1) * E ** -(dim + 1) * means, rtol=1e-6, atol=0.0)
+
+
+def checkerboard(side: int, spacing: float) -> tuple[Tensor, Tensor]:
+    cells = [(i, j) for i in range(side) for j in range(side)]
+    places = torch.tensor(cells).double() * spacing
+    even = torch.tensor([(i + j) % 2 == 0 for i, j in cells])
+    return places[even], places[~even]
+
+
+def test_the_cut_kernel_is_not_positive_definite() -> None:
+    kernel = partial(elastic, cutoff=E)
+    u, v = checkerboard(2, E / 2**0.5 * 0.99)
+    assert interaction_energy(u, v, kernel, "v").item() == pytest.approx(0.0, abs=1e-12)
+    u, v = checkerboard(4, 0.8 * E)
+    energy = 2 * interaction_energy(u, v, kernel, "v").item()
+    assert energy * E == pytest.approx(-0.0333, abs=1e-4)
+    softened = partial(elastic, cutoff=E, softening="plummer")
+    assert interaction_energy(u, v, softened, "v") > 0
+
+
+def test_the_generators_loss_moves_samples_as_the_discrepancy_does() -> None:
+    u, v = points(5, 6, 3)
+
+    def of(loss: str) -> Tensor:
+        w = v.clone().requires_grad_()
+        uu, vv, uv = matrices(u, w)
+        value = {"whole": discrepancy(uu, vv, uv), "part": matching_loss(vv, uv)}[loss]
+        return torch.autograd.grad(value, w)[0]
+
+    torch.testing.assert_close(of("part"), of("whole"))
+
+
+def test_losses_are_sums_over_all_pairs() -> None:
+    u, v = points(4, 4, 3)
+    uu, vv, uv = matrices(u, v)
+    within = across = within_real = 0.0
+    for i in range(4):
+        for j in range(4):
+            across += elastic(u[i : i + 1], v[j : j + 1], E).item() / 16
+            if i != j:
+                within += elastic(v[i : i + 1], v[j : j + 1], E).item() / 16
+                within_real += elastic(u[i : i + 1], u[j : j + 1], E).item() / 16
+    assert matching_loss(vv, uv).item() == pytest.approx(within - 2 * across)
+    assert repulsive_loss(uu, vv).item() == pytest.approx(within_real - within)
+
+
+def test_with_its_own_cutoff_the_stabilising_term_leaves_the_attraction() -> None:
+    uu, vv, uv = matrices(*points(6, 6, 4))
+    stabilised = -discrepancy(uu, vv, uv) + 1.0 * (uu.mean() + vv.mean())
+    torch.testing.assert_close(stabilised, 2 * uv.mean())
+
+
+@pytest.mark.parametrize("n", [2, 16, 32])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_high_powers_and_coincident_points_stay_within_float32(n: int, size: float) -> None:
+    u, v = (size * torch.randn(8, n)).requires_grad_(), (size * torch.randn(8, n))
+    v[0], v[1] = u[0].detach(), u[0].detach()
+    v.requires_grad_()
+    r2 = [distinct(squared_distances(u, u)), distinct(squared_distances(v, v))]
+    r2.append(squared_distances(u, v))
+    k = partial(elastic_profile, cutoff=0.1, power=n - 1.0, unit=unit_length(0.1, *r2))
+    loss = -discrepancy(*map(k, r2))
+    assert loss.isfinite()
+    loss.backward()
+    for p in (u, v):
+        assert p.grad.isfinite().all()
+        # Adam squares gradients.
+        assert p.grad.double().square().max() < torch.finfo(torch.float32).max
+
+
+@pytest.mark.parametrize("size", [0.3, 1e3])
+def test_gradients_do_not_vanish_where_all_points_are_far(size: float) -> None:
+    u, v = size * torch.randn(8, 32), (size * torch.randn(8, 32)).requires_grad_()
+    r2 = distinct(squared_distances(v, v)), squared_distances(u, v)
+    k = partial(elastic_profile, cutoff=0.01, power=31.0, unit=unit_length(0.01, *r2))
+    matching_loss(k(r2[0]), k(r2[1])).backward()
+    assert v.grad.isfinite().all()
+    assert v.grad.abs().max() * size > 1e-2
+
+
+def test_the_unit_of_length_changes_no_direction() -> None:
+    u, v = points(5, 5, 4)
+    v.requires_grad_()
+    gradients = []
+    for unit in (1.0, unit_length(E, squared_distances(u, v))):
+        _, vv, uv = matrices(u, v, unit=unit)
+        gradients.append(torch.autograd.grad(matching_loss(vv, uv), v)[0])
+    ratio = gradients[1] / gradients[0]
+    torch.testing.assert_close(ratio, ratio[:1, :1].expand_as(ratio))
+
+
+def test_the_unit_of_length_is_the_smallest_distance_but_no_less_than_the_cutoff() -> None:
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 7.0]])
+    r2 = distinct(squared_distances(x, x))
+    assert unit_length(0.1, r2).item() == pytest.approx(18**0.5)
+    assert unit_length(6.0, r2).item() == 6.0
+    assert unit_length(0.1, distinct(torch.zeros(1, 1))).item() == 1.0
+
+
+def test_the_share_within_the_cutoff_is_that_of_distinct_pairs() -> None:
+    x = torch.tensor([[0.0], [1.0], [5.0]])
+    r2 = distinct(squared_distances(x, x))
+    assert share_within(1.5, r2).item() == pytest.approx(1 / 3)
+    assert share_within(1.5, r2, squared_distances(x, x + 0.25)).item() == pytest.approx(7 / 15)
+
+
+def clusters(a: Tensor) -> int:
+    r"""Returns the number of groups of points that are within 0.01 of one another."""
+    close = torch.cdist(a, a) < 0.01
+    return len({tuple(row.nonzero().flatten().tolist()) for row in close})
+
+
+def descended(coefficient: float, steps: int = 200) -> Tensor:
+    r"""Returns real features that were free to move along the stabilised loss, with equal cut-offs."""
+    u, v = (torch.rand(32, 2).double().requires_grad_() for _ in range(2))
+    optimizer = torch.optim.Adam([u, v], lr=0.02)
+    for _ in range(steps):
+        uu, vv, uv = matrices(u, v, cutoff=0.1)
+        loss = -discrepancy(uu, vv, uv) + coefficient * (uu.mean() + vv.mean())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return u.detach()
+
+
+def test_without_the_stabilising_term_features_collapse() -> None:
+    assert clusters(descended(0.0, steps=600)) <= 4
+    assert clusters(descended(1.2)) == 32
