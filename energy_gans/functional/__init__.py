@@ -1,6 +1,5 @@
 r"""The maths: tensors in, tensors out."""
 
-from .distances import distances, distinct, median_distance, squared_distances
 from .discrepancies import (
     discrepancy,
     matching_loss,
@@ -8,6 +7,7 @@ from .discrepancies import (
     share_within,
     unit_length,
 )
+from .distances import distances, distinct, median_distance, squared_distances
 from .gaussians import frechet_distance, moments
 from .kernels import (
     elastic,
@@ -34,16 +34,11 @@ from .scores import class_sums, inception_score
 from .support import closest_pairs, support_size
 
 __all__ = [
-    "gradient_penalty",
-    "unit_length",
-    "share_within",
-    "repulsive_loss",
-    "matching_loss",
-    "discrepancy",
     "class_sums",
     "climbing_loss",
     "closest_pairs",
     "density_coverage",
+    "discrepancy",
     "distances",
     "distinct",
     "elastic",
@@ -56,9 +51,11 @@ __all__ = [
     "frechet_distance",
     "gaussian",
     "gaussian_profile",
+    "gradient_penalty",
     "inception_score",
     "interaction_energy",
     "keyed_generator",
+    "matching_loss",
     "median_distance",
     "moments",
     "nearest",
@@ -68,7 +65,10 @@ __all__ = [
     "potential",
     "potential_loss",
     "precision_recall",
+    "repulsive_loss",
+    "share_within",
     "squared_distances",
     "support_size",
+    "unit_length",
     "warmed_decay",
 ]

@@ -102,17 +102,17 @@ def distinct(r2: Tensor) -> Tensor:
     return r2.masked_fill(torch.eye(len(r2), dtype=torch.bool, device=r2.device), torch.inf)
 
 
-def median_distance(a: Tensor) -> Tensor:
-    r"""Returns the median distance of distinct points, detached, a scalar.
+def median_distance(*r2: Tensor) -> Tensor:
+    r"""Returns the median of distances, a detached scalar.
 
     Arguments:
-        a: The points, with shape :math:`(N, *)`, two at least.
+        r2: Squared distances, of any shapes; infinite ones do not count.
 
     Raises:
-        ValueError: If there are fewer than two points.
+        ValueError: If there are none that count.
     """
-    if len(a) < 2:
-        raise ValueError(f"'a' should hold at least two points, got {len(a)}.")
-    r2 = squared_distances(a.detach(), a.detach())
-    i, j = torch.triu_indices(len(a), len(a), offset=1, device=r2.device)
-    return r2[i, j].median().sqrt()
+    pairs = torch.cat([s.detach().flatten() for s in r2])
+    pairs = pairs[pairs.isfinite()]
+    if len(pairs) == 0:
+        raise ValueError("'r2' should hold at least one finite squared distance, got none.")
+    return pairs.median().sqrt()

@@ -108,19 +108,15 @@ class FeatureGAN(AdversarialModule):
         d = self.discriminator(a).flatten(1)
         return d.to(torch.promote_types(d.dtype, torch.float32))
 
-    def scale(self, u: Tensor, v: Tensor) -> Tensor | float:
-        r"""Returns the length that features are measured in."""
-        return median_distance(torch.cat([u, v])) if self.normalize else 1.0
-
-    def pairs(self, u: Tensor, v: Tensor) -> Pairs:
-        r"""Returns squared distances: real pairs, generated pairs, and those of both."""
-        length = self.scale(u, v)
-        u, v = u / length, v / length
-        return (
-            distinct(squared_distances(u, u)),
-            distinct(squared_distances(v, v)),
-            squared_distances(u, v),
-        )
+    def pairs(self, u: Tensor, v: Tensor) -> tuple[Pairs, Tensor | float]:
+        r"""Returns squared distances, of real pairs, of generated pairs and between both, in units
+        of a length, and that length."""
+        uu, vv = (distinct(squared_distances(a, a)) for a in (u, v))
+        uv = squared_distances(u, v)
+        if not self.normalize:
+            return (uu, vv, uv), 1.0
+        length = median_distance(uu, vv, uv)
+        return (uu / length**2, vv / length**2, uv / length**2), length
 
     def separating_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
         r"""Returns the discriminator's loss of the squared distances of `n` features."""
@@ -132,7 +128,8 @@ class FeatureGAN(AdversarialModule):
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         # One pass for each, as batch norm should not mix them.
         u, v = (self.gather_attached(self.features(a)) for a in (y, x))
-        loss = self.separating_loss(u.shape[1], *self.pairs(u, v))
+        pairs, _ = self.pairs(u, v)
+        loss = self.separating_loss(u.shape[1], *pairs)
         if self.gradient_penalty:
             penalty = gradient_penalty(
                 self.witness(u.detach(), v.detach()), y, x, self.uniform(len(y))
@@ -148,20 +145,19 @@ class FeatureGAN(AdversarialModule):
                 u = self.gather(self.features(y))
             v = self.gather_attached(self.features(x))
             self.charges = (y, x.detach())
-            _, vv, uv = self.pairs(u, v)
+            (_, vv, uv), _ = self.pairs(u, v)
             k = self.profile(v.shape[1], vv, uv)
             yield matching_loss(k(vv), k(uv))
 
     def witness(self, u: Tensor, v: Tensor) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential :math:`\Phi(D(a))` of real and generated features, held fixed."""
-        length = self.scale(u, v)
-        u, v = u / length, v / length
-        k = self.profile(u.shape[1], *self.pairs(u, v))
+        pairs, length = self.pairs(u, v)
+        k = self.profile(u.shape[1], *pairs)
 
         def kernel(a: Tensor, b: Tensor) -> Tensor:
-            return k(squared_distances(a, b))
+            return k(squared_distances(a, b) / length**2)
 
-        return lambda a: potential(self.features(a) / length, u, v, kernel)
+        return lambda a: potential(self.features(a), u, v, kernel)
 
     def potential(self, a: Tensor) -> Tensor:
         r"""Returns the potential of the features of the last minibatch, high where real data is.

@@ -56,6 +56,13 @@ def frozen(network: nn.Module) -> Iterator[None]:
             p.requires_grad_(True)
 
 
+@torch.no_grad()
+def clip_weights(network: nn.Module, bound: float) -> None:
+    r"""Clips all of a network's parameters to :math:`[-c, c]`."""
+    for p in network.parameters():
+        p.clamp_(-bound, bound)
+
+
 def load_weights(module: nn.Module, path: str) -> None:
     r"""Loads the weights of a checkpoint, but for moving averages.
 

@@ -1,0 +1,103 @@
+r"""BEGAN: the discriminator is an autoencoder, its reconstruction error :math:`L` an energy.
+
+.. math::
+    L_D & = L(y) - k_t L(G(z_D)) \qquad L(v) = \mathbb{E} |v - D(v)|^\eta \\
+    L_G & = L(G(z_G)) \\
+    k_{t+1} & = k_t + \lambda_k (\gamma L(y) - L(G(z_G))) \text{, clipped to } [0, 1]
+
+From :math:`k_0 = 0` on, :math:`k_t` keeps the generator's error at the share :math:`\gamma` of that
+of real samples. How far the training has come is told by
+:math:`M = L(y) + |\gamma L(y) - L(G(z_G))|`.
+
+The paper's step takes one minibatch and leaves open which network moves first. Here the autoencoder
+does, as in the other baselines; :math:`L(y)` is that of its last minibatch, before it moved.
+
+References:
+    BEGAN: Boundary Equilibrium Generative Adversarial Networks (Berthelot et al., 2017),
+    https://arxiv.org/abs/1703.10717
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ...functional.adversarial import (
+    balanced,
+    convergence,
+    equilibrium_loss,
+    reconstruction_error,
+)
+from ...functional.checks import check_positive
+from ..adversarial import AdversarialModule
+from ..handling import fitted
+
+
+class BEGAN(AdversarialModule):
+    r"""Creates a BEGAN. It logs the next step's :math:`k` and :math:`M`, as `k` and `convergence`.
+
+    Arguments:
+        gamma: The share :math:`\gamma`, in (0, 1], of the real samples' error that the generated
+            ones' is kept at. Lower values make sharper samples of less variety.
+        lambda_k: The rate :math:`\lambda_k` at which :math:`k` moves.
+        eta: The exponent :math:`\eta` of the error, 1 or 2.
+        kwargs: The arguments of :class:`AdversarialModule`. The discriminator is an autoencoder,
+            from :math:`(B, *)` to :math:`(B, *)`.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self, gamma: float = 0.5, lambda_k: float = 1e-3, eta: Literal[1, 2] = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if not 0 < gamma <= 1:
+            raise ValueError(f"'gamma' should be in (0, 1], got {gamma!r}.")
+        check_positive("lambda_k", lambda_k)
+        if eta not in (1, 2):
+            raise ValueError(f"'eta' should be 1 or 2, got {eta!r}.")
+        self.gamma = gamma
+        self.lambda_k = lambda_k
+        self.eta = eta
+        self.register_buffer("k", torch.zeros(()))
+        self.real_errors: list[Tensor] = []
+
+    def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        losses = super().update(y, label)
+        l_y = torch.stack(self.real_errors[-self.accumulate :]).mean()
+        self.real_errors = []
+        l_y, l_x = self.gather(torch.stack([l_y, losses["loss_g"]])[None]).mean(0)
+        self.k.copy_(balanced(self.k, l_y, l_x, self.gamma, self.lambda_k))
+        return losses | {"k": self.k.clone(), "convergence": convergence(l_y, l_x, self.gamma)}
+
+    def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        # One pass for each, as batch norm should not mix them.
+        l_y, l_x = (-self.potential(v).mean() for v in (y, x))
+        self.real_errors.append(l_y.detach())
+        return equilibrium_loss(l_y, l_x, self.k)
+
+    def generator_loss(self, x: Tensor) -> Tensor:
+        return -self.potential(x).mean()
+
+    def potential(self, a: Tensor) -> Tensor:
+        r"""Returns minus each sample's reconstruction error :math:`L(a)`, high where real data is.
+
+        Arguments:
+            a: The points, with shape :math:`(B, *)`.
+
+        Returns:
+            The potential, with shape :math:`(B)`, in float32 at least.
+        """
+        return -reconstruction_error(a, self.discriminator(a), self.eta)
+
+    def check_discriminator(self, y: Tensor) -> None:
+        shape = tuple(y.shape)
+        fitted(
+            lambda: self.discriminator(y),
+            shape,
+            "'model.init_args.discriminator' should be an autoencoder, which maps the shape of "
+            f"'data', {shape}, to itself",
+        )

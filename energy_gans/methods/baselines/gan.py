@@ -1,0 +1,36 @@
+r"""The generative adversarial network, with the loss that does not saturate.
+
+The discriminator's output :math:`D` is the log-odds that a sample is real:
+
+.. math::
+    L_D & = \mathbb{E}_y \log(1 + e^{-D(y)}) + \mathbb{E}_z \log(1 + e^{D(G(z))}) \\
+    L_G & = \mathbb{E}_z \log(1 + e^{-D(G(z))})
+
+With the networks of the same name it is DCGAN. The two time-scale update rule is no other method:
+it is two learning rates in a config.
+
+References:
+    Generative Adversarial Nets (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661
+    Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks
+    (Radford, Metz and Chintala, 2016), https://arxiv.org/abs/1511.06434
+    GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel et
+    al., 2017), https://arxiv.org/abs/1706.08500
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ...functional.adversarial import logistic_loss, nonsaturating_loss
+from ..adversarial import AdversarialModule
+
+
+class GAN(AdversarialModule):
+    r"""Creates a GAN. Its arguments are those of :class:`AdversarialModule`."""
+
+    def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        # One pass for each, as batch norm should not mix them.
+        return logistic_loss(self.potential(y), self.potential(x))
+
+    def generator_loss(self, x: Tensor) -> Tensor:
+        return nonsaturating_loss(self.potential(x))

@@ -1,0 +1,109 @@
+r"""MMD GAN: the maximum mean discrepancy of features, by a mixture of Gaussian kernels.
+
+.. math:: k(u, v) = \frac{1}{S} \sum_s \exp \left( - \frac{\|u - v\|^2}{2 \sigma_s^2} \right)
+
+The discriminator's features raise the discrepancy :math:`E(u, v)` and the generator lowers it
+(:mod:`energy_gans.methods.feature_gan`). The paper keeps the features injective by a decoder
+:math:`R`, whose reconstruction error is added to the discriminator's loss, and clips the weights:
+
+.. math:: L_D = - E(D(y), D(x)) + \lambda \, \mathbb{E} \|a - R(D(a))\|^2, \quad a \in \{y, x\}
+
+Here both are options, off by default; Bińkowski et al. leave the decoder out and penalise the
+witness's gradient instead (`gradient_penalty`), Wang et al. bound the network by spectral
+normalisation and use the repulsive loss (`objective: repulsive`).
+
+References:
+    MMD GAN: Towards Deeper Understanding of Moment Matching Network (Li et al., 2017),
+    https://arxiv.org/abs/1705.08584
+    Demystifying MMD GANs (Bińkowski et al., 2018), https://arxiv.org/abs/1801.01401
+    Improving MMD-GAN Training with Repulsive Loss Function (Wang et al., 2019),
+    https://arxiv.org/abs/1812.09916
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from ...functional import gaussian_profile
+from ...functional.checks import check_positive
+from ..feature_gan import FeatureGAN, Profile
+from ..handling import clip_weights, fitted
+
+
+class MMDGAN(FeatureGAN):
+    r"""Creates an MMD GAN.
+
+    Arguments:
+        bandwidths: The standard deviations :math:`\sigma_s` of the Gaussian kernels, in units of
+            features.
+        decoder: The decoder :math:`R`, from :math:`(B, n)` to :math:`(B, *)`, trained with the
+            discriminator; none if `None`.
+        reconstruction: The factor :math:`\lambda` on the decoder's mean squared error.
+        clip: The bound on the absolute value of the discriminator's parameters; none if `None`.
+        kwargs: The arguments of :class:`FeatureGAN`.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        bandwidths: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0),
+        decoder: nn.Module | None = None,
+        reconstruction: float = 8.0,
+        clip: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        gaussian_profile(torch.zeros(1), bandwidths)
+        check_positive("reconstruction", reconstruction)
+        if clip is not None:
+            check_positive("clip", clip)
+        self.bandwidths = tuple(bandwidths)
+        self.decoder = decoder
+        self.reconstruction = reconstruction
+        self.clip = clip
+        if decoder is not None:
+            _, make_optimizer, make_scheduler = self.trained.pop()
+            both = nn.ModuleList([self.discriminator, decoder])
+            self.trained.append((both, make_optimizer, make_scheduler))
+
+    def profile(self, n: int, *r2: Tensor) -> Profile:
+        return partial(gaussian_profile, bandwidths=self.bandwidths)
+
+    def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        for loss in super().discriminator_losses(x, y):
+            if self.decoder is None:
+                yield loss
+            else:
+                yield loss + self.reconstruction * self.reconstruction_loss(x, y)
+
+    def reconstruction_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        r"""Returns the decoder's mean squared error on generated and real samples, a scalar."""
+        errors = [
+            (a.float() - self.decoder(self.discriminator(a).flatten(1)).float()).square().mean()
+            for a in (y, x)
+        ]
+        loss = sum(errors)
+        self.note(reconstruction=loss)
+        return loss
+
+    def constrain(self) -> None:
+        if self.clip is not None:
+            clip_weights(self.discriminator, self.clip)
+
+    def check_discriminator(self, y: Tensor) -> None:
+        super().check_discriminator(y)
+        if self.decoder is not None:
+            fitted(
+                lambda: self.decoder(self.discriminator(y).flatten(1)),
+                tuple(y.shape),
+                "'model.init_args.decoder' should map features to the shape of 'data', "
+                f"{tuple(y.shape)}",
+            )

@@ -1,0 +1,96 @@
+r"""The Wasserstein GANs: the discriminator is a critic whose slope is bounded.
+
+.. math::
+    L_D & = \mathbb{E}_z D(G(z)) - \mathbb{E}_y D(y) \\
+    L_G & = - \mathbb{E}_z D(G(z))
+
+The first bounds the slope by clipping weights after each of the critic's steps, the second asks for
+slope 1 at points between real and generated samples, :math:`\epsilon` uniform in [0, 1]:
+
+.. math::
+    L_D + \lambda \, \mathbb{E} (\|\nabla_a D(a)\| - 1)^2
+    \qquad a = \epsilon y + (1 - \epsilon) G(z)
+
+Both papers train the critic for five minibatches to one of the generator
+(`discriminator_steps: 5`), the first by RMSprop.
+
+References:
+    Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875
+    Improved Training of Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn as nn
+from torch import Tensor
+
+from ...functional import gradient_penalty as slope_penalty
+from ...functional.adversarial import wasserstein_loss
+from ...functional.checks import check_positive
+from ..adversarial import AdversarialModule
+from ..handling import clip_weights
+
+
+class WassersteinModule(AdversarialModule):
+    r"""Creates a Wasserstein GAN whose critic nothing bounds: those below bound it."""
+
+    def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        # One pass for each, as batch norm should not mix them.
+        return wasserstein_loss(self.potential(y), self.potential(x))
+
+    def generator_loss(self, x: Tensor) -> Tensor:
+        return -self.potential(x).mean()
+
+
+class WGAN(WassersteinModule):
+    r"""Creates a Wasserstein GAN with clipped weights.
+
+    Arguments:
+        clip: The bound on the absolute value of all of the critic's parameters.
+        kwargs: The arguments of :class:`AdversarialModule`.
+
+    Raises:
+        ValueError: If `clip` is not positive.
+    """
+
+    def __init__(self, clip: float = 0.01, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_positive("clip", clip)
+        self.clip = clip
+
+    def constrain(self) -> None:
+        clip_weights(self.discriminator, self.clip)
+
+
+class WGANGP(WassersteinModule):
+    r"""Creates a Wasserstein GAN with a gradient penalty, which is logged as `penalty`.
+
+    Arguments:
+        gradient_penalty: The factor :math:`\lambda` on the penalty.
+        kwargs: The arguments of :class:`AdversarialModule`. The discriminator has no batch norm.
+
+    Raises:
+        ValueError: If `gradient_penalty` is not positive.
+    """
+
+    def __init__(self, gradient_penalty: float = 10.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_positive("gradient_penalty", gradient_penalty)
+        self.gradient_penalty = gradient_penalty
+
+    def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        penalty = slope_penalty(self.potential, y, x, self.uniform(len(y)))
+        self.note(penalty=penalty)
+        return super().discriminator_loss(x, y) + self.gradient_penalty * penalty
+
+    def check_discriminator(self, y: Tensor) -> None:
+        super().check_discriminator(y)
+        for name, module in self.discriminator.named_modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                raise ValueError(
+                    "'model.init_args.discriminator' should have no batch norm, as the gradient "
+                    "penalty is one of single samples and batch norm ties those of a batch "
+                    f"together, got {type(module).__name__} at {name!r}."
+                )

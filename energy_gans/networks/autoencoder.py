@@ -1,0 +1,27 @@
+r"""Autoencoders: a map to codes and a map back, :math:`D(v) = \text{dec}(\text{enc}(v))`."""
+
+from __future__ import annotations
+
+import torch.nn as nn
+from torch import Tensor
+
+
+class Autoencoder(nn.Module):
+    r"""Creates an autoencoder from two networks.
+
+    Arguments:
+        encoder: The encoder, from :math:`(B, *)` to codes :math:`(B, H)`.
+        decoder: The decoder, from codes :math:`(B, H)` to :math:`(B, *)`.
+
+    Example:
+        >>> autoencoder = Autoencoder(nn.Linear(8, 3), nn.Linear(3, 8))
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, v: Tensor) -> Tensor:
+        r"""Returns reconstructions, with shape :math:`(B, *)`, of samples :math:`(B, *)`."""
+        return self.decoder(self.encoder(v))
