@@ -1,11 +1,12 @@
 r"""The observers: they look at a model through `sample` and never change what it learns."""
 
 from .checkpoints import Checkpoints
+from .clock import TrainingClock
 from .coverage import MixtureCoverage
 from .curves import CurvesPicture
 from .ema import EMA
-from .frechet import FrechetDistance
 from .guard import NonFiniteGuard
+from .measures import SampleMeasures
 from .progress import StepProgress
 from .samples import SamplePictures
 from .writer import SampleWriter
@@ -14,10 +15,11 @@ __all__ = [
     "EMA",
     "Checkpoints",
     "CurvesPicture",
-    "FrechetDistance",
     "MixtureCoverage",
     "NonFiniteGuard",
+    "SampleMeasures",
     "SamplePictures",
     "SampleWriter",
     "StepProgress",
+    "TrainingClock",
 ]

@@ -1,6 +1,8 @@
 r"""Tests for the energy_gans.commands package: sample, report, checkpoint, resume, runs."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -189,3 +191,23 @@ def test_differences_name_keys_that_only_one_side_has() -> None:
         "model.init_args.x.1 was 2 and is 3",
         "model.init_args.y.z was 1 and is None",
     ]
+
+
+def test_a_checkpoint_of_a_baseline_is_read_in_a_fresh_process(
+    tiny: Callable, tmp_path: Path
+) -> None:
+    monitor = "--trainer.callbacks.init_args.monitor=val/energy_distance"
+    main(
+        tiny(
+            "--model=energy_gans.methods.baselines.GAN",
+            "--trainer.max_steps=1",
+            monitor,
+            points=True,
+        )
+    )
+    path = tmp_path / "tiny/version_0/checkpoints/last.ckpt"
+    code = (
+        f"from energy_gans.commands import load_model; print(load_model({str(path)!r}).latent_dim)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["2"], done.stderr

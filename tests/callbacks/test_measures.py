@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.frechet and curves modules."""
+r"""Tests for the energy_gans.callbacks.measures and curves modules."""
 
 import csv
 from collections.abc import Callable
@@ -7,20 +7,22 @@ from unittest import mock
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
-from energy_gans.callbacks import FrechetDistance
+from energy_gans.callbacks import SampleMeasures
 from energy_gans.cli import main
 from energy_gans.commands import load_model
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import frechet_distance
-from energy_gans.metrics.features import Pixels
+from energy_gans.metrics.features import Pixels, save_classifier
+from energy_gans.metrics.features.classifier import PreActResNet
 from energy_gans.metrics.statistics import gather
 
 
 def callbacks(tmp_path: Path, n: int = 200) -> str:
     return f"""[
-    {{class_path: energy_gans.callbacks.FrechetDistance, init_args: {{
+    {{class_path: energy_gans.callbacks.SampleMeasures, init_args: {{
         n: {n}, cache: {tmp_path / "cache"}, reference_n: 500,
         extractor: {{class_path: energy_gans.metrics.features.Pixels, init_args: {{shape: [1, 8, 8]}}}}}}}},
     {{class_path: energy_gans.callbacks.CurvesPicture}},
@@ -73,11 +75,46 @@ def test_the_reference_is_computed_once(tiny: Callable, tmp_path: Path) -> None:
     assert first == logged(tmp_path, "val/fd_200")
 
 
-def test_its_name_holds_the_number_of_samples() -> None:
-    assert FrechetDistance(2000, Pixels((1, 8, 8))).name == "fd_2k"
-    assert FrechetDistance(500, Pixels((1, 8, 8))).name == "fd_500"
-    with pytest.raises(ValueError, match="'n' should be at least 1"):
-        FrechetDistance(0, Pixels((1, 8, 8)))
+def test_names_hold_the_number_of_samples() -> None:
+    assert SampleMeasures("fd", 2000, Pixels((1, 8, 8))).suffix == "2k"
+    assert SampleMeasures("fd", 500, Pixels((1, 8, 8))).suffix == "500"
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"n": 0}, "'n' should be at least 1"),
+        ({"measures": "kid"}, "'measures' should be of fd,is,pr here, got 'kid'"),
+        ({"measures": "fi"}, "'measures' should be of"),
+        ({"measures": "fd,is"}, "'measures' has 'is', and .* has no classifier"),
+    ],
+)
+def test_what_can_not_be_measured_is_refused(options: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        SampleMeasures(**({"extractor": Pixels((1, 8, 8))} | options))
+
+
+def test_several_measures_share_one_pass(tiny: Callable, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path, measures = tmp_path / "classifier.pt", tmp_path / "measures.yaml"
+    metadata = {"channels": 1, "size": 8, "classes": ["a", "b", "c"], "widths": [4, 6]}
+    save_classifier(PreActResNet(1, 3, [4, 6]), metadata, path)
+    extractor = {
+        "class_path": "energy_gans.metrics.features.DomainClassifier",
+        "init_args": {"path": str(path)},
+    }
+    arguments = {"measures": "is,fd,pr", "n": 100, "reference_n": 200, "extractor": extractor}
+    arguments["cache"] = str(tmp_path / "cache")
+    one = {"class_path": "energy_gans.callbacks.SampleMeasures", "init_args": arguments}
+    measures.write_text(yaml.safe_dump({"trainer": {"callbacks": [one]}}))
+    with mock.patch("energy_gans.callbacks.measures.gather", side_effect=gather) as passes:
+        main(tiny("--trainer.max_steps=6", "--config", str(measures)))
+    assert passes.call_count == 1
+    (score,) = logged(tmp_path, "val/is_100")
+    assert 1 <= score <= 3
+    for name in ("precision", "recall"):
+        assert 0 <= logged(tmp_path, f"val/{name}_100")[0] <= 1
+    assert logged(tmp_path, "val/fd_100")[0] > 0
 
 
 def test_points_are_refused(tiny: Callable, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-r"""The Fréchet distance while a model trains, in its cheap form."""
+r"""Measures of samples while a model trains, of a few of them."""
 
 from __future__ import annotations
 
@@ -9,33 +9,42 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from ..functional import frechet_distance, keyed_generator
+from ..functional import keyed_generator
 from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
+from ..metrics.measures import chosen, measure
 from ..metrics.reference import BATCH, default_cache, reference_statistics
 from ..metrics.statistics import Statistics, gather, processes
 
+# Those of them that need no held-out images.
+KNOWN = ("fd", "is", "pr")
 
-class FrechetDistance(Callback):
-    r"""Logs the Fréchet distance of a few samples at every validation, as `val/fd_2k`.
 
-    Its name holds the number of samples, as fewer give larger values: it orders the checkpoints of
-    a run, `Checkpoints(monitor: val/fd_2k)` keeps the best, and it is no FID. The latents are the
-    same every time. How often is for the trainer's `val_check_interval` to say.
+class SampleMeasures(Callback):
+    r"""Logs measures of a few samples at every validation, as `val/fd_2k`, `val/is_2k`, ...
+
+    A name holds the number of samples, as that changes the value: of `fd`, fewer give larger values.
+    They order the checkpoints of a run, `Checkpoints(monitor: val/fd_2k)` keeps the best, and none is
+    an FID. The latents are the same every time, and all measures share one pass. How often is for
+    the trainer's `val_check_interval` to say.
 
     Arguments:
+        measures: Which, with commas between them: `fd`, the Fréchet distance, `is`, the Inception
+            Score, and `pr`, precision and recall.
         n: The number of samples.
         extractor: The features; EfficientNetLite0, which comes with the package, by default.
         reference_n: How many training images they are compared with.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
 
     Raises:
-        ValueError: If the data is no images, or a number is not positive.
+        ValueError: If the data is no images, a measure is unknown or needs a classifier that the
+            extractor has not, or a number is not positive.
     """
 
     def __init__(
         self,
+        measures: str = "fd",
         n: int = 2000,
         extractor: FeatureExtractor | None = None,
         reference_n: int = 10_000,
@@ -45,18 +54,26 @@ class FrechetDistance(Callback):
         check_count("reference_n", reference_n)
         self.n, self.reference_n = n, reference_n
         self.extractor = extractor or EfficientNetLite0()
+        self.measures = chosen(measures)
+        if unknown := [name for name in self.measures if name not in KNOWN]:
+            raise ValueError(
+                f"'measures' should be of {','.join(KNOWN)} here, got {unknown[0]!r}."
+            )
+        if "is" in self.measures and self.extractor.num_classes is None:
+            raise ValueError(f"'measures' has 'is', and {self.extractor.name} has no classifier.")
+        self.keep = n if "pr" in self.measures else 0
         self.cache = Path(cache) if cache else default_cache()
         self.reference: Statistics | None = None
 
     @property
-    def name(self) -> str:
-        r"""The name of the number, such as `fd_2k`."""
-        return f"fd_{self.n // 1000}k" if self.n % 1000 == 0 else f"fd_{self.n}"
+    def suffix(self) -> str:
+        r"""The number of samples as names hold it, such as `2k`."""
+        return f"{self.n // 1000}k" if self.n % 1000 == 0 else f"{self.n}"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if len(trainer.datamodule.shape) != 3:
             raise ValueError(
-                f"FrechetDistance measures images, got samples of shape {trainer.datamodule.shape}."
+                f"SampleMeasures measures images, got samples of shape {trainer.datamodule.shape}."
             )
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
@@ -73,20 +90,22 @@ class FrechetDistance(Callback):
                 trainer.datamodule,
                 "train",
                 self.reference_n,
-                0,
+                self.keep,
                 self.extractor,
                 self.cache,
                 device,
             )
-        x, y = gather(self.extractor, self.samples(pl_module), 0, device), self.reference
-        value = frechet_distance(y.mean, y.covariance, x.mean, x.covariance).float()
+        x = gather(self.extractor, self.samples(pl_module), self.keep, device)
+        # None of these measures looks at held-out images: the reference stands in their place.
+        numbers = measure(self.measures, x, self.reference, self.reference)
         # Every process has gathered the same: there is nothing left to reduce.
-        pl_module.log(f"{prefix}/{self.name}", value.to(device), sync_dist=False)
+        for name, number in numbers.items():
+            pl_module.log(f"{prefix}/{name}_{self.suffix}", number.value, sync_dist=False)
 
     def samples(self, model: GenerativeModule) -> Iterator[tuple[Tensor, Tensor]]:
         r"""Yields this process's share of the samples, and their places among all."""
         rank, world_size = processes()
         for places in torch.arange(self.n).split(BATCH)[rank::world_size]:
             key = places[0].item()
-            random = keyed_generator(model.seed, self.name, key, device=model.device)
+            random = keyed_generator(model.seed, "measures", key, device=model.device)
             yield model.sample(len(places), random=random), places

@@ -1,0 +1,63 @@
+r"""The time that training takes, so that methods can be compared at equal time, not equal steps."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+
+class TrainingClock(Callback):
+    r"""Logs `time/seconds` at every validation: the time spent in training since step 0.
+
+    The clock runs from the start of a batch on, through reading data, moving averages, logging and
+    what other observers do between batches, and stands still during validation and while a checkpoint
+    is written. A resumed run goes on from the time of its checkpoint. A GPU is waited for only when
+    the clock is stopped.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.started: float | None = None
+
+    def elapsed(self) -> float:
+        r"""Returns the seconds up to now."""
+        running = 0.0 if self.started is None else time.perf_counter() - self.started
+        return self.seconds + running
+
+    def pause(self, device: torch.device) -> None:
+        r"""Stops the clock, once the device has done what it was given."""
+        if self.started is None:
+            return
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        self.seconds, self.started = self.elapsed(), None
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, *args: object
+    ) -> None:
+        if self.started is None:
+            self.started = time.perf_counter()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.pause(pl_module.device)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            pl_module.log("time/seconds", self.seconds, sync_dist=True)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict
+    ) -> None:
+        self.pause(pl_module.device)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.pause(pl_module.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.elapsed()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
