@@ -26,9 +26,12 @@ from .callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from .callbacks.directory import SaveConfig
 from .commands import compare, evaluate, prepare, report, sample
 from .commands.checkpoint import AtomicCheckpointIO
+from .commands.feature_space import picture
 from .commands.features import train
 from .commands.messages import sentence
+from .commands.particles import particles
 from .commands.resume import check_unchanged, find_last
+from .commands.study import study
 from .methods import GenerativeModule
 
 COMMANDS: dict[str, Callable | dict[str, Any]] = {
@@ -36,7 +39,9 @@ COMMANDS: dict[str, Callable | dict[str, Any]] = {
     "report": report,
     "evaluate": evaluate,
     "compare": compare,
-    "features": {"train": train},
+    "study": study,
+    "features": {"train": train, "picture": picture},
+    "particles": particles,
     "data": {
         "prepare": {
             "_help": "Write a data set as training reads it: decoded, cropped and resized once.",
@@ -67,7 +72,10 @@ workbench:
   report     picture and measure a run
   evaluate   measure a checkpoint's samples, or any program's: fd, is, kid, precision, recall, ...
   compare    what `evaluate` wrote of many runs, in one table: FILE ... [--out table.md]
-  features   train: a classifier of a data set, for measures in its feature space
+  study      train methods side by side, with several seeds each, and compare them: FILE
+  features   train: a classifier of a data set, for measures in its feature space;
+             picture: the feature space of a checkpoint
+  particles  free points that follow real samples, without a network: a film, or points in the plane
   data       prepare: write a data set as training reads it; verify: check one
 
   --version  print the version
@@ -188,7 +196,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def run(args: list[str]) -> None:
     r"""Runs a command that is not about the program itself."""
     if args[0] in COMMANDS:
-        args = with_files(args) if args[0] == "compare" else args
+        args = with_files(args) if args[0] in ("compare", "study") else args
         prog = f"energy-gans {args[0]}"
         auto_cli(
             COMMANDS[args[0]],
@@ -211,9 +219,11 @@ def run(args: list[str]) -> None:
 
 
 def with_files(args: list[str]) -> list[str]:
-    r"""Returns arguments with the names that follow the command as its `--files`."""
+    r"""Returns arguments with the names that follow the command as its `--files`, or its `--file`."""
     files = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args[1:]))
     given = [f"--files={json.dumps(files)}"] if files else []
+    if args[0] == "study" and len(files) == 1:
+        given = [f"--file={files[0]}"]
     return [args[0], *given, *args[1 + len(files) :]]
 
 

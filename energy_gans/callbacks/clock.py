@@ -21,43 +21,37 @@ class TrainingClock(Callback):
     def __init__(self) -> None:
         self.seconds = 0.0
         self.started: float | None = None
+        self.device = torch.device("cpu")
 
-    def elapsed(self) -> float:
-        r"""Returns the seconds up to now."""
-        running = 0.0 if self.started is None else time.perf_counter() - self.started
-        return self.seconds + running
-
-    def pause(self, device: torch.device) -> None:
+    def pause(self) -> None:
         r"""Stops the clock, once the device has done what it was given."""
         if self.started is None:
             return
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        self.seconds, self.started = self.elapsed(), None
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - self.started
+        self.started = None
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
     ) -> None:
         if self.started is None:
-            self.started = time.perf_counter()
+            self.device, self.started = pl_module.device, time.perf_counter()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.pause(pl_module.device)
+        self.pause()
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             pl_module.log("time/seconds", self.seconds, sync_dist=True)
 
-    def on_save_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict
-    ) -> None:
-        self.pause(pl_module.device)
-
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.pause(pl_module.device)
+        self.pause()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.elapsed()}
+        # Asked for when a checkpoint begins to be written; the next batch starts the clock again.
+        self.pause()
+        return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds = state_dict["seconds"]

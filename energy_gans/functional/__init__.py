@@ -1,5 +1,14 @@
 r"""The maths: tensors in, tensors out."""
 
+from .adversarial import (
+    balanced,
+    convergence,
+    equilibrium_loss,
+    logistic_loss,
+    nonsaturating_loss,
+    reconstruction_error,
+    wasserstein_loss,
+)
 from .discrepancies import (
     discrepancy,
     matching_loss,
@@ -19,6 +28,7 @@ from .kernels import (
     polynomial,
 )
 from .neighbours import density_coverage, nearest, neighbour_radii, precision_recall
+from .particles import evolve, force, particle_velocity
 from .penalties import gradient_penalty
 from .potentials import (
     climbing_loss,
@@ -31,12 +41,17 @@ from .potentials import (
 from .random import fold, keyed_generator
 from .schedules import exponential_decay, warmed_decay
 from .scores import class_sums, inception_score
+from .spectra import critical_coefficient, elastic_transform, growth_rate
+from .spread import extent, separation, share_of_dimensions
 from .support import closest_pairs, support_size
 
 __all__ = [
+    "balanced",
     "class_sums",
     "climbing_loss",
     "closest_pairs",
+    "convergence",
+    "critical_coefficient",
     "density_coverage",
     "discrepancy",
     "distances",
@@ -44,31 +59,44 @@ __all__ = [
     "elastic",
     "elastic_power",
     "elastic_profile",
+    "elastic_transform",
     "energy_distance",
+    "equilibrium_loss",
+    "evolve",
     "exponential_decay",
+    "extent",
     "field",
     "fold",
+    "force",
     "frechet_distance",
     "gaussian",
     "gaussian_profile",
     "gradient_penalty",
+    "growth_rate",
     "inception_score",
     "interaction_energy",
     "keyed_generator",
+    "logistic_loss",
     "matching_loss",
     "median_distance",
     "moments",
     "nearest",
     "neighbour_radii",
+    "nonsaturating_loss",
+    "particle_velocity",
     "plummer",
     "polynomial",
     "potential",
     "potential_loss",
     "precision_recall",
+    "reconstruction_error",
     "repulsive_loss",
+    "separation",
+    "share_of_dimensions",
     "share_within",
     "squared_distances",
     "support_size",
     "unit_length",
     "warmed_decay",
+    "wasserstein_loss",
 ]

@@ -1,0 +1,252 @@
+r"""`energy-gans particles`: generated points that follow the EIEG metric's flow, without any network.
+
+Points drawn from :math:`N(0, I)` in the space of the data move by :func:`~energy_gans.functional.particle_velocity`
+through batches of real samples (Appendix B of the EIEG paper). What it shows there: in the space of
+images most of them end as blurs, drawn by many images at once, and a few as copies of one.
+
+The paper's numbers are the defaults, but for the power. Its :math:`n - 1` makes a force of
+:math:`10^{-1155}` between two digits (:math:`n = 784`, :math:`r \approx 30`), which is no float64, so
+nothing would move; 1 is the power of the paper's two dimensions, and every one between 0 and
+:math:`n` belongs to a metric.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+from tqdm import tqdm
+
+from ..callbacks.pictures import GENERATED, REAL, rendered, write_picture
+from ..callbacks.writer import write_samples
+from ..data.base import StepOrder, TensorDataModule, to_unit_range
+from ..functional import elastic, elastic_power, interaction_energy, keyed_generator
+from ..functional.checks import check_count, check_positive
+from ..functional.distances import distinct, median_distance, squared_distances
+from ..functional.particles import check_force, check_mobilities, evolve, particle_velocity
+from ..metrics.images import to_uint8
+from .lookalikes import nearest_in_pixels
+from .sample import checked_output
+
+# How many real samples the table's numbers are relative to, and how many points one shows.
+REFERENCE = 500
+# Times that are shown, and rows of a film.
+FRAMES = 9
+ROWS = 8
+# Points nearer than this part of the real samples' median distance coincide.
+COINCIDENT = 1e-3
+
+
+def particles(
+    data: TensorDataModule,
+    particles: int = 64,
+    data_batch: int = 64,
+    steps: int = 10_000,
+    step_size: float = 0.1,
+    attraction: float = 100.0,
+    repulsion: float = 50.0,
+    cutoff: float = 1.0,
+    power: float | None = 1.0,
+    seed: int = 0,
+    out: str = "particles.png",
+    overwrite: bool = False,
+) -> None:
+    r"""Moves free points through a data set, and pictures them on their way.
+
+    Arguments:
+        data: The data set, images or points in the plane: its class and arguments, as in a config.
+        particles: The number of points.
+        data_batch: The number of real samples in a step.
+        steps: The number of steps.
+        step_size: The size of a step.
+        attraction: The mobility M1 under real samples.
+        repulsion: The mobility M2 under each other; as large as M1 for the metric's own flow.
+        cutoff: The distance within which forces fall to zero, in data units.
+        power: The power p of the kernel 1/r^p, between 0 and the dimension n of the data; the
+            paper's n - 1 if null, which moves nothing where n is large.
+        seed: The seed of the first points and of the order of the data.
+        out: The picture, as `.png`, or the last points as `.npz`, float32, with the picture beside.
+        overwrite: Whether files may exist.
+    """
+    path = checked_output(out, overwrite)
+    picture = checked_output(str(path.with_suffix(".png")), overwrite)
+    check_drawable(data.shape)
+    check_counts(particles, steps, step_size)
+    check_mobilities(attraction, repulsion)
+    power = elastic_power(power, math.prod(data.shape))
+    check_force(cutoff, power)
+    data.prepare_data()
+    check_batch(data, data_batch)
+    x = torch.randn(particles, *data.shape, generator=keyed_generator(seed, "particles"))
+    y = reference(data, seed)
+    velocity = partial(
+        particle_velocity, cutoff=cutoff, power=power, attraction=attraction, repulsion=repulsion
+    )
+    row = partial(
+        numbers, y=y, velocity=velocity, kernel=partial(elastic, cutoff=cutoff, power=power)
+    )
+    batches = streamed(data, data_batch, steps, seed)
+    frames = {}
+    print("| step | energy | nearest | coincide | velocity |\n|---|---|---|---|---|")
+    # None: no bar where there is no terminal.
+    with tqdm(batches, total=steps, unit=" steps", disable=None, leave=False) as bar:
+        for step, state in shown(x, evolve(x, bar, velocity, step_size), steps):
+            frames[step] = state
+            bar.write(f"| {step} | {row(state)} |")
+    if path.suffix == ".npz":
+        write_samples(frames[steps], path)
+        print(path)
+    write_picture(film(frames, data) if len(data.shape) == 3 else plane(frames, y), picture)
+    print(picture)
+
+
+def check_drawable(shape: tuple[int, ...]) -> None:
+    r"""Raises a `ValueError` unless samples of a shape are images or points in the plane."""
+    if not (len(shape) == 3 and shape[0] in (1, 3)) and tuple(shape) != (2,):
+        raise ValueError(f"'data' should be images or points in the plane, got shape {shape}.")
+
+
+def check_counts(particles: int, steps: int, step_size: float) -> None:
+    r"""Raises a `ValueError` unless there are two particles and one step of a positive size."""
+    if particles < 2:
+        raise ValueError(f"'particles' should be at least 2, got {particles}.")
+    check_count("steps", steps)
+    check_positive("step_size", step_size)
+
+
+def check_batch(data: TensorDataModule, size: int) -> None:
+    r"""Raises a `ValueError` unless there are two training samples, and enough of them for a batch."""
+    check_count("data_batch", size)
+    length = data.length("train")
+    if length < 2:
+        raise ValueError(f"'data' should hold at least 2 training samples, got {length}.")
+    if size > length * data.repeat:
+        raise ValueError(
+            "'data_batch' should be at most the number of training samples, "
+            f"{length * data.repeat}, got {size}."
+        )
+
+
+def streamed(data: TensorDataModule, size: int, steps: int, seed: int) -> Iterator[Tensor]:
+    r"""Yields the real samples of each step: a function of the seed and the step.
+
+    Arguments:
+        data: The data module.
+        size: The number of samples in a step.
+        steps: The number of steps.
+        seed: The seed of the order.
+    """
+    made = 0
+    order = StepOrder(data.length("train"), size, seed, lambda: made, repeat=data.repeat)
+    while made < steps:
+        epoch = list(islice(order, steps - made))
+        for y, _ in data.loader("train", epoch):
+            yield to_unit_range(y)
+        made += len(epoch)
+
+
+def reference(data: TensorDataModule, seed: int) -> Tensor:
+    r"""Returns some training samples, chosen by the seed, that the table's numbers are relative to."""
+    chosen = torch.randperm(data.length("train"), generator=keyed_generator(seed, "reference"))
+    return to_unit_range(next(iter(data.loader("train", [chosen[:REFERENCE]])))[0])
+
+
+def shown(x: Tensor, states: Iterator[Tensor], steps: int) -> Iterator[tuple[int, Tensor]]:
+    r"""Yields the step and the points at first, at times that are quadratically spaced, and at last.
+
+    Arguments:
+        x: The points at first.
+        states: The points after each step.
+        steps: The number of steps.
+    """
+    times = {round(steps * (i / (FRAMES - 1)) ** 2) for i in range(FRAMES)}
+    yield 0, x
+    for step, x in enumerate(states, 1):
+        if step in times:
+            yield step, x
+
+
+def numbers(
+    x: Tensor,
+    y: Tensor,
+    velocity: Callable[[Tensor, Tensor], Tensor],
+    kernel: Callable[[Tensor, Tensor], Tensor],
+) -> str:
+    r"""Returns the cells of a row of the table: energy, distances and velocity.
+
+    Arguments:
+        x: The points.
+        y: The real samples that the numbers are relative to.
+        velocity: The velocity :math:`v(x, y)`.
+        kernel: The kernel of the energy, whose self terms are left out.
+    """
+    speed = velocity(x, y).flatten(1).norm(dim=1).mean()
+    cells = [interaction_energy(y, x, kernel, "u"), *spacing(x, y), speed]
+    return " | ".join(f"{cell:.4g}" for cell in cells)
+
+
+def spacing(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Returns the median distance to the nearest other point, and the share of points that coincide.
+
+    Arguments:
+        x: The points, with shape :math:`(M, *)`.
+        y: The real samples, whose median distance says what is near, with shape :math:`(N, *)`.
+    """
+    nearest = distinct(squared_distances(x, x)).amin(1).sqrt()
+    typical = median_distance(distinct(squared_distances(y, y)))
+    return nearest.median(), (nearest < COINCIDENT * typical).float().mean()
+
+
+def film(frames: dict[int, Tensor], data: TensorDataModule) -> Image.Image:
+    r"""Returns some of the images on their way, a row each, and the nearest training image at the end.
+
+    Arguments:
+        frames: The points by step, with shape :math:`(M, C, H, W)`.
+        data: The data module.
+    """
+    films = {step: to_uint8(x[:ROWS].clamp(-1, 1)) for step, x in frames.items()}
+    last, order = films[max(films)], torch.arange(data.length("train"))
+    nearest = nearest_in_pixels(last, data, "train", order)[:, 0]
+    y, _ = next(iter(data.loader("train", [nearest])))
+    films = {f"{step:,}": images for step, images in films.items()} | {"nearest": to_uint8(y)}
+    grid = make_grid(torch.stack([*films.values()], 1).flatten(0, 1), len(films), pad_value=255)
+    height, width = grid.shape[1:]
+    figure = Figure(figsize=(9.6, 9.6 * height / width + 0.3), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
+    centres = [(i + 0.5) * width / len(films) for i in range(len(films))]
+    axis.set_xticks(centres, films.keys(), fontsize=9)
+    axis.tick_params(length=0, labeltop=True, labelbottom=False, labelleft=False, left=False)
+    axis.spines[:].set_visible(False)
+    return rendered(figure)
+
+
+def plane(frames: dict[int, Tensor], y: Tensor) -> Image.Image:
+    r"""Returns points in the plane at each time among the real ones, a panel each.
+
+    Arguments:
+        frames: The points by step, with shape :math:`(M, 2)`.
+        y: The real points, with shape :math:`(N, 2)`.
+    """
+    columns = math.ceil(math.sqrt(len(frames)))
+    figure = Figure(figsize=(8.4, 8.9), layout="constrained")
+    axes = figure.subplots(columns, columns, squeeze=False).flatten()
+    low, high = y.amin(0), y.amax(0)
+    margin = 0.2 * (high - low).max()
+    low, high = (low - margin).tolist(), (high + margin).tolist()
+    limits = {"xlim": (low[0], high[0]), "ylim": (low[1], high[1])}
+    for axis in axes:
+        axis.set(**limits, aspect="equal", xticks=[], yticks=[], visible=False)
+    for axis, (step, x) in zip(axes, frames.items(), strict=False):
+        axis.scatter(*y.T, s=22, c=REAL, alpha=0.5, linewidths=0)
+        axis.scatter(*x.T, s=22, c=GENERATED, alpha=0.6, linewidths=0)
+        axis.set_title(f"step {step:,}", fontsize=10)
+        axis.set_visible(True)
+    return rendered(figure)

@@ -1,0 +1,181 @@
+r"""Study files: what is compared, read and checked, and cut into cells.
+
+The cells are ordered by seed first, so that one seed of everything is there early.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...functional.checks import check_count
+
+NAME = re.compile(r"[\w.-]*\w[\w.-]*")
+
+
+@dataclass(frozen=True)
+class Cell:
+    r"""Creates the place of one run: a setting, a method and a seed."""
+
+    setting: str
+    method: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.setting}/{self.method}/seed_{self.seed}"
+
+
+@dataclass(frozen=True)
+class Study:
+    r"""Creates a study.
+
+    Arguments:
+        settings: The configs of each setting.
+        methods: The configs of each method, which come after the setting's.
+        seeds: The seeds that each method is trained with.
+        budget: `steps`, the number of the generator's updates, or `seconds`.
+        measures: The names of the columns that show the last values of logged curves.
+        evaluate: The flags of `energy-gans evaluate`; it is not run if there are none.
+        curves: The logged numbers that are drawn.
+        samples: The number of samples that are kept of each cell.
+    """
+
+    settings: dict[str, list[Path]]
+    methods: dict[str, list[Path]]
+    seeds: list[int]
+    budget: dict[str, int]
+    measures: dict[str, str] = field(default_factory=dict)
+    evaluate: dict[str, Any] = field(default_factory=dict)
+    curves: list[str] = field(default_factory=list)
+    samples: int = 2000
+
+    def cells(self) -> list[Cell]:
+        r"""Returns all cells, those of the first seed first."""
+        return [
+            Cell(setting, method, seed)
+            for seed in self.seeds
+            for setting in self.settings
+            for method in self.methods
+        ]
+
+
+def read_study(path: Path) -> Study:
+    r"""Returns the study that a file describes.
+
+    Raises:
+        FileNotFoundError: If it, or a config that it names, is missing.
+        ValueError: If it says something that is not known, or leaves something out.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"'file' should be a study file, and {str(path)!r} is none.")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} should hold keys and values, got {content!r}.")
+    known = [f.name for f in fields(Study)]
+    for key in content:
+        check_known(f"a key of {path}", key, known)
+    for key in ("settings", "methods", "seeds", "budget"):
+        if not content.get(key):
+            raise ValueError(f"{path} should give {key!r}, and it gives none.")
+    for key in ("settings", "methods"):
+        content[key] = checked_configs(content[key], key, path.parent)
+    check_rest(content, path)
+    return Study(**content)
+
+
+def checked_configs(given: object, key: str, folder: Path) -> dict[str, list[Path]]:
+    r"""Returns the paths of the configs of each setting or method, which stand in a folder."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{key!r} should map names to lists of configs, got {given!r}.")
+    configs = {}
+    for name, files in given.items():
+        # A row and a column of real data stand beside those of the methods.
+        if not NAME.fullmatch(str(name)) or name == "real":
+            raise ValueError(
+                f"{key!r} should have names of letters, digits, . _ -, other than real, got {name!r}."
+            )
+        files = [files] if isinstance(files, str) else files or []
+        if not (isinstance(files, list) and all(isinstance(file, str) for file in files)):
+            raise ValueError(f"'{key}.{name}' should be a list of configs, got {files!r}.")
+        configs[str(name)] = [folder / file for file in files]
+        for file in configs[str(name)]:
+            if not file.is_file():
+                raise FileNotFoundError(
+                    f"'{key}.{name}' names the config {file}, which is missing."
+                )
+    return configs
+
+
+def check_rest(content: dict[str, Any], path: Path) -> None:
+    r"""Raises a `ValueError` for what else a study file holds and can not be."""
+    seeds, budget = content["seeds"], content["budget"]
+    whole = isinstance(seeds, list) and all(type(s) is int and s >= 0 for s in seeds)
+    if not whole or len(set(seeds)) < len(seeds):
+        raise ValueError(f"'seeds' should be a list of unlike whole numbers, got {seeds!r}.")
+    if not isinstance(budget, dict) or len(budget) != 1 or not {"steps", "seconds"} & {*budget}:
+        raise ValueError(f"'budget' should be {{steps: N}} or {{seconds: N}}, got {budget!r}.")
+    ((name, value),) = budget.items()
+    for key, count in ((f"budget.{name}", value), ("samples", content.get("samples", 1))):
+        if type(count) is not int:
+            raise ValueError(f"{key!r} should be a whole number, got {count!r}.")
+        check_count(key, count)
+    check_shown(content, path)
+
+
+def check_shown(content: dict[str, Any], path: Path) -> None:
+    r"""Raises a `ValueError` for measures, flags of `evaluate` or curves that can not be."""
+    for key, kind, words in (
+        ("measures", dict, "map logged numbers to columns"),
+        ("evaluate", dict, "map the flags of `energy-gans evaluate` to values"),
+        ("curves", list, "be a list of logged numbers"),
+    ):
+        if not isinstance(content.setdefault(key, kind()), kind):
+            raise ValueError(f"{key!r} of {path} should {words}, got {content[key]!r}.")
+    columns = list(content["measures"].values())
+    if not all(isinstance(c, str) for c in columns) or len(set(columns)) < len(columns):
+        raise ValueError(f"'measures' should name unlike columns, got {columns!r}.")
+    for name in ("ckpt_path", "samples", "out"):
+        if name in content["evaluate"]:
+            raise ValueError(f"'evaluate' should leave out {name!r}, which is set for each cell.")
+
+
+def check_known(what: str, name: object, known: Iterable[str]) -> None:
+    r"""Raises a `ValueError` that lists what is known, and the nearest of it, unless a name is."""
+    known = list(known)
+    if name in known:
+        return
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"{name!r} is not {what}: there are {', '.join(known)}.{hint}")
+
+
+def chosen_cells(study: Study, only: str | None, methods: str | None) -> list[Cell]:
+    r"""Returns the cells that this process runs.
+
+    Arguments:
+        study: The study.
+        only: `"k/n"` for the k-th of n shares, counted from 1; all if `None`.
+        methods: The names of methods, with commas between them; all if `None`.
+
+    Raises:
+        ValueError: If there is no such share or method.
+    """
+    names = list(study.methods) if methods is None else [m.strip() for m in methods.split(",")]
+    for name in names:
+        check_known("a method of this study", name, study.methods)
+    cells = [cell for cell in study.cells() if cell.method in names]
+    if only is None:
+        return cells
+    found = re.fullmatch(r"(\d+)/(\d+)", only)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError(f"'only' should be k/n with k from 1 to n, such as 2/8, got {only!r}.")
+    return cells[int(found[1]) - 1 :: int(found[2])]

@@ -1,0 +1,65 @@
+r"""Tests for the energy_gans.callbacks.clock module."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from energy_gans.callbacks import TrainingClock, clock
+from energy_gans.cli import main
+
+MODULE = SimpleNamespace(device=torch.device("cpu"))
+ADDED = "--trainer.callbacks+=energy_gans.callbacks.TrainingClock"
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    r"""Returns the time as a list of one number, which a test sets."""
+    time = [100.0]
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: time[0])
+    return time
+
+
+def test_the_clock_stands_still_during_validation_and_checkpoints(now: list[float]) -> None:
+    watch = TrainingClock()
+    now[0] += 7
+    watch.on_train_batch_start(None, MODULE)
+    now[0] += 2
+    watch.on_train_batch_start(None, MODULE)
+    now[0] += 1
+    watch.on_validation_start(None, MODULE)
+    now[0] += 50
+    assert watch.state_dict() == {"seconds": 3}
+    watch.on_train_batch_start(None, MODULE)
+    now[0] += 4
+    assert watch.state_dict() == {"seconds": 7}
+    now[0] += 50
+    watch.on_train_end(None, MODULE)
+    assert watch.state_dict() == {"seconds": 7}
+
+
+def test_a_resumed_clock_goes_on(now: list[float]) -> None:
+    watch = TrainingClock()
+    watch.load_state_dict({"seconds": 11.0})
+    watch.on_train_batch_start(None, MODULE)
+    now[0] += 1
+    assert watch.state_dict() == {"seconds": 12}
+
+
+def test_seconds_are_logged_and_survive_resuming(tiny: Callable, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=12", ADDED, points=True))
+    path = tmp_path / "tiny" / "version_0"
+    checkpoint = torch.load(path / "checkpoints" / "last.ckpt", weights_only=True)
+    seconds = checkpoint["callbacks"]["TrainingClock"]["seconds"]
+    main(tiny("--trainer.max_steps=24", "--ckpt_path=last", ADDED, points=True))
+    first, second = (logged(tmp_path / "tiny" / name) for name in ("version_0", "version_1"))
+    assert first[1] == pytest.approx(seconds)
+    assert 0 < first[0] < first[1] < second[0] < second[1]
+
+
+def logged(run: Path) -> list[float]:
+    with (run / "metrics.csv").open() as file:
+        return [float(v) for row in csv.DictReader(file) if (v := row["time/seconds"])]
