@@ -10,6 +10,7 @@ import yaml
 
 from energy_gans import __version__
 from energy_gans.cli import main
+from energy_gans.commands.study.plan import read_study
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RUNS = sorted(CONFIGS.glob("*.yaml"))
@@ -51,6 +52,14 @@ def test_configs_parse(config: Path, overlay: str | None, capsys: pytest.Capture
         (["--model.init_args.epsilon=-1"], "'epsilon' should be positive and finite, got -1.0"),
         (["--trainer.max_step=3"], "max_step"),
         (["--config=nowhere.yaml"], "File does not exist: .*nowhere.yaml"),
+        (
+            [
+                "--trainer.callbacks=[{class_path: energy_gans.callbacks.SampleMeasures, init_args: "
+                "{extractor: {class_path: energy_gans.metrics.features.DomainClassifier, "
+                "init_args: {path: none.pt}}}}]"
+            ],
+            "'path' should be a file of weights, and 'none.pt' is none.$",
+        ),
         (
             ["--data.init_args.batch_size=2048"],
             "'batch_size' should be at most the number of training samples, 1024, got 2048",
@@ -107,3 +116,25 @@ def test_nothing_heavy_is_imported_with_the_package() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert shown.stdout.strip() == "False"
+
+
+STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
+def test_studies_name_configs_that_there_are(study: Path) -> None:
+    plan = read_study(study)
+    assert plan.cells()
+
+
+@pytest.mark.parametrize("overlay", [[], ["paper"], ["paper", "paper_nostab"]], ids=len)
+def test_overlays_of_the_eieg_paper_parse(
+    overlay: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    files = [CONFIGS / "eieg_fashion_mnist.yaml", *(CONFIGS / f"eieg/{n}.yaml" for n in overlay)]
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", *(f"--config={file}" for file in files), "--print_config"])
+    assert stop.value.code in (0, None)
+    model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
+    assert model["stabilizer"] == (1.0 if overlay == ["paper"] else 0.0)
+    assert model["discriminator"]["init_args"]["spectral"] is (not overlay)

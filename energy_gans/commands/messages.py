@@ -22,6 +22,10 @@ def sentence(message: str) -> str:
         "Errors:",
         "Given value",
         "Expected a <class 'NoneType'>",
+        "Not a valid subclass of",
+        "Subclass types expect one of",
+        "a class path (str)",
+        "a dict with",
     )
     lines = [line.strip(" -") for line in message.splitlines()]
     told = [
