@@ -18,13 +18,12 @@ from functools import partial
 from itertools import islice
 
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
-from ..callbacks.pictures import GENERATED, REAL, rendered, write_picture
+from ..callbacks.films import film_picture, plane_picture
+from ..callbacks.pictures import write_picture
 from ..callbacks.writer import write_samples
 from ..data.base import StepOrder, TensorDataModule, to_unit_range
 from ..functional import elastic, elastic_power, interaction_energy, keyed_generator
@@ -103,7 +102,9 @@ def particles(
     if path.suffix == ".npz":
         write_samples(frames[steps], path)
         print(path)
-    write_picture(film(frames, data) if len(data.shape) == 3 else plane(frames, y), picture)
+    write_picture(
+        film(frames, data) if len(data.shape) == 3 else plane_picture(frames, y), picture
+    )
     print(picture)
 
 
@@ -215,38 +216,5 @@ def film(frames: dict[int, Tensor], data: TensorDataModule) -> Image.Image:
     last, order = films[max(films)], torch.arange(data.length("train"))
     nearest = nearest_in_pixels(last, data, "train", order)[:, 0]
     y, _ = next(iter(data.loader("train", [nearest])))
-    films = {f"{step:,}": images for step, images in films.items()} | {"nearest": to_uint8(y)}
-    grid = make_grid(torch.stack([*films.values()], 1).flatten(0, 1), len(films), pad_value=255)
-    height, width = grid.shape[1:]
-    figure = Figure(figsize=(9.6, 9.6 * height / width + 0.3), layout="constrained")
-    axis = figure.subplots()
-    axis.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
-    centres = [(i + 0.5) * width / len(films) for i in range(len(films))]
-    axis.set_xticks(centres, films.keys(), fontsize=9)
-    axis.tick_params(length=0, labeltop=True, labelbottom=False, labelleft=False, left=False)
-    axis.spines[:].set_visible(False)
-    return rendered(figure)
-
-
-def plane(frames: dict[int, Tensor], y: Tensor) -> Image.Image:
-    r"""Returns points in the plane at each time among the real ones, a panel each.
-
-    Arguments:
-        frames: The points by step, with shape :math:`(M, 2)`.
-        y: The real points, with shape :math:`(N, 2)`.
-    """
-    columns = math.ceil(math.sqrt(len(frames)))
-    figure = Figure(figsize=(8.4, 8.9), layout="constrained")
-    axes = figure.subplots(columns, columns, squeeze=False).flatten()
-    low, high = y.amin(0), y.amax(0)
-    margin = 0.2 * (high - low).max()
-    low, high = (low - margin).tolist(), (high + margin).tolist()
-    limits = {"xlim": (low[0], high[0]), "ylim": (low[1], high[1])}
-    for axis in axes:
-        axis.set(**limits, aspect="equal", xticks=[], yticks=[], visible=False)
-    for axis, (step, x) in zip(axes, frames.items(), strict=False):
-        axis.scatter(*y.T, s=22, c=REAL, alpha=0.5, linewidths=0)
-        axis.scatter(*x.T, s=22, c=GENERATED, alpha=0.6, linewidths=0)
-        axis.set_title(f"step {step:,}", fontsize=10)
-        axis.set_visible(True)
-    return rendered(figure)
+    columns = {f"{step:,}": images for step, images in films.items()} | {"nearest": to_uint8(y)}
+    return film_picture(columns)
