@@ -56,7 +56,7 @@ class Result:
         if SECONDS not in self.logged:
             return None
         at, seconds = self.logged[SECONDS]
-        return np.interp(steps, [0, *at], [0, *seconds]).tolist(), values
+        return np.interp(steps, [-1, *at], [0, *seconds]).tolist(), values
 
     def at(self, name: str, seconds: float) -> float | None:
         r"""Returns a logged number at a time, between two of its values on a straight line."""

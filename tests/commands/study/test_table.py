@@ -51,6 +51,15 @@ def test_curves_are_over_updates_and_over_seconds(tmp_path: Path) -> None:
     assert one.at("val/modes", 12.1) is None
 
 
+def test_steps_before_the_first_time_have_theirs_in_proportion(tmp_path: Path) -> None:
+    one = result(tmp_path, "slow", 0, rate=3.0)
+    # The first time is that of 8 steps, 24 s; the loss is logged after 2, 8 and 12 of them.
+    rows = ["1,,0.5", "7,24.0,", "7,,0.4", "11,36.0,", "11,,0.2"]
+    table = "\n".join(["step,time/seconds,train/loss", *rows])
+    (one.folder / "run" / "metrics.csv").write_text(table)
+    assert one.curve("train/loss", "seconds") == ([6.0, 24.0, 36.0], [0.5, 0.4, 0.2])
+
+
 def test_means_and_deviations_over_seeds(tmp_path: Path) -> None:
     results = [
         result(tmp_path, m, s, r) for m, r in (("slow", 2.0), ("fast", 1.0)) for s in (0, 1)
