@@ -1,26 +1,27 @@
 r"""Tests for the energy_gans.methods.coulomb_gan module."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 import torch.nn as nn
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 from torch import Tensor
-from torch.optim import SGD, Adam
+from torch.optim import Adam
 
-from energy_gans.data import Ring
 from energy_gans.functional import fold, plummer
 from energy_gans.methods import CoulombGAN
 from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
 
+from . import harness
+from .harness import batches, sgd
+
+fit = partial(harness.fit, batch_size=32)
+
 
 def adam(lr: float) -> Callable:
     return lambda groups: Adam(groups, lr=lr, betas=(0.5, 0.999))
-
-
-def sgd(lr: float) -> Callable:
-    return lambda groups: SGD(groups, lr=lr)
 
 
 def model(**kwargs: object) -> CoulombGAN:
@@ -35,28 +36,6 @@ def model(**kwargs: object) -> CoulombGAN:
         "epsilon": 0.3,
     }
     return CoulombGAN(**(defaults | kwargs))
-
-
-def fit(gan: CoulombGAN, steps: int, batch_size: int = 32) -> Ring:
-    seed_everything(7, verbose=False)
-    data = Ring(batch_size=batch_size, samples=512)
-    trainer = Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    trainer.fit(gan, data)
-    return data
-
-
-def batches(data: Ring, steps: int) -> list[Tensor]:
-    order = data.step_order(512)
-    order.step = lambda: 0
-    return [data.contents("train")[0][i] for _, i in zip(range(steps), order, strict=False)]
 
 
 def plain_loop(gan: CoulombGAN, ys: list[Tensor]) -> None:

@@ -4,18 +4,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from energy_gans.data import Ring
 from energy_gans.functional import elastic, field, fold
 from energy_gans.methods import EIEGGAN, EIEGGenerator
 from energy_gans.networks import MLP
 
-
-def sgd(lr: float) -> Callable:
-    return lambda groups: SGD(groups, lr=lr)
+from .harness import batches, fit, sgd
 
 
 def gan(features: int = 3, **kwargs: object) -> EIEGGAN:
@@ -39,28 +36,6 @@ def direct(**kwargs: object) -> EIEGGenerator:
         "cutoff": 0.2,
     }
     return EIEGGenerator(**(defaults | kwargs))
-
-
-def fit(model: LightningModule, steps: int, batch_size: int = 16) -> Ring:
-    seed_everything(7, verbose=False)
-    data = Ring(batch_size=batch_size, samples=512)
-    trainer = Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    trainer.fit(model, data)
-    return data
-
-
-def batches(data: Ring, steps: int) -> list[Tensor]:
-    order = data.step_order(512)
-    order.step = lambda: 0
-    return [data.contents("train")[0][i] for _, i in zip(range(steps), order, strict=False)]
 
 
 def k(a: Tensor, b: Tensor, e: float, p: float) -> Tensor:

@@ -1,9 +1,14 @@
 r"""Tests for the energy_gans.commands.study.pictures module."""
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from energy_gans.callbacks.pictures import rendered
 from energy_gans.commands.study.pictures import (
     DENSITY_GRID,
     GAP,
@@ -14,6 +19,7 @@ from energy_gans.commands.study.pictures import (
     sheet,
     side_by_side,
     window,
+    wrapped,
 )
 from energy_gans.commands.study.plan import Study
 
@@ -78,3 +84,33 @@ def test_missing_cells_are_left_empty() -> None:
     assert len(drawn) == 4
     images = {("a", "real"): np.zeros((12, 1, 8, 8)), ("a", "two"): np.zeros((3, 3, 8, 8))}
     assert [axis.get_ylabel() for axis in sheet(STUDY, images).axes] == ["real", "two"]
+
+
+def test_long_names_are_broken_at_underscores() -> None:
+    name = "eieg_direct_no_self_interaction"
+    lines = wrapped(name).split("\n")
+    assert "".join(lines) == name
+    assert len(lines) == 2
+    assert all(len(line) <= 20 for line in lines)
+    assert wrapped("gan") == "gan"
+
+
+@pytest.mark.parametrize("kind", ["images", "points"])
+def test_long_names_stay_inside_the_picture(kind: str) -> None:
+    methods = {"a_method_with_a_long_name": [], "and_another_one_with_a_longer_name": []}
+    study = replace(STUDY, methods=methods)
+    shape = (10, 1, 8, 8) if kind == "images" else (10, 2)
+    x = np.random.default_rng(0).uniform(-1, 1, shape)
+    arrays = {("a", method): x for method in ("real", *methods)}
+    figure = sheet(study, arrays) if kind == "images" else plane(study, arrays, draw_density)
+    # A name that was cut off would leave ink on the edge.
+    assert (np.asarray(rendered(figure))[:, [0, -1]] == 255).all()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    written = [text for axis in figure.axes for text in (axis.title, axis.yaxis.label)]
+    boxes = [text.get_window_extent(renderer) for text in written if text.get_text()]
+    assert len(boxes) == 4
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+    # Names above neighbouring columns do not meet.
+    above = sorted((box.x0, box.x1) for box in boxes if kind == "points")[1:]
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(above))

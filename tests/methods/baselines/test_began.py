@@ -7,7 +7,7 @@ from torch import Tensor
 from energy_gans.methods.baselines import BEGAN
 from energy_gans.networks import MLP, Autoencoder, DCGANDiscriminator, DCGANGenerator
 
-from .harness import RATES, adam, assert_same_weights, batches, fit, model, noises, sgd, stepped
+from ..harness import RATES, adam, assert_same_weights, batches, fit, model, noises, sgd, stepped
 
 
 def began(**kwargs: object) -> BEGAN:

@@ -7,7 +7,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from energy_gans.methods.baselines import GAN
 from energy_gans.networks import DCGANDiscriminator, DCGANGenerator
 
-from .harness import RATES, adam, assert_same_weights, batches, fit, model, noises, sgd, stepped
+from ..harness import RATES, adam, assert_same_weights, batches, fit, model, noises, sgd, stepped
 
 
 def entropy(logits: Tensor, real: float) -> Tensor:

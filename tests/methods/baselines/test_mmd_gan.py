@@ -1,23 +1,18 @@
 r"""Tests for the energy_gans.methods.baselines.mmd_gan module."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from energy_gans.data import Ring
 from energy_gans.functional import fold
 from energy_gans.methods.baselines import MMDGAN
 from energy_gans.networks import MLP
 
+from ..harness import batches, fit, sgd
+
 BANDWIDTHS = (0.5, 2.0)
-
-
-def sgd(lr: float) -> Callable:
-    return lambda groups: SGD(groups, lr=lr)
 
 
 def model(**kwargs: object) -> MMDGAN:
@@ -31,28 +26,6 @@ def model(**kwargs: object) -> MMDGAN:
         "bandwidths": BANDWIDTHS,
     }
     return MMDGAN(**(defaults | kwargs))
-
-
-def fit(gan: MMDGAN, steps: int, batch_size: int = 12) -> Ring:
-    seed_everything(7, verbose=False)
-    data = Ring(batch_size=batch_size, samples=512)
-    trainer = Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    trainer.fit(gan, data)
-    return data
-
-
-def batches(data: Ring, steps: int) -> list[Tensor]:
-    order = data.step_order(512)
-    order.step = lambda: 0
-    return [data.contents("train")[0][i] for _, i in zip(range(steps), order, strict=False)]
 
 
 def mmd2(a: Tensor, b: Tensor) -> Tensor:
@@ -103,7 +76,7 @@ def test_training_is_the_papers_algorithm(decoder: bool, clip: float | None) -> 
         return model(decoder=network, clip=clip, discriminator_steps=2)
 
     fitted, looped = made(), made()
-    algorithm(looped, batches(fit(fitted, 3), 3))
+    algorithm(looped, batches(fit(fitted, 3, batch_size=12), 3))
     for a, b in zip(fitted.parameters(), looped.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
     if decoder:

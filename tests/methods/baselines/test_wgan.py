@@ -8,7 +8,7 @@ from torch.func import grad, vmap
 from energy_gans.methods.baselines import WGAN, WGANGP
 from energy_gans.networks import DCGANDiscriminator, DCGANGenerator
 
-from .harness import RATES, adam, assert_same_weights, batches, fit, model, noises, sgd, stepped
+from ..harness import RATES, adam, assert_same_weights, batches, fit, model, noises, sgd, stepped
 
 OPTIONS = {WGAN: {"clip": 0.3}, WGANGP: {"gradient_penalty": 2.0}}
 

@@ -1,4 +1,4 @@
-r"""What tests of the baselines share: tiny networks, a short training, and the batches it saw."""
+r"""What tests of methods share: tiny networks, a short training, and the batches it saw."""
 
 from collections.abc import Callable, Iterator
 
