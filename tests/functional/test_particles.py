@@ -2,15 +2,15 @@ r"""Tests for the energy_gans.functional.particles module."""
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from energy_gans.functional import elastic, interaction_energy
 from energy_gans.functional.particles import evolve, force, particle_velocity
+
+from .test_distances import LargestTensor
 
 SETTINGS = [
     (2, 1.0, 0.1),
@@ -142,21 +142,6 @@ def test_points_that_nearly_coincide_push_each_other_apart() -> None:
     a[:, 0] += steps
     r = a[:, 0] - b[:, 0]
     torch.testing.assert_close(force(a, b, 1e-12, 2.0)[:, 0], 2 / 3 * r**-3, rtol=1e-9, atol=1e-3)
-
-
-class LargestTensor(TorchDispatchMode):
-    r"""Records the number of elements of the largest tensor that any operation returns."""
-
-    numel = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        results = func(*args, **(kwargs or {}))
-        for result in results if isinstance(results, (tuple, list)) else [results]:
-            if isinstance(result, Tensor):
-                self.numel = max(self.numel, result.numel())
-        return results
 
 
 @pytest.mark.parametrize("n", [2, 784])

@@ -173,7 +173,6 @@ def test_the_direct_generator_descends_the_energy_of_samples() -> None:
         random = torch.Generator().manual_seed(fold(looped.seed, "noise", i))
         x = looped.generator(torch.randn(len(y), 2, generator=random))
         looped.zero_grad()
-        # No two points of these batches need a unit above the cut-off.
         loss = mean(x, x, 0.2, 1.0) - 2 * mean(y, x, 0.2, 1.0)
         (max(unit((x, x), (y, x)), 0.2) * loss).backward()
         step.step()
