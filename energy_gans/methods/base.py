@@ -7,12 +7,17 @@ from typing import Any
 
 import torch
 import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from ..functional import keyed_generator
+from ..functional import energy_distance, keyed_generator
 from .averaging import MovingAverage
-from .handling import evaluating, load_weights
+from .handling import evaluating, load_weights, weights_and_rest
 from .step import SteppedModule
+
+Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
 
 # Networks and optimizers are hyper-parameters here, on purpose: the CLI stores how they were made,
 # not what they are, and a checkpoint rebuilds its model from that.
@@ -24,7 +29,8 @@ class GenerativeModule(SteppedModule):
     r"""Creates a generative model that is trained by alternating updates of its networks.
 
     A method implements :meth:`update`, one alternating update on one minibatch, :meth:`generate`,
-    :meth:`check` and :attr:`sampled_network`. What a step is, is said in
+    :meth:`check` and :attr:`sampled_network`, and appends each network it trains to `trained`, with
+    what makes its optimizer and its schedule. What a step is, is said in
     :mod:`energy_gans.methods.step`.
 
     Arguments:
@@ -40,6 +46,9 @@ class GenerativeModule(SteppedModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.save_hyperparameters()
+        self.keep_plain_hyperparameters()
+        self.trained: list[Trained] = []
         self.initial_weights = initial_weights
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.averaged: MovingAverage | None = None
@@ -140,7 +149,9 @@ class GenerativeModule(SteppedModule):
         self.checked = True
 
     def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
-        pass
+        y, _ = batch
+        x = self.sample(len(y), random=self.observing("validation", batch_idx))
+        self.log("val/energy_distance", energy_distance(y, x), sync_dist=True)
 
     def test_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
         self.validation_step(batch, batch_idx)
@@ -151,6 +162,15 @@ class GenerativeModule(SteppedModule):
     def observing(self, *keys: int | str) -> torch.Generator:
         r"""Returns a generator for observers: it leaves what the training draws alone."""
         return keyed_generator(self.seed, *keys, self.global_rank, device=self.device)
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+        optimizers = [make(weights_and_rest(network)) for network, make, _ in self.trained]
+        schedulers = [
+            schedule(optimizer)
+            for optimizer, (*_, schedule) in zip(optimizers, self.trained, strict=True)
+            if schedule is not None
+        ]
+        return optimizers, schedulers
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["seed"] = self.seed

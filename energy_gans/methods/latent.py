@@ -8,15 +8,10 @@ import torch
 import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from ..functional import energy_distance
 from ..functional.checks import check_count
 from .base import GenerativeModule
-from .handling import fitted, weights_and_rest
-
-Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
+from .handling import fitted
 
 
 class LatentModule(GenerativeModule):
@@ -44,12 +39,10 @@ class LatentModule(GenerativeModule):
     ) -> None:
         super().__init__(**kwargs)
         check_count("latent_dim", latent_dim)
-        self.save_hyperparameters()
-        self.keep_plain_hyperparameters()
         self.generator = generator
         self.latent_dim = latent_dim
         self.charges: tuple[Tensor, Tensor] | None = None
-        self.trained: list[Trained] = [(generator, generator_optimizer, generator_scheduler)]
+        self.trained.append((generator, generator_optimizer, generator_scheduler))
 
     @property
     def sampled_network(self) -> nn.Module:
@@ -67,11 +60,6 @@ class LatentModule(GenerativeModule):
             f"'model.init_args.generator' should map {(b, z)} (latent_dim = {z}) to the shape of "
             f"'data', {(b, *shape)}",
         )
-
-    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
-        y, _ = batch
-        x = self.sample(len(y), random=self.observing("validation", batch_idx))
-        self.log("val/energy_distance", energy_distance(y, x), sync_dist=True)
 
     def known_charges(self) -> tuple[Tensor, Tensor]:
         r"""Returns the last minibatch's real and generated samples: charges that make a potential.
@@ -97,12 +85,3 @@ class LatentModule(GenerativeModule):
         super().on_load_checkpoint(checkpoint)
         if "charges" in checkpoint:
             self.charges = tuple(checkpoint["charges"])
-
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
-        optimizers = [make(weights_and_rest(network)) for network, make, _ in self.trained]
-        schedulers = [
-            schedule(optimizer)
-            for optimizer, (*_, schedule) in zip(optimizers, self.trained, strict=True)
-            if schedule is not None
-        ]
-        return optimizers, schedulers
