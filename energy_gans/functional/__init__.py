@@ -9,6 +9,7 @@ from .adversarial import (
     reconstruction_error,
     wasserstein_loss,
 )
+from .contrastive import contrastive_loss, magnitude, transport_cost
 from .discrepancies import (
     discrepancy,
     matching_loss,
@@ -27,6 +28,7 @@ from .kernels import (
     plummer,
     polynomial,
 )
+from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
 from .neighbours import density_coverage, nearest, neighbour_radii, precision_recall
 from .particles import evolve, force, particle_velocity
 from .penalties import gradient_penalty
@@ -46,10 +48,12 @@ from .spread import extent, separation, share_of_dimensions
 from .support import closest_pairs, support_size
 
 __all__ = [
+    "annealed",
     "balanced",
     "class_sums",
     "climbing_loss",
     "closest_pairs",
+    "contrastive_loss",
     "convergence",
     "critical_coefficient",
     "density_coverage",
@@ -71,12 +75,16 @@ __all__ = [
     "frechet_distance",
     "gaussian",
     "gaussian_profile",
+    "gibbs_score",
     "gradient_penalty",
     "growth_rate",
     "inception_score",
     "interaction_energy",
     "keyed_generator",
+    "langevin",
+    "langevin_step",
     "logistic_loss",
+    "magnitude",
     "matching_loss",
     "median_distance",
     "moments",
@@ -87,6 +95,7 @@ __all__ = [
     "plummer",
     "polynomial",
     "potential",
+    "potential_gradient",
     "potential_loss",
     "precision_recall",
     "reconstruction_error",
@@ -96,6 +105,7 @@ __all__ = [
     "share_within",
     "squared_distances",
     "support_size",
+    "transport_cost",
     "unit_length",
     "warmed_decay",
     "wasserstein_loss",

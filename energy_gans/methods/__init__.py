@@ -4,5 +4,6 @@ from . import baselines
 from .base import GenerativeModule
 from .coulomb_gan import CoulombGAN
 from .eieg_gan import EIEGGAN, EIEGGenerator
+from .gcn import GCN
 
-__all__ = ["EIEGGAN", "CoulombGAN", "EIEGGenerator", "GenerativeModule", "baselines"]
+__all__ = ["EIEGGAN", "GCN", "CoulombGAN", "EIEGGenerator", "GenerativeModule", "baselines"]

@@ -49,7 +49,6 @@ class AdversarialModule(LatentModule):
         super().__init__(generator, latent_dim, **kwargs)
         self.discriminator = discriminator
         self.trained.append((discriminator, discriminator_optimizer, discriminator_scheduler))
-        self.noted: dict[str, Tensor] = {}
 
     # What a method implements
 
@@ -65,14 +64,13 @@ class AdversarialModule(LatentModule):
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         generator_optimizer, discriminator_optimizer = self.optimizers()
-        self.noted.clear()
         for part in y.chunk(self.discriminator_steps):
             loss_d = self.descend(
                 discriminator_optimizer, self.discriminator_losses(self.drawn(len(part)), part)
             )
             self.constrain()
         loss_g = self.descend(generator_optimizer, self.generator_losses(part))
-        return {"loss_d": loss_d, "loss_g": loss_g, **self.noted}
+        return {"loss_d": loss_d, "loss_g": loss_g}
 
     def constrain(self) -> None:
         r"""Puts the discriminator back into its set, after each of its steps; it has none here."""
@@ -92,10 +90,6 @@ class AdversarialModule(LatentModule):
         with frozen(self.discriminator):
             for z in self.noise(len(y), self.latent_dim).chunk(self.accumulate):
                 yield self.generator_loss(self.generator(z))
-
-    def note(self, **values: Tensor) -> None:
-        r"""Logs what a loss saw on its way, beside the losses, by name: scalars, detached here."""
-        self.noted |= {name: value.detach() for name, value in values.items()}
 
     def potential(self, a: Tensor) -> Tensor:
         r"""Returns the discriminator's output :math:`D(a)`, high where real data is.

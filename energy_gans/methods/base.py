@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..functional import energy_distance, keyed_generator
 from .averaging import MovingAverage
-from .handling import evaluating, load_weights, weights_and_rest
+from .handling import check_label, evaluating, load_weights, weights_and_rest
 from .step import SteppedModule
 
 Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
@@ -30,7 +30,8 @@ class GenerativeModule(SteppedModule):
 
     A method implements :meth:`update`, one alternating update on one minibatch, :meth:`generate`,
     :meth:`check` and :attr:`sampled_network`, and appends each network it trains to `trained`, with
-    what makes its optimizer and its schedule. What a step is, is said in
+    what makes its optimizer and its schedule. A class-conditional one sets `classes`, the number of
+    them, and its networks take labels as their second argument. What a step is, is said in
     :mod:`energy_gans.methods.step`.
 
     Arguments:
@@ -48,6 +49,7 @@ class GenerativeModule(SteppedModule):
         super().__init__(**kwargs)
         self.save_hyperparameters()
         self.keep_plain_hyperparameters()
+        self.classes: int | None = None
         self.trained: list[Trained] = []
         self.initial_weights = initial_weights
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -56,7 +58,9 @@ class GenerativeModule(SteppedModule):
 
     # What a method implements
 
-    def generate(self, network: nn.Module, n: int, random: torch.Generator) -> Tensor:
+    def generate(
+        self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
+    ) -> Tensor:
         r"""Returns `n` samples that a network generates from noise drawn from `random`."""
         raise NotImplementedError
 
@@ -79,7 +83,8 @@ class GenerativeModule(SteppedModule):
 
         Arguments:
             n: The number of samples.
-            label: Their labels, with shape :math:`(n)`, for class-conditional models.
+            label: Their labels, with shape :math:`(n)`, for class-conditional models; drawn evenly
+                from all classes if `None`.
             random: The generator to draw from, or `None` for a new one of arbitrary seed. A generator
                 that is seeded anew gives the same latents at every step of the training.
 
@@ -87,16 +92,19 @@ class GenerativeModule(SteppedModule):
             The samples, with shape :math:`(n, *)`; images are clipped to [-1, 1].
 
         Raises:
-            ValueError: If `label` is given to a model that has none.
+            ValueError: If `label` is given to a model that has none, or does not fit it.
         """
-        if label is not None:
-            raise ValueError(f"{type(self).__name__} is unconditional: it takes no 'label'.")
         if random is None:
             random = torch.Generator(self.device)
             random.seed()
+        if label is None and self.classes is not None:
+            label = torch.randint(self.classes, (n,), generator=random, device=random.device)
+        if label is not None:
+            check_label(label, self.classes, n)
+            label = label.to(self.device)
         network = self.sampled_network if self.averaged is None else self.averaged.module
         with evaluating(network):
-            x = self.generate(network, n, random)
+            x = self.generate(network, n, random, label)
         return x.clamp(-1, 1) if x.ndim == 4 else x
 
     def average(self, decay: float) -> MovingAverage:
@@ -131,6 +139,8 @@ class GenerativeModule(SteppedModule):
         y, label = batch
         if not self.checked:
             self.check_batch(y)
+            if self.classes is not None:
+                check_label(label, self.classes, len(y))
         if y.ndim == 4:
             y = y.contiguous(memory_format=self.memory_format)
         return super().training_step((y, label), batch_idx)

@@ -81,6 +81,26 @@ def load_weights(module: nn.Module, path: str) -> None:
         raise ValueError(f"'initial_weights' = {path!r} lacks {missing[0]!r}.")
 
 
+def check_label(label: Tensor | None, classes: int | None, n: int) -> None:
+    r"""Raises a `ValueError` unless labels are `n` of a model's classes.
+
+    Arguments:
+        label: The labels, or `None` where data has none.
+        classes: The number of the model's classes, or `None` if it knows no labels.
+        n: The number of samples.
+    """
+    if classes is None:
+        raise ValueError(
+            "'label' should be left out: the model is unconditional, it has no classes."
+        )
+    wanted = f"'label' should hold {n} labels from 0 to {classes - 1}, one a sample"
+    if label is None or tuple(label.shape) != (n,) or label.is_floating_point():
+        given = "none" if label is None else f"{label.dtype} of shape {tuple(label.shape)}"
+        raise ValueError(f"{wanted}, got {given}.")
+    if n > 0 and not (int(label.min()) >= 0 and int(label.max()) < classes):
+        raise ValueError(f"{wanted}, got {int(label.min())} to {int(label.max())}.")
+
+
 def fitted(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> None:
     r"""Raises a `ValueError` unless a network runs and gives the shape that is wanted.
 

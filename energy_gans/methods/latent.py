@@ -48,7 +48,9 @@ class LatentModule(GenerativeModule):
     def sampled_network(self) -> nn.Module:
         return self.generator
 
-    def generate(self, network: nn.Module, n: int, random: torch.Generator) -> Tensor:
+    def generate(
+        self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
+    ) -> Tensor:
         z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
         return network(z.to(self.device))
 

@@ -65,6 +65,7 @@ class SteppedModule(LightningModule):
         self.seed = torch.initial_seed()
         self.random = torch.Generator()
         self.direct = False
+        self.noted: dict[str, Tensor] = {}
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         r"""Makes one alternating update on a minibatch and returns its losses by name.
@@ -83,6 +84,7 @@ class SteppedModule(LightningModule):
         self, batch: tuple[Tensor, Tensor | None], batch_idx: int
     ) -> dict[str, Tensor]:
         y, label = batch
+        self.noted.clear()
         self.seed_step()
         labels = (
             [None] * self.updates_per_step if label is None else label.chunk(self.updates_per_step)
@@ -92,10 +94,15 @@ class SteppedModule(LightningModule):
                 losses = self.update(part, part_label)
         for scheduler in self.schedulers():
             scheduler.step()
+        losses |= self.noted
         losses = {f"train/{name}": loss.detach() for name, loss in losses.items()}
         if self.global_step % self.trainer.log_every_n_steps == 0:
             self.log_dict(losses, prog_bar=True)
         return losses
+
+    def note(self, **values: Tensor) -> None:
+        r"""Logs what an update saw on its way, beside its losses, by name: scalars, detached here."""
+        self.noted |= {name: value.detach() for name, value in values.items()}
 
     def seed_step(self) -> None:
         r"""Makes the step's noise, and what networks draw of their own, functions of (seed, step)."""

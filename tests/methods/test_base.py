@@ -75,7 +75,7 @@ def test_the_moving_average_follows_its_recursion() -> None:
 
 
 def test_an_unconditional_model_takes_no_label() -> None:
-    with pytest.raises(ValueError, match="CoulombGAN is unconditional"):
+    with pytest.raises(ValueError, match="model is unconditional"):
         images().sample(2, label=torch.zeros(2))
 
 

@@ -25,6 +25,15 @@ from energy_gans.methods.step import SteppedModule
 Arguments = Callable[..., list[str]]
 context = multiprocessing.get_context("forkserver")
 
+DESCRIPTOR = {
+    "descriptor": "energy_gans.networks.MLP",
+    "descriptor.in_features": 2,
+    "descriptor.out_features": 1,
+    "descriptor.hidden_features": [16],
+    "shape": [2],
+    "chains": {"steps": 5, "step_size": 0.2, "reference_std": 1.0},
+}
+
 # Methods that keep the contracts as the Coulomb GAN does, on points: class and options. A line more
 # is a method more.
 METHODS = {
@@ -41,6 +50,7 @@ METHODS = {
     "baselines.MMDGAN": {"discriminator.out_features": 3, "discriminator_optimizer.eps": 0.01},
     "EIEGGAN": {"discriminator.out_features": 3, "discriminator_optimizer.eps": 0.01},
     "EIEGGenerator": {},
+    "GCN": DESCRIPTOR | {"gamma": 0.5, "buffer_size": 128, "restart": 0.2},
 }
 other_methods = pytest.mark.parametrize("method", METHODS)
 

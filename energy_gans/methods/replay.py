@@ -1,0 +1,162 @@
+r"""A replay buffer: the states in which chains were left, from which later ones go on.
+
+Each place of the global minibatch has a part of the buffer of its own, of :math:`M / B` states, and
+goes on from one of them at random. So the chains of one minibatch are never the same chain twice,
+and a process that holds every world-size-th place of the minibatch holds these places' states: two
+processes do what one does, and a buffer saved by two can be read by one.
+
+With :math:`M = B` it holds the persistent chains of contrastive divergence.
+
+References:
+    Training Restricted Boltzmann Machines using Approximations to the Likelihood Gradient (Tieleman,
+    2008)
+    Implicit Generation and Generalization in Energy-Based Models (Du and Mordatch, 2019),
+    https://arxiv.org/abs/1903.08689
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..functional.checks import check_count
+
+LEVELS = 127.5
+
+
+class ReplayBuffer:
+    r"""Creates an empty replay buffer.
+
+    Arguments:
+        size: The number of states :math:`M`, of all processes together.
+        restart: The share of chains that start afresh, in [0, 1].
+        dtype: How states are kept: as `"float32"`, or as `"uint8"`, in 256 levels of [-1, 1], which
+            takes a quarter of the memory.
+        folder: The folder in which a file without a name holds the states, mapped into memory;
+            memory itself if `None`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        restart: float = 0.0,
+        dtype: Literal["float32", "uint8"] = "float32",
+        folder: str | None = None,
+    ) -> None:
+        check_count("size", size)
+        if not 0 <= restart <= 1:
+            raise ValueError(f"'restart' should be in [0, 1], got {restart!r}.")
+        if dtype not in ("float32", "uint8"):
+            raise ValueError(f"'dtype' should be 'float32' or 'uint8', got {dtype!r}.")
+        self.size, self.restart, self.folder = size, restart, folder
+        self.dtype = torch.float32 if dtype == "float32" else torch.uint8
+        self.states: Tensor | None = None
+
+    def allocate(self, x: Tensor, world_size: int = 1) -> None:
+        r"""Makes room for the states of this process's places, all of them empty.
+
+        Arguments:
+            x: Its part of a minibatch, with shape :math:`(B / W, *)`.
+            world_size: The number of processes :math:`W`.
+
+        Raises:
+            ValueError: If the number of states is not a multiple of the minibatch.
+        """
+        places, batch = len(x), len(x) * world_size
+        if self.size % batch:
+            raise ValueError(
+                f"'buffer_size' should be a multiple of the minibatch of {batch}, got {self.size}."
+            )
+        slots = self.size // batch
+        shape = (places, slots, *x.shape[1:])
+        if self.folder is None:
+            self.states = torch.zeros(shape, dtype=self.dtype, device=x.device)
+        else:
+            self.states = mapped(self.folder, shape, self.dtype)
+        device = self.states.device
+        self.labels = torch.zeros(places, slots, dtype=torch.long, device=device)
+        self.filled = torch.zeros(places, slots, dtype=torch.bool, device=device)
+
+    def draw(
+        self, fresh: Tensor, label: Tensor | None, share: Callable[..., Tensor]
+    ) -> tuple[Tensor, Tensor | None]:
+        r"""Returns where the chains of a minibatch start, and their labels.
+
+        Arguments:
+            fresh: Where those start that start afresh, with shape :math:`(B, *)`.
+            label: Their labels, with shape :math:`(B)`, or `None`.
+            share: Returns this process's share of what a function draws for the global minibatch.
+        """
+        places, slots = self.filled.shape
+        device = self.filled.device
+        slot = share(lambda n, **kwargs: torch.randint(slots, (n,), **kwargs), places).to(device)
+        self.rows = torch.arange(places, device=device), slot
+        kept = (share(torch.rand, places).to(device) >= self.restart) & self.filled[self.rows]
+        known = decoded(self.states[self.rows]).to(fresh)
+        kept = kept.to(fresh.device)
+        x = torch.where(kept.reshape(-1, *[1] * (fresh.ndim - 1)), known, fresh)
+        if label is not None:
+            label = torch.where(kept, self.labels[self.rows].to(label), label)
+        return x, label
+
+    def store(self, x: Tensor, label: Tensor | None) -> None:
+        r"""Keeps where the chains of the last draw have come to, and their labels."""
+        self.states[self.rows] = encoded(x, self.dtype).to(self.states.device)
+        self.filled[self.rows] = True
+        if label is not None:
+            self.labels[self.rows] = label.to(self.labels.device)
+
+    def contents(self) -> list[Tensor]:
+        r"""Returns what this process's places hold: states, labels and which of them are filled."""
+        return [self.states, self.labels, self.filled]
+
+    def restore(self, contents: list[Tensor]) -> None:
+        r"""Puts back what this process's places held.
+
+        Raises:
+            ValueError: If it is that of another size of buffer or of samples.
+        """
+        for mine, given in zip(self.contents(), contents, strict=True):
+            if mine.shape != given.shape or mine.dtype != given.dtype:
+                raise ValueError(
+                    f"The checkpoint's replay buffer should hold {mine.dtype} of shape "
+                    f"{tuple(mine.shape)}, got {given.dtype} of shape {tuple(given.shape)}."
+                )
+            mine.copy_(given)
+
+
+def encoded(x: Tensor, dtype: torch.dtype) -> Tensor:
+    r"""Returns points of [-1, 1] as they are kept."""
+    if dtype == torch.uint8:
+        return ((x + 1) * LEVELS).round().clamp(0, 255).to(dtype)
+    return x.to(dtype)
+
+
+def decoded(states: Tensor) -> Tensor:
+    r"""Returns points as they were, but for rounding."""
+    return states / LEVELS - 1 if states.dtype == torch.uint8 else states
+
+
+def mapped(folder: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    r"""Returns zeros that lie in a file, which is gone when the last who uses them is.
+
+    Raises:
+        ValueError: If there is no such folder.
+    """
+    numel = math.prod(shape)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.truncate(numel * dtype.itemsize)
+            return torch.from_file(file.name, shared=True, size=numel, dtype=dtype).view(shape)
+    except OSError as error:
+        raise ValueError(
+            f"'buffer_folder' should be a folder to write to, got {folder!r}: {error}"
+        ) from error
