@@ -9,6 +9,7 @@ from .adversarial import (
     reconstruction_error,
     wasserstein_loss,
 )
+from .amortized import amortized_loss, ascent_loss, stein_direction
 from .contrastive import contrastive_loss, magnitude, transport_cost
 from .discrepancies import (
     discrepancy,
@@ -18,7 +19,15 @@ from .discrepancies import (
     unit_length,
 )
 from .distances import distances, distinct, median_distance, squared_distances
+from .filters import (
+    difference_of_gaussians,
+    filter_bank,
+    gabor,
+    response_distance,
+    responses,
+)
 from .gaussians import frechet_distance, moments
+from .grids import downscale, upscale
 from .kernels import (
     elastic,
     elastic_power,
@@ -48,7 +57,9 @@ from .spread import extent, separation, share_of_dimensions
 from .support import closest_pairs, support_size
 
 __all__ = [
+    "amortized_loss",
     "annealed",
+    "ascent_loss",
     "balanced",
     "class_sums",
     "climbing_loss",
@@ -57,9 +68,11 @@ __all__ = [
     "convergence",
     "critical_coefficient",
     "density_coverage",
+    "difference_of_gaussians",
     "discrepancy",
     "distances",
     "distinct",
+    "downscale",
     "elastic",
     "elastic_power",
     "elastic_profile",
@@ -70,9 +83,11 @@ __all__ = [
     "exponential_decay",
     "extent",
     "field",
+    "filter_bank",
     "fold",
     "force",
     "frechet_distance",
+    "gabor",
     "gaussian",
     "gaussian_profile",
     "gibbs_score",
@@ -100,13 +115,17 @@ __all__ = [
     "precision_recall",
     "reconstruction_error",
     "repulsive_loss",
+    "response_distance",
+    "responses",
     "separation",
     "share_of_dimensions",
     "share_within",
     "squared_distances",
+    "stein_direction",
     "support_size",
     "transport_cost",
     "unit_length",
+    "upscale",
     "warmed_decay",
     "wasserstein_loss",
 ]

@@ -36,7 +36,7 @@ from torch.func import functional_call
 
 from ..functional import contrastive_loss, fold, magnitude, transport_cost
 from .energy import EnergyModule
-from .replay import ReplayBuffer
+from .replay import ReplayBuffer, State
 
 
 class GCN(EnergyModule):
@@ -86,30 +86,28 @@ class GCN(EnergyModule):
         self.gamma, self.penalized, self.start = gamma, penalized, start
         self.magnitude = magnitude
         self.buffer = ReplayBuffer(buffer_size, restart, buffer_dtype, buffer_folder)
-        self.saved_states: list[Tensor] | None = None
+        self.saved_states: State | None = None
         self.interpolation = torch.Generator()
 
     # The update
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         label = None if self.classes is None else label
-        before, label_x = self.starts(y, label)
-        x = self.climbed(before, label_x)
-        loss = self.descend(self.optimizers(), self.losses(before, x, label_x, y, label))
+        state = self.starts(y, label)
+        label_x = state.get("label")
+        x = self.climbed(state["x"], label_x)
+        loss = self.descend(self.optimizers(), self.losses(state["x"], x, label_x, y, label))
         if self.start == "persistent":
-            self.buffer.store(x, label_x)
+            self.buffer.store(state | {"x": x})
         return {"loss_d": loss}
 
-    def starts(self, y: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        r"""Returns where the update's chains start, with shape :math:`(B, *)`, and their labels."""
+    def starts(self, y: Tensor, label: Tensor | None) -> State:
+        r"""Returns where the update's chains start: `x`, with shape :math:`(B, *)`, and `label`."""
+        state = {} if label is None else {"label": label}
         if self.start == "data":
-            return y, label
-        fresh = self.chains.start(self.share_of, len(y), self.shape)
-        if self.start == "noise":
-            return fresh, label
-        if self.buffer.states is None:
-            self.allocate(y)
-        return self.buffer.draw(fresh, label, self.share_of)
+            return state | {"x": y}
+        state["x"] = self.chains.start(self.share_of, len(y), self.shape)
+        return self.replayed(state) if self.start == "persistent" else state
 
     def losses(
         self,
@@ -157,18 +155,21 @@ class GCN(EnergyModule):
 
     # The buffer
 
-    def allocate(self, y: Tensor) -> None:
-        r"""Makes room for the states of chains, and puts back those of a checkpoint."""
-        self.buffer.allocate(y, self.world_size)
-        if self.saved_states is not None:
-            rank, world_size = self.global_rank, self.world_size
-            self.buffer.restore([states[rank::world_size] for states in self.saved_states])
-            self.saved_states = None
+    def replayed(self, fresh: State) -> State:
+        r"""Returns where chains start, most of them where earlier ones were left."""
+        if not self.buffer.states:
+            self.buffer.allocate(fresh, self.world_size)
+            if self.saved_states is not None:
+                rank, world_size = self.global_rank, self.world_size
+                self.buffer.restore({k: s[rank::world_size] for k, s in self.saved_states.items()})
+                self.saved_states = None
+        return self.buffer.draw(fresh, self.share_of)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
-        if self.buffer.states is not None:
-            checkpoint["buffer"] = [self.interleaved(states) for states in self.buffer.contents()]
+        if self.buffer.states:
+            contents = self.buffer.contents().items()
+            checkpoint["buffer"] = {name: self.interleaved(states) for name, states in contents}
         elif self.saved_states is not None:
             checkpoint["buffer"] = self.saved_states
 

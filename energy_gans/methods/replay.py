@@ -27,6 +27,7 @@ from torch import Tensor
 from ..functional.checks import check_count
 
 LEVELS = 127.5
+State = dict[str, Tensor]
 
 
 class ReplayBuffer:
@@ -58,79 +59,88 @@ class ReplayBuffer:
             raise ValueError(f"'dtype' should be 'float32' or 'uint8', got {dtype!r}.")
         self.size, self.restart, self.folder = size, restart, folder
         self.dtype = torch.float32 if dtype == "float32" else torch.uint8
-        self.states: Tensor | None = None
+        self.states: State = {}
 
-    def allocate(self, x: Tensor, world_size: int = 1) -> None:
+    def allocate(self, state: State, world_size: int = 1) -> None:
         r"""Makes room for the states of this process's places, all of them empty.
 
         Arguments:
-            x: Its part of a minibatch, with shape :math:`(B / W, *)`.
+            state: What a state holds, of its part of a minibatch: `x`, the points, and what else
+                belongs to a chain, each with shape :math:`(B / W, *)`.
             world_size: The number of processes :math:`W`.
 
         Raises:
             ValueError: If the number of states is not a multiple of the minibatch.
         """
-        places, batch = len(x), len(x) * world_size
-        if self.size % batch:
+        places = len(state["x"])
+        if self.size % (places * world_size):
             raise ValueError(
-                f"'buffer_size' should be a multiple of the minibatch of {batch}, got {self.size}."
+                f"'buffer_size' should be a multiple of the minibatch of {places * world_size}, got "
+                f"{self.size}."
             )
-        slots = self.size // batch
+        slots = self.size // (places * world_size)
+        self.states = {
+            name: torch.zeros(places, slots, *part.shape[1:], dtype=part.dtype, device=part.device)
+            for name, part in state.items()
+            if name != "x"
+        }
+        x = state["x"]
         shape = (places, slots, *x.shape[1:])
         if self.folder is None:
-            self.states = torch.zeros(shape, dtype=self.dtype, device=x.device)
+            self.states["x"] = torch.zeros(shape, dtype=self.dtype, device=x.device)
         else:
-            self.states = mapped(self.folder, shape, self.dtype)
-        device = self.states.device
-        self.labels = torch.zeros(places, slots, dtype=torch.long, device=device)
-        self.filled = torch.zeros(places, slots, dtype=torch.bool, device=device)
+            self.states["x"] = mapped(self.folder, shape, self.dtype)
+        self.filled = torch.zeros(places, slots, dtype=torch.bool, device=x.device)
 
-    def draw(
-        self, fresh: Tensor, label: Tensor | None, share: Callable[..., Tensor]
-    ) -> tuple[Tensor, Tensor | None]:
-        r"""Returns where the chains of a minibatch start, and their labels.
+    def draw(self, fresh: State, share: Callable[..., Tensor]) -> State:
+        r"""Returns where the chains of a minibatch start.
 
         Arguments:
-            fresh: Where those start that start afresh, with shape :math:`(B, *)`.
-            label: Their labels, with shape :math:`(B)`, or `None`.
+            fresh: Where those start that start afresh.
             share: Returns this process's share of what a function draws for the global minibatch.
         """
         places, slots = self.filled.shape
-        device = self.filled.device
-        slot = share(lambda n, **kwargs: torch.randint(slots, (n,), **kwargs), places).to(device)
-        self.rows = torch.arange(places, device=device), slot
-        kept = (share(torch.rand, places).to(device) >= self.restart) & self.filled[self.rows]
-        known = decoded(self.states[self.rows]).to(fresh)
-        kept = kept.to(fresh.device)
-        x = torch.where(kept.reshape(-1, *[1] * (fresh.ndim - 1)), known, fresh)
-        if label is not None:
-            label = torch.where(kept, self.labels[self.rows].to(label), label)
-        return x, label
+        slot = share(lambda n, **kwargs: torch.randint(slots, (n,), **kwargs), places)
+        self.rows = torch.arange(places, device=slot.device), slot
+        kept = (share(torch.rand, places) >= self.restart) & self.filled[self.rows]
+        state = {}
+        for name, part in fresh.items():
+            known = decoded(self.states[name][self.rows_of(name)]).to(part)
+            state[name] = torch.where(kept.reshape(-1, *[1] * (part.ndim - 1)), known, part)
+        return state
 
-    def store(self, x: Tensor, label: Tensor | None) -> None:
-        r"""Keeps where the chains of the last draw have come to, and their labels."""
-        self.states[self.rows] = encoded(x, self.dtype).to(self.states.device)
+    def store(self, state: State) -> None:
+        r"""Keeps where the chains of the last draw have come to."""
+        for name, part in state.items():
+            kept = self.states[name]
+            kept[self.rows_of(name)] = encoded(part, kept.dtype).to(kept.device)
         self.filled[self.rows] = True
-        if label is not None:
-            self.labels[self.rows] = label.to(self.labels.device)
 
-    def contents(self) -> list[Tensor]:
-        r"""Returns what this process's places hold: states, labels and which of them are filled."""
-        return [self.states, self.labels, self.filled]
+    def rows_of(self, name: str) -> tuple[Tensor, ...]:
+        r"""Returns the rows of the last draw where a part of the states lies."""
+        return tuple(i.to(self.states[name].device) for i in self.rows)
 
-    def restore(self, contents: list[Tensor]) -> None:
+    def contents(self) -> State:
+        r"""Returns what this process's places hold, and which of them are `filled`."""
+        return self.states | {"filled": self.filled}
+
+    def restore(self, contents: State) -> None:
         r"""Puts back what this process's places held.
 
         Raises:
             ValueError: If it is that of another size of buffer or of samples.
         """
-        for mine, given in zip(self.contents(), contents, strict=True):
-            if mine.shape != given.shape or mine.dtype != given.dtype:
+        mine = self.contents()
+        for name in mine.keys() | contents.keys():
+            shapes = [
+                (tuple(c[name].shape), c[name].dtype) if name in c else None
+                for c in (mine, contents)
+            ]
+            if shapes[0] != shapes[1]:
                 raise ValueError(
-                    f"The checkpoint's replay buffer should hold {mine.dtype} of shape "
-                    f"{tuple(mine.shape)}, got {given.dtype} of shape {tuple(given.shape)}."
+                    f"The checkpoint's replay buffer should hold as {name!r} {shapes[0]}, got {shapes[1]}."
                 )
-            mine.copy_(given)
+            mine[name].copy_(contents[name])
 
 
 def encoded(x: Tensor, dtype: torch.dtype) -> Tensor:

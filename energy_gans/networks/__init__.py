@@ -3,13 +3,28 @@ r"""The networks: plain modules, with no loss and no idea what their output mean
 from .autoencoder import Autoencoder
 from .coulomb import CoulombDiscriminator, CoulombGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
+from .descriptor import ConvDescriptor
+from .frame import FRAME, GaborBank, VGGBank
+from .ggcn import GGCNDescriptor, GGCNGenerator
 from .mlp import MLP
+from .multigrid import MultigridDescriptors
+from .resnet import ResNetAutoencoder, ResNetDescriptor, ResNetGenerator
 
 __all__ = [
+    "FRAME",
     "MLP",
     "Autoencoder",
+    "ConvDescriptor",
     "CoulombDiscriminator",
     "CoulombGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "GGCNDescriptor",
+    "GGCNGenerator",
+    "GaborBank",
+    "MultigridDescriptors",
+    "ResNetAutoencoder",
+    "ResNetDescriptor",
+    "ResNetGenerator",
+    "VGGBank",
 ]

@@ -1,6 +1,7 @@
 r"""Tests for the energy_gans.functional.filters module."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -44,16 +45,14 @@ def test_shape_of_the_bank(bank: str, shape: tuple[int, ...]) -> None:
     assert BANKS[bank].shape == shape
 
 
-@every_bank
+@pytest.mark.parametrize("bank", ["gabor", "even size", "differences", "grey", "rgb"])
 def test_no_two_filters_are_equal_or_opposite(bank: str) -> None:
     filters = BANKS[bank].flatten(1)
-    if bank == "small":
-        pytest.skip("nine pixels hold no two scales")
     cosines = (filters @ filters.T).abs().fill_diagonal_(0)
     assert cosines.max() < 0.99
 
 
-@pytest.mark.parametrize("wavelength", [2.5, 4.0, 8.0])
+@pytest.mark.parametrize("wavelength", [4.0, 5.5, 8.0])
 def test_the_middle_of_a_gabor_filter(wavelength: float) -> None:
     # On a wide grid, sums are integrals: c is the window's Fourier transform at the wave's frequency,
     # exp(-pi^2 / 2), and the square of the window times (cos - c) integrates to pi s^2 times n.
@@ -175,7 +174,7 @@ def test_wavelengths_of_two_pixels_or_less_are_refused(wavelength: float) -> Non
         ("channels", lambda: filter_bank(2)),
     ],
 )
-def test_other_filters_are_refused(name: str, call: type[Tensor]) -> None:
+def test_other_filters_are_refused(name: str, call: Callable[[], Tensor]) -> None:
     with pytest.raises(ValueError, match=f"'{name}' should"):
         call()
 

@@ -1,7 +1,10 @@
 r"""Tests for the energy_gans.functional.grids module."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from energy_gans.functional.grids import downscale, upscale
 
@@ -57,6 +60,8 @@ def test_broken_blocks_are_refused(factor: int) -> None:
 
 @pytest.mark.parametrize("scale", [downscale, upscale])
 @pytest.mark.parametrize("factor", [0, -2])
-def test_factors_that_are_not_positive_are_refused(scale: type, factor: int) -> None:
+def test_factors_that_are_not_positive_are_refused(
+    scale: Callable[[Tensor, int], Tensor], factor: int
+) -> None:
     with pytest.raises(ValueError, match=f"'factor' should be at least 1, got {factor}"):
         scale(torch.zeros(1, 1, 8, 8), factor)

@@ -1,0 +1,131 @@
+r"""The networks of the GGCN paper's Table IV, version 0: five deconvolutions, five convolutions.
+
+The paper gives the layers in their order, five deconvolutions with leaky ReLUs of slope 0.02, then a
+convolution with a sigmoid, and five convolutions; their kernels, strides and widths are ours. Neither
+network is normalised. As nothing rescales the maps on their way, the generator's weights have the
+variance :math:`2 / (1 + 0.02^2)` over the number of inputs that an output sees.
+
+The generator's sigmoid is stretched to [-1, 1], which is :math:`2 / (1 + e^{-u}) - 1 = \tanh(u / 2)`.
+
+References:
+    Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
+    2019), Table IV, https://arxiv.org/abs/1910.14216
+    Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch.nn as nn
+from torch import Tensor
+
+from .dcgan import halvings
+from .descriptor import ConvDescriptor
+from .labels import LabelledLatents
+
+SLOPE = 0.02
+DOUBLINGS = 4
+
+
+class GGCNGenerator(nn.Module):
+    r"""Creates the GGCN generator.
+
+    The first deconvolution makes a map of 4 to 7 pixels, the next ones double it as often as needed,
+    and those that are left of the five keep it.
+
+    Arguments:
+        latent_dim: The number of latents :math:`Z`.
+        channels: The number of image channels :math:`C`.
+        size: The width and height of the image, in pixels: 28, 32, 64 and the like.
+        width: The number of maps after the first deconvolution; it halves with the next three.
+        classes: The number of classes, or `None` if there are no labels. A label is embedded and
+            joins the latents.
+
+    Raises:
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7 in four times, or `width` is
+            below 8.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 256,
+        channels: int = 3,
+        size: int = 64,
+        width: int = 512,
+        classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        base, count = halvings(size)
+        if count > DOUBLINGS:
+            raise ValueError(f"'size' should be at most {base * 2**DOUBLINGS}, got {size}.")
+        if width < 8:
+            raise ValueError(f"'width' should be at least 8, got {width}.")
+        maps = [width, width // 2, width // 4, width // 8, width // 8]
+        self.latents = LabelledLatents(latent_dim, classes)
+        layers = deconvolution(self.latents.out_features, width, base, base, 0)
+        for i, (before, after) in enumerate(pairwise(maps)):
+            doubling, keeping = (4, 2, 1), (3, 1, 1)
+            layers += deconvolution(before, after, *(doubling if i < count else keeping))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(maps[-1], channels, 3, padding=1))
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`.
+
+        Arguments:
+            z: The latents, with shape :math:`(B, Z)`.
+            label: The classes, with shape :math:`(B)`; `None` without classes.
+
+        Raises:
+            ValueError: If labels are missing or unexpected.
+        """
+        return (self.layers(self.latents(z, label)[:, :, None, None]) / 2).tanh()
+
+
+class GGCNDescriptor(ConvDescriptor):
+    r"""Creates the GGCN descriptor, which the paper calls the synthesizor.
+
+    Four convolutions halve the map and a fifth, of kernel 3, keeps it.
+
+    Arguments:
+        channels: The number of image channels :math:`C`.
+        size: The width and height of the image, in pixels; at least 16.
+        width: The number of maps after the first convolution; it doubles with the next three.
+        classes: The number of classes, or `None` if there are no labels.
+
+    Raises:
+        ValueError: If `size` is below 16.
+    """
+
+    def __init__(
+        self, channels: int = 3, size: int = 64, width: int = 64, classes: int | None = None
+    ) -> None:
+        super().__init__(
+            channels,
+            size,
+            widths=(width, 2 * width, 4 * width, 8 * width, 8 * width),
+            kernels=(4, 4, 4, 4, 3),
+            strides=(2, 2, 2, 2, 1),
+            hidden=None,
+            slope=SLOPE,
+            classes=classes,
+        )
+
+
+def deconvolution(
+    before: int, after: int, kernel: int, stride: int, padding: int
+) -> list[nn.Module]:
+    r"""Returns a deconvolution that keeps the size of what passes, and its leaky ReLU.
+
+    Arguments:
+        before: The number of maps that come in.
+        after: The number of maps that come out.
+        kernel: The width of the kernel :math:`k`.
+        stride: The stride :math:`s`; an output sees :math:`k^2 / s^2` pixels.
+        padding: The padding.
+    """
+    layer = nn.ConvTranspose2d(before, after, kernel, stride, padding)
+    gain = nn.init.calculate_gain("leaky_relu", SLOPE)
+    nn.init.normal_(layer.weight, 0.0, gain * stride / kernel / before**0.5)
+    nn.init.zeros_(layer.bias)
+    return [layer, nn.LeakyReLU(SLOPE, inplace=True)]

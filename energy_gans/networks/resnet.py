@@ -1,0 +1,180 @@
+r"""Residual networks without normalisation: a descriptor, a generator and an autoencoder of images.
+
+The sum of a residual and its shortcut is divided by :math:`\sqrt{2}`, so that variances stay as they
+are from block to block and nothing needs statistics. All activations are piecewise linear and
+positively homogeneous, but for the last :math:`\tanh` of what makes images.
+
+The paper's version 1 has "a pile of three ResNets" of 50 layers, of which it gives no more; these
+have two convolutions a block and one block a size.
+
+References:
+    Deep Residual Learning for Image Recognition (He et al., 2016), https://arxiv.org/abs/1512.03385
+    Spectral Normalization for Generative Adversarial Networks (Miyato et al., 2018), whose blocks
+    these are, https://arxiv.org/abs/1802.05957
+    Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
+    2019), https://arxiv.org/abs/1910.14216
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch.nn as nn
+from torch import Tensor
+
+from .autoencoder import Autoencoder
+from .dcgan import halvings
+from .descriptor import Descriptor
+from .labels import LabelledLatents
+
+SLOPE = 0.2
+LARGEST_FACTOR = 8
+
+
+class ResidualBlock(nn.Module):
+    r"""Creates a residual block, from :math:`(B, C, H, W)` to :math:`(B, C', H, W)`.
+
+    Arguments:
+        before: The number of maps :math:`C` that come in.
+        after: The number of maps :math:`C'` that come out.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        convolutions = [nn.Conv2d(c, after, 3, padding=1) for c in (before, after)]
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.weight, SLOPE)
+            nn.init.zeros_(convolution.bias)
+        # Not in place: the shortcut needs what the first activation reads.
+        self.residual = nn.Sequential(
+            *(nn.LeakyReLU(SLOPE), convolutions[0], nn.LeakyReLU(SLOPE), convolutions[1])
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if before != after:
+            self.shortcut = nn.Conv2d(before, after, 1, bias=False)
+            nn.init.kaiming_normal_(self.shortcut.weight, nonlinearity="linear")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.shortcut(x) + self.residual(x)) / 2**0.5
+
+
+class ResNetDescriptor(Descriptor):
+    r"""Creates a residual descriptor, whose features are means over positions.
+
+    Arguments:
+        channels: The number of image channels :math:`C`.
+        size: The width and height of the image, in pixels.
+        width: The number of maps at full size; it doubles with each of the first three halvings.
+        classes: The number of classes, or `None` if there are no labels.
+
+    Raises:
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+    """
+
+    def __init__(
+        self, channels: int = 3, size: int = 64, width: int = 64, classes: int | None = None
+    ) -> None:
+        maps = map_widths(size, width)
+        features = nn.Sequential(
+            *contraction(channels, maps),
+            nn.LeakyReLU(SLOPE),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        super().__init__(features, maps[-1], classes)
+
+
+class ResNetGenerator(nn.Module):
+    r"""Creates a residual generator.
+
+    Arguments:
+        latent_dim: The number of latents :math:`Z`.
+        channels: The number of image channels :math:`C`.
+        size: The width and height of the image, in pixels.
+        width: The number of maps at full size; it doubles with each of the last three halvings.
+        classes: The number of classes, or `None` if there are no labels. A label is embedded and
+            joins the latents.
+
+    Raises:
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 256,
+        channels: int = 3,
+        size: int = 64,
+        width: int = 64,
+        classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        base, _ = halvings(size)
+        maps = map_widths(size, width)[::-1]
+        self.latents = LabelledLatents(latent_dim, classes)
+        dense = nn.Linear(self.latents.out_features, maps[0] * base**2)
+        nn.init.kaiming_normal_(dense.weight, nonlinearity="linear")
+        self.layers = nn.Sequential(
+            dense, nn.Unflatten(1, (maps[0], base, base)), *expansion(maps, channels)
+        )
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`.
+
+        Arguments:
+            z: The latents, with shape :math:`(B, Z)`.
+            label: The classes, with shape :math:`(B)`; `None` without classes.
+
+        Raises:
+            ValueError: If labels are missing or unexpected.
+        """
+        return self.layers(self.latents(z, label))
+
+
+class ResNetAutoencoder(Autoencoder):
+    r"""Creates a residual autoencoder, from images to images in [-1, 1], such as to fill their holes.
+
+    The code is a map of 4 to 7 pixels, so that a place is rebuilt from its surroundings.
+
+    Arguments:
+        channels: The number of image channels :math:`C`.
+        size: The width and height of the image, in pixels.
+        width: The number of maps at full size; it doubles with each of the first three halvings.
+
+    Raises:
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
+    """
+
+    def __init__(self, channels: int = 3, size: int = 64, width: int = 64) -> None:
+        maps = map_widths(size, width)
+        super().__init__(
+            nn.Sequential(*contraction(channels, maps)),
+            nn.Sequential(*expansion(maps[::-1], channels)),
+        )
+
+
+def map_widths(size: int, width: int) -> list[int]:
+    r"""Returns the number of maps at every size, from the image's own down to the smallest.
+
+    Example:
+        >>> map_widths(64, 16)
+        [16, 32, 64, 128, 128]
+    """
+    _, count = halvings(size)
+    return [width * min(2**i, LARGEST_FACTOR) for i in range(count + 1)]
+
+
+def contraction(channels: int, maps: Sequence[int]) -> list[nn.Module]:
+    r"""Returns layers from images to the smallest map, a block and a halving for each size."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, maps[0], 3, padding=1)]
+    for before, after in pairwise(maps):
+        layers += [ResidualBlock(before, after), nn.AvgPool2d(2)]
+    return layers
+
+
+def expansion(maps: Sequence[int], channels: int) -> list[nn.Module]:
+    r"""Returns layers from the smallest map to images in [-1, 1], a doubling and a block for each size."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(maps):
+        layers += [nn.Upsample(scale_factor=2), ResidualBlock(before, after)]
+    return [*layers, nn.LeakyReLU(SLOPE), nn.Conv2d(maps[-1], channels, 3, padding=1), nn.Tanh()]
