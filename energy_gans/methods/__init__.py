@@ -5,5 +5,14 @@ from .base import GenerativeModule
 from .coulomb_gan import CoulombGAN
 from .eieg_gan import EIEGGAN, EIEGGenerator
 from .gcn import GCN
+from .ggcn import GGCN
 
-__all__ = ["EIEGGAN", "GCN", "CoulombGAN", "EIEGGenerator", "GenerativeModule", "baselines"]
+__all__ = [
+    "EIEGGAN",
+    "GCN",
+    "GGCN",
+    "CoulombGAN",
+    "EIEGGenerator",
+    "GenerativeModule",
+    "baselines",
+]

@@ -59,11 +59,13 @@ class GCN(EnergyModule):
         ValueError: If an argument is out of its range.
     """
 
+    STARTS: tuple[str, ...] = ("persistent", "data", "noise")
+
     def __init__(
         self,
         gamma: float = 0.0,
         penalized: Literal["all", "head"] = "all",
-        start: Literal["persistent", "data", "noise"] = "persistent",
+        start: str = "persistent",
         buffer_size: int = 4096,
         restart: float = 0.0,
         buffer_dtype: Literal["float32", "uint8"] = "float32",
@@ -75,7 +77,7 @@ class GCN(EnergyModule):
         for name, value in (("gamma", gamma), ("magnitude", magnitude)):
             if not value >= 0:
                 raise ValueError(f"{name!r} should not be negative, got {value!r}.")
-        choices = {"penalized": ("all", "head"), "start": ("persistent", "data", "noise")}
+        choices = {"penalized": ("all", "head"), "start": self.STARTS}
         for (name, accepted), value in zip(choices.items(), (penalized, start), strict=True):
             if value not in accepted:
                 raise ValueError(f"{name!r} should be one of {accepted}, got {value!r}.")

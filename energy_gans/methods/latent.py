@@ -55,13 +55,7 @@ class LatentModule(GenerativeModule):
         return network(z.to(self.device))
 
     def check(self, y: Tensor) -> None:
-        b, shape, z = len(y), tuple(y.shape[1:]), self.latent_dim
-        fitted(
-            lambda: self.generator(y.new_zeros(b, z)),
-            (b, *shape),
-            f"'model.init_args.generator' should map {(b, z)} (latent_dim = {z}) to the shape of "
-            f"'data', {(b, *shape)}",
-        )
+        check_generator(self.generator, y, self.latent_dim)
 
     def known_charges(self) -> tuple[Tensor, Tensor]:
         r"""Returns the last minibatch's real and generated samples: charges that make a potential.
@@ -87,3 +81,26 @@ class LatentModule(GenerativeModule):
         super().on_load_checkpoint(checkpoint)
         if "charges" in checkpoint:
             self.charges = tuple(checkpoint["charges"])
+
+
+def check_generator(
+    generator: nn.Module, y: Tensor, latent_dim: int, classes: int | None = None
+) -> None:
+    r"""Raises a `ValueError` unless a generator maps latents to the shape of samples.
+
+    Arguments:
+        generator: The generator :math:`G`.
+        y: Samples, with shape :math:`(B, *)`.
+        latent_dim: The number :math:`Z` of latents.
+        classes: The number of classes, or `None` if it takes no labels.
+    """
+    b, shape = len(y), tuple(y.shape[1:])
+    inputs = [y.new_zeros(b, latent_dim)]
+    if classes is not None:
+        inputs.append(torch.zeros(b, dtype=torch.long, device=y.device))
+    fitted(
+        lambda: generator(*inputs),
+        (b, *shape),
+        f"'model.init_args.generator' should map {(b, latent_dim)} (latent_dim = {latent_dim}) to "
+        f"the shape of 'data', {(b, *shape)}",
+    )

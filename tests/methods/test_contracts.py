@@ -50,6 +50,14 @@ METHODS = {
     "baselines.MMDGAN": {"discriminator.out_features": 3, "discriminator_optimizer.eps": 0.01},
     "EIEGGAN": {"discriminator.out_features": 3, "discriminator_optimizer.eps": 0.01},
     "EIEGGenerator": {},
+    "GGCN": DESCRIPTOR
+    | {
+        "gamma": 0.2,
+        "buffer_size": 64,
+        "restart": 0.2,
+        "discriminator_steps": 2,
+        "start": "persistent",
+    },
     "GCN": DESCRIPTOR | {"gamma": 0.5, "buffer_size": 128, "restart": 0.2},
 }
 other_methods = pytest.mark.parametrize("method", METHODS)
