@@ -102,10 +102,37 @@ class GenerativeModule(SteppedModule):
         if label is not None:
             check_label(label, self.classes, n)
             label = label.to(self.device)
-        network = self.sampled_network if self.averaged is None else self.averaged.module
-        with evaluating(network):
-            x = self.generate(network, n, random, label)
-        return x.clamp(-1, 1) if x.ndim == 4 else x
+        with evaluating(self.shown_network):
+            return clipped(self.generate(self.shown_network, n, random, label))
+
+    @property
+    def shown_network(self) -> nn.Module:
+        r"""The moving average of the sampled network, or itself where there is none."""
+        return self.sampled_network if self.averaged is None else self.averaged.module
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        r"""Returns the samples of latents, of the networks that :meth:`sample` uses.
+
+        Arguments:
+            z: The latents, with shape :math:`(B, Z)`.
+            label: Their labels, with shape :math:`(B)`, for class-conditional models.
+
+        Returns:
+            The samples, with shape :math:`(B, *)`; images are clipped to [-1, 1].
+
+        Raises:
+            ValueError: If the method has no latents.
+        """
+        if self.decoder is None:
+            raise ValueError(f"{type(self).__name__} has no latents to be decoded.")
+        with evaluating(self.decoder):
+            return clipped(self.decoder(*[z] if label is None else [z, label]))
+
+    @property
+    def decoder(self) -> nn.Module | None:
+        r"""The network that maps latents to samples, of the moving average if there is one."""
+        return None
 
     def average(self, decay: float) -> MovingAverage:
         r"""Starts a moving average of the sampled network, or gives the one there is a new decay.
@@ -190,3 +217,8 @@ class GenerativeModule(SteppedModule):
         if averaged and self.averaged is None:
             self.average(decay=0.0)
             self.averaged.to(memory_format=self.memory_format)
+
+
+def clipped(x: Tensor) -> Tensor:
+    r"""Returns samples as they are shown: images clipped to [-1, 1]."""
+    return x.clamp(-1, 1) if x.ndim == 4 else x

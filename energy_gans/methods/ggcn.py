@@ -211,6 +211,10 @@ class GGCN(GCN):
         gradient = self.gradient(network["descriptor"], label)
         return self.chains.end(x, gradient, draw, self.sample_steps)
 
+    @property
+    def decoder(self) -> nn.Module:
+        return self.shown_network["generator"]
+
     def check(self, y: Tensor) -> None:
         super().check(y)
         check_generator(self.generator, y, self.latent_dim, self.classes)

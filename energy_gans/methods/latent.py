@@ -54,6 +54,10 @@ class LatentModule(GenerativeModule):
         z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
         return network(z.to(self.device))
 
+    @property
+    def decoder(self) -> nn.Module:
+        return self.shown_network
+
     def check(self, y: Tensor) -> None:
         check_generator(self.generator, y, self.latent_dim)
 

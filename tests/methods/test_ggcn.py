@@ -175,6 +175,7 @@ def test_samples_are_the_generators_or_are_moved_by_chains() -> None:
     z = torch.randn(5, 2, generator=torch.Generator().manual_seed(3))
     x = ggcn.sample(5, random=torch.Generator().manual_seed(3))
     torch.testing.assert_close(x, ggcn.generator(z).detach())
+    torch.testing.assert_close(ggcn.decode(z), x)
     ggcn.sample_steps = 4
     random = torch.Generator().manual_seed(3)
     expected = chain(ggcn.descriptor, ggcn.generator(torch.randn(5, 2, generator=random)), random)
