@@ -6,6 +6,7 @@ from .coulomb_gan import CoulombGAN
 from .eieg_gan import EIEGGAN, EIEGGenerator
 from .gcn import GCN
 from .ggcn import GGCN
+from .multigrid import MultigridGCN
 
 __all__ = [
     "EIEGGAN",
@@ -14,5 +15,6 @@ __all__ = [
     "CoulombGAN",
     "EIEGGenerator",
     "GenerativeModule",
+    "MultigridGCN",
     "baselines",
 ]

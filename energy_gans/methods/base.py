@@ -124,13 +124,13 @@ class GenerativeModule(SteppedModule):
         Raises:
             ValueError: If the method has no latents.
         """
-        if self.decoder is None:
+        if self.latent_network is None:
             raise ValueError(f"{type(self).__name__} has no latents to be decoded.")
-        with evaluating(self.decoder):
-            return clipped(self.decoder(*[z] if label is None else [z, label]))
+        with evaluating(self.latent_network):
+            return clipped(self.latent_network(*[z] if label is None else [z, label]))
 
     @property
-    def decoder(self) -> nn.Module | None:
+    def latent_network(self) -> nn.Module | None:
         r"""The network that maps latents to samples, of the moving average if there is one."""
         return None
 

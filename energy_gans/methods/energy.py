@@ -103,16 +103,16 @@ class EnergyModule(GenerativeModule):
 
     # The chains
 
-    def climbed(self, x: Tensor, label: Tensor | None) -> Tensor:
+    def climbed(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
         r"""Returns where the step's chains end that start at `x`, and notes how they fared."""
         steepness: list[Tensor] = []
-        gradient = self.gradient(self.descriptor, label)
+        gradient = self.gradient(network, label)
 
         def noted(a: Tensor) -> Tensor:
             steepness[:] = [gradient(a)]
             return steepness[0]
 
-        with frozen(self.descriptor):
+        with frozen(network):
             end = self.chains.end(x, noted, self.share_of)
         size = x[0].numel() ** 0.5
         self.note(
@@ -136,19 +136,25 @@ class EnergyModule(GenerativeModule):
     # The checks
 
     def check(self, y: Tensor) -> None:
-        b, shape = len(y), tuple(y.shape[1:])
+        shape = tuple(y.shape[1:])
         if shape != self.shape:
             raise ValueError(
                 f"'model.init_args.shape' should be that of 'data', {list(shape)}, got "
                 f"{list(self.shape)}."
             )
+        self.check_descriptor(self.descriptor, y)
+
+    def check_descriptor(self, network: nn.Module, y: Tensor) -> None:
+        r"""Raises a `ValueError` unless a descriptor gives each sample one value of its own."""
+        b = len(y)
         label = None if self.classes is None else torch.zeros(b, dtype=torch.long, device=y.device)
         fitted(
-            lambda: self.evaluate(self.descriptor, y, label),
+            lambda: self.evaluate(network, y, label),
             (b,),
-            f"'model.init_args.descriptor' should map the shape of 'data', {(b, *shape)}, to {(b, 1)}",
+            f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}, to "
+            f"{(b, 1)}",
         )
-        check_independent(lambda network, a: self.evaluate(network, a, label), self.descriptor, y)
+        check_independent(lambda network, a: self.evaluate(network, a, label), network, y)
 
 
 def check_independent(evaluate: Any, network: nn.Module, y: Tensor) -> None:

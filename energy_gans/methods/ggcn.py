@@ -122,8 +122,9 @@ class GGCN(GCN):
         for i, (y, label) in enumerate(parts):
             state = self.starts(y, label)
             label_x = state.get("label")
-            x = self.climbed(state["x"], label_x)
-            loss_d = self.descend(optimizer_d, self.losses(state["x"], x, label_x, y, label))
+            x = self.climbed(self.descriptor, state["x"], label_x)
+            losses = self.losses(self.descriptor, state["x"], x, label_x, y, label)
+            loss_d = self.descend(optimizer_d, losses)
             if i == len(parts) - 1:
                 loss_g = self.follow(state, lambda g, x=x: amortized_loss(g, x))
             self.remember(state | {"x": x})
@@ -139,7 +140,8 @@ class GGCN(GCN):
                 direction = self.direction(before, label_x)
                 loss_g = self.follow(state, lambda g, d=direction: ascent_loss(g, d))
                 state["x"] = self.generated(state)
-            loss_d = self.descend(optimizer_d, self.losses(before, state["x"], label_x, y, label))
+            losses = self.losses(self.descriptor, before, state["x"], label_x, y, label)
+            loss_d = self.descend(optimizer_d, losses)
             self.remember(state)
         return {"loss_d": loss_d, "loss_g": loss_g}
 
@@ -212,7 +214,7 @@ class GGCN(GCN):
         return self.chains.end(x, gradient, draw, self.sample_steps)
 
     @property
-    def decoder(self) -> nn.Module:
+    def latent_network(self) -> nn.Module:
         return self.shown_network["generator"]
 
     def check(self, y: Tensor) -> None:

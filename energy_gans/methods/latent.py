@@ -55,7 +55,7 @@ class LatentModule(GenerativeModule):
         return network(z.to(self.device))
 
     @property
-    def decoder(self) -> nn.Module:
+    def latent_network(self) -> nn.Module:
         return self.shown_network
 
     def check(self, y: Tensor) -> None:

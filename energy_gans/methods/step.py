@@ -168,9 +168,9 @@ class SteppedModule(LightningModule):
         return z[self.global_rank :: self.world_size].to(self.device)
 
     def gather(self, x: Tensor) -> Tensor:
-        r"""Returns the samples of all processes, detached, with shape :math:`(W B, *)`."""
+        r"""Returns the global minibatch's samples in their order, detached, with shape :math:`(W B, *)`."""
         x = x.detach()
-        return x if self.world_size == 1 else self.all_gather(x).flatten(0, 1)
+        return x if self.world_size == 1 else self.all_gather(x).transpose(0, 1).flatten(0, 1)
 
     def gather_attached(self, x: Tensor) -> Tensor:
         r"""Returns the samples of all processes, with shape :math:`(W B, *)`; this one's carry gradients.

@@ -34,8 +34,8 @@ DESCRIPTOR = {
     "chains": {"steps": 5, "step_size": 0.2, "reference_std": 1.0},
 }
 
-# Methods that keep the contracts as the Coulomb GAN does, on points: class and options. A line more
-# is a method more.
+# Methods that keep the contracts as the Coulomb GAN does, on points but for one: class and options.
+# A line more is a method more.
 METHODS = {
     "baselines.GAN": {},
     "baselines.WGAN": {"clip": 0.3, "discriminator_steps": 2},
@@ -59,7 +59,23 @@ METHODS = {
         "start": "persistent",
     },
     "GCN": DESCRIPTOR | {"gamma": 0.5, "buffer_size": 128, "restart": 0.2},
+    "MultigridGCN": {
+        "descriptor": "energy_gans.networks.MultigridDescriptors",
+        "descriptor.channels": 1,
+        "descriptor.grids": [1, 4, 8],
+        "descriptor.width": 4,
+        "shape": [1, 8, 8],
+        "chains": {"steps": 3, "step_size": 0.2, "reference_std": 1.0},
+        "gamma": 0.2,
+        "descriptor_optimizer.eps": 0.01,
+    },
 }
+IMAGES = [
+    "--data=energy_gans.data.EmbeddedDigits",
+    "--data.init_args.digits=8x8",
+    "--data.init_args.size=8",
+    "--data.init_args.batch_size=64",
+]
 other_methods = pytest.mark.parametrize("method", METHODS)
 
 
@@ -81,7 +97,8 @@ def of(method: str) -> list[str]:
     options = [f"--model.init_args.{key}={value}" for key, value in METHODS[method].items()]
     # The last of the callbacks is Checkpoints.
     monitor = "--trainer.callbacks.init_args.monitor=val/energy_distance"
-    return [f"--model=energy_gans.methods.{method}", *options, monitor]
+    data = IMAGES if method == "MultigridGCN" else []
+    return [f"--model=energy_gans.methods.{method}", *options, monitor, *data]
 
 
 def train(args: list[str], fatal_step: int | None = None) -> None:

@@ -222,7 +222,7 @@ def test_labels_are_drawn_where_none_are_given() -> None:
         ({"gamma": -1.0}, "'gamma'"),
         ({"magnitude": -0.1}, "'magnitude'"),
         ({"start": "fire"}, "'start' should be one of"),
-        ({"penalized": "none"}, "'penalized' should be one of"),
+        ({"penalized": "none"}, "'penalized' should be 'all' or"),
         ({"penalized": "head", "descriptor": nn.Linear(2, 1)}, "no layer of that name"),
         ({"buffer_size": 0}, "'size'"),
         ({"restart": 2.0}, "'restart'"),

@@ -1,0 +1,140 @@
+r"""The multi-grid generative ConvNet: chains that go from a coarse image to a fine one.
+
+Images are seen on grids of growing width, :math:`y^{(g)}` the block means of :math:`y`, and each grid
+but the first has a descriptor of its own. A chain starts on the first grid and passes through the
+others; on each it starts at what it came to on the one before, every pixel repeated to a block, and
+climbs that grid's potential. Each descriptor climbs the likelihood of its own grid
+(:mod:`energy_gans.methods.contrastive`), so that with :math:`\gamma > 0` it is the Wasserstein MGCN.
+
+In training chains start at the coarse images of the minibatch. Coarse images are kept, and samples
+start at some of these: of one pixel on the first grid, that is a colour.
+
+References:
+    Learning Generative ConvNets via Multi-grid Modeling and Sampling (Gao et al., 2018),
+    https://arxiv.org/abs/1709.08868
+    Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
+    2019), https://arxiv.org/abs/1910.14216
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from ..functional import downscale, upscale
+from ..functional.checks import check_count
+from .chains import drawer
+from .contrastive import ContrastiveModule
+
+
+class MultigridGCN(ContrastiveModule):
+    r"""Creates a multi-grid generative ConvNet.
+
+    What is logged of chains is that of the finest grid. The noise and the steps are alike on all.
+
+    Arguments:
+        descriptor: The descriptors, a `ModuleList` of one for each grid but the first, with the
+            attribute `grids`, the widths from the coarsest to the finest.
+        seeds: The number of coarse images that are kept for samples to start from.
+        kwargs: The arguments of :class:`ContrastiveModule`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(self, descriptor: nn.ModuleList, seeds: int = 4096, **kwargs: Any) -> None:
+        super().__init__(descriptor=descriptor, **kwargs)
+        check_count("seeds", seeds)
+        self.grids = check_grids(descriptor)
+        if len(self.shape) != 3 or self.classes is not None or self.sample_steps is not None:
+            raise ValueError(
+                "A multi-grid ConvNet takes images without labels and as many steps in samples as in "
+                f"training: 'shape' = {list(self.shape)}, 'classes' = {self.classes} and "
+                f"'sample_steps' = {self.sample_steps} should be three numbers, and null twice."
+            )
+        channels, width = self.shape[0], self.grids[0]
+        self.register_buffer("seeds", torch.zeros(seeds, channels, width, width))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+
+    def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        x = self.on_grid(y, self.grids[0])
+        self.keep(self.gather(x))
+        losses = [[] for _ in range(self.accumulate)]
+        for network, before, after in zip(
+            self.descriptor, self.grids, self.grids[1:], strict=False
+        ):
+            start = upscale(x, after // before)
+            x = self.climbed(network, start, None)
+            parts = self.losses(network, start, x, None, self.on_grid(y, after), None)
+            for part, loss in zip(losses, parts, strict=True):
+                part.append(loss)
+        # A descriptor is in the loss of its own grid alone.
+        return {"loss_d": self.descend(self.optimizers(), map(sum, losses))}
+
+    def on_grid(self, y: Tensor, width: int) -> Tensor:
+        r"""Returns images as a grid sees them, with shape :math:`(B, C, S, S)`."""
+        return downscale(y, y.shape[-1] // width)
+
+    def keep(self, x: Tensor) -> None:
+        r"""Keeps coarse images in place of the oldest."""
+        places = (self.seen + torch.arange(len(x), device=x.device)) % len(self.seeds)
+        self.seeds[places] = x
+        self.seen += len(x)
+
+    def potential(self, a: Tensor, label: Tensor | None = None) -> Tensor:
+        r"""Returns the potential of the finest grid, high where real data is.
+
+        Arguments:
+            a: The images, with shape :math:`(B, C, S, S)`.
+            label: Should be `None`.
+
+        Returns:
+            The potential, with shape :math:`(B)`, in float32 at least.
+        """
+        return self.evaluate(self.descriptor[-1], a, label)
+
+    def generate(
+        self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
+    ) -> Tensor:
+        known = min(int(self.seen), len(self.seeds))
+        if known == 0:
+            raise ValueError(
+                "Samples start at coarse images of the training, and there was none yet."
+            )
+        draw = drawer(random, self.device)
+        place = torch.randint(known, (n,), generator=random, device=random.device)
+        x = self.seeds[place.to(self.device)]
+        for descriptor, before, after in zip(network, self.grids, self.grids[1:], strict=False):
+            x = self.chains.end(upscale(x, after // before), self.gradient(descriptor), draw)
+        return x
+
+    def check(self, y: Tensor) -> None:
+        if tuple(y.shape[1:]) != self.shape or y.shape[-1] != self.grids[-1]:
+            raise ValueError(
+                f"'model.init_args.shape' and the last of 'grids' should be those of 'data', "
+                f"{list(y.shape[1:])}, got {list(self.shape)} and {self.grids[-1]}."
+            )
+        for network, width in zip(self.descriptor, self.grids[1:], strict=True):
+            self.check_descriptor(network, self.on_grid(y, width))
+
+
+def check_grids(descriptor: nn.Module) -> tuple[int, ...]:
+    r"""Returns the grids of descriptors.
+
+    Raises:
+        ValueError: If there are none, or not one descriptor for each but the first.
+    """
+    grids = getattr(descriptor, "grids", None)
+    if (
+        grids is None
+        or not isinstance(descriptor, nn.ModuleList)
+        or len(grids) != len(descriptor) + 1
+    ):
+        raise ValueError(
+            "'descriptor' should be a ModuleList with the attribute 'grids', of one descriptor for "
+            f"each grid but the first, got {type(descriptor).__name__}."
+        )
+    return tuple(grids)

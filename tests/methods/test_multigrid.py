@@ -1,0 +1,155 @@
+r"""Tests for the energy_gans.methods.multigrid module."""
+
+import pytest
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from torch import Tensor, nn
+
+from energy_gans.data import EmbeddedDigits
+from energy_gans.functional import downscale, fold, upscale
+from energy_gans.methods import MultigridGCN
+from energy_gans.methods.chains import Chains
+from energy_gans.networks import MultigridDescriptors
+
+from .harness import noises, sgd
+from .test_gcn import LR, slope
+
+CHAINS = Chains(steps=3, step_size=0.3, reference_std=0.8)
+
+
+def model(grids: tuple[int, ...] = (1, 4, 8), **kwargs: object) -> MultigridGCN:
+    r"""Returns a multi-grid GCN with the same initial weights every time."""
+    seed_everything(7, verbose=False)
+    defaults = {
+        "descriptor": MultigridDescriptors(1, grids, width=4),
+        "shape": [1, 8, 8],
+        "chains": CHAINS,
+        "seeds": 40,
+        "descriptor_optimizer": sgd(LR),
+    }
+    return MultigridGCN(**(defaults | kwargs))
+
+
+def fit(gcn: MultigridGCN, steps: int) -> list[Tensor]:
+    r"""Trains, and returns the real images of all steps."""
+    seed_everything(7, verbose=False)
+    data = EmbeddedDigits("8x8", size=8, batch_size=16)
+    seen: list[Tensor] = []
+    update = gcn.update
+    gcn.update = lambda y, label: (seen.append(y), update(y, label))[1]
+    trainer = Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    )
+    trainer.fit(gcn, data)
+    return seen
+
+
+def chain(network: nn.Module, x: Tensor, random: torch.Generator) -> Tensor:
+    for _ in range(3):
+        g = slope(network, x) - x / 0.8**2
+        x = x + 0.3**2 / 2 * g + 0.3 * torch.randn(x.shape, generator=random)
+    return x
+
+
+def learned(network: nn.Module, x0: Tensor, x: Tensor, y: Tensor, zeta: float) -> None:
+    r"""Moves one grid's descriptor, and knows no other."""
+    costs = [slope(network, a, create_graph=True).square().sum((1, 2, 3)).mean() for a in (x0, x)]
+    loss = network(x).mean() - network(y).mean()
+    loss = loss + 0.3 / 2 * (zeta * costs[0] + (1 - zeta) * costs[1])
+    parameters = list(network.parameters())
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    with torch.no_grad():
+        for p, g in zip(parameters, gradients, strict=True):
+            p -= LR * g
+
+
+def test_each_grid_learns_for_itself_from_what_the_coarser_one_came_to() -> None:
+    trained, looped = model(gamma=0.3), model()
+    seen = fit(trained, steps=2)
+    for i, (y, random) in enumerate(zip(seen, noises(looped, 2), strict=True)):
+        interpolation = torch.Generator().manual_seed(fold(looped.seed, "interpolation", i))
+        x = downscale(y, 8)
+        learning = []
+        for network, factor, left in zip(looped.descriptor, (4, 2), (2, 1), strict=True):
+            x0 = upscale(x, factor)
+            x = chain(network, x0, random)
+            zeta = torch.rand((), generator=interpolation).item()
+            learning.append((network, x0, x, downscale(y, left), zeta))
+        for arguments in learning:
+            learned(*arguments)
+    initial = model()
+    for name, p in trained.descriptor.named_parameters():
+        torch.testing.assert_close(p, looped.descriptor.get_parameter(name), rtol=1e-4, atol=1e-6)
+    for g in range(2):
+        name = f"{g}.features.0.weight"
+        change = trained.descriptor.get_parameter(name) - initial.descriptor.get_parameter(name)
+        assert change.abs().max() > 1e-5
+
+
+def test_two_grids_are_a_short_run_from_blocks() -> None:
+    gcn = model(grids=(4, 8))
+    fit(gcn, steps=2)
+    assert gcn.sample(3, random=torch.Generator().manual_seed(0)).shape == (3, 1, 8, 8)
+
+
+def test_samples_start_at_coarse_images_of_the_training() -> None:
+    silent = Chains(steps=1, step_size=1e-6, bound=1.0, noise_std=0.0)
+    gcn = model(chains=silent)
+    colours = torch.cat([downscale(y, 8) for y in fit(gcn, steps=3)])
+    assert int(gcn.seen) == 48
+    # 48 colours in 40 places: the first eight have gone.
+    expected = torch.cat([colours[40:], colours[8:40]])
+    torch.testing.assert_close(gcn.seeds, expected)
+    x = gcn.sample(20, random=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(x, x[:, :, :1, :1].expand_as(x), atol=1e-3, rtol=0)
+    nearest = (x[:, 0, 0, 0, None] - gcn.seeds.flatten()).abs().amin(1)
+    assert nearest.max() < 1e-3
+
+
+def test_parts_of_a_minibatch_add_up_to_the_whole() -> None:
+    whole, parts = model(magnitude=0.1), model(magnitude=0.1, accumulate=4)
+    for gcn in (whole, parts):
+        fit(gcn, steps=2)
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_the_potential_is_that_of_the_finest_grid() -> None:
+    gcn, y = model(), torch.randn(3, 1, 8, 8)
+    assert torch.equal(gcn.potential(y), gcn.descriptor[-1](y).flatten())
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (
+            {"descriptor": nn.Linear(2, 1)},
+            "'descriptor' should be a ModuleList with .*, got Linear",
+        ),
+        ({"seeds": 0}, "'seeds'"),
+        ({"shape": [2]}, r"'shape' = \[2\]"),
+        ({"classes": 3}, "'classes' = 3"),
+        ({"penalized": "head"}, "no layer of that name"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model(**arguments)
+
+
+def test_grids_that_do_not_end_at_the_data_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"should be those of 'data', \[1, 8, 8\], got \[1, 8, 8\] and 16"
+    ):
+        fit(model(grids=(1, 4, 16)), steps=1)
+
+
+def test_samples_of_a_model_that_was_never_trained_are_refused() -> None:
+    with pytest.raises(ValueError, match="there was none yet"):
+        model().sample(2)
