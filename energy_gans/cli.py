@@ -28,14 +28,20 @@ from .commands import compare, evaluate, prepare, report, sample
 from .commands.checkpoint import AtomicCheckpointIO
 from .commands.feature_space import picture
 from .commands.features import train
+from .commands.inpaint import inpaint
+from .commands.interpolate import interpolate
 from .commands.messages import sentence
 from .commands.particles import particles
 from .commands.resume import check_unchanged, find_last
 from .commands.study import study
+from .commands.synthesize import synthesize
 from .methods import GenerativeModule
 
 COMMANDS: dict[str, Callable | dict[str, Any]] = {
     "sample": sample,
+    "interpolate": interpolate,
+    "synthesize": synthesize,
+    "inpaint": inpaint,
     "report": report,
     "evaluate": evaluate,
     "compare": compare,
@@ -62,23 +68,26 @@ USAGE = """\
 usage: energy-gans COMMAND [--help] ...
 
 training, each with --config FILE [--config FILE ...] and --KEY VALUE:
-  fit        train a model; --ckpt_path last|FILE goes on with a run
-  validate   measure a checkpoint on the held-out data
-  test       the same, under other names
-  predict    draw as many samples as there is held-out data, on all devices, and write them
+  fit          train a model; --ckpt_path last|FILE goes on with a run
+  validate     measure a checkpoint on the held-out data
+  test         the same, under other names
+  predict      draw as many samples as there is held-out data, on all devices, and write them
 
 workbench:
-  sample     draw samples from a checkpoint: a picture or an array
-  report     picture and measure a run
-  evaluate   measure a checkpoint's samples, or any program's: fd, is, kid, precision, recall, ...
-  compare    what `evaluate` wrote of many runs, in one table: FILE ... [--out table.md]
-  study      train methods side by side, with several seeds each, and compare them: FILE
-  features   train: a classifier of a data set, for measures in its feature space;
-             picture: the feature space of a checkpoint
-  particles  free points that follow real samples, without a network: a film, or points in the plane
-  data       prepare: write a data set as training reads it; verify: check one
+  sample       draw samples from a checkpoint: a picture or an array
+  interpolate  what a generator makes of latents between two, a row a pair
+  synthesize   Langevin chains of an energy, from noise, data or a generator: a film
+  inpaint      fill holes of held-out images by an energy's chains, and measure that
+  report       picture and measure a run
+  evaluate     measure a checkpoint's samples, or any program's: fd, is, kid, precision, recall, ...
+  compare      what `evaluate` wrote of many runs, in one table: FILE ... [--out table.md]
+  study        train methods side by side, with several seeds each, and compare them: FILE
+  features     train: a classifier of a data set, for measures in its feature space;
+               picture: the feature space of a checkpoint
+  particles    free points that follow real samples, without a network: a film, or points in the plane
+  data         prepare: write a data set as training reads it; verify: check one
 
-  --version  print the version
+  --version    print the version
 """
 
 # What Lightning says that no user of this package can act on.
@@ -140,7 +149,8 @@ class EnergyGansCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
-        callbacks = [NonFiniteGuard()]
+        guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
+        callbacks = [] if guarded else [NonFiniteGuard()]
         if config.enable_progress_bar is not False and self.subcommand == "fit":
             callbacks.append(StepProgress())
         if self.subcommand == "predict":

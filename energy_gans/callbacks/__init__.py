@@ -4,6 +4,7 @@ from .checkpoints import Checkpoints
 from .clock import TrainingClock
 from .coverage import MixtureCoverage
 from .curves import CurvesPicture
+from .divergence import DivergenceGuard
 from .ema import EMA
 from .guard import NonFiniteGuard
 from .measures import SampleMeasures
@@ -15,6 +16,7 @@ __all__ = [
     "EMA",
     "Checkpoints",
     "CurvesPicture",
+    "DivergenceGuard",
     "MixtureCoverage",
     "NonFiniteGuard",
     "SampleMeasures",

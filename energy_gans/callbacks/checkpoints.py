@@ -15,6 +15,8 @@ from lightning.pytorch.utilities import rank_zero_info
 from ..functional.checks import check_count
 from .directory import run_directory
 
+LAST = Path("checkpoints/last.ckpt")
+
 
 class Checkpoints(Checkpoint):
     r"""Writes `checkpoints/last.ckpt` and `checkpoints/best.ckpt` in the run's directory.
@@ -52,7 +54,7 @@ class Checkpoints(Checkpoint):
     def save_last(self, trainer: Trainer) -> None:
         r"""Writes the last checkpoint, unless the one of this step is written."""
         if self.saved_step != trainer.global_step:
-            trainer.save_checkpoint(self.directory / "last.ckpt", weights_only=False)
+            trainer.save_checkpoint(self.directory / LAST.name, weights_only=False)
             self.saved_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

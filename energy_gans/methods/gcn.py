@@ -102,4 +102,5 @@ class GCN(ContrastiveModule):
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         super().on_load_checkpoint(checkpoint)
+        self.buffer.states = {}
         self.saved_states = checkpoint.get("buffer")

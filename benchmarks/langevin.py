@@ -1,0 +1,125 @@
+r"""How fast Langevin chains run, against a plain loop and against torchebm's sampler.
+
+`python -m benchmarks.langevin` runs the same chains of the same network in turns, several times, and
+prints chain steps times images a second, as ratios to the faster of the two others. The loop is the one
+that is often written: parameters left requiring gradients, images and weights as PyTorch stores them.
+torchebm (`pip install torchebm`) is left out where it is not installed.
+
+It also prints how much memory chains of 20 and of 200 steps take at most, above what was taken before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from energy_gans.functional import potential_gradient
+from energy_gans.methods.chains import Chains, drawer
+from energy_gans.methods.handling import frozen
+from energy_gans.networks import ConvDescriptor, ResNetDescriptor
+
+STEP_SIZE, STEPS, TURNS = 0.01, 30, 7
+CHAINS = Chains(steps=STEPS, step_size=STEP_SIZE, bound=1.0)
+Run = Callable[[Tensor], Tensor]
+
+NETWORKS = {
+    "ConvDescriptor, 1 x 32 px": (lambda: ConvDescriptor(1, 32), (64, 1, 32, 32)),
+    "ConvDescriptor, width 64, 3 x 32 px": (
+        lambda: ConvDescriptor(3, 32, (64, 128, 256, 256)),
+        (64, 3, 32, 32),
+    ),
+    "ResNetDescriptor, width 32, 3 x 32 px": (
+        lambda: ResNetDescriptor(3, 32, 32),
+        (64, 3, 32, 32),
+    ),
+}
+
+
+def ours(network: nn.Module, compiled: bool = False) -> Run:
+    network = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    gradient = potential_gradient(lambda x: network(x)[:, 0])
+    if compiled:
+        gradient = torch.compile(torch.func.grad(lambda x: network(x).sum()))
+    draw = drawer(torch.Generator().manual_seed(0), torch.device("cpu"))
+
+    def run(x: Tensor) -> Tensor:
+        with frozen(network):
+            return CHAINS.end(x.contiguous(memory_format=torch.channels_last), gradient, draw)
+
+    return run
+
+
+def loop(network: nn.Module) -> Run:
+    def run(x: Tensor) -> Tensor:
+        for _ in range(STEPS):
+            x.requires_grad_()
+            (gradient,) = torch.autograd.grad(network(x).sum(), x)
+            x = x.detach() + STEP_SIZE**2 / 2 * gradient + STEP_SIZE * torch.randn_like(x)
+            x = x.clamp(-1, 1)
+        return x
+
+    return run
+
+
+def torchebm(network: nn.Module) -> Run:
+    from torchebm.core import BaseModel
+    from torchebm.samplers import LangevinDynamics
+
+    class Energy(BaseModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: Tensor) -> Tensor:
+            return -self.network(x)[:, 0]
+
+    sampler = LangevinDynamics(Energy(), step_size=STEP_SIZE**2 / 2, clamp=(-1.0, 1.0))
+    return lambda x: sampler.sample(x, n_steps=STEPS)
+
+
+def timed(runs: dict[str, Run], shape: tuple[int, ...]) -> dict[str, float]:
+    r"""Returns chain steps times images a second of each, the medians of turns."""
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(TURNS + 1):
+        for name, run in runs.items():
+            x = torch.rand(shape) * 2 - 1
+            start = time.perf_counter()
+            run(x)
+            if turn > 0:
+                found[name].append(STEPS * shape[0] / (time.perf_counter() - start))
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def compare(name: str) -> str:
+    r"""Returns a row of the table."""
+    make, shape = NETWORKS[name]
+    torch.manual_seed(0)
+    network = make()
+    runs = {"ours": ours(network), "compiled": ours(network, True), "loop": loop(network)}
+    if importlib.util.find_spec("torchebm"):
+        runs["torchebm"] = torchebm(network)
+    rates = timed(runs, shape)
+    best = max(rates["loop"], rates.get("torchebm", 0.0))
+    others = " | ".join(f"{rates[k]:,.0f}" if k in rates else "-" for k in ("loop", "torchebm"))
+    return (
+        f"| {name} | {rates['ours']:,.0f} | {rates['compiled']:,.0f} | {others} | "
+        f"{rates['ours'] / best:.2f} | {rates['compiled'] / best:.2f} |"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.parse_args()
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    print("| network | here | compiled | plain loop | torchebm | here, ratio | compiled, ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in NETWORKS:
+        print(compare(name), flush=True)

@@ -1,0 +1,130 @@
+r"""A guard that stops, or takes back, a run that leaves the bounds it was given."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from ..functional.checks import check_count, check_positive
+from .checkpoints import LAST
+from .directory import run_directory
+from .guard import NonFiniteGuard
+
+
+class DivergenceGuard(NonFiniteGuard):
+    r"""Looks at what every step logs, and acts where its size exceeds a limit or is not finite.
+
+    Energy-based models log the energy gap between real and synthesised samples (`gap`), the norm of the
+    score (`score_norm`), the share of saturated pixels (`saturated`) and how far chains went (`drift`).
+
+    A run that is rolled back takes the weights, the optimizers and the chains of its last checkpoint, and
+    half of its present learning rates; its steps go on counting. This is the one observer that changes
+    what is learned.
+
+    Arguments:
+        limits: The largest size of each term, by its name, such as `{gap: 100}`.
+        action: What is done: `"stop"`, or `"rollback"`.
+        most_rollbacks: How often a run is rolled back before it is stopped.
+
+    Raises:
+        ValueError: If a limit is not positive, or the action is unknown.
+        FloatingPointError: That names the step and the term, in training.
+    """
+
+    def __init__(
+        self,
+        limits: dict[str, float] | None = None,
+        action: Literal["stop", "rollback"] = "stop",
+        most_rollbacks: int = 5,
+    ) -> None:
+        super().__init__(every_n_steps=1)
+        for name, limit in (limits or {}).items():
+            check_positive(f"limits[{name}]", limit)
+        if action not in ("stop", "rollback"):
+            raise ValueError(f"'action' should be 'stop' or 'rollback', got {action!r}.")
+        check_count("most_rollbacks", most_rollbacks)
+        self.limits = {f"train/{name}": limit for name, limit in (limits or {}).items()}
+        self.action, self.most_rollbacks = action, most_rollbacks
+        self.rollbacks = 0
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: dict[str, Tensor],
+        *args: object,
+    ) -> None:
+        excess = self.excess(outputs)
+        if not trainer.strategy.reduce_boolean_decision(excess is not None, all=False):
+            return
+        what = f"{excess or 'A term of another process is out of bounds'} at step {trainer.global_step}"
+        if self.action == "stop" or self.rollbacks == self.most_rollbacks:
+            tried = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
+            raise FloatingPointError(
+                f"{what}: stopped{tried}, and the last checkpoint before it is good."
+            )
+        self.rollbacks += 1
+        step = roll_back(trainer, pl_module)
+        rank_zero_warn(
+            f"{what}: back to the checkpoint of step {step}, with half the learning rate "
+            f"({self.rollbacks} of at most {self.most_rollbacks} times)."
+        )
+
+    def excess(self, outputs: dict[str, Tensor]) -> str | None:
+        r"""Returns what is out of its bounds, in words, or `None`.
+
+        Raises:
+            ValueError: If a limit is one of a term that is not logged.
+        """
+        if unknown := self.limits.keys() - outputs.keys():
+            raise ValueError(
+                f"'limits' should be of {sorted(n.removeprefix('train/') for n in outputs)}, got "
+                f"{unknown.pop().removeprefix('train/')!r}."
+            )
+        sizes = torch.stack([value.float().abs() for value in outputs.values()]).tolist()
+        for name, size in zip(outputs, sizes, strict=True):
+            # Not larger is not enough: nan is neither.
+            if not size <= self.limits.get(name, torch.finfo(torch.float32).max):
+                limit = f", above {self.limits[name]:g}" if name in self.limits else ""
+                return f"{name} is {outputs[name].item():g}{limit}"
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rollbacks": self.rollbacks}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rollbacks = state_dict["rollbacks"]
+
+
+def roll_back(trainer: Trainer, model: LightningModule) -> int:
+    r"""Puts a run back to its last checkpoint, but for its steps, with half its learning rates.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        FloatingPointError: If there is none.
+    """
+    path = run_directory(trainer) / LAST
+    if not path.exists():
+        raise FloatingPointError(
+            f"The run diverged at step {trainer.global_step}, before its first checkpoint: there is "
+            "none to go back to."
+        )
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    model.on_load_checkpoint(checkpoint)
+    model.load_state_dict(checkpoint["state_dict"])
+    for optimizer, state in zip(trainer.optimizers, checkpoint["optimizer_states"], strict=True):
+        rates = [group["lr"] for group in optimizer.param_groups]
+        optimizer.load_state_dict(state)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate / 2
+            if "initial_lr" in group:
+                group["initial_lr"] /= 2
+    for config in trainer.lr_scheduler_configs:
+        config.scheduler.base_lrs = [rate / 2 for rate in config.scheduler.base_lrs]
+    return checkpoint["global_step"]

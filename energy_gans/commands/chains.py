@@ -1,0 +1,51 @@
+r"""What commands that run Langevin chains share: models that have them, and data they start at."""
+
+from __future__ import annotations
+
+import torch.nn as nn
+
+from .. import methods
+from ..data.base import TensorDataModule
+from ..methods.energy import EnergyModule
+from .checkpoint import load_model
+from .evaluate import run_of
+from .runs import run_data
+
+
+def load_energy_model(ckpt_path: str) -> EnergyModule:
+    r"""Returns the model of a checkpoint, whose weights take no gradients.
+
+    Raises:
+        ValueError: If it has no chains.
+    """
+    model = load_model(ckpt_path)
+    if not isinstance(model, EnergyModule):
+        known = [m for m in methods.__all__ if is_energy(getattr(methods, m))]
+        raise ValueError(
+            f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no chains: it "
+            f"should be of {' or '.join(known)}."
+        )
+    return model.requires_grad_(False)
+
+
+def is_energy(method: object) -> bool:
+    r"""Returns whether something is a method with an energy."""
+    return isinstance(method, type) and issubclass(method, EnergyModule)
+
+
+def shown_descriptor(model: EnergyModule) -> nn.Module:
+    r"""Returns the descriptor of whole samples, of the moving average if there is one.
+
+    A multi-grid ConvNet has several; the one of whole images is that of the finest grid.
+    """
+    network = model.shown_network
+    if isinstance(network, nn.ModuleDict):
+        return network["descriptor"]
+    return network[-1] if isinstance(network, nn.ModuleList) else network
+
+
+def data_of(ckpt_path: str) -> TensorDataModule:
+    r"""Returns the data of the run that a checkpoint belongs to."""
+    data = run_data(run_of(ckpt_path))
+    data.prepare_data()
+    return data

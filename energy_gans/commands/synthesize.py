@@ -1,0 +1,195 @@
+r"""`energy-gans synthesize`: Langevin chains of a learned potential, as a film.
+
+Chains start from noise, at held-out real samples or at those of the model's generator, and climb.
+The table beside the film shows the potential and the length of the score at each time: if training
+went well the one rises from noise on to what it is at real samples, and stays there.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..callbacks.films import film_picture, plane_picture
+from ..callbacks.pictures import write_picture
+from ..callbacks.writer import write_samples
+from ..functional import gibbs_score, keyed_generator
+from ..functional.checks import check_count
+from ..functional.langevin import Field
+from ..methods.chains import drawer
+from ..methods.energy import EnergyModule
+from ..metrics.images import to_uint8
+from .chains import data_of, load_energy_model, shown_descriptor
+from .feature_space import held_out
+from .labels import class_labels
+from .sample import checked_output
+
+# Times that are shown by default, and what a picture has room for.
+FRAMES = 11
+ROWS, COLUMNS = 16, 20
+# How many real points a picture of the plane shows.
+REAL_POINTS = 1000
+
+Start = Literal["noise", "data", "generator"]
+
+
+def synthesize(
+    ckpt_path: str,
+    start: Start = "noise",
+    steps: int | None = None,
+    n: int = 8,
+    every: int | None = None,
+    label: int | None = None,
+    seed: int = 0,
+    out: str = "synthesis.png",
+    overwrite: bool = False,
+) -> None:
+    r"""Runs Langevin chains of a checkpoint's potential, and pictures them on their way.
+
+    Chains have the step size, the noise and the bounds of the training. Those of a multi-grid ConvNet
+    are of its finest grid.
+
+    Arguments:
+        ckpt_path: The checkpoint, in the folder of its run if chains start at data.
+        start: Where chains start: from noise, at held-out data, or at samples of the generator.
+        steps: The number of steps; as many as in training by default.
+        n: The number of chains; at most as many as there are held-out samples, if they start there.
+        every: After how many steps chains are shown, and at the end; at 11 times by default.
+        label: The class of all chains, for class-conditional models; by default those of the data,
+            or one drawn for each chain.
+        seed: The seed of the starts and of the noise.
+        out: A picture with a row for each of the first 16 chains, or a panel a time for points in the
+            plane, as `.png`, or the last states as `.npz`, float32.
+        overwrite: Whether `out` may exist.
+    """
+    path = checked_output(out, overwrite)
+    check_count("n", n)
+    model = load_energy_model(ckpt_path)
+    steps = model.chains.steps if steps is None else steps
+    times = shown_times(steps, every, path.suffix == ".png")
+    if path.suffix == ".png":
+        check_picturable(model.shape)
+    random = keyed_generator(seed, "synthesize", device=model.device)
+    x, labels = started(model, ckpt_path, start, n, label, seed, random)
+    frames = run_chains(model, x, labels, times, random)
+    if path.suffix == ".npz":
+        write_samples(frames[steps], path)
+    elif len(model.shape) == 3:
+        write_picture(film(frames), path)
+    else:
+        write_picture(
+            plane_picture(frames, held_out(data_of(ckpt_path), REAL_POINTS, seed)[0]), path
+        )
+    print(path)
+
+
+def shown_times(steps: int, every: int | None, pictured: bool) -> list[int]:
+    r"""Returns the steps after which chains are shown: at first and at last, and evenly between.
+
+    Raises:
+        ValueError: If there are no steps, or more of them than a picture has room for.
+    """
+    check_count("steps", steps)
+    if every is None:
+        return sorted({round(steps * i / (FRAMES - 1)) for i in range(FRAMES)})
+    check_count("every", every)
+    times = sorted({*range(0, steps, every), steps})
+    if pictured and len(times) > COLUMNS:
+        raise ValueError(
+            f"'every' should be at least {-(-steps // (COLUMNS - 1))} for a picture of {steps} "
+            f"steps, got {every}."
+        )
+    return times
+
+
+def check_picturable(shape: tuple[int, ...]) -> None:
+    r"""Raises a `ValueError` unless samples of a shape are images or points in the plane."""
+    if not (len(shape) == 3 and shape[0] in (1, 3)) and shape != (2,):
+        raise ValueError(f"'out' should end in .npz for samples of shape {shape}.")
+
+
+def started(
+    model: EnergyModule,
+    ckpt_path: str,
+    start: Start,
+    n: int,
+    label: int | None,
+    seed: int,
+    random: torch.Generator,
+) -> tuple[Tensor, Tensor | None]:
+    r"""Returns where chains start, with shape :math:`(n, *)`, and their classes, if there are any.
+
+    Raises:
+        ValueError: If the model has no generator to start at, or no such class.
+    """
+    if start == "data":
+        x, own = held_out(data_of(ckpt_path), n, seed)
+        return x, class_labels(label, model, len(x), random, own)
+    labels, draw = class_labels(label, model, n, random), drawer(random, model.device)
+    if start == "noise":
+        return model.chains.start(draw, n, model.shape), labels
+    if model.latent_network is None:
+        raise ValueError(
+            f"'start' should be 'noise' or 'data' for a {type(model).__name__}, which has no "
+            f"generator, got {start!r}."
+        )
+    return model.decode(draw(torch.randn, n, model.latent_dim), labels), labels
+
+
+@torch.no_grad()
+def run_chains(
+    model: EnergyModule,
+    x: Tensor,
+    labels: Tensor | None,
+    times: list[int],
+    random: torch.Generator,
+) -> dict[int, Tensor]:
+    r"""Returns the states of chains at some times, and prints the potential and the score there.
+
+    Arguments:
+        model: The model.
+        x: Where chains start, with shape :math:`(n, *)`.
+        labels: Their classes, with shape :math:`(n)`, or `None`.
+        times: The steps after which states are kept; the last one ends the chains.
+        random: The generator of the noise.
+    """
+    network, chains, frames = shown_descriptor(model), model.chains, {}
+    gradient = model.gradient(network, labels)
+    score = gibbs_score(gradient, chains.reference_std, chains.clip_gradient)
+    states = chains.run(x, gradient, drawer(random, model.device), times[-1])
+    print("| step | potential | score |\n|---|---|---|")
+    for step, state in enumerate(chain([x], states)):
+        if step in times:
+            frames[step] = state
+            print(f"| {step} | {numbers(state, model.evaluate(network, state, labels), score)} |")
+    return frames
+
+
+def numbers(x: Tensor, phi: Tensor, score: Field) -> str:
+    r"""Returns the cells of a row of the table: the means of the potential and of the score's length.
+
+    Arguments:
+        x: The states, with shape :math:`(n, *)`.
+        phi: Their potential, with shape :math:`(n)`.
+        score: The score.
+
+    Raises:
+        ValueError: If states are not finite.
+    """
+    if not x.isfinite().all():
+        raise ValueError(
+            "The chains are not finite any more: the training went wrong, or there are too many "
+            "'steps' without bounds."
+        )
+    return f"{phi.mean():.4g} | {score(x).flatten(1).norm(dim=1).mean():.4g}"
+
+
+def film(frames: dict[int, Tensor]) -> Image.Image:
+    r"""Returns images on their way, a row each."""
+    return film_picture(
+        {f"{step:,}": to_uint8(x[:ROWS].clamp(-1, 1)) for step, x in frames.items()}
+    )

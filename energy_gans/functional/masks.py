@@ -1,0 +1,103 @@
+r"""Masks: which pixels of an image are known, 1, and which are a hole, 0.
+
+A mask has the shape :math:`(N, 1, H, W)`, one for each image, or :math:`(1, 1, H, W)` for all. A pixel
+is known where two masks know it: their product has both's holes.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from itertools import product
+
+import torch
+from torch import Tensor
+
+# A spot's radius is the image's width divided by this.
+SPOTS = 16
+
+
+def square_mask(size: tuple[int, int], width: int) -> Tensor:
+    r"""Returns the mask of a square hole in the middle, with shape :math:`(1, 1, H, W)`.
+
+    Arguments:
+        size: The height :math:`H` and the width :math:`W` of an image, in pixels.
+        width: The width of the hole, in pixels.
+
+    Raises:
+        ValueError: If the hole is empty or leaves no margin.
+
+    Example:
+        >>> square_mask((4, 4), 2)[0, 0]
+        tensor([[1., 1., 1., 1.],
+                [1., 0., 0., 1.],
+                [1., 0., 0., 1.],
+                [1., 1., 1., 1.]])
+    """
+    if not 1 <= width < min(size):
+        raise ValueError(
+            f"'width' should be from 1 to {min(size) - 1} for images of {size[0]} x {size[1]} "
+            f"pixels, got {width!r}."
+        )
+    known = torch.ones(1, 1, *size)
+    top, left = ((length - width) // 2 for length in size)
+    known[..., top : top + width, left : left + width] = 0
+    return known
+
+
+def spot_mask(size: tuple[int, int], share: float, random: torch.Generator, n: int = 1) -> Tensor:
+    r"""Returns masks of round spots at random places, with shape :math:`(N, 1, H, W)`.
+
+    Spots, of a radius of a sixteenth of the image, at least one pixel, are added until their share of
+    the pixels is reached: it may be larger, by less than a spot.
+
+    Arguments:
+        size: The height :math:`H` and the width :math:`W` of an image, in pixels.
+        share: The share of pixels in the hole.
+        random: The generator that draws the places.
+        n: The number of masks :math:`N`.
+
+    Raises:
+        ValueError: If the share is not between 0 and 1, or leaves no pixel known.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"'share' should be between 0 and 1, got {share!r}.")
+    height, width = size
+    radius = max(1, min(size) // SPOTS)
+    # Each pixel is the centre of a spot that comes at a time of its own.
+    time = torch.rand(n, 1, height, width, generator=random, device=random.device)
+    time = torch.nn.functional.pad(time, [radius] * 4, value=torch.inf)
+    reached = reduce(
+        torch.minimum,
+        (
+            time[..., radius + i : radius + i + height, radius + j : radius + j + width]
+            for i, j in product(range(-radius, radius + 1), repeat=2)
+            if i**2 + j**2 <= radius**2
+        ),
+    )
+    last = reached.flatten(1).kthvalue(math.ceil(share * height * width))[0]
+    known = (reached > last[:, None, None, None]).float()
+    if not known.flatten(1).any(1).all():
+        raise ValueError(
+            f"'share' should leave a pixel of {height} x {width} known, got {share!r}."
+        )
+    return known
+
+
+def known_distances(a: Tensor, b: Tensor, known: Tensor) -> Tensor:
+    r"""Returns the squared distances :math:`\|m_i (a_i - b_j)\|^2` of what masks know of images.
+
+    They are computed in float64, without a tensor of all pairs.
+
+    Arguments:
+        a: The images of the masks, with shape :math:`(N, C, H, W)`.
+        b: The images they are compared with, with shape :math:`(M, C, H, W)`.
+        known: The masks :math:`m`, with shape :math:`(N, 1, H, W)` or :math:`(1, 1, H, W)`.
+
+    Returns:
+        The squared distances, float64, with shape :math:`(N, M)`.
+    """
+    m = known.expand_as(a).flatten(1).double()
+    a, b = m * a.flatten(1).double(), b.flatten(1).double()
+    r2 = a.square().sum(1, keepdim=True) - 2 * a @ b.T + m @ b.square().T
+    return r2.clamp_min(0)

@@ -1,0 +1,133 @@
+r"""Tests for the energy_gans.callbacks.divergence module."""
+
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.callbacks import DivergenceGuard
+from energy_gans.cli import main
+from energy_gans.methods import GCN
+
+GUARD = "--trainer.callbacks+=energy_gans.callbacks.DivergenceGuard"
+LIMITS = '--trainer.callbacks.limits={"gap": 1000}'
+
+
+def arguments(tiny: Callable, *more: str) -> list[str]:
+    chains = '{"steps": 2, "step_size": 0.2, "reference_std": 1.0}'
+    return tiny(
+        "--model=energy_gans.methods.GCN",
+        "--model.init_args.descriptor=energy_gans.networks.MLP",
+        "--model.init_args.descriptor.in_features=2",
+        "--model.init_args.descriptor.out_features=1",
+        "--model.init_args.descriptor.hidden_features=[16]",
+        "--model.init_args.shape=[2]",
+        f"--model.init_args.chains={chains}",
+        "--model.init_args.buffer_size=64",
+        "--model.init_args.descriptor_optimizer=torch.optim.SGD",
+        "--model.init_args.descriptor_optimizer.lr=0.08",
+        "--model.init_args.descriptor_scheduler=torch.optim.lr_scheduler.ExponentialLR",
+        "--model.init_args.descriptor_scheduler.gamma=0.5",
+        "--trainer.callbacks.monitor=val/energy_distance",
+        *more,
+        points=True,
+    )
+
+
+def spoiling(steps: list[int], value: float) -> object:
+    r"""Lets some steps log a gap, once each, and spoils their weights."""
+    update, left = GCN.update, list(steps)
+
+    def spoil(self: GCN, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        losses = update(self, y, label)
+        if self.global_step + 1 in left:
+            left.remove(self.global_step + 1)
+            self.descriptor[0].weight.data.fill_(torch.nan)
+            self.buffer.states["x"].fill_(torch.nan)
+            losses["gap"] = torch.tensor(value)
+            self.noted.pop("gap")
+        return losses
+
+    return mock.patch.object(GCN, "update", spoil)
+
+
+@pytest.mark.parametrize("value, said", [(2000.0, "2000, above 1000"), (torch.nan, "nan, above")])
+def test_a_run_out_of_bounds_is_stopped(
+    tiny: Callable, tmp_path: Path, value: float, said: str
+) -> None:
+    message = (
+        f"train/gap is {said}.* at step 5: stopped, and the last checkpoint before it is good"
+    )
+    with spoiling([5], value), pytest.raises(SystemExit, match=message):
+        main(arguments(tiny, "--trainer.max_steps=9", GUARD, LIMITS))
+    saved = torch.load(tmp_path / "tiny/version_0/checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == 3
+
+
+def test_a_run_is_rolled_back_with_half_its_learning_rate(tiny: Callable, tmp_path: Path) -> None:
+    rates: list[float] = []
+    weights: list[Tensor] = []
+    step = DivergenceGuard.on_train_batch_end
+
+    def watch(self: DivergenceGuard, trainer: object, module: GCN, *args: object) -> None:
+        step(self, trainer, module, *args)
+        rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+        weights.append(module.descriptor[0].weight.detach().clone())
+
+    options = ["--trainer.max_steps=9", GUARD, LIMITS, "--trainer.callbacks.action=rollback"]
+    with (
+        spoiling([5, 8], 2000.0),
+        mock.patch.object(DivergenceGuard, "on_train_batch_end", watch),
+        pytest.warns(UserWarning, match="back to the checkpoint of step 3, .*1 of at most 5"),
+    ):
+        main(arguments(tiny, *options))
+    # The schedule halves the rate at every step, a rollback once more.
+    expected = [0.08 * 0.5 ** (i + 1 + (i >= 4) + (i >= 7)) for i in range(9)]
+    assert rates == pytest.approx(expected)
+    assert torch.equal(weights[4], weights[2])
+    saved = torch.load(tmp_path / "tiny/version_0/checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == 9
+    assert saved["buffer"]["x"].isfinite().all()
+    (state,) = [s for name, s in saved["callbacks"].items() if "Divergence" in name]
+    assert state == {"rollbacks": 2}
+
+
+def test_a_run_that_will_not_be_helped_is_stopped(tiny: Callable) -> None:
+    options = ["--trainer.callbacks.action=rollback", "--trainer.callbacks.most_rollbacks=2"]
+    with (
+        spoiling([4, 5, 6], torch.inf),
+        pytest.warns(UserWarning, match="2 of at most 2"),
+        pytest.raises(
+            SystemExit, match="train/gap is inf, above 1000 at step 6: stopped after 2 rollb"
+        ),
+    ):
+        main(arguments(tiny, "--trainer.max_steps=9", GUARD, LIMITS, *options))
+
+
+def test_before_the_first_checkpoint_there_is_nothing_to_go_back_to(tiny: Callable) -> None:
+    options = ["--trainer.callbacks.action=rollback"]
+    with (
+        spoiling([2], 2000.0),
+        pytest.raises(SystemExit, match="diverged at step 2, before its first checkpoint"),
+    ):
+        main(arguments(tiny, "--trainer.max_steps=9", GUARD, LIMITS, *options))
+
+
+def test_a_limit_of_what_is_not_logged_is_refused(tiny: Callable) -> None:
+    with pytest.raises(SystemExit, match="'limits' should be of .*'score_norm'.*got 'gop'"):
+        main(
+            arguments(
+                tiny, "--trainer.max_steps=2", GUARD, '--trainer.callbacks.limits={"gop": 1}'
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    "options", [{"limits": {"gap": 0.0}}, {"action": "pray"}, {"most_rollbacks": 0}]
+)
+def test_arguments_out_of_range_are_refused(options: dict) -> None:
+    with pytest.raises(ValueError, match="should be"):
+        DivergenceGuard(**options)
