@@ -138,3 +138,14 @@ def test_overlays_of_the_eieg_paper_parse(
     model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
     assert model["stabilizer"] == (1.0 if overlay == ["paper"] else 0.0)
     assert model["discriminator"]["init_args"]["spectral"] is (not overlay)
+
+
+@pytest.mark.parametrize("overlay", ["wasserstein", "paper", "frame"])
+def test_overlays_of_generative_convnets_parse(
+    overlay: str, capsys: pytest.CaptureFixture
+) -> None:
+    files = CONFIGS / "gcn_fashion_mnist.yaml", CONFIGS / f"gcn/{overlay}.yaml"
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", *(f"--config={file}" for file in files), "--print_config"])
+    assert not stop.value.code
+    assert "methods.GCN" in capsys.readouterr().out
