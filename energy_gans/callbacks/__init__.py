@@ -9,6 +9,7 @@ from .ema import EMA
 from .guard import NonFiniteGuard
 from .measures import SampleMeasures
 from .progress import StepProgress
+from .response import ResponseCurve
 from .samples import SamplePictures
 from .writer import SampleWriter
 
@@ -19,6 +20,7 @@ __all__ = [
     "DivergenceGuard",
     "MixtureCoverage",
     "NonFiniteGuard",
+    "ResponseCurve",
     "SampleMeasures",
     "SamplePictures",
     "SampleWriter",
