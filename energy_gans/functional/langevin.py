@@ -29,19 +29,20 @@ from .checks import check_count, check_positive
 Field = Callable[[Tensor], Tensor]
 
 
-def potential_gradient(potential: Field) -> Field:
+def potential_gradient(potential: Field, half: bool = False) -> Field:
     r"""Returns the gradient :math:`\nabla \Phi` of a potential, a function that keeps no graph.
 
-    It is float32 at least, also under autocast.
+    The gradient is float32 at least, also under autocast.
 
     Arguments:
         potential: The potential :math:`\Phi`, from :math:`(B, *)` to :math:`(B)`, each value of its
             own point.
+        half: Whether what computes it is cast to bfloat16, which is faster and has three digits.
     """
 
     def gradient(x: Tensor) -> Tensor:
         x = x.detach().to(torch.promote_types(x.dtype, torch.float32)).requires_grad_()
-        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        with torch.enable_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             return torch.autograd.grad(potential(x).sum(), x)[0]
 
     return gradient

@@ -40,6 +40,7 @@ class EnergyModule(GenerativeModule):
         descriptor_optimizer: The optimizer of the descriptor. Its weight decay is applied to the
             weights of dense and convolutional layers only.
         descriptor_scheduler: The learning rate schedule, stepped once a step.
+        half_chains: Whether chains compute :math:`\nabla \Phi` in bfloat16; states stay float32.
         compile_gradient: Whether :math:`\nabla \Phi` is compiled, which takes a while at first.
         kwargs: The arguments of :class:`GenerativeModule`.
 
@@ -56,6 +57,7 @@ class EnergyModule(GenerativeModule):
         sample_steps: int | None = None,
         descriptor_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
         descriptor_scheduler: LRSchedulerCallable | None = None,
+        half_chains: bool = False,
         compile_gradient: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -66,7 +68,7 @@ class EnergyModule(GenerativeModule):
         self.descriptor = descriptor
         self.shape, self.chains, self.classes = tuple(shape), chains, classes
         self.sample_steps = sample_steps
-        self.compile_gradient = compile_gradient
+        self.half_chains, self.compile_gradient = half_chains, compile_gradient
         self.compiled: dict[int, Any] = {}
         self.trained.append((descriptor, descriptor_optimizer, descriptor_scheduler))
 
@@ -92,11 +94,12 @@ class EnergyModule(GenerativeModule):
     def gradient(self, network: nn.Module, label: Tensor | None = None) -> Field:
         r"""Returns :math:`\nabla \Phi` of a network, which keeps no graph."""
         if not self.compile_gradient:
-            return potential_gradient(lambda a: self.evaluate(network, a, label))
+            return potential_gradient(lambda a: self.evaluate(network, a, label), self.half_chains)
         if id(network) not in self.compiled:
 
             def total(a: Tensor, label: Tensor | None) -> Tensor:
-                return self.evaluate(network, a, label).sum()
+                with torch.autocast(a.device.type, torch.bfloat16, enabled=self.half_chains):
+                    return self.evaluate(network, a, label).sum()
 
             self.compiled[id(network)] = torch.compile(torch.func.grad(total))
         return lambda a: self.compiled[id(network)](a, label)

@@ -184,6 +184,15 @@ def test_the_gradient_is_float32_under_autocast() -> None:
     assert torch.equal(given, network.weight.detach().expand(4, 3))
 
 
+def test_a_gradient_of_half_precision_is_near_and_returned_whole() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(3, 64), nn.LeakyReLU(), nn.Linear(64, 1))
+    x = torch.randn(20, 3)
+    whole, half = (potential_gradient(lambda x: network(x)[:, 0], h)(x) for h in (False, True))
+    assert half.dtype == torch.float32
+    assert 0 < (half - whole).norm() / whole.norm() < 0.02
+
+
 def test_the_same_noise_gives_the_same_chain() -> None:
     def chain(seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)

@@ -184,12 +184,23 @@ def test_samples_are_a_function_of_their_generator() -> None:
     assert not one.requires_grad
 
 
-def test_a_compiled_gradient_is_the_gradient() -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_a_compiled_gradient_is_the_gradient(half: bool) -> None:
     x = torch.randn(6, 2)
-    given = model(compile_gradient=True)
-    torch.testing.assert_close(
-        given.gradient(given.descriptor)(x), model().gradient(given.descriptor)(x)
+    given, eager = model(compile_gradient=True, half_chains=half), model(half_chains=half)
+    expected = eager.gradient(eager.descriptor)(x)
+    tolerance = {"atol": 1e-2, "rtol": 2e-2} if half else {}
+    torch.testing.assert_close(given.gradient(given.descriptor)(x), expected, **tolerance)
+    assert expected.dtype == torch.float32
+
+
+def test_chains_of_half_precision_keep_whole_states() -> None:
+    x, whole = (
+        m.sample(50, random=torch.Generator().manual_seed(0))
+        for m in (model(half_chains=True), model())
     )
+    assert x.dtype == torch.float32
+    assert 0 < (x - whole).abs().max() < 0.01
 
 
 # Classes
