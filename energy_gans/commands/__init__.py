@@ -3,7 +3,19 @@ r"""The workbench: what a user does with a checkpoint, with data, and with numbe
 from .checkpoint import load_model
 from .compare import compare
 from .evaluate import evaluate
+from .inpaint import inpaint
+from .interpolate import interpolate
 from .report import report
 from .sample import sample
+from .synthesize import synthesize
 
-__all__ = ["compare", "evaluate", "load_model", "report", "sample"]
+__all__ = [
+    "compare",
+    "evaluate",
+    "inpaint",
+    "interpolate",
+    "load_model",
+    "report",
+    "sample",
+    "synthesize",
+]

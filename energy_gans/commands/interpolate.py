@@ -137,7 +137,6 @@ def paths_picture(x: Tensor, t: Tensor) -> Image.Image:
     axis = figure.subplots()
     for line in x:
         axis.plot(*line.T, ".-", markersize=4, linewidth=1)
-    axis.scatter(*x[:, [0, -1]].flatten(0, 1).T, s=30, c="k", zorder=3, label="ends")
-    axis.legend(loc="upper right")
-    axis.set(aspect="equal", title="samples along paths of latents")
+    axis.scatter(*x[:, [0, -1]].flatten(0, 1).T, s=30, c="k", zorder=3)
+    axis.set(aspect="equal", title="samples along paths of latents, black at the ends")
     return rendered(figure)

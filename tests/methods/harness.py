@@ -1,6 +1,7 @@
 r"""What tests of methods share: tiny networks, a short training, and the batches it saw."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from lightning.pytorch import Trainer, seed_everything
@@ -8,7 +9,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
 from energy_gans.data import Ring
+from energy_gans.data.base import TensorDataModule
 from energy_gans.functional import fold
+from energy_gans.methods import GenerativeModule
 from energy_gans.methods.adversarial import AdversarialModule
 from energy_gans.networks import MLP
 
@@ -36,10 +39,16 @@ def model(method: type[AdversarialModule], out: int = 1, **kwargs: object) -> Ad
     return method(**(defaults | kwargs))
 
 
-def fit(gan: AdversarialModule, steps: int, batch_size: int = 16, **options: object) -> Ring:
-    r"""Trains a method on a ring of points."""
+def fit(
+    gan: GenerativeModule,
+    steps: int,
+    batch_size: int = 16,
+    data: Callable[..., TensorDataModule] = partial(Ring, samples=512),
+    **options: object,
+) -> TensorDataModule:
+    r"""Trains a method on a ring of points, or on what `data` makes of a batch size."""
     seed_everything(7, verbose=False)
-    data = Ring(batch_size=batch_size, samples=512)
+    module = data(batch_size=batch_size)
     trainer = Trainer(
         max_steps=steps,
         accelerator="cpu",
@@ -50,8 +59,8 @@ def fit(gan: AdversarialModule, steps: int, batch_size: int = 16, **options: obj
         limit_val_batches=0,
         **options,
     )
-    trainer.fit(gan, data)
-    return data
+    trainer.fit(gan, module)
+    return module
 
 
 def batches(data: Ring, steps: int) -> list[Tensor]:

@@ -2,10 +2,11 @@ r"""Tests for the energy_gans.methods.gcn module, and for what it has from the e
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 
 from energy_gans.data import GaussianMixture
@@ -131,17 +132,8 @@ def test_a_linear_potential_learns_its_fixed_point(gamma: float) -> None:
         return step(*args)
 
     gcn.update = watched
-    data = GaussianMixture(means=[[m]], std=0.1, samples=4096, batch_size=1024)
-    trainer = Trainer(
-        max_steps=150,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    trainer.fit(gcn, data)
+    data = partial(GaussianMixture, means=[[m]], std=0.1, samples=4096)
+    fit(gcn, steps=150, batch_size=1024, data=data)
     theta = sum(seen[50:]) / len(seen[50:])
     assert theta == pytest.approx(m / (variance + gamma), rel=0.02)
 

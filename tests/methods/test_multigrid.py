@@ -1,8 +1,10 @@
 r"""Tests for the energy_gans.methods.multigrid module."""
 
+from functools import partial
+
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 
 from energy_gans.data import EmbeddedDigits
@@ -11,7 +13,7 @@ from energy_gans.methods import MultigridGCN
 from energy_gans.methods.chains import Chains
 from energy_gans.networks import MultigridDescriptors
 
-from .harness import noises, sgd
+from .harness import fit, noises, sgd
 from .test_gcn import LR, slope
 
 CHAINS = Chains(steps=3, step_size=0.3, reference_std=0.8)
@@ -30,23 +32,12 @@ def model(grids: tuple[int, ...] = (1, 4, 8), **kwargs: object) -> MultigridGCN:
     return MultigridGCN(**(defaults | kwargs))
 
 
-def fit(gcn: MultigridGCN, steps: int) -> list[Tensor]:
+def trained_on(gcn: MultigridGCN, steps: int) -> list[Tensor]:
     r"""Trains, and returns the real images of all steps."""
-    seed_everything(7, verbose=False)
-    data = EmbeddedDigits("8x8", size=8, batch_size=16)
     seen: list[Tensor] = []
     update = gcn.update
     gcn.update = lambda y, label: (seen.append(y), update(y, label))[1]
-    trainer = Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    trainer.fit(gcn, data)
+    fit(gcn, steps, data=partial(EmbeddedDigits, "8x8", size=8))
     return seen
 
 
@@ -71,7 +62,7 @@ def learned(network: nn.Module, x0: Tensor, x: Tensor, y: Tensor, zeta: float) -
 
 def test_each_grid_learns_for_itself_from_what_the_coarser_one_came_to() -> None:
     trained, looped = model(gamma=0.3), model()
-    seen = fit(trained, steps=2)
+    seen = trained_on(trained, steps=2)
     for i, (y, random) in enumerate(zip(seen, noises(looped, 2), strict=True)):
         interpolation = torch.Generator().manual_seed(fold(looped.seed, "interpolation", i))
         x = downscale(y, 8)
@@ -94,14 +85,14 @@ def test_each_grid_learns_for_itself_from_what_the_coarser_one_came_to() -> None
 
 def test_two_grids_are_a_short_run_from_blocks() -> None:
     gcn = model(grids=(4, 8))
-    fit(gcn, steps=2)
+    trained_on(gcn, steps=2)
     assert gcn.sample(3, random=torch.Generator().manual_seed(0)).shape == (3, 1, 8, 8)
 
 
 def test_samples_start_at_coarse_images_of_the_training() -> None:
     silent = Chains(steps=1, step_size=1e-6, bound=1.0, noise_std=0.0)
     gcn = model(chains=silent)
-    colours = torch.cat([downscale(y, 8) for y in fit(gcn, steps=3)])
+    colours = torch.cat([downscale(y, 8) for y in trained_on(gcn, steps=3)])
     assert int(gcn.seen) == 48
     # 48 colours in 40 places: the first eight have gone.
     expected = torch.cat([colours[40:], colours[8:40]])
@@ -115,7 +106,7 @@ def test_samples_start_at_coarse_images_of_the_training() -> None:
 def test_parts_of_a_minibatch_add_up_to_the_whole() -> None:
     whole, parts = model(magnitude=0.1), model(magnitude=0.1, accumulate=4)
     for gcn in (whole, parts):
-        fit(gcn, steps=2)
+        trained_on(gcn, steps=2)
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
@@ -147,7 +138,7 @@ def test_grids_that_do_not_end_at_the_data_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"should be those of 'data', \[1, 8, 8\], got \[1, 8, 8\] and 16"
     ):
-        fit(model(grids=(1, 4, 16)), steps=1)
+        trained_on(model(grids=(1, 4, 16)), steps=1)
 
 
 def test_samples_of_a_model_that_was_never_trained_are_refused() -> None:
