@@ -15,6 +15,7 @@ from energy_gans.methods import GenerativeModule
 from energy_gans.methods.adversarial import AdversarialModule
 from energy_gans.networks import MLP
 
+RING = partial(Ring, samples=512)
 RATES = {"generator": 0.05, "discriminator": 0.02}
 
 
@@ -43,7 +44,7 @@ def fit(
     gan: GenerativeModule,
     steps: int,
     batch_size: int = 16,
-    data: Callable[..., TensorDataModule] = partial(Ring, samples=512),
+    data: Callable[..., TensorDataModule] = RING,
     **options: object,
 ) -> TensorDataModule:
     r"""Trains a method on a ring of points, or on what `data` makes of a batch size."""
