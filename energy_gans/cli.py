@@ -24,17 +24,23 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from . import __version__
 from .callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from .callbacks.directory import SaveConfig
-from .commands import compare, evaluate, prepare, report, sample
+from .commands import (
+    compare,
+    evaluate,
+    inpaint,
+    interpolate,
+    prepare,
+    report,
+    sample,
+    synthesize,
+)
 from .commands.checkpoint import AtomicCheckpointIO
 from .commands.feature_space import picture
 from .commands.features import train
-from .commands.inpaint import inpaint
-from .commands.interpolate import interpolate
 from .commands.messages import sentence
 from .commands.particles import particles
 from .commands.resume import check_unchanged, find_last
 from .commands.study import study
-from .commands.synthesize import synthesize
 from .methods import GenerativeModule
 
 COMMANDS: dict[str, Callable | dict[str, Any]] = {

@@ -2,8 +2,6 @@ r"""What commands that run Langevin chains share: models that have them, and dat
 
 from __future__ import annotations
 
-import torch.nn as nn
-
 from .. import methods
 from ..data.base import TensorDataModule
 from ..methods.energy import EnergyModule
@@ -31,17 +29,6 @@ def load_energy_model(ckpt_path: str) -> EnergyModule:
 def is_energy(method: object) -> bool:
     r"""Returns whether something is a method with an energy."""
     return isinstance(method, type) and issubclass(method, EnergyModule)
-
-
-def shown_descriptor(model: EnergyModule) -> nn.Module:
-    r"""Returns the descriptor of whole samples, of the moving average if there is one.
-
-    A multi-grid ConvNet has several; the one of whole images is that of the finest grid.
-    """
-    network = model.shown_network
-    if isinstance(network, nn.ModuleDict):
-        return network["descriptor"]
-    return network[-1] if isinstance(network, nn.ModuleList) else network
 
 
 def data_of(ckpt_path: str) -> TensorDataModule:

@@ -22,8 +22,7 @@ from torchmetrics.functional.image import (
 )
 
 from ..data.base import TensorDataModule, to_unit_range
-from ..functional import frechet_distance
-from ..functional.masks import known_distances
+from ..functional import frechet_distance, known_distances
 from ..metrics.features import FeatureExtractor
 from ..metrics.reference import reference_order
 from ..metrics.statistics import Statistics, gather

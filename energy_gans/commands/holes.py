@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data.preprocessing import decode
-from ..functional.masks import spot_mask, square_mask
+from ..functional import spot_mask, square_mask
 
 MASKS = ("square", "spot", "both")
 

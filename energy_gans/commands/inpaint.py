@@ -33,7 +33,7 @@ from ..methods.energy import EnergyModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.images import to_uint8
 from ..metrics.statistics import Statistics
-from .chains import data_of, load_energy_model, shown_descriptor
+from .chains import data_of, load_energy_model
 from .completions import RANGE, fillings, numbers, statistics_of, table
 from .evaluate import warn_if_few
 from .feature_space import held_out
@@ -154,7 +154,7 @@ def completed(
     Raises:
         ValueError: If the chains run away.
     """
-    network, parts = shown_descriptor(model), []
+    network, parts = model.shown_descriptor, []
     for j, index in enumerate(torch.arange(len(y)).split(BATCH)):
         original, m = y[index], known[index] == 1
         gradient = model.gradient(network, None if labels is None else labels[index])

@@ -18,9 +18,8 @@ from torch import Tensor
 from ..callbacks.films import film_picture
 from ..callbacks.pictures import rendered, write_picture
 from ..callbacks.writer import write_samples
-from ..functional import keyed_generator
+from ..functional import keyed_generator, lerp, slerp
 from ..functional.checks import check_count
-from ..functional.interpolation import lerp, slerp
 from ..methods import GGCN, GenerativeModule
 from ..metrics.images import to_uint8
 from .checkpoint import load_model

@@ -23,7 +23,7 @@ from ..functional.langevin import Field
 from ..methods.chains import drawer
 from ..methods.energy import EnergyModule
 from ..metrics.images import to_uint8
-from .chains import data_of, load_energy_model, shown_descriptor
+from .chains import data_of, load_energy_model
 from .feature_space import held_out
 from .labels import class_labels
 from .sample import checked_output
@@ -157,7 +157,7 @@ def run_chains(
         times: The steps after which states are kept; the last one ends the chains.
         random: The generator of the noise.
     """
-    network, chains, frames = shown_descriptor(model), model.chains, {}
+    network, chains, frames = model.shown_descriptor, model.chains, {}
     gradient = model.gradient(network, labels)
     score = gibbs_score(gradient, chains.reference_std, chains.clip_gradient)
     states = chains.run(x, gradient, drawer(random, model.device), times[-1])

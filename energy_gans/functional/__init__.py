@@ -28,6 +28,7 @@ from .filters import (
 )
 from .gaussians import frechet_distance, moments
 from .grids import downscale, upscale
+from .interpolation import lerp, slerp
 from .kernels import (
     elastic,
     elastic_power,
@@ -38,6 +39,7 @@ from .kernels import (
     polynomial,
 )
 from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
+from .masks import known_distances, spot_mask, square_mask
 from .neighbours import density_coverage, nearest, neighbour_radii, precision_recall
 from .particles import evolve, force, particle_velocity
 from .penalties import gradient_penalty
@@ -96,8 +98,10 @@ __all__ = [
     "inception_score",
     "interaction_energy",
     "keyed_generator",
+    "known_distances",
     "langevin",
     "langevin_step",
+    "lerp",
     "logistic_loss",
     "magnitude",
     "matching_loss",
@@ -120,6 +124,9 @@ __all__ = [
     "separation",
     "share_of_dimensions",
     "share_within",
+    "slerp",
+    "spot_mask",
+    "square_mask",
     "squared_distances",
     "stein_direction",
     "support_size",

@@ -129,6 +129,11 @@ class EnergyModule(GenerativeModule):
     def sampled_network(self) -> nn.Module:
         return self.descriptor
 
+    @property
+    def shown_descriptor(self) -> nn.Module:
+        r"""The descriptor of whole samples, of the moving average if there is one."""
+        return self.shown_network
+
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:

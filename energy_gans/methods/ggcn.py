@@ -214,6 +214,10 @@ class GGCN(GCN):
         return self.chains.end(x, gradient, draw, self.sample_steps)
 
     @property
+    def shown_descriptor(self) -> nn.Module:
+        return self.shown_network["descriptor"]
+
+    @property
     def latent_network(self) -> nn.Module:
         return self.shown_network["generator"]
 

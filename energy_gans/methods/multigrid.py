@@ -84,6 +84,10 @@ class MultigridGCN(ContrastiveModule):
         self.seeds[places] = x
         self.seen += len(x)
 
+    @property
+    def shown_descriptor(self) -> nn.Module:
+        return self.shown_network[-1]
+
     def potential(self, a: Tensor, label: Tensor | None = None) -> Tensor:
         r"""Returns the potential of the finest grid, high where real data is.
 

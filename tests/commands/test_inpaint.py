@@ -13,7 +13,7 @@ from PIL import Image
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from energy_gans.cli import main
-from energy_gans.commands.chains import load_energy_model, shown_descriptor
+from energy_gans.commands.chains import load_energy_model
 from energy_gans.commands.completions import fillings, numbers, table
 from energy_gans.commands.feature_space import held_out
 from energy_gans.commands.holes import chosen_mask
@@ -57,7 +57,7 @@ def test_known_pixels_stay_as_they_are(
 
 def test_chains_put_known_pixels_back_after_every_step(trained: Callable) -> None:
     model = load_energy_model(trained("gcn"))
-    network, random = shown_descriptor(model), keyed_generator(7, "inpaint", 0)
+    network, random = model.shown_descriptor, keyed_generator(7, "inpaint", 0)
     y, _ = held_out(DIGITS, 6, 0)
     known = spot_mask((8, 8), 0.4, torch.Generator().manual_seed(0), 6)
     a = 2 * torch.rand(6, 1, 8, 8, generator=random) - 1

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.chains import load_energy_model, shown_descriptor
+from energy_gans.commands.chains import load_energy_model
 from energy_gans.commands.feature_space import held_out
 from energy_gans.commands.synthesize import numbers, shown_times
 from energy_gans.data import EmbeddedDigits
@@ -45,7 +45,7 @@ def test_chains_are_a_plain_loop(
 ) -> None:
     x = states(trained("gcn"), tmp_path, "--steps", "4", "--every", "2")
     rows = [r.strip("|").split("|") for r in capsys.readouterr().out.splitlines() if r[:1] == "|"]
-    network = shown_descriptor(load_energy_model(trained("gcn")))
+    network = load_energy_model(trained("gcn")).shown_descriptor
     a, random = noise(5, 1, 8, 8)
     seen = {}
     for step in range(5):
