@@ -2,6 +2,7 @@ r"""Tiny trained models that several tests of commands share."""
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +93,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         return str(folder / "run" / "version_0" / "checkpoints" / "last.ckpt")
 
     return checkpoint
+
+
+@pytest.fixture
+def refused(
+    trained: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    r"""Returns what asserts that a command on a tiny model says one sentence, and writes nothing."""
+
+    def check(command: str, name: str, arguments: list[str], told: str) -> None:
+        path = trained(name)
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit, match=told):
+            main([command, "--ckpt_path", path, *arguments])
+        assert not list(tmp_path.iterdir())
+
+    return check

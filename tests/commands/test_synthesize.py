@@ -143,15 +143,6 @@ def test_chains_that_run_away_are_refused() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence(
-    trained: Callable,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    arguments: list[str],
-    told: str,
+    refused: Callable, name: str, arguments: list[str], told: str
 ) -> None:
-    path = trained(name)
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match=told):
-        main(["synthesize", "--ckpt_path", path, *arguments])
-    assert not list(tmp_path.iterdir())
+    refused("synthesize", name, arguments, told)
