@@ -168,9 +168,11 @@ class GenerativeModule(SteppedModule):
             self.check_batch(y)
             if self.classes is not None:
                 check_label(label, self.classes, len(y))
-        if y.ndim == 4:
-            y = y.contiguous(memory_format=self.memory_format)
-        return super().training_step((y, label), batch_idx)
+        return super().training_step((self.formatted(y), label), batch_idx)
+
+    def formatted(self, x: Tensor) -> Tensor:
+        r"""Returns samples, images as they are stored here, channels last or not."""
+        return x.contiguous(memory_format=self.memory_format) if x.ndim == 4 else x
 
     def check_batch(self, y: Tensor) -> None:
         r"""Raises a `ValueError` if the first batch can not be cut up, or does not fit the networks."""

@@ -116,7 +116,7 @@ class EnergyModule(GenerativeModule):
             return steepness[0]
 
         with frozen(network):
-            end = self.chains.end(x, noted, self.share_of)
+            end = self.chains.end(self.formatted(x), noted, self.share_of)
         size = x[0].numel() ** 0.5
         self.note(
             score_norm=steepness[0].flatten(1).norm(dim=1).mean(),
@@ -138,7 +138,7 @@ class EnergyModule(GenerativeModule):
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
         draw = drawer(random, self.device)
-        x = self.chains.start(draw, n, self.shape)
+        x = self.formatted(self.chains.start(draw, n, self.shape))
         return self.chains.end(x, self.gradient(network, label), draw, self.sample_steps)
 
     # The checks

@@ -207,7 +207,7 @@ class GGCN(GCN):
     ) -> Tensor:
         draw = drawer(random, self.device)
         z = draw(torch.randn, n, self.latent_dim)
-        x = network["generator"](*[z] if label is None else [z, label])
+        x = self.formatted(network["generator"](*[z] if label is None else [z, label]))
         if self.sample_steps == 0:
             return x
         gradient = self.gradient(network["descriptor"], label)
