@@ -199,9 +199,9 @@ def test_chains_of_half_precision_keep_whole_states() -> None:
 
 
 def test_a_conditional_model_learns_each_class() -> None:
-    chains = Chains(steps=20, step_size=0.3, reference_std=1.0)
-    gcn = model(classes=8, chains=chains, descriptor_optimizer=adam(0.02))
-    data = fit(gcn, steps=80, batch_size=64)
+    chains = Chains(steps=10, step_size=0.4, reference_std=1.0)
+    gcn = model(classes=8, chains=chains, descriptor_optimizer=adam(0.03))
+    data = fit(gcn, steps=60, batch_size=64)
     label = torch.arange(8).repeat_interleave(200)
     x = gcn.sample(1600, label, random=torch.Generator().manual_seed(0))
     y, known = data.contents("train")
