@@ -102,6 +102,10 @@ class GGCN(GCN):
             raise ValueError(f"'accumulate' should be 1 for a GGCN, got {self.accumulate}.")
         if repulsion and not amortized_sampling:
             raise ValueError("'repulsion' is of amortised sampling: chains have noise instead.")
+        if amortized_sampling and start != "generator":
+            raise ValueError(
+                f"'start' should be 'generator' for amortised sampling, which has no chains, got {start!r}."
+            )
         self.generator, self.latent_dim = generator, latent_dim
         self.learn_hidden_space, self.latent_step_size = learn_hidden_space, latent_step_size
         self.amortized_sampling, self.repulsion = amortized_sampling, repulsion

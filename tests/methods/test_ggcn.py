@@ -212,6 +212,7 @@ def test_a_conditional_model_trains_and_samples(amortized: bool) -> None:
         ({"sample_steps": -1}, "'sample_steps'"),
         ({"accumulate": 2}, "'accumulate'"),
         ({"repulsion": True}, "'repulsion'"),
+        ({"amortized_sampling": True, "start": "persistent"}, "which has no chains, got 'persis"),
         ({"start": "noise"}, r"'start' should be one of \('generator', 'persistent'\)"),
     ],
 )
