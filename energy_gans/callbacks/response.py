@@ -2,9 +2,10 @@ r"""The response distance of samples while a model trains."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, Trainer
+from torch import Tensor
 
 from ..methods import GenerativeModule
 from ..metrics import ResponseDistance
@@ -14,25 +15,39 @@ class ResponseCurve(Callback):
     r"""Logs `val/response` at every validation: how far mean responses of filters are apart.
 
     It compares the real images of the validation with as many samples, whose noise is the same every
-    time. That of fixed filters can be compared over models.
+    time, or with what the replay buffer holds: the images that the model learns from. That of fixed
+    filters can be compared over models.
+
+    With the trainer's `num_sanity_val_steps` above 0 its value before training is logged, too, as that
+    of step 0. There are no images in the buffer then, and samples stand for them.
 
     Arguments:
+        of: `"samples"`, or the `"chains"` of a model with a replay buffer.
         filters: The name of the part of the model whose responses are compared, such as
             `descriptor.features.0`; the fixed bank of :class:`~energy_gans.metrics.ResponseDistance`
             if `None`.
 
     Raises:
-        ValueError: If the data is no images, or the model has no such part.
+        ValueError: If the data is no images, or the model has no such part or no buffer.
     """
 
-    def __init__(self, filters: str | None = None) -> None:
-        self.filters = filters
+    def __init__(
+        self, of: Literal["samples", "chains"] = "samples", filters: str | None = None
+    ) -> None:
+        if of not in ("samples", "chains"):
+            raise ValueError(f"'of' should be 'samples' or 'chains', got {of!r}.")
+        self.of, self.filters = of, filters
         self.metric: ResponseDistance | None = None
 
     def setup(self, trainer: Trainer, pl_module: GenerativeModule, stage: str) -> None:
         shape = trainer.datamodule.shape
         if len(shape) != 3:
             raise ValueError(f"ResponseCurve measures images, got samples of shape {shape}.")
+        if self.of == "chains" and not hasattr(pl_module, "buffer"):
+            raise ValueError(
+                f"'of' = 'chains' is for models with a replay buffer, and {type(pl_module).__name__} "
+                "has none."
+            )
         known = dict(pl_module.named_modules())
         if self.filters is not None and self.filters not in known:
             raise ValueError(
@@ -55,10 +70,23 @@ class ResponseCurve(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         y, _ = batch
-        random = pl_module.observing("response", batch_idx)
         self.metric.update(y, real=True)
-        self.metric.update(pl_module.sample(len(y), random=random), real=False)
+        for x in self.synthesised(pl_module, len(y), batch_idx):
+            self.metric.update(x, real=False)
+
+    def synthesised(self, model: GenerativeModule, n: int, batch_idx: int) -> list[Tensor]:
+        r"""Returns the images, in batches, that stand beside a batch of real ones."""
+        if self.of == "samples" or not model.buffer.states:
+            return [model.sample(n, random=model.observing("response", batch_idx))]
+        # What the buffer holds is compared once.
+        return list(model.buffer.points().split(n)) if batch_idx == 0 else []
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
+        value = self.metric.compute()
+        if trainer.sanity_checking:
+            # Lightning keeps nothing of this validation.
+            if trainer.logger is not None and trainer.global_step == 0:
+                trainer.logger.log_metrics({"val/response": value.item()}, step=0)
+            return
         # The metric's sums are those of all processes: there is nothing left to reduce.
-        pl_module.log("val/response", self.metric.compute(), sync_dist=False)
+        pl_module.log("val/response", value, sync_dist=False)

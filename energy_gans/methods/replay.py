@@ -116,6 +116,11 @@ class ReplayBuffer:
             kept[self.rows_of(name)] = encoded(part, kept.dtype).to(kept.device)
         self.filled[self.rows] = True
 
+    def points(self) -> Tensor:
+        r"""Returns the points of this process's states that chains came to, with shape :math:`(N, *)`."""
+        x = self.states["x"]
+        return decoded(x[self.filled.to(x.device)]).to(self.filled.device)
+
     def rows_of(self, name: str) -> tuple[Tensor, ...]:
         r"""Returns the rows of the last draw where a part of the states lies."""
         return tuple(i.to(self.states[name].device) for i in self.rows)
