@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from ..data.preprocessing import decode
-from ..functional import spot_mask, square_mask
-
-MASKS = ("square", "spot", "both")
+from ..functional import hole_masks
+from ..functional.masks import KINDS
 
 
 def chosen_mask(
@@ -37,21 +36,16 @@ def chosen_mask(
     """
     if Path(mask).is_file():
         return drawn_mask(mask, size)
-    if mask not in MASKS:
+    if mask not in KINDS:
         raise ValueError(
-            f"'mask' should be one of {', '.join(map(repr, MASKS))} or a picture, got {mask!r}."
+            f"'mask' should be one of {', '.join(map(repr, KINDS))} or a picture, got {mask!r}."
         )
-    known = torch.ones(1, 1, *size)
     try:
-        if mask != "spot":
-            known = known * square_mask(size, min(size) // 2 if square is None else square)
-        if mask != "square":
-            known = known * spot_mask(size, spots, random, n)
+        return hole_masks([mask], size, square, spots, random, n)
     except ValueError as error:
         raise ValueError(
             f"'square' = {square!r} or 'spots' = {spots!r} does not fit: {error}"
         ) from error
-    return known
 
 
 def drawn_mask(path: str, size: tuple[int, int]) -> Tensor:

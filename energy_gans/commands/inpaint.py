@@ -1,6 +1,7 @@
-r"""`energy-gans inpaint`: held-out images with holes, which an energy's Langevin chains fill.
+r"""`energy-gans inpaint`: held-out images with holes, which a generator or an energy's Langevin chains fill.
 
-A hole starts from noise. Chains of the density of the hole given what is known climb the gradient of
+A hole starts from noise, or as the generator of an inpainting GGCN fills it, which is also the end
+unless steps are asked for. Chains of the density of the hole given what is known climb the gradient of
 the potential in the hole, at an image whose known pixels are those of the original:
 
 .. math:: x' = x + \frac{\delta^2}{2} \, s \big( m y + (1 - m) x \big) + \delta \epsilon
@@ -28,6 +29,7 @@ from ..callbacks.writer import write_samples
 from ..data.prepared import file_digest
 from ..functional import keyed_generator
 from ..functional.checks import check_count
+from ..methods import InpaintingGGCN
 from ..methods.chains import drawer
 from ..methods.energy import EnergyModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
@@ -73,7 +75,8 @@ def inpaint(
         square: The width of the square hole, in pixels; half of the image's by default.
         spots: The share of pixels in spots.
         n: The number of images; all held-out ones if they are fewer.
-        steps: The number of steps of the chains; as many as in training by default.
+        steps: The number of steps of the chains; by default as many as in training, and none behind
+            the generator of an inpainting GGCN.
         label: The class of all images, for class-conditional models; their own by default.
         extractor: The features of the Fréchet distance; EfficientNetLite0 by default, if there are at
             least as many images as it has features.
@@ -84,8 +87,7 @@ def inpaint(
     path = checked_outputs(out, overwrite)
     check_count("n", n)
     model = load_image_model(ckpt_path)
-    steps = model.chains.steps if steps is None else steps
-    check_count("steps", steps)
+    steps = chosen_steps(model, steps)
     random = keyed_generator(seed, "mask")
     known = chosen_mask(mask, square, spots, model.shape[1:], n, random)
     data = data_of(ckpt_path)
@@ -94,7 +96,8 @@ def inpaint(
     labels = class_labels(label, model, len(y), random, own)
     real = real_features(y, extractor)
     x = completed(model, y, known, labels, steps, seed)
-    sets = {f"chains of {type(model).__name__}": x} | fillings(y, known, data)
+    way = "chains of " if steps > 0 else ""
+    sets = {f"{way}{type(model).__name__}": x} | fillings(y, known, data)
     measures = {name: numbers(a, y, known, real) for name, a in sets.items()}
     print(table(measures))
     write(x, sets, y, known, path)
@@ -109,6 +112,20 @@ def inpaint(
     }
     write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))
     print(f"{path}\n{path.with_suffix('.json')}")
+
+
+def chosen_steps(model: EnergyModule, steps: int | None) -> int:
+    r"""Returns the number of steps of the chains: 0 by default behind a generator that fills holes.
+
+    Raises:
+        ValueError: If there are none, and nothing else that would fill holes.
+    """
+    fills = isinstance(model, InpaintingGGCN)
+    if steps is None:
+        return 0 if fills else model.chains.steps
+    if not (fills and steps == 0):
+        check_count("steps", steps)
+    return steps
 
 
 def checked_outputs(out: str, overwrite: bool) -> Path:
@@ -159,10 +176,14 @@ def completed(
         original, m = y[index], known[index] == 1
         gradient = model.gradient(network, None if labels is None else labels[index])
         draw = drawer(keyed_generator(seed, "inpaint", j), model.device)
-        start = model.chains.start(draw, len(index), model.shape)
-        x = model.chains.end(
-            start, lambda x, g=gradient, y=original, m=m: g(torch.where(m, y, x)), draw, steps
-        )
+        if isinstance(model, InpaintingGGCN):
+            x = model.complete(original, known[index])
+        else:
+            x = model.chains.start(draw, len(index), model.shape)
+        if steps > 0:
+            x = model.chains.end(
+                x, lambda x, g=gradient, y=original, m=m: g(torch.where(m, y, x)), draw, steps
+            )
         parts.append(torch.where(m, original, x.clamp(-1, 1)))
     x = torch.cat(parts)
     if not x.isfinite().all():

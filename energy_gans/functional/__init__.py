@@ -39,7 +39,7 @@ from .kernels import (
     polynomial,
 )
 from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
-from .masks import known_distances, spot_mask, square_mask
+from .masks import hole_masks, known_distances, spot_mask, square_mask
 from .neighbours import density_coverage, nearest, neighbour_radii, precision_recall
 from .particles import evolve, force, particle_velocity
 from .penalties import gradient_penalty
@@ -95,6 +95,7 @@ __all__ = [
     "gibbs_score",
     "gradient_penalty",
     "growth_rate",
+    "hole_masks",
     "inception_score",
     "interaction_energy",
     "keyed_generator",

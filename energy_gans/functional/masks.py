@@ -7,12 +7,14 @@ is known where two masks know it: their product has both's holes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import reduce
 from itertools import product
 
 import torch
 from torch import Tensor
 
+KINDS = ("square", "spot", "both")
 # A spot's radius is the image's width divided by this.
 SPOTS = 16
 
@@ -82,6 +84,40 @@ def spot_mask(size: tuple[int, int], share: float, random: torch.Generator, n: i
             f"'share' should leave a pixel of {height} x {width} known, got {share!r}."
         )
     return known
+
+
+def hole_masks(
+    kinds: Sequence[str],
+    size: tuple[int, int],
+    square: int | None,
+    spots: float,
+    random: torch.Generator,
+    n: int,
+) -> Tensor:
+    r"""Returns the masks of images, of several kinds in turn, with shape :math:`(N, 1, H, W)`.
+
+    Arguments:
+        kinds: The kinds, of `"square"`, `"spot"` and `"both"`; image :math:`i` has the one in place
+            :math:`i` modulo their number.
+        size: The height :math:`H` and the width :math:`W` of an image, in pixels.
+        square: The width of the square hole, in pixels; half of the image's if `None`.
+        spots: The share of pixels in spots.
+        random: The generator of the spots.
+        n: The number of images :math:`N`.
+
+    Raises:
+        ValueError: If there is no kind or an unknown one, or a hole does not fit.
+    """
+    if not kinds or not set(kinds) <= set(KINDS):
+        raise ValueError(f"'kinds' should be some of {KINDS}, got {list(kinds)!r}.")
+    masks = torch.ones(len(kinds), n, 1, *size, device=random.device)
+    if set(kinds) != {"spot"}:
+        hole = square_mask(size, min(size) // 2 if square is None else square).to(random.device)
+        masks[[kind != "spot" for kind in kinds]] *= hole
+    if set(kinds) != {"square"}:
+        masks[[kind != "square" for kind in kinds]] *= spot_mask(size, spots, random, n)
+    place = torch.arange(n, device=random.device)
+    return masks[place % len(kinds), place]
 
 
 def known_distances(a: Tensor, b: Tensor, known: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from .coulomb_gan import CoulombGAN
 from .eieg_gan import EIEGGAN, EIEGGenerator
 from .gcn import GCN
 from .ggcn import GGCN
+from .inpainting import InpaintingGGCN
 from .multigrid import MultigridGCN
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "CoulombGAN",
     "EIEGGenerator",
     "GenerativeModule",
+    "InpaintingGGCN",
     "MultigridGCN",
     "baselines",
 ]

@@ -15,7 +15,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..functional import potential_gradient
+from ..functional import gibbs_score, potential_gradient
 from ..functional.checks import check_count
 from ..functional.langevin import Field
 from .base import GenerativeModule
@@ -124,6 +124,14 @@ class EnergyModule(GenerativeModule):
             saturated=(end.abs() >= SATURATED).float().mean(),
         )
         return end
+
+    def moves(self, x: Tensor, label: Tensor | None) -> Tensor:
+        r"""Returns the score of samples that have no chains, with shape :math:`(B, *)`, and notes its norm."""
+        with frozen(self.descriptor):
+            gradient = self.gradient(self.descriptor, label)
+            score = gibbs_score(gradient, self.chains.reference_std, self.chains.clip_gradient)(x)
+        self.note(score_norm=score.flatten(1).norm(dim=1).mean())
+        return score
 
     @property
     def sampled_network(self) -> nn.Module:

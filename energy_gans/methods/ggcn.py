@@ -41,7 +41,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..functional import amortized_loss, ascent_loss, gibbs_score, stein_direction
+from ..functional import amortized_loss, ascent_loss, stein_direction
 from ..functional.checks import check_count, check_positive
 from .chains import drawer
 from .gcn import GCN
@@ -169,10 +169,7 @@ class GGCN(GCN):
 
     def direction(self, x: Tensor, label: Tensor | None) -> Tensor:
         r"""Returns the moves :math:`\Delta x` that samples are to make, with shape :math:`(B, *)`."""
-        with frozen(self.descriptor):
-            gradient = self.gradient(self.descriptor, label)
-            score = gibbs_score(gradient, self.chains.reference_std, self.chains.clip_gradient)(x)
-        self.note(score_norm=score.flatten(1).norm(dim=1).mean())
+        score = self.moves(x, label)
         if not self.repulsion:
             return score
         return stein_direction(x, self.gather(x), self.gather(score))

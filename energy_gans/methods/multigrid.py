@@ -28,6 +28,7 @@ from ..functional import downscale, upscale
 from ..functional.checks import check_count
 from .chains import drawer
 from .contrastive import ContrastiveModule
+from .recent import Recent
 
 
 class MultigridGCN(ContrastiveModule):
@@ -56,12 +57,11 @@ class MultigridGCN(ContrastiveModule):
                 f"'sample_steps' = {self.sample_steps} should be three numbers, and null twice."
             )
         channels, width = self.shape[0], self.grids[0]
-        self.register_buffer("seeds", torch.zeros(seeds, channels, width, width))
-        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+        self.seeds = Recent(seeds, (channels, width, width))
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         x = self.on_grid(y, self.grids[0])
-        self.keep(self.gather(x))
+        self.seeds.keep(self.gather(x))
         losses = [[] for _ in range(self.accumulate)]
         for network, before, after in zip(
             self.descriptor, self.grids, self.grids[1:], strict=False
@@ -77,12 +77,6 @@ class MultigridGCN(ContrastiveModule):
     def on_grid(self, y: Tensor, width: int) -> Tensor:
         r"""Returns images as a grid sees them, with shape :math:`(B, C, S, S)`."""
         return downscale(y, y.shape[-1] // width)
-
-    def keep(self, x: Tensor) -> None:
-        r"""Keeps coarse images in place of the oldest."""
-        places = (self.seen + torch.arange(len(x), device=x.device)) % len(self.seeds)
-        self.seeds[places] = x
-        self.seen += len(x)
 
     @property
     def shown_descriptor(self) -> nn.Module:
@@ -103,14 +97,7 @@ class MultigridGCN(ContrastiveModule):
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        known = min(int(self.seen), len(self.seeds))
-        if known == 0:
-            raise ValueError(
-                "Samples start at coarse images of the training, and there was none yet."
-            )
-        draw = drawer(random, self.device)
-        place = torch.randint(known, (n,), generator=random, device=random.device)
-        x = self.seeds[place.to(self.device)]
+        draw, x = drawer(random, self.device), self.seeds.draw(n, random)
         for descriptor, before, after in zip(network, self.grids, self.grids[1:], strict=False):
             x = self.chains.end(upscale(x, after // before), self.gradient(descriptor), draw)
         return x

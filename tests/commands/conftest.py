@@ -50,6 +50,13 @@ MODELS = {
         chains=CHAINS,
     ),
     "classes": ggcn(10),
+    "autoencoder": part(
+        "methods.InpaintingGGCN",
+        descriptor=descriptor(),
+        generator=part("networks.ResNetAutoencoder", channels=1, size=8, width=4),
+        shape=[1, 8, 8],
+        chains=CHAINS,
+    ),
     "points": gcn(part("networks.MLP", in_features=2, out_features=1, hidden_features=[8]), [2]),
     "coulomb": part(
         "methods.CoulombGAN",

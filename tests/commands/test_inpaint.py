@@ -79,6 +79,20 @@ def test_holes_of_a_class_feel_its_potential(trained: Callable, tmp_path: Path) 
     assert not torch.equal(own[0], other[0])
 
 
+def test_a_generator_fills_holes_and_chains_may_go_on(trained: Callable, tmp_path: Path) -> None:
+    path = trained("autoencoder")
+    model = load_energy_model(path)
+    y, _ = held_out(DIGITS, 6, 0)
+    known = square_mask((8, 8), 4).expand(6, -1, -1, -1)
+    x, written = inpainted(path, tmp_path)
+    torch.testing.assert_close(x, model.complete(y, known).clamp(-1, 1))
+    assert written["protocol"]["steps"] == 0
+    assert "InpaintingGGCN" in written["measures"]
+    further, written = inpainted(path, tmp_path, "--steps", "2")
+    assert 0 < (further - x).abs().max() < 0.8
+    assert "chains of InpaintingGGCN" in written["measures"]
+
+
 def test_a_run_is_a_function_of_its_seed(trained: Callable, tmp_path: Path) -> None:
     runs = [
         inpainted(trained("gcn"), tmp_path, "--mask", "spot", "--seed", s)[0]

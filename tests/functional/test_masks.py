@@ -3,7 +3,7 @@ r"""Tests for the energy_gans.functional.masks module."""
 import pytest
 import torch
 
-from energy_gans.functional.masks import known_distances, spot_mask, square_mask
+from energy_gans.functional.masks import hole_masks, known_distances, spot_mask, square_mask
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -83,3 +83,21 @@ def test_images_that_agree_on_known_pixels_are_at_no_distance() -> None:
     r2 = known_distances(a, b, known)
     assert (r2.diagonal() < 1e-6).all()
     assert (r2.argmin(1) == torch.arange(6)).all()
+
+
+def test_kinds_of_holes_take_turns() -> None:
+    known = hole_masks(("both", "square", "spot"), (8, 9), 3, 0.3, generator(), 7)
+    square, spots = square_mask((8, 9), 3), spot_mask((8, 9), 0.3, generator(), 7)
+    for i, (m, spot) in enumerate(zip(known, spots, strict=True)):
+        assert torch.equal(m, (square[0] * spot, square[0], spot)[i % 3])
+
+
+def test_a_square_is_half_of_the_image_by_default() -> None:
+    known = hole_masks(("square",), (8, 12), None, 0.3, generator(), 2)
+    assert torch.equal(known, square_mask((8, 12), 4).expand(2, -1, -1, -1))
+
+
+@pytest.mark.parametrize("kinds", [(), ("spot", "ring")])
+def test_kinds_that_there_are_not_are_refused(kinds: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="'kinds' should be some of"):
+        hole_masks(kinds, (8, 8), 3, 0.3, generator(), 2)

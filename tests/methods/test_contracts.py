@@ -34,7 +34,7 @@ DESCRIPTOR = {
     "chains": {"steps": 5, "step_size": 0.2, "reference_std": 1.0},
 }
 
-# Methods that keep the contracts as the Coulomb GAN does, on points but for one: class and options.
+# Methods that keep the contracts as the Coulomb GAN does, on points but for two: class and options.
 # A line more is a method more.
 METHODS = {
     "baselines.GAN": {},
@@ -59,6 +59,24 @@ METHODS = {
         "start": "persistent",
     },
     "GCN": DESCRIPTOR | {"gamma": 0.5, "buffer_size": 128, "restart": 0.2},
+    "InpaintingGGCN": {
+        "descriptor": "energy_gans.networks.ConvDescriptor",
+        "descriptor.channels": 1,
+        "descriptor.size": 8,
+        "descriptor.widths": [4],
+        "descriptor.kernels": [3],
+        "descriptor.strides": [2],
+        "generator": "energy_gans.networks.ResNetAutoencoder",
+        "generator.channels": 1,
+        "generator.size": 8,
+        "generator.width": 4,
+        "shape": [1, 8, 8],
+        "chains": {"step_size": 0.2, "bound": 1.0},
+        "gamma": 0.2,
+        "discriminator_steps": 2,
+        "descriptor_optimizer.eps": 0.01,
+        "generator_optimizer.eps": 0.01,
+    },
     "MultigridGCN": {
         "descriptor": "energy_gans.networks.MultigridDescriptors",
         "descriptor.channels": 1,
@@ -97,7 +115,7 @@ def of(method: str) -> list[str]:
     options = [f"--model.init_args.{key}={value}" for key, value in METHODS[method].items()]
     # The last of the callbacks is Checkpoints.
     monitor = "--trainer.callbacks.init_args.monitor=val/energy_distance"
-    data = IMAGES if method == "MultigridGCN" else []
+    data = IMAGES if method in ("InpaintingGGCN", "MultigridGCN") else []
     return [f"--model=energy_gans.methods.{method}", *options, monitor, *data]
 
 

@@ -93,13 +93,13 @@ def test_samples_start_at_coarse_images_of_the_training() -> None:
     silent = Chains(steps=1, step_size=1e-6, bound=1.0, noise_std=0.0)
     gcn = model(chains=silent)
     colours = torch.cat([downscale(y, 8) for y in trained_on(gcn, steps=3)])
-    assert int(gcn.seen) == 48
+    assert int(gcn.seeds.seen) == 48
     # 48 colours in 40 places: the first eight have gone.
     expected = torch.cat([colours[40:], colours[8:40]])
-    torch.testing.assert_close(gcn.seeds, expected)
+    torch.testing.assert_close(gcn.seeds.samples, expected)
     x = gcn.sample(20, random=torch.Generator().manual_seed(0))
     torch.testing.assert_close(x, x[:, :, :1, :1].expand_as(x), atol=1e-3, rtol=0)
-    nearest = (x[:, 0, 0, 0, None] - gcn.seeds.flatten()).abs().amin(1)
+    nearest = (x[:, 0, 0, 0, None] - gcn.seeds.samples.flatten()).abs().amin(1)
     assert nearest.max() < 1e-3
 
 
