@@ -28,6 +28,18 @@ from .filters import (
 )
 from .gaussians import frechet_distance, moments
 from .grids import downscale, upscale
+from .homotopy import (
+    alignment,
+    conditional_moments,
+    conditional_point,
+    conditional_velocity,
+    covariance,
+    homotopy_time,
+    innovation,
+    kinetic_energy,
+    spread_energy,
+    time_rate,
+)
 from .interpolation import lerp, slerp
 from .kernels import (
     elastic,
@@ -59,6 +71,7 @@ from .spread import extent, separation, share_of_dimensions
 from .support import closest_pairs, support_size
 
 __all__ = [
+    "alignment",
     "amortized_loss",
     "annealed",
     "ascent_loss",
@@ -66,8 +79,12 @@ __all__ = [
     "class_sums",
     "climbing_loss",
     "closest_pairs",
+    "conditional_moments",
+    "conditional_point",
+    "conditional_velocity",
     "contrastive_loss",
     "convergence",
+    "covariance",
     "critical_coefficient",
     "density_coverage",
     "difference_of_gaussians",
@@ -96,9 +113,12 @@ __all__ = [
     "gradient_penalty",
     "growth_rate",
     "hole_masks",
+    "homotopy_time",
     "inception_score",
+    "innovation",
     "interaction_energy",
     "keyed_generator",
+    "kinetic_energy",
     "known_distances",
     "langevin",
     "langevin_step",
@@ -127,10 +147,12 @@ __all__ = [
     "share_within",
     "slerp",
     "spot_mask",
+    "spread_energy",
     "square_mask",
     "squared_distances",
     "stein_direction",
     "support_size",
+    "time_rate",
     "transport_cost",
     "unit_length",
     "upscale",

@@ -1,0 +1,348 @@
+r"""Tests for the energy_gans.functional.homotopy module: the facts that the paper's flow obeys."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.functional.homotopy import (
+    alignment,
+    conditional_moments,
+    conditional_point,
+    conditional_velocity,
+    covariance,
+    homotopy_time,
+    innovation,
+    kinetic_energy,
+    spread_energy,
+    time_rate,
+)
+
+SIGMA, OMEGA, T, M, S = 0.3, 1.0, 0.2, 0.6, 0.9
+
+
+def tensor(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def normal(n: int, *shape: int, seed: int = 0) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(n, *shape, generator=random, dtype=torch.float64)
+
+
+def hermite(n: int = 80) -> tuple[Tensor, Tensor]:
+    r"""Returns nodes and weights of expectations over standard normal noise."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n)
+    return torch.from_numpy(nodes), torch.from_numpy(weights / math.sqrt(2 * math.pi))
+
+
+def slopes(t: float, omega: float = OMEGA, sigma: float = SIGMA) -> tuple[float, ...]:
+    r"""Returns a, v and their derivatives in t."""
+    a, v = (value.item() for value in conditional_moments(tensor(t), sigma, omega))
+    return a, v, v**2 / (omega * sigma) ** 2, -(v**2) / sigma**2
+
+
+# The conditional path
+
+
+@pytest.mark.parametrize("omega, sigma", [(1.0, 0.01), (0.7, 0.3), (2.0, 1.5)])
+def test_the_path_goes_from_the_prior_to_the_posterior(omega: float, sigma: float) -> None:
+    t = torch.linspace(0, 1, 11, dtype=torch.float64)
+    a, v = conditional_moments(t, sigma, omega)
+    torch.testing.assert_close(a + v / omega**2, torch.ones_like(t))
+    assert (a[0].item(), v[0].item()) == (0, pytest.approx(omega**2))
+    total = sigma**2 + omega**2
+    assert a[-1].item() == pytest.approx(omega**2 / total)
+    assert v[-1].item() == pytest.approx(omega**2 * sigma**2 / total)
+    step = 1e-6
+    for side, derivative in zip(
+        conditional_moments(t + step, sigma, omega), slopes(0.5, omega, sigma)[2:], strict=True
+    ):
+        centre = (a, v)[0 if derivative > 0 else 1]
+        assert ((side - centre) / step)[5].item() == pytest.approx(derivative, rel=1e-4)
+
+
+def test_densities_change_by_the_innovation() -> None:
+    # Eq. 10, of a finite set of real samples: a finite difference in time against the formula.
+    y, x = tensor(-1.0, 0.2, 0.9), torch.linspace(-3, 3, 101, dtype=torch.float64)[:, None]
+
+    def densities(t: float) -> tuple[Tensor, float, float]:
+        a, v, *_ = slopes(t)
+        return torch.exp(-((x - a * y) ** 2) / (2 * v)) / math.sqrt(2 * math.pi * v), a, v
+
+    h = 1e-5
+    difference = (densities(T + h)[0] - densities(T - h)[0]).mean(1) / (2 * h)
+    rho, a, v = densities(T)
+    noise = ((x - a * y) / math.sqrt(v)).T.reshape(-1, 1)
+    many = y.repeat_interleave(len(x))[:, None]
+    moments = tensor(a).expand(len(many)), tensor(v).expand(len(many))
+    gamma = innovation(many, noise, *moments, SIGMA).reshape(3, -1).T
+    torch.testing.assert_close(difference, -(rho * gamma).mean(1) / 2, rtol=1e-6, atol=1e-8)
+
+
+def test_the_innovation_is_the_distance_less_its_mean() -> None:
+    d, n = 5, 400_000
+    y = normal(1, d, seed=1).expand(n, d)
+    a, v, *_ = slopes(T)
+    noise = normal(n, d)
+    moments = tensor(a).expand(n), tensor(v).expand(n)
+    x = conditional_point(y, noise, *moments)
+    gamma = ((y - x) ** 2).sum(1) / SIGMA**2
+    mean = (d * v + (1 - a) ** 2 * y[0].square().sum()) / SIGMA**2
+    found = innovation(y, noise, *moments, SIGMA)
+    torch.testing.assert_close(found, gamma - mean)
+    assert found.mean().abs() < 5 * found.std() / math.sqrt(n)
+    variance = 2 * d * (v / SIGMA**2) ** 2 + 4 * (1 - a) ** 2 * v * y[0].square().sum() / SIGMA**4
+    assert found.var().item() == pytest.approx(variance.item(), rel=0.02)
+
+
+# The two estimators and one that is biased
+
+
+@pytest.mark.parametrize("phi", [torch.sin, torch.tanh, lambda x: x**3 - 2 * x])
+@pytest.mark.parametrize("y", [-1.3, 0.4])
+def test_covariance_and_alignment_agree(phi: object, y: float) -> None:
+    noise, weights = hermite()
+    a, v, *_ = slopes(T)
+    moments = tensor(a).expand(len(noise)), tensor(v).expand(len(noise))
+    real = tensor(y).expand(len(noise))[:, None]
+    x = conditional_point(real, noise[:, None], *moments).requires_grad_()
+    (gradient,) = torch.autograd.grad(phi(x).sum(), x)
+    gamma = innovation(real, noise[:, None], *moments, SIGMA)
+    u = conditional_velocity(real, noise[:, None], moments[1], SIGMA, OMEGA)
+    left = (weights * phi(x)[:, 0] * gamma).sum() / 2
+    right = -(weights * (gradient * u)[:, 0]).sum()
+    torch.testing.assert_close(left, right)
+
+
+def drawn(n: int, s: float = S, m: float = M) -> tuple[Tensor, ...]:
+    r"""Returns points of the path of Gaussian data, their innovations and velocities."""
+    y, noise = m + s * normal(n, 1), normal(n, 1, seed=1)
+    a, v, *_ = slopes(T)
+    moments = tensor(a).expand(n), tensor(v).expand(n)
+    gamma = innovation(y, noise, *moments, SIGMA)
+    u = conditional_velocity(y, noise, moments[1], SIGMA, OMEGA)
+    return y, conditional_point(y, noise, *moments), gamma, u
+
+
+def test_centring_the_potential_leaves_no_bias_and_centring_the_distance_does() -> None:
+    n, batch = 400_000, 16
+    y, x, gamma, u = drawn(n, m=0.0)
+    phi = x[:, 0].square() / 2
+    a, v, _, _ = slopes(T)
+    total = gamma + (v + (1 - a) ** 2 * y[:, 0].square()) / SIGMA**2
+    # Of k x^2 / 2 it is - v' - 2 a a' s^2, and what the batch's own mean of gamma adds is known.
+    slope = slopes(T)[2:]
+    exact = -(slope[1] + 2 * a * slope[0] * S**2)
+    estimates = torch.stack(
+        [covariance(p, g) for p, g in zip(phi.split(batch), gamma.split(batch), strict=True)]
+    )
+    error = 4 * estimates.std() / math.sqrt(len(estimates))
+    assert abs(estimates.mean() - exact) < error
+    assert -2 * alignment(x, u).item() == pytest.approx(exact, rel=0.03)
+    biased = ((phi - phi.mean()) * (total - total.mean())).mean()
+    bias = a**2 * (1 - a) ** 2 * S**4 / SIGMA**2
+    assert (biased - exact).item() == pytest.approx(bias, rel=0.03)
+    assert bias > 5 * error
+
+
+def test_particles_of_one_sample_are_centred_by_each_other() -> None:
+    phi, gamma = normal(40, 6), normal(40, 6, seed=1)
+    plain = 0.0
+    for p, g in zip(phi, gamma, strict=True):
+        for k in range(6):
+            others = torch.cat([p[:k], p[k + 1 :]]).mean()
+            plain += (p[k] - others) * g[k] / 240
+    torch.testing.assert_close(covariance(phi, gamma), plain)
+    one = phi[0]
+    torch.testing.assert_close(covariance(one, gamma[0]), covariance(one[None], gamma[:1]))
+
+
+def test_a_constant_does_not_matter() -> None:
+    phi, gamma = normal(16), normal(16, seed=1)
+    torch.testing.assert_close(covariance(phi + 1e3, gamma), covariance(phi, gamma))
+    torch.testing.assert_close(spread_energy(phi + 1e3), spread_energy(phi))
+    assert spread_energy(phi).item() == pytest.approx(phi.var().item() / 2)
+
+
+def test_centring_takes_most_of_the_variance_away() -> None:
+    d, n = 100, 20_000
+    y, noise = S * normal(n, d), normal(n, d, seed=1)
+    a, v, *_ = slopes(T)
+    moments = tensor(a).expand(n), tensor(v).expand(n)
+    phi = conditional_point(y, noise, *moments).square().sum(1) / 2
+    gamma = innovation(y, noise, *moments, SIGMA)
+    raw, centred = (phi * gamma).std(), ((phi - phi.mean()) * gamma).std()
+    u = conditional_velocity(y, noise, moments[1], SIGMA, OMEGA)
+    aligned = (conditional_point(y, noise, *moments) * u).sum(1).std()
+    # What the notes measured, of half the covariance: 1054, 147 and 11.3.
+    assert raw / 2 == pytest.approx(1054, rel=0.05)
+    assert centred / 2 == pytest.approx(147, rel=0.05)
+    assert aligned == pytest.approx(11.3, rel=0.05)
+
+
+# What the loss makes of Gaussian data
+
+
+def exact(t: float) -> tuple[float, float, float, float]:
+    r"""Returns the mean and the variance of the path of Gaussian data, and their derivatives."""
+    a, v, da, dv = slopes(t)
+    return a * M, a**2 * S**2 + v, da * M, 2 * a * da * S**2 + dv
+
+
+def test_the_exact_potential_is_the_minimum() -> None:
+    mean, variance, dmean, dvariance = exact(T)
+    _, x, _, u = drawn(2_000_000)
+    # The mean velocity of a point is linear in it: least squares find the field.
+    z = x - mean
+    slope, constant = (z * u).mean() / (z * z).mean(), u.mean()
+    assert constant.item() == pytest.approx(dmean, rel=5e-3)
+    assert slope.item() == pytest.approx(dvariance / (2 * variance), rel=5e-3)
+    field = dmean + dvariance / (2 * variance) * z
+    loss = kinetic_energy(field) - alignment(field, u)
+    least = -(dmean**2 + dvariance**2 / (4 * variance)) / 2
+    assert least == pytest.approx(-0.20897, abs=1e-5)
+    assert loss.item() == pytest.approx(least, rel=5e-3)
+
+
+def test_the_exact_flow_carries_the_prior_to_the_data() -> None:
+    x, steps = OMEGA * normal(5, seed=2), 400
+    start = x.clone()
+
+    def velocity(x: Tensor, t: float) -> Tensor:
+        mean, variance, dmean, dvariance = exact(t)
+        return dmean + dvariance / (2 * variance) * (x - mean)
+
+    h = 1 / steps
+    for i in range(steps):
+        k1 = velocity(x, i * h)
+        k2 = velocity(x + h / 2 * k1, (i + 0.5) * h)
+        k3 = velocity(x + h / 2 * k2, (i + 0.5) * h)
+        x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + velocity(x + h * k3, (i + 1) * h))
+    mean, variance, *_ = exact(1.0)
+    torch.testing.assert_close(x, mean + math.sqrt(variance) / OMEGA * start, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 3.0])
+def test_the_spectral_gap_shrinks_what_is_slow(eta: float) -> None:
+    # On N(0, V) the optimum's k-th Hermite coefficient is 1 / (1 + eta V / k) of the exact one.
+    variance = 0.7
+    noise, weights = hermite()
+    x = math.sqrt(variance) * noise
+    basis = torch.stack([x, x**2 - variance])
+    slopes = torch.stack([torch.ones_like(x), 2 * x])
+    target = 0.8 - 1.3 * x
+    matrix = (slopes * weights) @ slopes.T + eta * (basis * weights) @ basis.T
+    found = torch.linalg.solve(matrix, (slopes * weights) @ target)
+    shrink = [1 / (1 + eta * variance / k) for k in (1, 2)]
+    torch.testing.assert_close(found, tensor(0.8 * shrink[0], -0.65 * shrink[1]))
+    # The loss's own terms have that minimum.
+    u = (x.repeat(1000), target.repeat(1000)[:, None])
+    random = torch.multinomial(weights, 400_000, replacement=True, generator=torch.Generator())
+    coefficients = found.clone().requires_grad_()
+    phi = coefficients @ basis[:, random]
+    field = (coefficients @ slopes[:, random])[:, None]
+    loss = kinetic_energy(field) - alignment(field, u[1][random]) + eta * spread_energy(phi)
+    (gradient,) = torch.autograd.grad(loss, coefficients)
+    assert gradient.abs().max() < 0.02
+
+
+def test_uniform_time_telescopes_for_a_potential_without_time() -> None:
+    # The integral of half the covariance is the prior's mean less the data's, smoothed.
+    noise, weights = hermite()
+    y = tensor(-0.8, 0.5, 1.1)
+    nodes, time_weights = np.polynomial.legendre.leggauss(60)
+    total = 0.0
+    for node, weight in zip((nodes + 1) / 2, time_weights / 2, strict=True):
+        a, v, *_ = slopes(node)
+        for one in y:
+            many = one.expand(len(noise))[:, None]
+            moments = tensor(a).expand(len(noise)), tensor(v).expand(len(noise))
+            x = conditional_point(many, noise[:, None], *moments)[:, 0]
+            gamma = innovation(many, noise[:, None], *moments, SIGMA)
+            total += weight * (weights * torch.cos(2 * x) * gamma).sum() / 2 / len(y)
+    a, v, *_ = slopes(1.0)
+    prior = math.exp(-2 * OMEGA**2)
+    data = (torch.cos(2 * a * y) * math.exp(-2 * v)).mean()
+    torch.testing.assert_close(total, prior - data)
+
+
+def test_the_best_quadratic_without_time() -> None:
+    n = 2_000_000
+    t = torch.rand(n, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    y, noise = M + S * normal(n, 1), normal(n, 1, seed=1)
+    a, v = conditional_moments(t, SIGMA, OMEGA)
+    x = conditional_point(y, noise, a, v)[:, 0]
+    u = conditional_velocity(y, noise, v, SIGMA, OMEGA)[:, 0]
+    start, end = (exact(t)[:2] for t in (0.0, 1.0))
+    # For uniform times the right-hand side is half of what the second moment, and what the mean, gains.
+    gains = tensor((end[1] + end[0] ** 2 - start[1] - start[0] ** 2) / 2, end[0] - start[0])
+    torch.testing.assert_close(
+        torch.stack([(x * u).mean(), u.mean()]), gains, rtol=0.02, atol=0.01
+    )
+
+
+# Time
+
+
+def test_times_are_even_in_their_logarithm() -> None:
+    epsilon = 1e-4
+    length = math.log((1 + epsilon) / epsilon)
+    assert length == pytest.approx(9.21044, abs=1e-5)
+    s = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    t = homotopy_time(s, epsilon)
+    assert homotopy_time(tensor(0.0, 1.0), epsilon).tolist() == pytest.approx([0, 1])
+    assert t.mean().item() == pytest.approx(1 / length - epsilon, abs=1e-5)
+    assert t.mean().item() == pytest.approx(0.10847, abs=1e-5)
+    middle = math.sqrt(epsilon * (1 + epsilon)) - epsilon
+    assert homotopy_time(tensor(0.5), epsilon).item() == pytest.approx(middle)
+    difference = (t[2:] - t[:-2]) / (s[2:] - s[:-2])
+    torch.testing.assert_close(difference, time_rate(t[1:-1], epsilon), rtol=1e-6, atol=1e-9)
+
+
+def test_in_flow_time_all_is_simple_if_the_sharpness_is_that_of_the_likelihood() -> None:
+    # a = 1 - e^-u, v = e^-u and the velocity v y - sqrt(v) noise / 2, with u = s L.
+    sigma, epsilon = 0.01, 1e-4
+    s = torch.linspace(0, 1, 50, dtype=torch.float64)
+    t = homotopy_time(s, epsilon)
+    length = math.log1p(1 / epsilon)
+    a, v = conditional_moments(t, sigma, 1.0)
+    torch.testing.assert_close(v, torch.exp(-s * length))
+    y, noise = normal(50, 3), normal(50, 3, seed=1)
+    u = conditional_velocity(y, noise, v, sigma, 1.0) * (t + epsilon)[:, None]
+    torch.testing.assert_close(u, v[:, None] * y - v[:, None].sqrt() / 2 * noise)
+    gamma = innovation(y, noise, a, v, sigma) * (t + epsilon)
+    simple = noise.square().sum(1) - 3 - 2 * v.sqrt() * (y * noise).sum(1)
+    torch.testing.assert_close(gamma, simple)
+
+
+def test_the_variance_dips_on_its_way() -> None:
+    # Of data as wide as the prior: 0.75 where the time is the likelihood's variance.
+    t = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+    a, v = conditional_moments(t, 0.1, 1.0)
+    variance = a**2 + v
+    assert variance.min().item() == pytest.approx(0.75, abs=1e-9)
+    assert t[variance.argmin()].item() == pytest.approx(0.01, abs=1e-5)
+    assert (variance[0].item(), variance[-1].item()) == pytest.approx((1, 1), abs=0.02)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan])
+def test_what_should_be_positive_is_refused(value: float) -> None:
+    t, y = tensor(0.5), normal(1, 2)
+    for call in (
+        lambda: conditional_moments(t, value, 1.0),
+        lambda: conditional_moments(t, 1.0, value),
+        lambda: innovation(y, y, t, t, value),
+        lambda: conditional_velocity(y, y, t, 1.0, value),
+        lambda: homotopy_time(t, value),
+        lambda: time_rate(t, value),
+    ):
+        with pytest.raises(ValueError, match="should be positive"):
+            call()
+
+
+def test_one_potential_can_not_be_centred() -> None:
+    with pytest.raises(ValueError, match="two potentials or more"):
+        covariance(normal(3, 1), normal(3, 1))
