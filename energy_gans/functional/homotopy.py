@@ -63,6 +63,16 @@ def homotopy_time(s: Tensor, sharpness: float) -> Tensor:
     return sharpness * torch.expm1(s * math.log1p(1 / sharpness))
 
 
+def flow_time(t: Tensor, sharpness: float) -> Tensor:
+    r"""Returns the flow time :math:`s` of times :math:`t`, the inverse of :func:`homotopy_time`.
+
+    Raises:
+        ValueError: If `sharpness` is not positive.
+    """
+    check_positive("sharpness", sharpness)
+    return torch.log1p(t / sharpness) / math.log1p(1 / sharpness)
+
+
 def time_rate(t: Tensor, sharpness: float) -> Tensor:
     r"""Returns how fast the homotopy's time runs, :math:`\frac{dt}{ds} = L (t + \varepsilon)`, at times :math:`t`.
 

@@ -13,6 +13,7 @@ from energy_gans.functional.homotopy import (
     conditional_point,
     conditional_velocity,
     covariance,
+    flow_time,
     homotopy_time,
     innovation,
     kinetic_energy,
@@ -296,6 +297,7 @@ def test_times_are_even_in_their_logarithm() -> None:
     assert homotopy_time(tensor(0.0, 1.0), epsilon).tolist() == pytest.approx([0, 1])
     assert t.mean().item() == pytest.approx(1 / length - epsilon, abs=1e-5)
     assert t.mean().item() == pytest.approx(0.10847, abs=1e-5)
+    torch.testing.assert_close(flow_time(t, epsilon), s)
     middle = math.sqrt(epsilon * (1 + epsilon)) - epsilon
     assert homotopy_time(tensor(0.5), epsilon).item() == pytest.approx(middle)
     difference = (t[2:] - t[:-2]) / (s[2:] - s[:-2])
@@ -338,6 +340,7 @@ def test_what_should_be_positive_is_refused(value: float) -> None:
         lambda: conditional_velocity(y, y, t, 1.0, value),
         lambda: homotopy_time(t, value),
         lambda: time_rate(t, value),
+        lambda: flow_time(t, value),
     ):
         with pytest.raises(ValueError, match="should be positive"):
             call()

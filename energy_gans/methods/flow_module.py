@@ -1,0 +1,189 @@
+r"""Methods whose samples are where noise flows to, up the gradient of a potential.
+
+With a potential :math:`\Phi`, that may know the time and a label, particles that start as noise of the
+prior :math:`\mathcal{N}(0, \omega^2 I)` follow
+
+.. math:: \frac{dx}{ds} = \nabla \Phi(x)
+
+With labels, the field may be guided by :math:`(1 + w) \nabla \Phi(x | y) - w \nabla \Phi(x)`.
+
+References:
+    Classifier-Free Diffusion Guidance (Ho and Salimans, 2022), https://arxiv.org/abs/2207.12598
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from ..functional import potential_gradient
+from ..functional.checks import check_count, check_positive
+from .base import GenerativeModule
+from .chains import drawer
+from .energy import check_independent
+from .flow import Flow, Velocity
+from .handling import fitted
+
+
+class FlowModule(GenerativeModule):
+    r"""Creates a method with a potential that noise flows up.
+
+    Arguments:
+        descriptor: The network :math:`\Phi`, from :math:`(B, *)` to :math:`(B, 1)` or :math:`(B)`.
+            With classes it takes `label`, :math:`(B)`, and knows one more than there are: the last one
+            means none of them. With `time_conditioned` it takes `time`, :math:`(B)` in [0, 1]. It may
+            not use batch statistics.
+        shape: The shape of a sample.
+        omega: The standard deviation :math:`\omega` of the prior.
+        time_conditioned: Whether the potential knows the time.
+        flow: How samples follow the field.
+        classes: The number of classes of a class-conditional model; `None` for one without labels.
+        label_dropout: The share of labels that training replaces by none.
+        guidance: The factor :math:`w` of samples' guidance.
+        descriptor_optimizer: The optimizer. Its weight decay is applied to the weights of dense and
+            convolutional layers only.
+        descriptor_scheduler: The learning rate schedule, stepped once a step.
+        kwargs: The arguments of :class:`GenerativeModule`.
+
+    Attributes:
+        evaluations: How often the last :meth:`sample` evaluated the field, at most, of its batches.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        descriptor: nn.Module,
+        shape: list[int],
+        omega: float = 1.0,
+        time_conditioned: bool = False,
+        flow: Flow | None = None,
+        classes: int | None = None,
+        label_dropout: float = 0.1,
+        guidance: float = 0.0,
+        descriptor_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
+        descriptor_scheduler: LRSchedulerCallable | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_positive("omega", omega)
+        if not 0 <= label_dropout < 1:
+            raise ValueError(f"'label_dropout' should be in [0, 1), got {label_dropout!r}.")
+        if classes is not None:
+            check_count("classes", classes)
+        if classes is None and guidance != 0:
+            raise ValueError(f"'guidance' is of models with classes, got {guidance!r} without.")
+        self.descriptor, self.shape, self.omega = descriptor, tuple(shape), omega
+        self.time_conditioned, self.flow = time_conditioned, flow or Flow()
+        self.classes, self.label_dropout, self.guidance = classes, label_dropout, guidance
+        self.evaluations = 0
+        self.trained.append((descriptor, descriptor_optimizer, descriptor_scheduler))
+
+    # The potential
+
+    def evaluate(
+        self, network: nn.Module, a: Tensor, label: Tensor | None, s: Tensor | None
+    ) -> Tensor:
+        r"""Returns the potential that a network gives, with shape :math:`(B)`, in float32 at least."""
+        inputs = {} if label is None else {"label": label}
+        if self.time_conditioned:
+            inputs["time"] = s
+        phi = network(a, **inputs)
+        return phi.flatten().to(torch.promote_types(phi.dtype, torch.float32))
+
+    def potential(
+        self, a: Tensor, label: Tensor | None = None, time: Tensor | None = None
+    ) -> Tensor:
+        r"""Returns the potential :math:`\Phi(a)`, high where real data is.
+
+        Arguments:
+            a: The points, with shape :math:`(B, *)`.
+            label: Their labels, with shape :math:`(B)`; none of the classes if `None`.
+            time: Their flow times, with shape :math:`(B)`, if the potential knows time; the flow's end,
+                1, if `None`.
+
+        Returns:
+            The potential, with shape :math:`(B)`, in float32 at least.
+        """
+        if label is None and self.classes is not None:
+            label = torch.full((len(a),), self.classes, device=a.device)
+        time = a.new_ones(len(a)) if time is None else time
+        return self.evaluate(self.descriptor, a, label, time)
+
+    def dropped(self, label: Tensor) -> Tensor:
+        r"""Returns labels of which a share is replaced by the one that means none."""
+        return torch.where(self.uniform(len(label)) < self.label_dropout, self.classes, label)
+
+    # Sampling
+
+    @property
+    def sampled_network(self) -> nn.Module:
+        return self.descriptor
+
+    def generate(
+        self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
+    ) -> Tensor:
+        z = drawer(random, self.device)(torch.randn, n, *self.shape)
+        return self.flowed(network, z, label)[-1]
+
+    def flowed(
+        self, network: nn.Module, z: Tensor, label: Tensor | None, frames: int = 1
+    ) -> Tensor:
+        r"""Returns where standard normal noise flows to, with shape :math:`(F, B, *)`, at evenly spaced times."""
+        parts, counts = [], []
+        labels = [None] * len(z) if label is None else label.split(self.flow.batch_size)
+        for part, one in zip(z.split(self.flow.batch_size), labels, strict=False):
+            velocity = self.velocity(network, one)
+            points, count = self.flow.run(self.omega * self.formatted(part), velocity, frames)
+            parts.append(points)
+            counts.append(count)
+        self.evaluations = max(counts)
+        return torch.cat(parts, dim=1)
+
+    def velocity(self, network: nn.Module, label: Tensor | None) -> Velocity:
+        r"""Returns the field :math:`\nabla \Phi` at a time, of labels :math:`(B)` guided away from none."""
+
+        def field(time: Tensor, x: Tensor) -> Tensor:
+            s = self.known_time(time).clamp(max=1).to(x).expand(len(x))
+            slope = slope_of(label, s)(x)
+            if label is None or self.guidance == 0:
+                return slope
+            none = torch.full_like(label, self.classes)
+            return slope + self.guidance * (slope - slope_of(none, s)(x))
+
+        def slope_of(label: Tensor | None, s: Tensor) -> Velocity:
+            return potential_gradient(lambda a: self.evaluate(network, a, label, s))
+
+        return field
+
+    def known_time(self, time: Tensor) -> Tensor:
+        r"""Returns the time that the potential knows, in [0, 1], of the time of the flow."""
+        return time
+
+    # The checks
+
+    def check(self, y: Tensor) -> None:
+        shape = tuple(y.shape[1:])
+        if shape != self.shape:
+            raise ValueError(
+                f"'model.init_args.shape' should be that of 'data', {list(shape)}, got "
+                f"{list(self.shape)}."
+            )
+        label = None if self.classes is None else torch.full((len(y),), self.classes).to(y.device)
+        s = y.new_zeros(len(y))
+
+        def evaluate(network: nn.Module, a: Tensor) -> Tensor:
+            return self.evaluate(network, a, label, s)
+
+        fitted(
+            lambda: evaluate(self.descriptor, y),
+            (len(y),),
+            f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}, to "
+            f"{(len(y), 1)}",
+        )
+        check_independent(evaluate, self.descriptor, y)
