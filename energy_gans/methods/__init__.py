@@ -8,11 +8,13 @@ from .gcn import GCN
 from .ggcn import GGCN
 from .inpainting import InpaintingGGCN
 from .multigrid import MultigridGCN
+from .vapo import VAPO
 
 __all__ = [
     "EIEGGAN",
     "GCN",
     "GGCN",
+    "VAPO",
     "CoulombGAN",
     "EIEGGenerator",
     "GenerativeModule",

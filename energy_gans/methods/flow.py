@@ -79,7 +79,7 @@ class Flow:
         """
         counted = Counted(velocity, self.most_evaluations)
         points = []
-        times = torch.linspace(0, self.terminal_time, frames + 1, device=x.device)
+        times = torch.linspace(0, self.terminal_time, frames + 1, dtype=x.dtype, device=x.device)
         try:
             for interval in times.unfold(0, 2, 1):
                 with warnings.catch_warnings():

@@ -62,6 +62,8 @@ class VAPO(FlowModule):
         particles: The number of points for each real sample; more than one for `"e2"`.
         jacobian: Whether the flow runs in the time in which training times are even.
         spectral_gap: The factor :math:`\eta`.
+        spectral_norms: The factor on the sum of the weights' largest singular values, which the
+            descriptor has to give as `spectral_norms()`.
         sigma: The standard deviation :math:`\sigma` of the likelihood.
         sharpness: The number :math:`\varepsilon` of the law of times; :math:`\sigma^2 / \omega^2` if `None`.
         compile_gradient: Whether potential and gradient are compiled, which takes a while at first.
@@ -78,6 +80,7 @@ class VAPO(FlowModule):
         particles: int = 1,
         jacobian: bool = True,
         spectral_gap: float = 0.0,
+        spectral_norms: float = 0.0,
         sigma: float = 0.01,
         sharpness: float | None = None,
         compile_gradient: bool = False,
@@ -93,10 +96,16 @@ class VAPO(FlowModule):
                 f"{particles} for {estimator!r}."
             )
         check_positive("sigma", sigma)
-        if not spectral_gap >= 0:
-            raise ValueError(f"'spectral_gap' should not be negative, got {spectral_gap!r}.")
+        for name, factor in (("spectral_gap", spectral_gap), ("spectral_norms", spectral_norms)):
+            if not factor >= 0:
+                raise ValueError(f"{name!r} should not be negative, got {factor!r}.")
+        if spectral_norms and not hasattr(self.descriptor, "spectral_norms"):
+            raise ValueError(
+                "'spectral_norms' is for descriptors that know them, and "
+                f"{type(self.descriptor).__name__} does not."
+            )
         self.estimator, self.particles, self.jacobian = estimator, particles, jacobian
-        self.spectral_gap, self.sigma = spectral_gap, sigma
+        self.spectral_gap, self.spectral_norms, self.sigma = spectral_gap, spectral_norms, sigma
         self.sharpness = sigma**2 / self.omega**2 if sharpness is None else sharpness
         check_positive("sharpness", self.sharpness)
         slope = torch.func.grad(self.total, has_aux=True)
@@ -148,7 +157,10 @@ class VAPO(FlowModule):
         loss = drive + kinetic
         if self.spectral_gap:
             loss = loss + self.spectral_gap * spread_energy(self.gather_attached(phi))
-        return loss / y[0].numel()
+        loss = loss / y[0].numel()
+        if self.spectral_norms:
+            loss = loss + self.spectral_norms * self.descriptor.spectral_norms()
+        return loss
 
     def beside(self, phi: Tensor) -> Tensor:
         r"""Returns what is centred together: all points, or the :math:`K` of each real sample in a row."""

@@ -4,11 +4,13 @@ from .autoencoder import Autoencoder
 from .coulomb import CoulombDiscriminator, CoulombGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .descriptor import ConvDescriptor
+from .fourier import FourierMLP
 from .frame import FRAME, GaborBank, VGGBank
 from .ggcn import GGCNDescriptor, GGCNGenerator
 from .mlp import MLP
 from .multigrid import MultigridDescriptors
 from .resnet import ResNetAutoencoder, ResNetDescriptor, ResNetGenerator
+from .wide_resnet import WideResNet
 
 __all__ = [
     "FRAME",
@@ -19,6 +21,7 @@ __all__ = [
     "CoulombGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "FourierMLP",
     "GGCNDescriptor",
     "GGCNGenerator",
     "GaborBank",
@@ -27,4 +30,5 @@ __all__ = [
     "ResNetDescriptor",
     "ResNetGenerator",
     "VGGBank",
+    "WideResNet",
 ]

@@ -18,7 +18,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from .labels import check_label
+from .labels import check_label, check_time
 from .mlp import MLP
 
 
@@ -73,11 +73,7 @@ class FourierMLP(nn.Module):
             ValueError: If labels or times are missing or unexpected.
         """
         check_label(label, self.classes, len(x))
-        if (time is not None) != self.time_conditioned:
-            raise ValueError(
-                f"'time' should be {'given' if self.time_conditioned else 'None'} for a network with "
-                f"time_conditioned = {self.time_conditioned}."
-            )
+        check_time(time, self.time_conditioned, len(x))
         parts = [x, waves(x, self.points)]
         if time is not None:
             parts.append(waves(time[:, None], self.times))

@@ -1,6 +1,6 @@
-r"""Labels, as networks of one class each or of several take them.
+r"""Labels and times, as networks take them that know of these.
 
-A network without classes refuses labels, one with classes demands them.
+A network without classes refuses labels, one with classes demands them; so with times.
 """
 
 from __future__ import annotations
@@ -27,6 +27,16 @@ def check_label(label: Tensor | None, classes: int | None, batch: int) -> None:
         raise ValueError(
             f"'label' should hold one of {classes} classes for each sample, with shape "
             f"({batch},), got {came}."
+        )
+
+
+def check_time(time: Tensor | None, time_conditioned: bool, batch: int) -> None:
+    r"""Raises a `ValueError` unless there is one time a sample, or none where times are not known."""
+    came = None if time is None else tuple(time.shape)
+    if came != ((batch,) if time_conditioned else None):
+        wanted = f"have the shape ({batch},)" if time_conditioned else "be None"
+        raise ValueError(
+            f"'time' should {wanted}, as 'time_conditioned' is {time_conditioned}, got {came}."
         )
 
 

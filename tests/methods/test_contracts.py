@@ -59,6 +59,16 @@ METHODS = {
         "start": "persistent",
     },
     "GCN": DESCRIPTOR | {"gamma": 0.5, "buffer_size": 128, "restart": 0.2},
+    "VAPO": {
+        "descriptor": "energy_gans.networks.FourierMLP",
+        "descriptor.hidden_features": [16],
+        "descriptor.frequencies": 4,
+        "shape": [2],
+        "estimator": "e1",
+        "spectral_gap": 0.1,
+        "sigma": 0.3,
+        "flow": {"solver": "euler", "steps": 3},
+    },
     "InpaintingGGCN": {
         "descriptor": "energy_gans.networks.ConvDescriptor",
         "descriptor.channels": 1,
