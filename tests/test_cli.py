@@ -16,18 +16,30 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 RUNS = sorted(CONFIGS.glob("*.yaml"))
 
 
-@pytest.mark.parametrize("config", RUNS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("overlay", [None, "cpu", "gpu", "ddp"])
-def test_configs_parse(config: Path, overlay: str | None, capsys: pytest.CaptureFixture) -> None:
-    more = ["--config", str(CONFIGS / "trainer" / f"{overlay}.yaml")] if overlay else []
+def printed(capsys: pytest.CaptureFixture, *names: str) -> dict:
+    r"""Returns the whole config that some files give together."""
+    files = [flag for name in names for flag in ("--config", str(CONFIGS / f"{name}.yaml"))]
     with pytest.raises(SystemExit) as stop:
-        main(["fit", "--config", str(config), *more, "--print_config"])
+        main(["fit", *files, "--print_config"])
     assert stop.value.code == 0
-    printed = yaml.safe_load(capsys.readouterr().out)
-    assert printed["model"]["class_path"].startswith("energy_gans.methods.")
+    return yaml.safe_load(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("config", RUNS, ids=lambda path: path.stem)
+def test_configs_parse(config: Path, capsys: pytest.CaptureFixture) -> None:
+    model = printed(capsys, config.stem)["model"]
+    assert model["class_path"].startswith("energy_gans.methods.")
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "gpu", "ddp"])
+@pytest.mark.parametrize("config", ["coulomb_lsun", "eieg_grid", "gcn_mnist", "vapo_cifar10"])
+def test_overlays_of_the_trainer_parse(
+    config: str, overlay: str, capsys: pytest.CaptureFixture
+) -> None:
+    trainer = printed(capsys, config, f"trainer/{overlay}")["trainer"]
     if overlay == "ddp":
-        assert printed["trainer"]["strategy"] == "ddp_find_unused_parameters_true"
-        assert printed["trainer"]["sync_batchnorm"] is True
+        assert trainer["strategy"] == "ddp_find_unused_parameters_true"
+        assert trainer["sync_batchnorm"] is True
 
 
 @pytest.mark.parametrize(
@@ -131,21 +143,21 @@ def test_studies_name_configs_that_there_are(study: Path) -> None:
 def test_overlays_of_the_eieg_paper_parse(
     overlay: list[str], capsys: pytest.CaptureFixture
 ) -> None:
-    files = [CONFIGS / "eieg_fashion_mnist.yaml", *(CONFIGS / f"eieg/{n}.yaml" for n in overlay)]
-    with pytest.raises(SystemExit) as stop:
-        main(["fit", *(f"--config={file}" for file in files), "--print_config"])
-    assert stop.value.code in (0, None)
-    model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
+    config = printed(capsys, "eieg_fashion_mnist", *(f"eieg/{name}" for name in overlay))
+    model = config["model"]["init_args"]
     assert model["stabilizer"] == (1.0 if overlay == ["paper"] else 0.0)
     assert model["discriminator"]["init_args"]["spectral"] is (not overlay)
 
 
-@pytest.mark.parametrize("overlay", ["wasserstein", "paper", "frame"])
+@pytest.mark.parametrize("overlay", ["wasserstein", "paper", "frame", "few"])
 def test_overlays_of_generative_convnets_parse(
     overlay: str, capsys: pytest.CaptureFixture
 ) -> None:
-    files = CONFIGS / "gcn_fashion_mnist.yaml", CONFIGS / f"gcn/{overlay}.yaml"
-    with pytest.raises(SystemExit) as stop:
-        main(["fit", *(f"--config={file}" for file in files), "--print_config"])
-    assert not stop.value.code
-    assert "methods.GCN" in capsys.readouterr().out
+    config = printed(capsys, "gcn_fashion_mnist", f"gcn/{overlay}")
+    assert config["model"]["class_path"] == "energy_gans.methods.GCN"
+
+
+def test_the_overlay_of_the_vapo_paper_parses(capsys: pytest.CaptureFixture) -> None:
+    model = printed(capsys, "vapo_mnist", "vapo/paper")["model"]["init_args"]
+    assert (model["estimator"], model["jacobian"]) == ("e1", False)
+    assert model["flow"]["terminal_time"] == 1.5

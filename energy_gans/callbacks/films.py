@@ -33,11 +33,11 @@ def film_picture(columns: Mapping[str, Tensor]) -> Image.Image:
     return rendered(figure)
 
 
-def plane_picture(frames: Mapping[int, Tensor], y: Tensor) -> Image.Image:
+def plane_picture(frames: Mapping[float, Tensor], y: Tensor) -> Image.Image:
     r"""Returns points in the plane at each time among the real ones, a panel each.
 
     Arguments:
-        frames: The points by step, with shape :math:`(M, 2)`.
+        frames: The points by step, or by time if it is no whole number, with shape :math:`(M, 2)`.
         y: The real points, with shape :math:`(N, 2)`.
     """
     columns = math.ceil(math.sqrt(len(frames)))
@@ -52,6 +52,6 @@ def plane_picture(frames: Mapping[int, Tensor], y: Tensor) -> Image.Image:
     for axis, (step, x) in zip(axes, frames.items(), strict=False):
         axis.scatter(*y.T, s=22, c=REAL, alpha=0.5, linewidths=0)
         axis.scatter(*x.T, s=22, c=GENERATED, alpha=0.6, linewidths=0)
-        axis.set_title(f"step {step:,}", fontsize=10)
+        axis.set_title(f"{'step' if isinstance(step, int) else 'time'} {step:,g}", fontsize=10)
         axis.set_visible(True)
     return rendered(figure)

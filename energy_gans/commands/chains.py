@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import methods
 from ..data.base import TensorDataModule
 from ..methods.energy import EnergyModule
+from ..methods.flow_module import FlowModule
 from .checkpoint import load_model
 from .evaluate import run_of
 from .runs import run_data
@@ -24,6 +25,18 @@ def load_energy_model(ckpt_path: str) -> EnergyModule:
             f"should be of {' or '.join(known)}."
         )
     return model.requires_grad_(False)
+
+
+def load_moving_model(ckpt_path: str) -> EnergyModule | FlowModule:
+    r"""Returns the model of a checkpoint whose samples move: up chains, or along a flow.
+
+    Raises:
+        ValueError: If they do neither.
+    """
+    model = load_model(ckpt_path)
+    if isinstance(model, FlowModule):
+        return model.requires_grad_(False)
+    return load_energy_model(ckpt_path)
 
 
 def is_energy(method: object) -> bool:

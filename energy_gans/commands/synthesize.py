@@ -1,13 +1,15 @@
-r"""`energy-gans synthesize`: Langevin chains of a learned potential, as a film.
+r"""`energy-gans synthesize`: Langevin chains, or the flow, of a learned potential, as a film.
 
 Chains start from noise, at held-out real samples or at those of the model's generator, and climb.
 The table beside the film shows the potential and the length of the score at each time: if training
-went well the one rises from noise on to what it is at real samples, and stays there.
+went well the one rises from noise on to what it is at real samples, and stays there. Of a method whose
+samples flow, the film shows the flow.
 """
 
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -22,9 +24,11 @@ from ..functional.checks import check_count
 from ..functional.langevin import Field
 from ..methods.chains import drawer
 from ..methods.energy import EnergyModule
+from ..methods.flow_module import FlowModule
 from ..metrics.images import to_uint8
-from .chains import data_of, load_energy_model
+from .chains import data_of, load_moving_model
 from .feature_space import held_out
+from .flows import run_flow
 from .labels import class_labels
 from .sample import checked_output
 
@@ -68,22 +72,43 @@ def synthesize(
     """
     path = checked_output(out, overwrite)
     check_count("n", n)
-    model = load_energy_model(ckpt_path)
-    steps = model.chains.steps if steps is None else steps
-    times = shown_times(steps, every, path.suffix == ".png")
+    model = load_moving_model(ckpt_path)
     if path.suffix == ".png":
         check_picturable(model.shape)
     random = keyed_generator(seed, "synthesize", device=model.device)
+    if isinstance(model, FlowModule):
+        check_flow(model, start, steps, every)
+        labels = class_labels(label, model, n, random)
+        frames = run_flow(model, n, labels, FRAMES - 1, random)
+        write_frames(frames, ckpt_path, seed, path)
+        return
+    steps = model.chains.steps if steps is None else steps
+    times = shown_times(steps, every, path.suffix == ".png")
     x, labels = started(model, ckpt_path, start, n, label, seed, random)
     frames = run_chains(model, x, labels, times, random)
+    write_frames(frames, ckpt_path, seed, path)
+
+
+def check_flow(model: FlowModule, start: Start, steps: int | None, every: int | None) -> None:
+    r"""Raises a `ValueError` for what is asked of chains, and means nothing to a flow."""
+    for name, given in (("start", start != "noise"), ("steps", steps), ("every", every)):
+        if given:
+            raise ValueError(
+                f"{name!r} is of chains, and a {type(model).__name__} flows from noise, as its solver "
+                "goes: leave it out."
+            )
+
+
+def write_frames(frames: dict[float, Tensor], ckpt_path: str, seed: int, path: Path) -> None:
+    r"""Writes the last states as an array, or states on their way as a picture."""
+    last = frames[max(frames)]
     if path.suffix == ".npz":
-        write_samples(frames[steps], path)
-    elif len(model.shape) == 3:
+        write_samples(last, path)
+    elif last.ndim == 4:
         write_picture(film(frames), path)
     else:
-        write_picture(
-            plane_picture(frames, held_out(data_of(ckpt_path), REAL_POINTS, seed)[0]), path
-        )
+        real = held_out(data_of(ckpt_path), REAL_POINTS, seed)[0]
+        write_picture(plane_picture(frames, real), path)
     print(path)
 
 
@@ -188,8 +213,8 @@ def numbers(x: Tensor, phi: Tensor, score: Field) -> str:
     return f"{phi.mean():.4g} | {score(x).flatten(1).norm(dim=1).mean():.4g}"
 
 
-def film(frames: dict[int, Tensor]) -> Image.Image:
+def film(frames: dict[float, Tensor]) -> Image.Image:
     r"""Returns images on their way, a row each."""
     return film_picture(
-        {f"{step:,}": to_uint8(x[:ROWS].clamp(-1, 1)) for step, x in frames.items()}
+        {f"{step:,g}": to_uint8(x[:ROWS].clamp(-1, 1)) for step, x in frames.items()}
     )

@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -22,11 +23,11 @@ from torch import Tensor
 
 from ..functional import potential_gradient
 from ..functional.checks import check_count, check_positive
-from .base import GenerativeModule
+from .base import GenerativeModule, clipped
 from .chains import drawer
 from .energy import check_independent
 from .flow import Flow, Velocity
-from .handling import fitted
+from .handling import evaluating, fitted
 
 
 class FlowModule(GenerativeModule):
@@ -130,6 +131,22 @@ class FlowModule(GenerativeModule):
     ) -> Tensor:
         z = drawer(random, self.device)(torch.randn, n, *self.shape)
         return self.flowed(network, z, label)[-1]
+
+    @property
+    def latent_network(self) -> nn.Module:
+        return self.shown_network
+
+    @property
+    def latent_dim(self) -> int:
+        r"""The number of latents, which are the noise that flows."""
+        return math.prod(self.shape)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        r"""Returns where latents, standard normal noise of shape :math:`(B, Z)`, flow to, with shape :math:`(B, *)`."""
+        network = self.shown_network
+        with evaluating(network):
+            return clipped(self.flowed(network, z.unflatten(1, self.shape), label)[-1])
 
     def flowed(
         self, network: nn.Module, z: Tensor, label: Tensor | None, frames: int = 1
