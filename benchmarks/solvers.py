@@ -1,0 +1,96 @@
+r"""How good samples of a flow are, and how long they take, solver by solver.
+
+`python -m benchmarks.solvers --ckpt_path C --extractor DomainClassifier --extractor.path fashion_mnist.pt` draws the
+same noise with each solver, and prints the evaluations of the field, images a second and the Fréchet distance
+to training images. `rk45` is SciPy's, with the batch as one vector, as VAPO's authors have it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import torch
+from jsonargparse import auto_cli
+from matplotlib.figure import Figure
+
+from energy_gans.callbacks.pictures import rendered, write_picture
+from energy_gans.commands import load_model
+from energy_gans.commands.chains import data_of
+from energy_gans.functional import frechet_distance, keyed_generator
+from energy_gans.methods.flow_module import FlowModule
+from energy_gans.metrics.features import FeatureExtractor
+from energy_gans.metrics.images import to_uint8
+from energy_gans.metrics.reference import default_cache, reference_statistics
+from energy_gans.metrics.statistics import gather
+
+STEPS = {"euler": (5, 10, 20, 40), "midpoint": (4, 8, 16), "heun": (4, 8, 16), "rk4": (2, 4, 8)}
+TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4)
+
+
+def settings() -> list[dict[str, object]]:
+    r"""Returns the solvers to be compared, with their numbers of steps or their tolerances."""
+    adaptive = [
+        {"solver": solver, "rtol": tolerance, "atol": tolerance}
+        for solver in ("rk45", "dopri5")
+        for tolerance in TOLERANCES
+    ]
+    fixed = [{"solver": s, "steps": n} for s, counts in STEPS.items() for n in counts]
+    return adaptive + fixed
+
+
+def drawn(
+    model: FlowModule, n: int, extractor: FeatureExtractor, real: object
+) -> tuple[float, float]:
+    r"""Returns the Fréchet distance of samples, and the seconds that they took."""
+    start = time.perf_counter()
+    x = model.sample(n, random=keyed_generator(0, "solvers"))
+    seconds = time.perf_counter() - start
+    places = torch.arange(n).split(500)
+    fake = gather(extractor, zip(to_uint8(x).split(500), places, strict=True), 0)
+    fd = frechet_distance(real.mean, real.covariance, fake.mean, fake.covariance)
+    return fd.item(), seconds
+
+
+def picture(rows: list[tuple[str, int, float, float]], path: Path) -> None:
+    r"""Draws the Fréchet distance over the evaluations, a line for each solver."""
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for solver in dict.fromkeys(row[0] for row in rows):
+        points = sorted((nfe, fd) for name, nfe, fd, _ in rows if name == solver)
+        axis.plot(*zip(*points, strict=True), "o-", label=solver)
+    axis.set(xscale="log", yscale="log", xlabel="evaluations", ylabel="Fréchet distance")
+    axis.legend()
+    write_picture(rendered(figure), path)
+
+
+def main(
+    ckpt_path: str, extractor: FeatureExtractor, n: int = 1000, out: str = "solvers.png"
+) -> None:
+    r"""Prints a row for each solver, and draws them.
+
+    Arguments:
+        ckpt_path: The checkpoint, in the folder of its run.
+        extractor: The features of the Fréchet distance.
+        n: The number of samples.
+        out: The picture.
+    """
+    model = load_model(ckpt_path)
+    real = reference_statistics(data_of(ckpt_path), "train", 50_000, 0, extractor, default_cache())
+    print("| solver | steps or tolerance | evaluations | images a second | Fréchet distance |")
+    print("|---|---|---|---|---|")
+    rows = []
+    for setting in settings():
+        model.flow = dataclasses.replace(model.flow, **setting)
+        fd, seconds = drawn(model, n, extractor, real)
+        value = setting.get("steps", setting.get("rtol"))
+        rows.append((setting["solver"], model.evaluations, fd, n / seconds))
+        print(
+            f"| {setting['solver']} | {value} | {model.evaluations} | {n / seconds:.3g} | {fd:.4g} |"
+        )
+    picture(rows, Path(out))
+
+
+if __name__ == "__main__":
+    auto_cli(main, as_positional=False)
