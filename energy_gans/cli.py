@@ -29,6 +29,8 @@ from .commands import (
     evaluate,
     inpaint,
     interpolate,
+    landscape,
+    ood,
     prepare,
     report,
     sample,
@@ -48,6 +50,8 @@ COMMANDS: dict[str, Callable | dict[str, Any]] = {
     "interpolate": interpolate,
     "synthesize": synthesize,
     "inpaint": inpaint,
+    "ood": ood,
+    "landscape": landscape,
     "report": report,
     "evaluate": evaluate,
     "compare": compare,
@@ -84,6 +88,8 @@ workbench:
   interpolate  what a generator makes of latents between two, a row a pair
   synthesize   Langevin chains of an energy, from noise, data or a generator: a film
   inpaint      fill holes of held-out images by an energy's chains, and measure that
+  ood          whether an energy tells real images from those of another kind: a table
+  landscape    an energy of points in the plane, and how particles move in it: a picture or a film
   report       picture and measure a run
   evaluate     measure a checkpoint's samples, or any program's: fd, is, kid, precision, recall, ...
   compare      what `evaluate` wrote of many runs, in one table: FILE ... [--out table.md]

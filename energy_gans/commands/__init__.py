@@ -5,6 +5,8 @@ from .compare import compare
 from .evaluate import evaluate
 from .inpaint import inpaint
 from .interpolate import interpolate
+from .landscape import landscape
+from .ood import ood
 from .report import report
 from .sample import sample
 from .synthesize import synthesize
@@ -14,7 +16,9 @@ __all__ = [
     "evaluate",
     "inpaint",
     "interpolate",
+    "landscape",
     "load_model",
+    "ood",
     "report",
     "sample",
     "synthesize",

@@ -100,10 +100,14 @@ class Flow:
     def method(self, frames: int) -> dict[str, Any]:
         r"""Returns the arguments of torchdiffeq's `odeint` for one of the frames' intervals."""
         if self.solver in FIXED:
-            # As many steps in all as were asked for, and one an interval at least.
+            # As many steps in all as were asked for, and one an interval at least. A step size would be
+            # rounded, to one step more in some intervals.
             steps = max(1, round(self.steps / frames))
-            size = self.terminal_time / frames / steps
-            return {"method": FIXED[self.solver], "options": {"step_size": size}}
+
+            def grid(velocity: Velocity, x: Tensor, t: Tensor) -> Tensor:
+                return torch.lerp(t[0], t[-1], torch.linspace(0, 1, steps + 1).to(t))
+
+            return {"method": FIXED[self.solver], "options": {"grid_constructor": grid}}
         name, options = ADAPTIVE[self.solver]
         return {"method": name, "options": options, "rtol": self.rtol, "atol": self.atol}
 

@@ -40,6 +40,16 @@ def gcn(network: dict[str, Any], shape: list[int]) -> dict[str, Any]:
     return part("methods.GCN", descriptor=network, shape=shape, chains=CHAINS, buffer_size=100)
 
 
+def vapo(network: dict[str, Any], shape: list[int], **arguments: Any) -> dict[str, Any]:
+    flow = {"solver": "euler", "steps": 3}
+    return part("methods.VAPO", descriptor=network, shape=shape, flow=flow, **arguments)
+
+
+def fourier(**arguments: Any) -> dict[str, Any]:
+    return part("networks.FourierMLP", hidden_features=[16], frequencies=8, **arguments)
+
+
+WIDE = {"channels": 1, "size": 8, "width": 4, "multipliers": [1, 1], "blocks": 1}
 MODELS = {
     "gcn": gcn(descriptor(), [1, 8, 8]),
     "ggcn": ggcn(),
@@ -70,7 +80,12 @@ MODELS = {
         generator=part("networks.MLP", in_features=2, out_features=2, hidden_features=[8]),
         discriminator=part("networks.MLP", in_features=2, out_features=1, hidden_features=[8]),
     ),
+    "vapo": vapo(part("networks.WideResNet", **WIDE), [1, 8, 8]),
+    "vapo_plane": vapo(fourier(), [2]),
+    "vapo_time": vapo(fourier(time_conditioned=True), [2], time_conditioned=True),
+    "vapo_classes": vapo(part("networks.WideResNet", classes=11, **WIDE), [1, 8, 8], classes=10),
 }
+PLANE = ("points", "plane", "vapo_plane", "vapo_time")
 DIGITS = part("data.EmbeddedDigits", digits="8x8", size=8, batch_size=100)
 RING = part("data.Ring", samples=256, batch_size=100)
 
@@ -93,7 +108,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
             part("callbacks.EMA", decay=0.5),
             part("callbacks.Checkpoints", every_n_steps=1),
         ]
-        data = RING if name in ("points", "plane") else DIGITS
+        data = RING if name in PLANE else DIGITS
         config = {"seed_everything": 3, "model": MODELS[name], "data": data, "trainer": trainer}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         main(["fit", "--config", str(folder / "config.yaml")])

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from ...callbacks.bands import bands_picture
 from ...callbacks.pictures import GENERATED, REAL, rendered, write_picture
-from ..report import gathered
+from ..feature_space import held_out
 from ..runs import run_data
 from .plan import Study
 from .results import Result, done_of
@@ -82,11 +82,10 @@ def sample_arrays(study: Study, results: list[Result]) -> Arrays:
 
 
 def real_samples(run: Path, n: int) -> np.ndarray:
-    r"""Returns held-out samples of a run's data, at most `n`."""
+    r"""Returns held-out samples of a run's data, at most `n`, in no order."""
     data = run_data(run)
     data.prepare_data()
-    data.setup("validate")
-    return gathered(data.val_dataloader(), n).numpy()
+    return held_out(data, n, seed=0)[0].numpy()
 
 
 def names_of(study: Study, arrays: Arrays) -> tuple[list[str], list[str]]:

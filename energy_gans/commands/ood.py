@@ -1,0 +1,189 @@
+r"""`energy-gans ood`: whether a checkpoint's potential tells real images from those of another kind.
+
+A potential is high where real data is. Held-out images of the model's data, the inliers, should score
+above outliers: other data sets, and some that are made (:mod:`energy_gans.commands.outliers`).
+
+Beside the model's score stands one that learns nothing, of image statistics
+(:mod:`energy_gans.commands.detection`): a model that is no better has seen brightness and contrast at
+most. The row of training images as inliers and held-out ones as outliers shows over-fitting.
+
+The potential of a method with an energy and classes is that of a class, with a constant of its own, and
+outliers have none: such models are refused. Of a flow with classes the potential of none is taken.
+
+References:
+    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
+    (Loo et al., 2024), Appendix C, https://arxiv.org/abs/2407.15238
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..callbacks.directory import write_text
+from ..callbacks.pictures import write_picture
+from ..data.base import TensorDataModule
+from ..data.prepared import file_digest
+from ..functional import potential_gradient
+from ..functional.langevin import Field
+from ..methods import GenerativeModule
+from ..methods.energy import EnergyModule
+from .chains import data_of
+from .detection import (
+    BASELINE,
+    STATISTICS,
+    TRAINING,
+    baseline,
+    compared,
+    histograms,
+    image_statistics,
+    table,
+)
+from .inpaint import checked_outputs
+from .joining import existing
+from .outliers import ImageSet, chosen_outliers, opened
+from .potentials import load_potential_model, sample_shape, shown_potential
+from .stamps import versions
+
+SCORES = {"potential": "potential", "gradient": "minus the norm of the gradient"}
+
+
+def ood(
+    ckpt_path: str,
+    outliers: str = "interpolated,noise,constant",
+    outlier_data: list[TensorDataModule] | None = None,
+    inliers: TensorDataModule | None = None,
+    score: Literal["potential", "gradient"] = "potential",
+    n: int = 10_000,
+    seed: int = 0,
+    out: str = "ood.png",
+    device: str = "auto",
+    overwrite: bool = False,
+) -> None:
+    r"""Measures how well a checkpoint's potential tells held-out images from outliers.
+
+    The numbers are printed, and written as `.json` beside the histograms.
+
+    Arguments:
+        ckpt_path: The checkpoint, in the folder of its run.
+        outliers: Sets of outliers: interpolated, noise, constant, folders of pictures and .npz files,
+            separated by commas; empty for none.
+        outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
+            --outlier_data.root data, and again for more.
+        inliers: The data module of inliers; that of the checkpoint's run by default.
+        score: The score: potential, or gradient for minus the norm of its gradient, which is high
+            where the potential is flat.
+        n: The number of images of each set, chosen by the seed; all if there are fewer.
+        seed: The seed of the choice of images and of those that are made.
+        out: The histograms, as `.png`.
+        device: The device that computes; a GPU by default, if there is one.
+        overwrite: Whether files may exist.
+    """
+    path = checked_outputs(out, overwrite)
+    if path.suffix != ".png":
+        raise ValueError(f"'out' should end in .png, got {out!r}.")
+    if n < 2:
+        raise ValueError(f"'n' should be at least 2, got {n}.")
+    names, where = chosen_outliers(outliers), existing(device)
+    model = load_detector(ckpt_path)
+    shape = sample_shape(model)
+    sets = opened(names, outlier_data or [], inliers or data_of(ckpt_path), shape, n, seed)
+    phi = scored_by(shown_potential(model.to(where)), score)
+    found = {name: measured(s, phi, where, name) for name, s in sets.items()}
+    plain = baseline(found[TRAINING][1])
+    scores = {
+        score: {name: s for name, (s, _) in found.items()},
+        BASELINE: {name: plain(u) for name, (_, u) in found.items()},
+    }
+    measures = compared(scores)
+    print(table(measures, {name: s.n for name, s in sets.items()}))
+    areas = {name: row[score]["auroc"] for name, row in measures.items()}
+    write_picture(histograms(scores[score], areas, SCORES[score]), path)
+    origin = {"checkpoint": ckpt_path, "sha256": file_digest(Path(ckpt_path)), "seed": seed}
+    protocol = {"score": score, BASELINE: STATISTICS}
+    protocol |= {"sets": {name: {"n": s.n} | s.about for name, s in sets.items()}}
+    write_numbers(measures, scores, protocol, origin | {"device": where}, path)
+    print(f"{path}\n{path.with_suffix('.json')}")
+
+
+def load_detector(ckpt_path: str) -> GenerativeModule:
+    r"""Returns the model of a checkpoint, once it is known to give images a potential.
+
+    Raises:
+        ValueError: If it has none, or none without a class, or is not of images.
+    """
+    model = load_potential_model(ckpt_path)
+    shape = sample_shape(model)
+    if len(shape) != 3:
+        raise ValueError(
+            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, got one of samples of shape "
+            f"{shape}."
+        )
+    if isinstance(model, EnergyModule) and model.classes is not None:
+        raise ValueError(
+            f"'ckpt_path' = {ckpt_path!r} should hold a model without classes, got a "
+            f"{type(model).__name__} with {model.classes}: its potential is that of a class, and "
+            "outliers have none."
+        )
+    return model
+
+
+def scored_by(potential: Field, score: str) -> Field:
+    r"""Returns a score of images, from :math:`(B, C, H, W)` to :math:`(B)`, high for inliers.
+
+    Arguments:
+        potential: The potential.
+        score: potential, or gradient for minus the norm of its gradient.
+    """
+    if score == "potential":
+        return potential
+    gradient = potential_gradient(potential)
+    return lambda y: -gradient(y).flatten(1).norm(dim=1)
+
+
+@torch.no_grad()
+def measured(images: ImageSet, score: Field, device: str, name: str) -> tuple[Tensor, Tensor]:
+    r"""Returns the scores of images, with shape :math:`(N)`, and their statistics, :math:`(N, 3)`.
+
+    Raises:
+        ValueError: If scores are not finite.
+    """
+    scores, statistics = [], []
+    # None: no bar where there is no terminal.
+    with tqdm(total=images.n, desc=name, unit=" images", disable=None, leave=False) as bar:
+        for y in images.batches():
+            scores.append(score(y.to(device)).cpu())
+            statistics.append(image_statistics(y))
+            bar.update(len(y))
+    s = torch.cat(scores)
+    if not s.isfinite().all():
+        raise ValueError(
+            f"The model's scores of {int((~s.isfinite()).sum())} of {len(s)} {name} images are not "
+            "finite: its training went wrong."
+        )
+    return s, torch.cat(statistics)
+
+
+def write_numbers(
+    measures: Mapping[str, Any],
+    scores: Mapping[str, Mapping[str, Tensor]],
+    protocol: dict[str, Any],
+    origin: dict[str, Any],
+    path: Path,
+) -> None:
+    r"""Writes numbers, the mean and the spread of each set's scores, and where all comes from, as JSON."""
+    spread = {
+        name: {key: {"mean": s.mean().item(), "std": s.std().item()} for key, s in found.items()}
+        for name, found in scores.items()
+    }
+    known = versions() | {"scikit-learn": importlib.metadata.version("scikit-learn")}
+    content = {"measures": measures, "scores": spread, "protocol": protocol}
+    content |= {"origin": origin | {"versions": known}}
+    write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))

@@ -1,0 +1,213 @@
+r"""Tests for the energy_gans.commands.landscape and planes modules."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+from PIL import Image
+
+from energy_gans.cli import main
+from energy_gans.commands import planes
+from energy_gans.commands.landscape import known_time, load_plane_model, particles_of
+from energy_gans.commands.planes import Plane
+from energy_gans.commands.potentials import shown_potential
+from energy_gans.functional import flow_time, keyed_generator
+from energy_gans.methods import VAPO
+from energy_gans.methods.flow import Flow
+from energy_gans.networks import FourierMLP
+
+RING = torch.tensor([[0.0, 1.0], [1.0, 0.0], [-1.0, 0.0], [0.0, -1.0]])
+
+
+def drawn(ckpt_path: str, out: Path, *more: str) -> dict[str, list]:
+    r"""Returns what a picture or a film is drawn of: titles of panels, times, and red points."""
+    seen: dict[str, list] = {"titles": [], "times": [], "particles": []}
+    frame, surface, points = Plane.frame, Plane.surface, planes.draw_points
+
+    def framed(self: Plane, axis: object, title: str) -> None:
+        seen["titles"].append(title)
+        frame(self, axis, title)
+
+    def timed(self: Plane, time: float | None) -> object:
+        seen["times"].append(time)
+        return surface(self, time)
+
+    def dotted(axis: object, x: torch.Tensor, size: float, colour: str) -> object:
+        if colour == planes.GENERATED:
+            seen["particles"].append(x)
+        return points(axis, x, size, colour)
+
+    with (
+        mock.patch.object(Plane, "frame", framed),
+        mock.patch.object(Plane, "surface", timed),
+        mock.patch.object(planes, "draw_points", dotted),
+    ):
+        main(["landscape", "--ckpt_path", ckpt_path, "--out", str(out), "--n", "20", *more])
+    return seen
+
+
+def frames_of(path: Path) -> Iterator[tuple[Image.Image, int]]:
+    r"""Yields the frames of a film, and how long they stay."""
+    with Image.open(path) as film:
+        for i in range(film.n_frames):
+            film.seek(i)
+            yield film.convert("RGB"), film.info["duration"]
+
+
+@pytest.mark.parametrize(
+    "name, panels",
+    [
+        ("points", [f"step {i}" for i in range(4)]),
+        ("plane", ["samples"]),
+        ("vapo_plane", [f"time {i / 5:.2f}" for i in range(6)]),
+    ],
+)
+def test_a_picture_shows_the_potential_and_particles(
+    trained: Callable, tmp_path: Path, name: str, panels: list[str]
+) -> None:
+    seen = drawn(trained(name), tmp_path / "a.png")
+    assert seen["titles"] == ["potential, its gradient, and real points", *panels]
+    assert seen["times"][1:] == [None] * len(panels)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size[0] > 1000
+
+
+def test_particles_stand_in_the_potential_of_their_time(trained: Callable, tmp_path: Path) -> None:
+    seen = drawn(trained("vapo_time"), tmp_path / "a.png", "--time", "0.3")
+    assert seen["titles"][0] == "potential, its gradient, and real points, time 0.3"
+    assert seen["times"] == pytest.approx([0.3, 0, 0.2, 0.4, 0.6, 0.8, 1])
+    seen = drawn(trained("vapo_time"), tmp_path / "b.png")
+    assert seen["times"][0] == 1
+
+
+def test_a_film_shows_particles_at_every_time(trained: Callable, tmp_path: Path) -> None:
+    path = trained("vapo_time")
+    seen = drawn(path, tmp_path / "a.gif", "--frames", "3", "--seed", "4")
+    model = load_plane_model(path, None)
+    z = torch.randn(20, 2, generator=keyed_generator(4, "landscape"))
+    with torch.no_grad():
+        expected = [z, *model.flowed(model.shown_network, z, None, 3)]
+    assert len(seen["particles"]) == 4
+    for x, y in zip(seen["particles"], expected, strict=True):
+        torch.testing.assert_close(x, y)
+    assert seen["times"] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gif"]
+    frames = [*frames_of(tmp_path / "a.gif")]
+    # The last one stays for a second.
+    assert sum(time for _, time in frames) == pytest.approx((3 + 1 + 12) * 1000 / 12, rel=0.05)
+    assert len({frame.tobytes() for frame, _ in frames}) >= 4
+
+
+def test_a_film_draws_a_potential_without_time_once(trained: Callable, tmp_path: Path) -> None:
+    seen = drawn(trained("points"), tmp_path / "a.gif")
+    assert seen["titles"] == [f"step {i}" for i in range(4)]
+    assert seen["times"] == [None]
+    moved = (seen["particles"][0] - seen["particles"][-1]).norm(dim=1)
+    assert moved.min() > 0
+
+
+def test_samples_that_do_not_move_are_the_models(trained: Callable) -> None:
+    path = trained("plane")
+    model = load_plane_model(path, None)
+    (x,) = particles_of(model, path, 9, 5, None, 2).values()
+    expected = model.sample(9, random=keyed_generator(2, "landscape"))
+    assert torch.equal(x, expected)
+
+
+def test_chains_end_where_samples_do(trained: Callable) -> None:
+    path = trained("points")
+    model = load_plane_model(path, None)
+    course = particles_of(model, path, 9, 2, None, 2)
+    assert list(course) == [0, 2, 3]
+    torch.testing.assert_close(course[3], model.sample(9, random=keyed_generator(2, "landscape")))
+
+
+def test_a_flow_with_classes_flows_to_none_or_to_one() -> None:
+    network = FourierMLP(hidden_features=[8], frequencies=4, classes=5)
+    model = VAPO(descriptor=network, shape=[2], classes=4, flow=Flow("euler", 3)).eval()
+    z = torch.randn(9, 2, generator=keyed_generator(0, "landscape"))
+    for label, known in ((None, 4), (2, 2)):
+        course = particles_of(model, "", 9, 3, label, 0)
+        with torch.no_grad():
+            expected = model.flowed(network, z, torch.full((9,), known))[-1]
+        torch.testing.assert_close(course[1.0], expected)
+
+
+def test_a_class_of_an_energy_has_to_be_chosen(trained: Callable) -> None:
+    path = trained("classes")
+    with mock.patch("energy_gans.commands.landscape.sample_shape", return_value=(2,)):
+        assert load_plane_model(path, 3).classes == 10
+        with pytest.raises(ValueError, match="'label' should be given, from 0 to 9: each class"):
+            load_plane_model(path, None)
+
+
+@pytest.mark.parametrize("time", [0.0, 0.4, 1.0])
+def test_the_surface_is_the_potential_and_its_gradient(trained: Callable, time: float) -> None:
+    model = load_plane_model(trained("vapo_time"), None)
+    plane = Plane(lambda s: shown_potential(model, None, s), RING, {0: RING})
+    surface = plane.surface(time)
+    a = torch.stack([surface.u[7], surface.v[7]], 1).requires_grad_()
+    phi = model.averaged.module(a, time=torch.full((len(a),), time)).flatten()
+    (slope,) = torch.autograd.grad(phi.sum(), a)
+    torch.testing.assert_close(surface.phi[7], phi.detach())
+    torch.testing.assert_close(surface.force[7], slope)
+
+
+def test_the_plane_holds_real_points_and_most_particles() -> None:
+    start = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)) * 3
+    plane = Plane(lambda s: None, RING + 5, {0: start, 1: 0 * start})
+    sides = plane.high - plane.low
+    assert sides[0].item() == pytest.approx(sides[1].item())
+    for points, share in ((RING + 5, 1.0), (start, 0.93)):
+        inside = ((points > plane.low) & (points < plane.high)).all(1)
+        assert inside.float().mean() >= share
+
+
+def test_a_flat_potential_is_drawn(tmp_path: Path) -> None:
+    plane = Plane(lambda s: lambda a: 0 * a.sum(1), RING, {0: RING})
+    planes.landscape_film(plane, {0: RING, 1: -RING}, {0: None, 1: None}, tmp_path / "a.gif")
+    picture = planes.landscape_picture(plane, {0: RING}, {0: None}, 1.0)
+    assert picture.size[0] > 1000
+
+
+def test_the_potential_knows_the_time_of_its_training(trained: Callable) -> None:
+    model = load_plane_model(trained("vapo_time"), None)
+    assert known_time(model, 0.25) == pytest.approx(0.25)
+    assert known_time(model, 1.5) == 1
+    model.jacobian = False
+    expected = flow_time(torch.tensor(0.25), model.sharpness).item()
+    assert known_time(model, 0.25) == pytest.approx(expected)
+    assert known_time(load_plane_model(trained("vapo_plane"), None), 0.25) is None
+
+
+@pytest.mark.parametrize(
+    "name, arguments, told",
+    [
+        ("vapo", [], r"should hold a model of points in the plane, got one of .*\(1, 8, 8\)"),
+        ("plane", ["--out", "a.gif"], "'out' should end in .png for a CoulombGAN, whose samples"),
+        ("points", ["--out", "a.npz"], "'out' should end in .png or .gif, got 'a.npz'"),
+        ("vapo_plane", ["--time", "0.5"], "'time' should be left out: the potential of this VAPO"),
+        ("vapo_time", ["--time", "1.5"], r"'time' should be in \[0, 1\], got 1.5"),
+        ("vapo_time", ["--time", "1", "--out", "a.gif"], "'time' should be left out of a film"),
+        ("points", ["--frames", "9"], "'frames' should be left out of a picture, got 9"),
+        ("points", ["--frames", "0", "--out", "a.gif"], "'frames' should be at least 1"),
+        ("points", ["--n", "0"], "'n' should be at least 1"),
+        ("points", ["--label", "1"], "'label' should be left out: this GCN has no classes, got 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_sentence(
+    refused: Callable, name: str, arguments: list[str], told: str
+) -> None:
+    refused("landscape", name, arguments, told)
+
+
+@pytest.mark.parametrize("ending", ["png", "gif"])
+def test_a_file_that_is_there_is_kept(trained: Callable, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_text("mine")
+    with pytest.raises(SystemExit, match=f"a.{ending}' exists: choose another name"):
+        main(["landscape", "--ckpt_path", trained("points"), "--out", str(path)])
+    assert path.read_text() == "mine"
