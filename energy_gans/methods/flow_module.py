@@ -200,7 +200,13 @@ class FlowModule(GenerativeModule):
         fitted(
             lambda: evaluate(self.descriptor, y),
             (len(y),),
-            f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}, to "
-            f"{(len(y), 1)}",
+            f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}"
+            f"{self.labels_words()}, to {(len(y), 1)}",
         )
         check_independent(evaluate, self.descriptor, y)
+
+    def labels_words(self) -> str:
+        r"""Returns which labels the network has to know, in words, if there are classes."""
+        if self.classes is None:
+            return ""
+        return f" and labels from 0 to {self.classes}, which means none of {self.classes} classes"

@@ -111,7 +111,7 @@ def fitted(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> 
     """
     try:
         given = tuple(check().shape)
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:
         raise ValueError(f"{wanted}, but it fails: {str(error).splitlines()[0]}") from error
     if given != shape:
         raise ValueError(f"{wanted}, got {given}.")

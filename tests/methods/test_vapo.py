@@ -311,6 +311,10 @@ class Coupled(Potential):
         ({"descriptor": Coupled()}, "got one that uses batch statistics"),
         ({"shape": [3]}, "'model.init_args.shape' should be that of 'data'"),
         ({"classes": 3}, "'label' should hold 16 labels from 0 to 2"),
+        (
+            {"classes": 8, "descriptor": Potential(classes=7)},
+            "labels from 0 to 8, which means none of 8 classes, .*index out of range",
+        ),
     ],
 )
 def test_what_does_not_fit_the_data_is_refused(options: dict, told: str) -> None:
