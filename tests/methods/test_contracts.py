@@ -46,7 +46,7 @@ METHODS = {
         "discriminator.out_features": 2,
         "generator.hidden_features": [],
     },
-    # The last bias has no gradient but rounding, which Adam would blow up.
+    # The last bias of some has no gradient but rounding, which Adam would blow up.
     "baselines.MMDGAN": {"discriminator.out_features": 3, "discriminator_optimizer.eps": 0.01},
     "EIEGGAN": {"discriminator.out_features": 3, "discriminator_optimizer.eps": 0.01},
     "EIEGGenerator": {},
@@ -66,6 +66,7 @@ METHODS = {
         "shape": [2],
         "estimator": "e1",
         "spectral_gap": 0.1,
+        "descriptor_optimizer.eps": 0.01,
         "sigma": 0.3,
         "flow": {"solver": "euler", "steps": 3},
     },

@@ -182,6 +182,8 @@ def test_an_interruption_is_handed_on_once_and_waited_for(
     )
     monkeypatch.setattr(cells, "PROGRAM", [sys.executable, "-c", script])
     log = tmp_path / "fit.log"
+    # Processes that share out the tests ignore interruptions.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         while not (log.exists() and "ready" in log.read_text()):
@@ -193,6 +195,7 @@ def test_an_interruption_is_handed_on_once_and_waited_for(
     with locked(tmp_path / "a.lock") as lock, pytest.raises(KeyboardInterrupt):
         cells.run_program(["fit"], log, lock)
     thread.join()
+    signal.signal(signal.SIGINT, usual)
     assert log.read_text().splitlines() == ["ready", "1 and a whole step"]
 
 
