@@ -41,8 +41,9 @@ def plane_picture(frames: Mapping[float, Tensor], y: Tensor) -> Image.Image:
         y: The real points, with shape :math:`(N, 2)`.
     """
     columns = math.ceil(math.sqrt(len(frames)))
-    figure = Figure(figsize=(8.4, 8.9), layout="constrained")
-    axes = figure.subplots(columns, columns, squeeze=False).flatten()
+    rows = math.ceil(len(frames) / columns)
+    figure = Figure(figsize=(8.4, 8.4 * rows / columns + 0.5), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
     low, high = y.amin(0), y.amax(0)
     margin = 0.2 * (high - low).max()
     low, high = (low - margin).tolist(), (high + margin).tolist()
