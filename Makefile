@@ -40,6 +40,7 @@ bench: install  ## measure the hot paths against plain PyTorch, as ratios
 	$(BIN)/python -m benchmarks.measures
 	$(BIN)/python -m benchmarks.eieg
 	$(BIN)/python -m benchmarks.langevin
+	$(BIN)/python -m benchmarks.vapo
 
 clean:  ## remove the environment and what tools leave behind, but no runs
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .import_linter_cache

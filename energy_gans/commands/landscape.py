@@ -12,7 +12,6 @@ the gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -60,7 +59,7 @@ def landscape(
         out: The picture, as `.png`, or particles in motion, as `.gif`.
         overwrite: Whether `out` may exist.
     """
-    path = checked_picture(out, overwrite)
+    path = checked_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)
     model = load_plane_model(ckpt_path, label)
     film = path.suffix == ".gif"
@@ -75,25 +74,6 @@ def landscape(
     else:
         write_picture(landscape_picture(plane, course, times, time), path)
     print(path)
-
-
-def checked_picture(out: str, overwrite: bool) -> Path:
-    r"""Returns the path of a picture or a film, once it is known that it can be written.
-
-    Raises:
-        ValueError: If it has no known ending.
-        FileExistsError: If it exists and may not be overwritten.
-    """
-    path = Path(out)
-    if path.suffix not in (".png", ".gif"):
-        raise ValueError(f"'out' should end in .png or .gif, got {out!r}.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(
-            f"'out' = {out!r} exists: choose another name, or add --overwrite true."
-        )
-    # It knows no films; their folder is what it looks at here.
-    checked_output(str(path.with_suffix(".png")), overwrite=True)
-    return path
 
 
 def load_plane_model(ckpt_path: str, label: int | None) -> GenerativeModule:

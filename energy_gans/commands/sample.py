@@ -62,7 +62,7 @@ def draw(model: GenerativeModule, n: int, seed: int, batch_size: int = 500) -> t
     return torch.cat([model.sample(size, random=random).cpu() for size in sizes])
 
 
-def checked_output(out: str, overwrite: bool) -> Path:
+def checked_output(out: str, overwrite: bool, endings: tuple[str, str] = (".png", ".npz")) -> Path:
     r"""Returns the path of an output, once it is known that it can be written.
 
     Raises:
@@ -71,8 +71,8 @@ def checked_output(out: str, overwrite: bool) -> Path:
         PermissionError: If its folder can not be written.
     """
     path = Path(out)
-    if path.suffix not in (".png", ".npz"):
-        raise ValueError(f"'out' should end in .png or .npz, got {out!r}.")
+    if path.suffix not in endings:
+        raise ValueError(f"'out' should end in {' or '.join(endings)}, got {out!r}.")
     if path.exists() and not overwrite:
         raise FileExistsError(
             f"'out' = {out!r} exists: choose another name, or add --overwrite true."

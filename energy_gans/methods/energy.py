@@ -20,7 +20,7 @@ from ..functional.checks import check_count
 from ..functional.langevin import Field
 from .base import GenerativeModule
 from .chains import Chains, drawer
-from .handling import fitted, frozen
+from .handling import check_shape, fitted, frozen
 
 SATURATED = 0.99
 
@@ -152,12 +152,7 @@ class EnergyModule(GenerativeModule):
     # The checks
 
     def check(self, y: Tensor) -> None:
-        shape = tuple(y.shape[1:])
-        if shape != self.shape:
-            raise ValueError(
-                f"'model.init_args.shape' should be that of 'data', {list(shape)}, got "
-                f"{list(self.shape)}."
-            )
+        check_shape(self.shape, y)
         self.check_descriptor(self.descriptor, y)
 
     def check_descriptor(self, network: nn.Module, y: Tensor) -> None:

@@ -27,7 +27,7 @@ from .base import GenerativeModule, clipped
 from .chains import drawer
 from .energy import check_independent
 from .flow import Flow, Velocity
-from .handling import evaluating, fitted
+from .handling import check_shape, evaluating, fitted
 
 
 class FlowModule(GenerativeModule):
@@ -171,7 +171,8 @@ class FlowModule(GenerativeModule):
             if label is None or self.guidance == 0:
                 return slope
             none = torch.full_like(label, self.classes)
-            return slope + self.guidance * (slope - slope_of(none, s)(x))
+            # 1 + w of the one, less w of the other.
+            return torch.lerp(slope_of(none, s)(x), slope, 1 + self.guidance)
 
         def slope_of(label: Tensor | None, s: Tensor) -> Velocity:
             return potential_gradient(lambda a: self.evaluate(network, a, label, s))
@@ -185,12 +186,7 @@ class FlowModule(GenerativeModule):
     # The checks
 
     def check(self, y: Tensor) -> None:
-        shape = tuple(y.shape[1:])
-        if shape != self.shape:
-            raise ValueError(
-                f"'model.init_args.shape' should be that of 'data', {list(shape)}, got "
-                f"{list(self.shape)}."
-            )
+        check_shape(self.shape, y)
         label = None if self.classes is None else torch.full((len(y),), self.classes).to(y.device)
         s = y.new_zeros(len(y))
 

@@ -101,6 +101,15 @@ def check_label(label: Tensor | None, classes: int | None, n: int) -> None:
         raise ValueError(f"{wanted}, got {int(label.min())} to {int(label.max())}.")
 
 
+def check_shape(shape: tuple[int, ...], y: Tensor) -> None:
+    r"""Raises a `ValueError` unless a model's shape of a sample is that of real ones, :math:`(B, *)`."""
+    if tuple(y.shape[1:]) != shape:
+        raise ValueError(
+            f"'model.init_args.shape' should be that of 'data', {list(y.shape[1:])}, got "
+            f"{list(shape)}."
+        )
+
+
 def fitted(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> None:
     r"""Raises a `ValueError` unless a network runs and gives the shape that is wanted.
 

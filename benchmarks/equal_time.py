@@ -1,0 +1,47 @@
+r"""Methods of the study of FashionMNIST at equal wall-clock.
+
+`python -m benchmarks.equal_time` reads what `energy-gans study configs/studies/fashion.yaml` and
+`configs/studies/fashion_clock.yaml` left, and prints what each method came to in the time of the 5,000 updates of
+`dcgan`: its curves at as many updates as fit in, between two of their points linearly, and at their first point
+if fewer fit in.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from energy_gans.callbacks.curves import read_curves
+
+STUDIES = Path("runs/studies")
+MEASURES = ("val/is_2k", "val/fd_2k")
+UPDATES, REFERENCE = 5000, "dcgan"
+
+
+def main() -> None:
+    clock = STUDIES / "fashion_clock" / "fashion_mnist"
+    times = {
+        path.name: json.loads((path / "seed_0" / "done.json").read_text())["ms_per_step"]
+        for path in clock.iterdir()
+        if path.is_dir()
+    }
+    budget, rows = UPDATES * times[REFERENCE], []
+    for name, time in times.items():
+        run = STUDIES / "fashion" / "fashion_mnist" / name / "seed_0" / "run"
+        curves = read_curves(run / "metrics.csv")
+        # Steps count from 0.
+        values = [
+            np.interp(budget / time, np.add(curves[m][0], 1), curves[m][1]) for m in MEASURES
+        ]
+        rows.append((values[0], name, time, budget / time, values[1]))
+    print(f"{budget / 1e3:.0f} seconds\n")
+    print("| | ms an update | updates | Inception Score | Fréchet distance |")
+    print("|---|---|---|---|---|")
+    for score, name, time, updates, fd in sorted(rows, reverse=True):
+        print(f"| `{name}` | {time:.0f} | {updates:,.0f} | {score:.2f} | {fd:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
