@@ -180,12 +180,12 @@ class GGCN(GCN):
         r"""Returns where chains start: `x`, with shape :math:`(B, *)`, `z`, :math:`(B, Z)`, and `label`."""
         state = {} if label is None else {"label": label}
         state["z"] = self.noise(len(y), self.latent_dim)
-        state["x"] = self.generated(state)
-        if self.start == "persistent" or self.learn_hidden_space:
-            state = self.replayed(state)
-        if self.start == "generator":
-            state["x"] = self.generated(state)
-        return state
+        if self.start == "persistent":
+            return self.replayed(state | {"x": self.generated(state)})
+        if self.learn_hidden_space:
+            # Of images only the shape matters: the generator makes them anew.
+            state = self.replayed(state | {"x": y})
+        return state | {"x": self.generated(state)}
 
     def remember(self, state: State) -> None:
         r"""Keeps latents, and where chains have come to, for later updates."""
