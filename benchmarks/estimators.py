@@ -98,7 +98,8 @@ def main(data: ImageDataModule, draws: int = 100) -> None:
         draws: The number of minibatches.
     """
     data.prepare_data()
-    images = to_unit_range(data.contents("train")[0][:10_000])
+    images, _ = data.contents("train")
+    images = to_unit_range(images[torch.arange(min(len(images), 10_000))])
     found = noises(images, draws)
     scale = found["e4"][0].norm().item()
     print("| estimator | noise of the gradient over its size |\n|---|---|")

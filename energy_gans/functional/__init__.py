@@ -64,6 +64,7 @@ from .potentials import (
     potential,
     potential_loss,
 )
+from .preconditioning import preconditioning
 from .random import fold, keyed_generator
 from .schedules import exponential_decay, warmed_decay
 from .scores import class_sums, inception_score
@@ -140,6 +141,7 @@ __all__ = [
     "potential_gradient",
     "potential_loss",
     "precision_recall",
+    "preconditioning",
     "reconstruction_error",
     "repulsive_loss",
     "response_distance",

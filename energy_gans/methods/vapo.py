@@ -21,7 +21,9 @@ points of the minibatch; the loss is divided by the number :math:`D` of dimensio
 flow runs in the time in which training times are even, and innovation and velocity take the factor
 :math:`dt / ds`; without it they do not, as the text has it, and a flow of unit length overshoots. The
 paper's potential knows no time, so that it fulfils its equation only in the mean over times; with
-`time_conditioned` it can fulfil it at each.
+`time_conditioned` it can fulfil it at each. With `data_std` the network is preconditioned
+(:mod:`energy_gans.functional.preconditioning`), and the loss at each time is in units of the square of what
+the network has to give there, which leaves its minimum where it is.
 
 References:
     Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
@@ -33,6 +35,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
+import torch.nn as nn
 from torch import Tensor
 
 from ..functional import (
@@ -45,10 +48,12 @@ from ..functional import (
     homotopy_time,
     innovation,
     kinetic_energy,
+    preconditioning,
     spread_energy,
     time_rate,
 )
 from ..functional.checks import check_count, check_positive
+from ..functional.homotopy import beside
 from .flow_module import FlowModule
 
 ESTIMATORS = ("e1", "e2", "e4")
@@ -66,6 +71,8 @@ class VAPO(FlowModule):
             descriptor has to give as `spectral_norms()`.
         sigma: The standard deviation :math:`\sigma` of the likelihood.
         sharpness: The number :math:`\varepsilon` of the law of times; :math:`\sigma^2 / \omega^2` if `None`.
+        data_std: The root of the mean square of the data's elements, 0.5 or so for images, with which the
+            network of a potential that knows the time is preconditioned; `None` for the network as it is.
         compile_gradient: Whether potential and gradient are compiled, which takes a while at first.
         kwargs: The arguments of :class:`FlowModule`. Of `accumulate` parts of a minibatch each is
             centred for itself.
@@ -83,6 +90,7 @@ class VAPO(FlowModule):
         spectral_norms: float = 0.0,
         sigma: float = 0.01,
         sharpness: float | None = None,
+        data_std: float | None = None,
         compile_gradient: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -108,8 +116,38 @@ class VAPO(FlowModule):
         self.spectral_gap, self.spectral_norms, self.sigma = spectral_gap, spectral_norms, sigma
         self.sharpness = sigma**2 / self.omega**2 if sharpness is None else sharpness
         check_positive("sharpness", self.sharpness)
+        self.data_std = data_std
+        if data_std is not None:
+            check_positive("data_std", data_std)
+            if not self.time_conditioned:
+                raise ValueError(
+                    f"'data_std' is for a potential that knows the time, got {data_std!r} with "
+                    "time_conditioned = False."
+                )
         slope = torch.func.grad(self.total, has_aux=True)
         self.slope = torch.compile(slope) if compile_gradient else slope
+
+    # The potential
+
+    def evaluate(
+        self, network: nn.Module, a: Tensor, label: Tensor | None, s: Tensor | None
+    ) -> Tensor:
+        if self.data_std is None:
+            return super().evaluate(network, a, label, s)
+        b, c, width = self.preconditioned(s)
+        phi = super().evaluate(network, a / beside(width, a), label, s)
+        return b / 2 * a.flatten(1).square().sum(1) + c * phi
+
+    def preconditioned(self, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        r"""Returns the numbers of :func:`preconditioning` at flow times, of a potential in the flow's time."""
+        t = homotopy_time(s, self.sharpness)
+        _, v = conditional_moments(t, self.sigma, self.omega)
+        b, c, width = preconditioning(v, self.sigma, self.omega, self.data_std)
+        return self.rate(t) * b, self.rate(t) * c, width
+
+    def rate(self, t: Tensor) -> Tensor:
+        r"""Returns how fast the homotopy's time runs in the flow's."""
+        return time_rate(t, self.sharpness) if self.jacobian else torch.ones_like(t)
 
     # Training
 
@@ -142,17 +180,19 @@ class VAPO(FlowModule):
         s, noise = s.flatten(), noise.flatten(0, 1)
         t = homotopy_time(s, self.sharpness)
         a, v = conditional_moments(t, self.sigma, self.omega)
-        rate = time_rate(t, self.sharpness) if self.jacobian else torch.ones_like(t)
+        rate = self.rate(t)
         x = self.formatted(conditional_point(y, noise, a, v))
         with torch.autocast(x.device.type, enabled=False):
             gradient, phi = self.slope(x, label, s)
+        unit = self.unit(s)
+        gradient = gradient / beside(unit, y)
         kinetic = kinetic_energy(gradient)
         if self.estimator == "e4":
             u = conditional_velocity(y, noise, v, self.sigma, self.omega)
-            drive = -alignment(gradient, u * rate.reshape(-1, *[1] * (u.ndim - 1)))
+            drive = -alignment(gradient, u * beside(rate / unit, y))
         else:
-            gamma = innovation(y, noise, a, v, self.sigma) * rate
-            drive = covariance(*map(self.beside, (phi, gamma))) / 2
+            gamma = innovation(y, noise, a, v, self.sigma) * rate / unit**2
+            drive = covariance(*map(self.together, (phi, gamma))) / 2
         self.note(kinetic=kinetic, drive=drive)
         loss = drive + kinetic
         if self.spectral_gap:
@@ -162,7 +202,14 @@ class VAPO(FlowModule):
             loss = loss + self.spectral_norms * self.descriptor.spectral_norms()
         return loss
 
-    def beside(self, phi: Tensor) -> Tensor:
+    def unit(self, s: Tensor) -> Tensor:
+        r"""Returns what slopes are measured in at flow times, with the shape of `s`."""
+        if self.data_std is None:
+            return torch.ones_like(s)
+        _, c, width = self.preconditioned(s)
+        return c / width
+
+    def together(self, phi: Tensor) -> Tensor:
         r"""Returns what is centred together: all points, or the :math:`K` of each real sample in a row."""
         if self.particles > 1:
             return phi.unflatten(0, (-1, self.particles))

@@ -105,6 +105,51 @@ def test_training_is_a_plain_loop(estimator: str, timed: bool) -> None:
     assert (trained.descriptor.get_parameter("body.0.weight") - start).abs().max() > 1e-4
 
 
+def preconditioned(vapo: VAPO, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Returns the potential in a loop, and what slopes are measured in, for data of size 0.5."""
+    phi, units = [], []
+    for i in range(len(x)):
+        v = OMEGA**2 * SIGMA**2 / (SIGMA**2 + EPSILON * torch.expm1(s[i] * LENGTH) * OMEGA**2)
+        a, share = 1 - v / OMEGA**2, 1 + v / OMEGA**2
+        speed = LENGTH * EPSILON * torch.exp(s[i] * LENGTH) * v / (2 * SIGMA**2)
+        q = a**2 * 0.25 + v
+        network = vapo.descriptor(x[i : i + 1] / q.sqrt(), None, s[i : i + 1])[0, 0]
+        bowl = (share * a * 0.25 / q - 1) * x[i].square().sum() / 2
+        phi.append(speed * (bowl + share * 0.5 * v.sqrt() * network))
+        units.append(speed * share * 0.5 * (v / q).sqrt())
+    return torch.stack(phi), torch.stack(units)
+
+
+@pytest.mark.parametrize("estimator", ["e1", "e4"])
+def test_preconditioned_training_is_a_plain_loop(estimator: str) -> None:
+    trained = model(estimator=estimator, time_conditioned=True, data_std=0.5)
+    data = fit(trained, steps=3, batch_size=8)
+    looped = model(time_conditioned=True)
+    for y, random in zip(batches(data, 3), noises(looped, 3), strict=True):
+        s = torch.rand(8, 1, generator=random).flatten()
+        noise = torch.randn(8, 1, 2, generator=random).flatten(0, 1)
+        t = EPSILON * (torch.exp(s * LENGTH) - 1)
+        v = OMEGA**2 * SIGMA**2 / (SIGMA**2 + t * OMEGA**2)
+        x = ((t * v / SIGMA**2)[:, None] * y + v.sqrt()[:, None] * noise).requires_grad_()
+        phi, unit = preconditioned(looped, x, s)
+        (field,) = torch.autograd.grad(phi.sum(), x, create_graph=True)
+        terms = torch.stack(drive(phi, field, y, x, t, e1=estimator == "e1"))
+        loss = ((terms + field.square().sum(1) / 2) / unit**2).mean() / 2
+        stepped(looped.descriptor, loss, LR)
+    for name, p in trained.descriptor.named_parameters():
+        torch.testing.assert_close(p, looped.descriptor.get_parameter(name), rtol=1e-4, atol=1e-6)
+
+
+def test_a_preconditioned_flow_needs_no_network_for_gaussian_data() -> None:
+    vapo = model(time_conditioned=True, data_std=0.5, flow=Flow("rk4", steps=100))
+    nn.init.zeros_(vapo.descriptor.head.weight)
+    x = vapo.sample(9, random=torch.Generator().manual_seed(3))
+    z = torch.randn(9, 2, generator=torch.Generator().manual_seed(3))
+    v = OMEGA**2 * SIGMA**2 / (SIGMA**2 + OMEGA**2)
+    width = math.sqrt((1 - v / OMEGA**2) ** 2 * 0.25 + v)
+    torch.testing.assert_close(x, width * z, rtol=1e-4, atol=1e-5)
+
+
 def test_a_compiled_gradient_teaches_the_same() -> None:
     plain, compiled = model(), model(compile_gradient=True)
     for vapo in (plain, compiled):
@@ -283,6 +328,8 @@ def test_parts_of_a_minibatch_add_up_where_nothing_is_centred() -> None:
         ({"sigma": 0.0}, "'sigma' should be positive"),
         ({"omega": -1.0}, "'omega' should be positive"),
         ({"sharpness": 0.0}, "'sharpness' should be positive"),
+        ({"data_std": 0.5}, "'data_std' is for a potential that knows the time, got 0.5"),
+        ({"data_std": 0.0, "time_conditioned": True}, "'data_std' should be positive"),
         ({"estimator": "e3"}, "'estimator' should be one of .*got 'e3'"),
         ({"estimator": "e2"}, "'particles' should be 2 or more for the estimator 'e2'"),
         ({"particles": 2}, "'particles' should be .* 1 for the others, got 2 for 'e4'"),
