@@ -14,6 +14,7 @@ The exact potential is :math:`\Phi^*(x) = \langle a' m, x \rangle + \frac{V'}{4 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 
 import torch
@@ -44,6 +45,7 @@ def trained(dim: int, steps: int, seed: int) -> VAPO:
         descriptor=network,
         shape=[dim],
         sigma=SIGMA,
+        data_std=math.hypot(MEAN, SPREAD),
         time_conditioned=True,
         descriptor_optimizer=lambda groups: torch.optim.Adam(groups, lr=2e-3, fused=True),
         descriptor_scheduler=lambda opt: torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps),
@@ -82,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dims", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1000)
     args = parser.parse_args()
     mean, variance, _, _ = moments(torch.ones(()))
     print("| dimensions | seed | gradient | at the worst time | mean | variance | NFE | seconds |")

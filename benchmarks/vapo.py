@@ -20,6 +20,7 @@ from energy_gans.data import EmbeddedDigits
 from energy_gans.networks import WideResNet
 
 CONFIG = "configs/vapo_digits.yaml"
+PLAIN = "--model.init_args.data_std=null"
 LENGTH = math.log1p(1e4)
 
 
@@ -67,7 +68,7 @@ def main() -> None:
         compare(
             name,
             args.repeats,
-            lambda more=more: fit(CONFIG, args.steps, *more),
+            lambda more=more: fit(CONFIG, args.steps, PLAIN, *more),
             lambda: loop(shuffled(images, 64, torch.channels_last), args.steps),
         )
 
