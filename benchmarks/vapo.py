@@ -26,7 +26,7 @@ LENGTH = math.log1p(1e4)
 
 def loop(batches: Iterator[Tensor], steps: int) -> float:
     r"""Returns the time of a step of a plain loop, in seconds."""
-    network = WideResNet(1, 32, 16, (1, 2, 2), 1, time_conditioned=True)
+    network = WideResNet(1, 32, 16, (1, 2, 2, 2), 1, time_conditioned=True)
     network = network.to(memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999), use_buffers=True
