@@ -3,7 +3,7 @@ r"""Over which learning rates generative ConvNets learn, with and without the Wa
 `python -m benchmarks.robustness` reads what `energy-gans study configs/studies/robustness.yaml` left, and
 prints for each learning rate how many runs stayed finite, how many of these ended with a response
 distance below that of before training, the mean of its last over its first value, and the greatest of
-all values over the first.
+all values over the first. It draws the curves, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import argparse
 import math
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from energy_gans.callbacks.curves import read_curves
+from energy_gans.callbacks.pictures import rendered, write_picture
 
 METHODS = {"gcn": "GCN", "wgcn": "wGCN"}
 COLUMNS = ("finite", "fell", "to", "at most")
@@ -33,24 +36,44 @@ def outcomes(folder: Path) -> list[tuple[float, float]]:
 def cells(ratios: list[tuple[float, float]]) -> list[str]:
     r"""Returns the shares of runs that stayed finite and that fell, what they fell to, and what they rose to."""
     finite = [last for last, _ in ratios if math.isfinite(last)]
-    mean = f"{sum(finite) / len(finite):.2f}" if finite else ""
+    mean = f"{sum(finite) / len(finite):.3g}" if finite else ""
     fell = sum(last < 1 for last in finite)
     most = max(greatest for _, greatest in ratios)
-    return [f"{len(finite)} of {len(ratios)}", f"{fell} of {len(ratios)}", mean, f"{most:.2f}"]
+    return [f"{len(finite)} of {len(ratios)}", f"{fell} of {len(ratios)}", mean, f"{most:.3g}"]
+
+
+def picture(settings: list[Path], rates: list[str], path: Path) -> None:
+    r"""Draws the response distances of all runs over updates, a row for a setting and a column for a rate."""
+    figure = Figure(figsize=(2.6 * len(rates), 2.4 * len(settings)), layout="constrained")
+    for row, setting in zip(figure.subplots(len(settings), len(rates)), settings, strict=True):
+        for axis, rate in zip(row, rates, strict=True):
+            for color, (method, name) in enumerate(METHODS.items()):
+                for run in sorted((setting / f"{method}_{rate}").glob("seed_*/")):
+                    curve = read_curves(run / "run" / "metrics.csv")["val/response"]
+                    label = name if run.name == "seed_0" else None
+                    axis.plot(*curve, color=f"C{color}", label=label, linewidth=1)
+            axis.set(yscale="log", title=f"{setting.name}, rate {rate}")
+    row[0].set(xlabel="updates", ylabel="response distance")
+    row[0].legend()
+    write_picture(rendered(figure), path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default="runs/studies/robustness", help="the study's folder")
-    folder = Path(parser.parse_args().out)
+    parser.add_argument("--picture", default="robustness.png", help="the curves")
+    args = parser.parse_args()
+    folder = Path(args.out)
     heads = [f"{name}: {word}" for name in METHODS.values() for word in COLUMNS]
-    for setting in sorted(path for path in folder.iterdir() if any(path.glob("gcn_*/"))):
-        rates = sorted((path.name.split("_")[1] for path in setting.glob("gcn_*/")), key=float)
+    settings = sorted(path for path in folder.iterdir() if any(path.glob("gcn_*/")))
+    rates = sorted((path.name.split("_")[1] for path in settings[0].glob("gcn_*/")), key=float)
+    for setting in settings:
         print(f"\n{setting.name}\n\n| learning rate | {' | '.join(heads)} |")
         print("|---" * (len(heads) + 1) + "|")
         for rate in rates:
             row = [c for m in METHODS for c in cells(outcomes(setting / f"{m}_{rate}"))]
             print(f"| {rate} | {' | '.join(row)} |")
+    picture(settings, rates, Path(args.picture))
 
 
 if __name__ == "__main__":
