@@ -23,8 +23,8 @@ flow runs in the time in which training times are even, and innovation and veloc
 paper's potential knows no time, so that it fulfils its equation only in the mean over times; with
 `time_conditioned` it can fulfil it at each. With `data_std` the network is preconditioned
 (:mod:`energy_gans.functional.preconditioning`), and the loss at each time is in units of the square of what
-the network has to give there, which leaves its minimum where it is; the term of :math:`\eta` is not, and weighs
-more for it.
+the network has to give there, which leaves its minimum where it is without :math:`\eta`, whose term is not in
+them.
 
 References:
     Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
