@@ -71,7 +71,8 @@ class VAPO(FlowModule):
         spectral_norms: The factor on the sum of the weights' largest singular values, which the
             descriptor has to give as `spectral_norms()`.
         sigma: The standard deviation :math:`\sigma` of the likelihood.
-        sharpness: The number :math:`\varepsilon` of the law of times; :math:`\sigma^2 / \omega^2` if `None`.
+        sharpness: The number :math:`\varepsilon` of the law of times; :math:`\sigma^2 / \omega^2`, the paper's, if
+            `None`. With a smaller one more of training and flow is where noise hides the data.
         data_std: The root of the mean square of the data's elements, 0.5 or so for images, with which the
             network of a potential that knows the time is preconditioned; `None` for the network as it is.
         compile_gradient: Whether potential and gradient are compiled, which takes a while at first.

@@ -2,9 +2,11 @@ r"""Wide residual networks without normalisation of maps: smooth potentials of i
 
 A 3x3 convolution, levels of residual blocks with a halving between them, and then the potential
 
-.. math:: \Phi(x) = \Big\langle w, \sum_p \mathrm{GELU}(h_p(x)) \Big\rangle + b
+.. math:: \Phi(x) = \Big\langle w, 4^n \sum_p \mathrm{GELU}(h_p(x)) \Big\rangle + b
 
-of the maps :math:`h` at the positions :math:`p`. A block is :math:`h + R(h)`, whose residual
+of the maps :math:`h` at the positions :math:`p`, each of which stands for the :math:`4^n` pixels that
+:math:`n` halvings have averaged: without the factor the slope at a pixel would be as many times smaller,
+and most of training would go into growing it. A block is :math:`h + R(h)`, whose residual
 
 .. math:: R(h) = W_2 * \mathrm{GELU}(W_1 * \mathrm{GELU}(h) + P \, \mathrm{GELU}(e(s)))
 
@@ -16,7 +18,7 @@ map, are zero at first, and its directions :math:`V` are drawn as any other; wit
 a factor for each output map instead.
 
 The network is that of recovery likelihood, with what the variational potential flow changes: GELUs, and
-no time. Two more changes are lost; weight in place of spectral normalisation, and the spectral norms as
+no time; the factor is ours. Two more changes are lost; weight in place of spectral normalisation, and the spectral norms as
 a regularisation, are our reading of the works that the paper cites.
 
 References:
@@ -133,7 +135,8 @@ class WideResNet(nn.Module):
             h = avg_pool2d(h, 2) if i > 0 else h
             for block in level:
                 h = block(h, embedded)
-        return self.head(gelu(h).sum((2, 3)), label)
+        pixels = 4 ** (len(self.levels) - 1)
+        return self.head(pixels * gelu(h).sum((2, 3)), label)
 
     def spectral_norms(self) -> Tensor:
         r"""Returns the :class:`SpectralSum` of the convolutions, a scalar for a loss to charge."""

@@ -78,7 +78,19 @@ def test_the_network_is_its_shortcuts_at_first(weight_norm: bool) -> None:
     phi, x = small(weight_norm=weight_norm), torch.randn(3, 2, 8, 8)
     h = avg_pool2d(phi.stem(x), 2)
     h = avg_pool2d(phi.levels[1][0].shortcut(h), 2)
-    torch.testing.assert_close(phi(x), phi.head.head(gelu(h).sum((2, 3))))
+    torch.testing.assert_close(phi(x), phi.head.head(16 * gelu(h).sum((2, 3))))
+
+
+@pytest.mark.parametrize("levels", [1, 2, 4])
+def test_slopes_keep_their_size_through_halvings(levels: int) -> None:
+    phi = WideResNet(1, 8, width=4, multipliers=[1] * levels, blocks=1)
+    with torch.no_grad():
+        phi.stem.parametrizations.weight.original1.zero_()[:, :, 1, 1] = 1
+        phi.stem.parametrizations.weight.original0.fill_(1)
+        phi.stem.bias.fill_(10)  # where a GELU is the identity
+    x = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    (slope,) = torch.autograd.grad(phi(x).sum(), x)
+    torch.testing.assert_close(slope, phi.head.head.weight.sum().expand_as(slope))
 
 
 def test_a_gain_of_zero_leaves_the_direction() -> None:
