@@ -20,13 +20,13 @@ from energy_gans.data import EmbeddedDigits
 from energy_gans.networks import WideResNet
 
 CONFIG = "configs/vapo_digits.yaml"
-PLAIN = "--model.init_args.data_std=null"
+PLAIN = ["--model.init_args.data_std=null", "--model.init_args.sharpness=null"]
 LENGTH = math.log1p(1e4)
 
 
 def loop(batches: Iterator[Tensor], steps: int) -> float:
     r"""Returns the time of a step of a plain loop, in seconds."""
-    network = WideResNet(1, 32, 16, (1, 2, 2, 2), 1, time_conditioned=True)
+    network = WideResNet(1, 32, 16, (1, 2, 4, 8, 8), 1, time_conditioned=True)
     network = network.to(memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999), use_buffers=True
@@ -68,7 +68,7 @@ def main() -> None:
         compare(
             name,
             args.repeats,
-            lambda more=more: fit(CONFIG, args.steps, PLAIN, *more),
+            lambda more=more: fit(CONFIG, args.steps, *PLAIN, *more),
             lambda: loop(shuffled(images, 64, torch.channels_last), args.steps),
         )
 
