@@ -5,8 +5,8 @@ A 3x3 convolution, levels of residual blocks with a halving between them, and th
 .. math:: \Phi(x) = \Big\langle w, 4^n \sum_p \mathrm{GELU}(h_p(x)) \Big\rangle + b
 
 of the maps :math:`h` at the positions :math:`p`, each of which stands for the :math:`4^n` pixels that
-:math:`n` halvings have averaged: without the factor the slope at a pixel would be as many times smaller,
-and most of training would go into growing it. A block is :math:`h + R(h)`, whose residual
+:math:`n` halvings have averaged: without the factor the slope at a pixel would be as many times smaller
+at first, and training would have to grow it. A block is :math:`h + R(h)`, whose residual
 
 .. math:: R(h) = W_2 * \mathrm{GELU}(W_1 * \mathrm{GELU}(h) + P \, \mathrm{GELU}(e(s)))
 
