@@ -2,11 +2,12 @@ r"""The directory of a run: where all that it leaves behind stands side by side.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
+
+from ..files import atomic_write
 
 
 def run_directory(trainer: Trainer) -> Path:
@@ -25,11 +26,9 @@ def run_directory(trainer: Trainer) -> Path:
 
 
 def write_text(text: str, path: Path) -> None:
-    r"""Writes a text under a temporary name and renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
+    r"""Writes a text, in UTF-8, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 class SaveConfig(SaveConfigCallback):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
+
+from ..files import atomic_write
 
 REAL, GENERATED = "#8a8f98", "#d1495b"
 LEAST_CELL = 64
@@ -123,8 +124,6 @@ def rendered(figure: Figure) -> Image.Image:
 
 
 def write_picture(image: Image.Image, path: Path) -> None:
-    r"""Writes a PNG under a temporary name and renames it, so that no half of one is ever seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    image.save(part, format="PNG")
-    os.replace(part, path)
+    r"""Writes a PNG, whole or not at all."""
+    with atomic_write(path) as file:
+        image.save(file, format="PNG")

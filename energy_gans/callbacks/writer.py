@@ -2,7 +2,6 @@ r"""Arrays of the samples that `predict` draws."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from ..files import atomic_write
 from .directory import run_directory
 
 
@@ -40,9 +40,6 @@ class SampleWriter(BasePredictionWriter):
 
 
 def write_samples(x: Tensor, path: Path) -> None:
-    r"""Writes the array `samples` under a temporary name and renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    r"""Writes the array `samples` as an `.npz`, whole or not at all."""
+    with atomic_write(path) as file:
         np.savez_compressed(file, samples=x.float().cpu().numpy())
-    os.replace(part, path)

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from ..files import atomic_write
 from ..methods import GenerativeModule
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    r"""Writes a checkpoint under a temporary name beside its place and renames it.
+    r"""Writes a checkpoint whole or not at all.
 
     A full disk, a kill or a loss of power leaves the previous checkpoint as it was.
     """
@@ -23,21 +24,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None
     ) -> None:
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)
-            kept = "The previous one is as it was." if path.exists() else "There is none yet."
-            raise OSError(
-                f"The checkpoint {path} could not be written: {error}. {kept}"
-            ) from error
+        with atomic_write(path) as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(
         self, path: str | os.PathLike, map_location: Any = None, weights_only: bool | None = None

@@ -3,7 +3,7 @@ r"""Pictures and films of a potential in the plane: colours, lines along its gra
 from __future__ import annotations
 
 import math
-import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..callbacks.pictures import GENERATED, rendered
+from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
 
@@ -129,7 +130,7 @@ def landscape_film(
     times: Mapping[float, float | None],
     path: Path,
 ) -> None:
-    r"""Writes particles in motion as a GIF, under a temporary name, and renames it.
+    r"""Writes particles in motion as a GIF, whole or not at all.
 
     Arguments:
         plane: The plane.
@@ -137,11 +138,25 @@ def landscape_film(
         times: The time that the potential knows at each, or `None` if it knows none.
         path: The path of the GIF.
     """
+    with tempfile.TemporaryDirectory() as scratch:
+        film = Path(scratch) / "film.gif"
+        draw_film(plane, course, times, film)
+        with atomic_write(path) as file:
+            file.write(film.read_bytes())
+
+
+def draw_film(
+    plane: Plane,
+    course: Mapping[float, Tensor],
+    times: Mapping[float, float | None],
+    path: Path,
+) -> None:
+    r"""Draws the frames of :func:`landscape_film` into a GIF."""
     figure = Figure(figsize=(5.2, 5.4), layout="constrained")
     axis = figure.subplots()
-    writer, part = PillowWriter(PER_SECOND), path.with_name(f"{path.stem}.part.gif")
+    writer = PillowWriter(PER_SECOND)
     drawn: tuple[float | None] | None = None
-    with writer.saving(figure, part, 100):
+    with writer.saving(figure, path, 100):
         for t, x in course.items():
             if drawn != (times[t],):
                 axis.clear()
@@ -157,7 +172,6 @@ def landscape_film(
                 for _ in range(REST):
                     writer.grab_frame()
             dots.remove()
-    os.replace(part, path)
 
 
 def heading(time: float) -> str:

@@ -7,7 +7,6 @@ or of something else is computed anew, never trusted.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from ..files import atomic_write
 from ..functional import keyed_generator
 from .features import FeatureExtractor
 from .statistics import Statistics, gather, processes
@@ -104,17 +104,12 @@ def shared(value: T) -> T:
 
 
 def write(statistics: Statistics, path: Path, key: str) -> None:
-    r"""Writes statistics under a temporary name and renames them; warns if that is not possible."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    r"""Writes statistics, whole or not at all; warns if that is not possible."""
     arrays = {name: getattr(statistics, name).numpy() for name in ARRAYS}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with atomic_write(path) as file:
             np.savez(file, n=np.int64(statistics.n), key=np.array(key), **arrays)
-        os.replace(part, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         warnings.warn(
             f"The reference's statistics could not be kept, and are computed again next time: {error}",
             stacklevel=2,

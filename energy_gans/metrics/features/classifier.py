@@ -15,7 +15,6 @@ References:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...files import atomic_write
 from .base import FeatureExtractor, Output, load_weights, resized
 
 
@@ -136,22 +136,13 @@ class DomainClassifier(FeatureExtractor):
 
 
 def save_classifier(network: PreActResNet, metadata: dict[str, Any], path: Path) -> None:
-    r"""Writes a classifier's file under a temporary name and renames it.
+    r"""Writes a classifier's file, whole or not at all.
 
     Arguments:
         network: The network.
         metadata: What it is, in plain values: `channels`, `size`, `classes` and `widths` at least.
         path: The path of the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        # Given a path, torch would write its name into the file: the SHA-256 would depend on it.
-        with part.open("wb") as file:
-            torch.save({"state_dict": network.state_dict(), "metadata": metadata}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
-        raise OSError(f"The classifier {path} could not be written: {error}.") from error
+    # Given a path, torch would write its name into the file: the SHA-256 would depend on it.
+    with atomic_write(path) as file:
+        torch.save({"state_dict": network.state_dict(), "metadata": metadata}, file)
