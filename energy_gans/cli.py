@@ -36,7 +36,6 @@ from .commands import (
     sample,
     synthesize,
 )
-from .commands.checkpoint import AtomicCheckpointIO
 from .commands.feature_space import picture
 from .commands.features import train
 from .commands.messages import sentence
@@ -44,6 +43,7 @@ from .commands.particles import particles
 from .commands.resume import check_unchanged, find_last
 from .commands.study import study
 from .methods import GenerativeModule
+from .storage.checkpoint import AtomicCheckpointIO
 
 COMMANDS: dict[str, Callable | dict[str, Any]] = {
     "sample": sample,

@@ -1,4 +1,4 @@
-r"""Files that are written whole or not at all, and locks that end with their process.
+r"""Files that are written whole or not at all, locks that end with their process, and check sums.
 
 A file is written under a temporary name of its own beside its place, flushed to the disk and renamed.
 Two writers of one path never touch each other's bytes: the later one wins, and a reader sees one of
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,3 +92,20 @@ def remove_stale(folder: Path) -> list[Path]:
                 part.unlink()
                 removed.append(part)
     return removed
+
+
+def check_archive(path: str | os.PathLike) -> None:
+    r"""Checks that the parts of a file of tensors are those that were written.
+
+    Such a file is a zip archive, whose parts carry check sums that `torch.load` does not look at.
+
+    Raises:
+        zipfile.BadZipFile: If it is no zip archive.
+        ValueError: If a part is damaged, or compressed: torch compresses none, and a compressed one may
+            be of any size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ValueError("a part of it is compressed")
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"its part {damaged!r} is damaged: the check sum is wrong")

@@ -1,6 +1,6 @@
 r"""The workbench: what a user does with a checkpoint, with data, and with numbers."""
 
-from .checkpoint import load_model
+from ..storage.checkpoint import load_model
 from .compare import compare
 from .evaluate import evaluate
 from .inpaint import inpaint

@@ -6,18 +6,18 @@ from .. import methods
 from ..data.base import TensorDataModule
 from ..methods.energy import EnergyModule
 from ..methods.flow_module import FlowModule
-from .checkpoint import load_model
+from ..storage.checkpoint import load_model
 from .evaluate import run_of
 from .runs import run_data
 
 
-def load_energy_model(ckpt_path: str) -> EnergyModule:
+def load_energy_model(ckpt_path: str, trust: str = "") -> EnergyModule:
     r"""Returns the model of a checkpoint, whose weights take no gradients.
 
     Raises:
         ValueError: If it has no chains.
     """
-    model = load_model(ckpt_path)
+    model = load_model(ckpt_path, trust)
     if not isinstance(model, EnergyModule):
         known = [m for m in methods.__all__ if is_energy(getattr(methods, m))]
         raise ValueError(
@@ -27,16 +27,16 @@ def load_energy_model(ckpt_path: str) -> EnergyModule:
     return model.requires_grad_(False)
 
 
-def load_moving_model(ckpt_path: str) -> EnergyModule | FlowModule:
+def load_moving_model(ckpt_path: str, trust: str = "") -> EnergyModule | FlowModule:
     r"""Returns the model of a checkpoint whose samples move: up chains, or along a flow.
 
     Raises:
         ValueError: If they do neither.
     """
-    model = load_model(ckpt_path)
+    model = load_model(ckpt_path, trust)
     if isinstance(model, FlowModule):
         return model.requires_grad_(False)
-    return load_energy_model(ckpt_path)
+    return load_energy_model(ckpt_path, trust)
 
 
 def is_energy(method: object) -> bool:
@@ -44,8 +44,8 @@ def is_energy(method: object) -> bool:
     return isinstance(method, type) and issubclass(method, EnergyModule)
 
 
-def data_of(ckpt_path: str) -> TensorDataModule:
+def data_of(ckpt_path: str, trust: str = "") -> TensorDataModule:
     r"""Returns the data of the run that a checkpoint belongs to."""
-    data = run_data(run_of(ckpt_path))
+    data = run_data(run_of(ckpt_path), trust)
     data.prepare_data()
     return data

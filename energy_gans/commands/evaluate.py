@@ -24,7 +24,7 @@ from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import chosen
 from ..metrics.reference import default_cache, reference_statistics, shared
 from ..metrics.statistics import PAIRED, Statistics, gather, processes
-from .checkpoint import load_model
+from ..storage.checkpoint import load_model
 from .joining import joined
 from .lookalikes import duplicates_picture, neighbours_picture
 from .numbers import numbers_of, table
@@ -48,6 +48,7 @@ def evaluate(
     out: str | None = None,
     cache: str | None = None,
     device: str = "auto",
+    trust: str = "",
 ) -> None:
     r"""Measures a checkpoint's samples, or those in a folder of pictures or an .npz file.
 
@@ -67,6 +68,8 @@ def evaluate(
             Pictures stand beside it.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
         device: The device that computes; a GPU by default, if there is one.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     if (ckpt_path is None) == (samples is None):
         raise ValueError("Either 'ckpt_path' or 'samples' should be given, and not both.")
@@ -75,7 +78,7 @@ def evaluate(
     check_count("reference_n", reference_n)
     names, path = chosen(measures), writable(out, ckpt_path, samples)
     with joined(device) as where:
-        source, data = opened(ckpt_path, samples, data, n, seed, where)
+        source, data = opened(ckpt_path, samples, data, n, seed, where, trust)
         extractor = (extractor or EfficientNetLite0()).to(where)
         check_measurable(names, extractor, data, reference)
         extractor(source.batch(0)[:1].to(where))
@@ -192,11 +195,12 @@ def opened(
     n: int | None,
     seed: int,
     device: torch.device,
+    trust: str,
 ) -> tuple[Samples, LightningDataModule]:
     r"""Returns the samples and the data they are compared with."""
     if data is None and samples is not None:
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
-    data = data or run_data(run_of(ckpt_path))
+    data = data or run_data(run_of(ckpt_path), trust)
     if processes()[0] == 0:
         data.prepare_data()
     shared(None)
@@ -208,7 +212,7 @@ def opened(
     if samples is not None:
         source = open_samples(samples, n, data.shape[0])
     else:
-        model = load_model(ckpt_path).to(device)
+        model = load_model(ckpt_path, trust).to(device)
         source = ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path))
     shape = tuple(source.batch(0).shape[1:])
     if shape != tuple(data.shape):

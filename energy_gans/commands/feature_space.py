@@ -27,7 +27,7 @@ from ..functional.spread import extent, separation, share_of_dimensions
 from ..methods import GenerativeModule
 from ..metrics.features import FeatureExtractor
 from ..metrics.images import to_uint8
-from .checkpoint import load_checkpoint, load_model
+from ..storage.checkpoint import load_checkpoint, load_model
 from .evaluate import run_of
 from .runs import run_data
 from .sample import checked_output, draw
@@ -44,6 +44,7 @@ def picture(
     classifier: FeatureExtractor | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    trust: str = "",
 ) -> None:
     r"""Pictures the feature space of a checkpoint's model, and prints how features are spread in it.
 
@@ -57,14 +58,16 @@ def picture(
             have one colour without it.
         seed: The seed of the latents, of the choice of real samples and of t-SNE.
         overwrite: Whether `out` may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     path = checked_output(out, overwrite)
     if path.suffix != ".png":
         raise ValueError(f"'out' should end in .png, got {out!r}.")
     check_count("n", n)
-    model = load_model(ckpt_path)
+    model = load_model(ckpt_path, trust)
     check_features(model, ckpt_path)
-    data = run_data(run_of(ckpt_path))
+    data = run_data(run_of(ckpt_path), trust)
     data.prepare_data()
     check_classifier(classifier, data)
     y, label = held_out(data, n, seed)

@@ -62,6 +62,7 @@ def inpaint(
     seed: int = 0,
     out: str = "inpainting.png",
     overwrite: bool = False,
+    trust: str = "",
 ) -> None:
     r"""Fills holes of held-out images by chains of a checkpoint's potential, and measures that.
 
@@ -83,14 +84,16 @@ def inpaint(
         seed: The seed of the choice of images, of the spots and of the noise.
         out: The picture, as `.png`, or the completed images as `.npz`, float32.
         overwrite: Whether files may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     path = checked_outputs(out, overwrite)
     check_count("n", n)
-    model = load_image_model(ckpt_path)
+    model = load_image_model(ckpt_path, trust)
     steps = chosen_steps(model, steps)
     random = keyed_generator(seed, "mask")
     known = chosen_mask(mask, square, spots, model.shape[1:], n, random)
-    data = data_of(ckpt_path)
+    data = data_of(ckpt_path, trust)
     y, own = held_out(data, n, seed)
     known = known[: len(y)].expand(len(y), -1, -1, -1)
     labels = class_labels(label, model, len(y), random, own)
@@ -143,9 +146,9 @@ def checked_outputs(out: str, overwrite: bool) -> Path:
     return path
 
 
-def load_image_model(ckpt_path: str) -> EnergyModule:
+def load_image_model(ckpt_path: str, trust: str = "") -> EnergyModule:
     r"""Returns the model of a checkpoint, once it is known to have an energy of images."""
-    model = load_energy_model(ckpt_path)
+    model = load_energy_model(ckpt_path, trust)
     if len(model.shape) != 3:
         raise ValueError(
             f"'ckpt_path' = {ckpt_path!r} should hold a model of images, in which there can be holes, "

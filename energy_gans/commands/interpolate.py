@@ -22,7 +22,7 @@ from ..functional import keyed_generator, lerp, slerp
 from ..functional.checks import check_count
 from ..methods import GGCN, GenerativeModule
 from ..metrics.images import to_uint8
-from .checkpoint import load_model
+from ..storage.checkpoint import load_model
 from .labels import class_labels
 from .sample import checked_output
 
@@ -42,6 +42,7 @@ def interpolate(
     seed: int = 0,
     out: str = "interpolation.png",
     overwrite: bool = False,
+    trust: str = "",
 ) -> None:
     r"""Decodes latents on paths between pairs of latents of a checkpoint's generator.
 
@@ -59,10 +60,12 @@ def interpolate(
         out: A picture with a row for each of the first 16 pairs, or paths of points in the plane, as
             `.png`, or the array `samples` as `.npz`, float32, with shape (n, steps, *).
         overwrite: Whether `out` may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     place = checked_output(out, overwrite)
     check_counts(n, steps, place.suffix == ".png")
-    model = load_model(ckpt_path)
+    model = load_model(ckpt_path, trust)
     check_latents(model, ckpt_path)
     usual = ("linear", 1.0) if isinstance(model, GGCN) else ("spherical", 0.0)
     path, clip = path or usual[0], usual[1] if clip is None else clip

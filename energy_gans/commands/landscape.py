@@ -45,6 +45,7 @@ def landscape(
     seed: int = 0,
     out: str = "landscape.png",
     overwrite: bool = False,
+    trust: str = "",
 ) -> None:
     r"""Pictures a checkpoint's potential in the plane, its gradient, and particles that move in it.
 
@@ -58,15 +59,17 @@ def landscape(
         seed: The seed of the particles.
         out: The picture, as `.png`, or particles in motion, as `.gif`.
         overwrite: Whether `out` may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     path = checked_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)
-    model = load_plane_model(ckpt_path, label)
+    model = load_plane_model(ckpt_path, label, trust)
     film = path.suffix == ".gif"
     time = chosen_time(model, time, film)
     frames = chosen_frames(model, frames, film)
-    y = held_out(data_of(ckpt_path), REAL_POINTS, seed)[0]
-    course = particles_of(model, ckpt_path, n, frames, label, seed)
+    y = held_out(data_of(ckpt_path, trust), REAL_POINTS, seed)[0]
+    course = particles_of(model, n, frames, label, seed)
     plane = Plane(lambda s: shown_potential(model, label, s), y, course)
     times = {t: known_time(model, t) for t in course}
     if film:
@@ -76,13 +79,13 @@ def landscape(
     print(path)
 
 
-def load_plane_model(ckpt_path: str, label: int | None) -> GenerativeModule:
+def load_plane_model(ckpt_path: str, label: int | None, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, once it is known to have a potential in the plane.
 
     Raises:
         ValueError: If it has none, or one for each class and none is given, or no such class.
     """
-    model = load_potential_model(ckpt_path)
+    model = load_potential_model(ckpt_path, trust)
     shape = sample_shape(model)
     if shape != (2,):
         raise ValueError(
@@ -149,13 +152,12 @@ def known_time(model: GenerativeModule, time: float) -> float | None:
 
 
 def particles_of(
-    model: GenerativeModule, ckpt_path: str, n: int, frames: int, label: int | None, seed: int
+    model: GenerativeModule, n: int, frames: int, label: int | None, seed: int
 ) -> Mapping[float, Tensor]:
     r"""Returns particles on their way by time or step, or samples alone of a model whose do not move.
 
     Arguments:
         model: The model.
-        ckpt_path: Its checkpoint.
         n: The number of particles.
         frames: How many times are shown after the start; at most all steps of chains.
         label: Their class, or `None`.
@@ -168,7 +170,7 @@ def particles_of(
         return run_flow(model, n, labels, frames, random)
     if isinstance(model, EnergyModule):
         start = "noise" if model.latent_network is None else "generator"
-        x, labels = started(model, ckpt_path, start, n, label, seed, random)
+        x, labels = started(model, None, start, n, label, seed, random)
         steps = model.sample_steps or model.chains.steps
         times = shown_times(steps, -(-steps // frames), False)
         return run_chains(model, x, labels, times, random)

@@ -66,6 +66,7 @@ def ood(
     out: str = "ood.png",
     device: str = "auto",
     overwrite: bool = False,
+    trust: str = "",
 ) -> None:
     r"""Measures how well a checkpoint's potential tells held-out images from outliers.
 
@@ -85,6 +86,8 @@ def ood(
         out: The histograms, as `.png`.
         device: The device that computes; a GPU by default, if there is one.
         overwrite: Whether files may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     path = checked_outputs(out, overwrite)
     if path.suffix != ".png":
@@ -92,9 +95,9 @@ def ood(
     if n < 2:
         raise ValueError(f"'n' should be at least 2, got {n}.")
     names, where = chosen_outliers(outliers), existing(device)
-    model = load_detector(ckpt_path)
+    model = load_detector(ckpt_path, trust)
     shape = sample_shape(model)
-    sets = opened(names, outlier_data or [], inliers or data_of(ckpt_path), shape, n, seed)
+    sets = opened(names, outlier_data or [], inliers or data_of(ckpt_path, trust), shape, n, seed)
     phi = scored_by(shown_potential(model.to(where)), score)
     found = {name: measured(s, phi, where, name) for name, s in sets.items()}
     plain = baseline(found[TRAINING][1])
@@ -113,13 +116,13 @@ def ood(
     print(f"{path}\n{path.with_suffix('.json')}")
 
 
-def load_detector(ckpt_path: str) -> GenerativeModule:
+def load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, once it is known to give images a potential.
 
     Raises:
         ValueError: If it has none, or none without a class, or is not of images.
     """
-    model = load_potential_model(ckpt_path)
+    model = load_potential_model(ckpt_path, trust)
     shape = sample_shape(model)
     if len(shape) != 3:
         raise ValueError(

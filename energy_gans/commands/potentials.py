@@ -14,16 +14,16 @@ from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.energy import EnergyModule
 from ..methods.flow_module import FlowModule
-from .checkpoint import load_model
+from ..storage.checkpoint import load_model
 
 
-def load_potential_model(ckpt_path: str) -> GenerativeModule:
+def load_potential_model(ckpt_path: str, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, whose weights take no gradients.
 
     Raises:
         ValueError: If it has no potential.
     """
-    model = load_model(ckpt_path)
+    model = load_model(ckpt_path, trust)
     if not hasattr(model, "potential"):
         rooms = (methods, methods.baselines)
         known = [

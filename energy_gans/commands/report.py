@@ -23,25 +23,27 @@ from ..callbacks.samples import samples_picture
 from ..data.base import to_unit_range
 from ..functional import energy_distance
 from ..metrics import ModeCoverage
-from .checkpoint import load_checkpoint, load_model
+from ..storage.checkpoint import load_checkpoint, load_model
 from .runs import Run
 from .sample import draw
 
 SAMPLES = 500
 
 
-def report(run: str, checkpoint: str = "last", seed: int = 0) -> None:
+def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -> None:
     r"""Writes samples.png, curves.png and report.md into a run's directory, and prints the table.
 
     Arguments:
         run: The run's directory, or one above it: then its newest run.
         checkpoint: Which checkpoint to look at, `last` or `best`.
         seed: The seed of the latents, and of which training samples are compared.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     found = Run(run)
     path = found.checkpoint(checkpoint)
     torch.manual_seed(seed)
-    model, data = load_model(path), found.data()
+    model, data = load_model(path, trust), found.data(trust)
     pictures = {
         "samples.png": samples_picture(model, data, 100 if len(data.shape) > 1 else 4000, seed),
         "curves.png": curves_picture(found.curves()),

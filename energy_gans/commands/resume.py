@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import load_checkpoint
+from ..storage.checkpoint import load_checkpoint
 
 MISSING = object()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
+import yaml
 from lightning.pytorch import LightningDataModule
 
 from ..callbacks.curves import Curves, read_curves
+from ..storage.rebuild import Rebuilder
 
 
 class Run:
@@ -40,20 +41,25 @@ class Run:
             raise FileNotFoundError(f"The run {self.directory} has no checkpoint {path.name} yet.")
         return path
 
-    def data(self) -> LightningDataModule:
-        r"""Returns the run's data module."""
-        return run_data(self.directory)
+    def data(self, trust: str = "") -> LightningDataModule:
+        r"""Returns the run's data module, of this package or of one that is trusted."""
+        return run_data(self.directory, trust)
 
     def curves(self) -> Curves:
         r"""Returns the steps and the values of every logged number, by name."""
         return read_curves(self.directory / "metrics.csv")
 
 
-def run_data(directory: Path) -> LightningDataModule:
+def run_data(directory: Path, trust: str = "") -> LightningDataModule:
     r"""Returns the data module of the run in a directory.
+
+    Arguments:
+        directory: The directory.
+        trust: The packages besides this one whose classes its config.yaml may name.
 
     Raises:
         FileNotFoundError: If it holds no config.yaml.
+        ValueError: If that names no data module that may be made.
     """
     path = directory / "config.yaml"
     if not path.is_file():
@@ -61,8 +67,11 @@ def run_data(directory: Path) -> LightningDataModule:
             f"{str(directory)!r} is no run's directory: it holds no config.yaml that says which data "
             "it was trained on."
         )
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(LightningDataModule, "data")
-    for key in ("seed_everything", "model", "trainer", "ckpt_path", "weights_only"):
-        parser.add_argument(f"--{key}", type=object)
-    return parser.instantiate_classes(parser.parse_path(path)).data
+    try:
+        spec = yaml.safe_load(path.read_text())["data"]
+        return Rebuilder(trust).instance(spec, LightningDataModule, "data")
+    except Exception as error:
+        # A file can be wrong in any way.
+        raise ValueError(
+            f"{str(path)!r} holds no data that can be opened here: {error}"
+        ) from error

@@ -11,7 +11,7 @@ from ..callbacks.pictures import field_picture, image_grid, write_picture
 from ..callbacks.writer import write_samples
 from ..functional.checks import check_count
 from ..methods import GenerativeModule
-from .checkpoint import load_model
+from ..storage.checkpoint import load_model
 
 
 def sample(
@@ -21,6 +21,7 @@ def sample(
     seed: int = 0,
     batch_size: int = 500,
     overwrite: bool = False,
+    trust: str = "",
 ) -> None:
     r"""Draws samples from a checkpoint's model.
 
@@ -32,11 +33,13 @@ def sample(
         seed: The seed of the latents.
         batch_size: The number of samples that are drawn at a time.
         overwrite: Whether `out` may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     path = checked_output(out, overwrite)
     check_count("n", n)
     check_count("batch_size", batch_size)
-    x = draw(load_model(ckpt_path), n, seed, batch_size)
+    x = draw(load_model(ckpt_path, trust), n, seed, batch_size)
     if path.suffix == ".npz":
         write_samples(x, path)
     elif x.ndim == 4:

@@ -8,6 +8,8 @@ samples flow, the film shows the flow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -19,6 +21,7 @@ from torch import Tensor
 from ..callbacks.films import film_picture, plane_picture
 from ..callbacks.pictures import write_picture
 from ..callbacks.writer import write_samples
+from ..data.base import TensorDataModule
 from ..functional import gibbs_score, keyed_generator
 from ..functional.checks import check_count
 from ..functional.langevin import Field
@@ -39,6 +42,8 @@ ROWS, COLUMNS = 16, 20
 REAL_POINTS = 1000
 
 Start = Literal["noise", "data", "generator"]
+# Opens the data of the run.
+Data = Callable[[], TensorDataModule]
 
 
 def synthesize(
@@ -51,6 +56,7 @@ def synthesize(
     seed: int = 0,
     out: str = "synthesis.png",
     overwrite: bool = False,
+    trust: str = "",
 ) -> None:
     r"""Runs Langevin chains of a checkpoint's potential, and pictures them on their way.
 
@@ -69,24 +75,27 @@ def synthesize(
         out: A picture with a row for each of the first 16 chains, or a panel a time for points in the
             plane, as `.png`, or the last states as `.npz`, float32.
         overwrite: Whether `out` may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
     """
     path = checked_output(out, overwrite)
     check_count("n", n)
-    model = load_moving_model(ckpt_path)
+    model = load_moving_model(ckpt_path, trust)
     if path.suffix == ".png":
         check_picturable(model.shape)
     random = keyed_generator(seed, "synthesize", device=model.device)
+    data = partial(data_of, ckpt_path, trust)
     if isinstance(model, FlowModule):
         check_flow(model, start, steps, every)
         labels = class_labels(label, model, n, random)
         frames = run_flow(model, n, labels, FRAMES - 1, random)
-        write_frames(frames, ckpt_path, seed, path)
+        write_frames(frames, data, seed, path)
         return
     steps = model.chains.steps if steps is None else steps
     times = shown_times(steps, every, path.suffix == ".png")
-    x, labels = started(model, ckpt_path, start, n, label, seed, random)
+    x, labels = started(model, data, start, n, label, seed, random)
     frames = run_chains(model, x, labels, times, random)
-    write_frames(frames, ckpt_path, seed, path)
+    write_frames(frames, data, seed, path)
 
 
 def check_flow(model: FlowModule, start: Start, steps: int | None, every: int | None) -> None:
@@ -99,7 +108,7 @@ def check_flow(model: FlowModule, start: Start, steps: int | None, every: int | 
             )
 
 
-def write_frames(frames: dict[float, Tensor], ckpt_path: str, seed: int, path: Path) -> None:
+def write_frames(frames: dict[float, Tensor], data: Data, seed: int, path: Path) -> None:
     r"""Writes the last states as an array, or states on their way as a picture."""
     last = frames[max(frames)]
     if path.suffix == ".npz":
@@ -107,7 +116,7 @@ def write_frames(frames: dict[float, Tensor], ckpt_path: str, seed: int, path: P
     elif last.ndim == 4:
         write_picture(film(frames), path)
     else:
-        real = held_out(data_of(ckpt_path), REAL_POINTS, seed)[0]
+        real = held_out(data(), REAL_POINTS, seed)[0]
         write_picture(plane_picture(frames, real), path)
     print(path)
 
@@ -139,7 +148,7 @@ def check_picturable(shape: tuple[int, ...]) -> None:
 
 def started(
     model: EnergyModule,
-    ckpt_path: str,
+    data: Data | None,
     start: Start,
     n: int,
     label: int | None,
@@ -152,7 +161,7 @@ def started(
         ValueError: If the model has no generator to start at, or no such class.
     """
     if start == "data":
-        x, own = held_out(data_of(ckpt_path), n, seed)
+        x, own = held_out(data(), n, seed)
         return x, class_labels(label, model, len(x), random, own)
     labels, draw = class_labels(label, model, n, random), drawer(random, model.device)
     if start == "noise":

@@ -107,7 +107,7 @@ def test_a_failed_write_says_what_is_left(tiny: Callable, tmp_path: Path) -> Non
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with (
-        mock.patch("energy_gans.commands.checkpoint.torch.save", fail),
+        mock.patch("energy_gans.storage.checkpoint.torch.save", fail),
         pytest.raises(
             SystemExit, match=r"could not be written: .*No space left.*There is none yet"
         ),

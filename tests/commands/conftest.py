@@ -74,6 +74,14 @@ MODELS = {
         generator=generator(),
         discriminator=part("networks.DCGANDiscriminator", channels=1, size=8, width=4),
     ),
+    "eieg": part(
+        "methods.EIEGGAN",
+        latent_dim=4,
+        generator=generator(),
+        discriminator=part(
+            "networks.DCGANDiscriminator", channels=1, size=8, width=4, out_features=2
+        ),
+    ),
     "plane": part(
         "methods.CoulombGAN",
         latent_dim=2,
@@ -106,7 +114,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         trainer |= {"log_every_n_steps": 1, "limit_val_batches": 0}
         trainer["callbacks"] = [
             part("callbacks.EMA", decay=0.5),
-            part("callbacks.Checkpoints", every_n_steps=1),
+            part("callbacks.Checkpoints", every_n_steps=1, monitor=None),
         ]
         data = RING if name in PLANE else DIGITS
         config = {"seed_everything": 3, "model": MODELS[name], "data": data, "trainer": trainer}

@@ -1,6 +1,5 @@
 r"""Tests for the energy_gans.commands package: sample, report, checkpoint, resume, runs."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +12,8 @@ import torch
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.checkpoint import load_checkpoint, load_model
 from energy_gans.commands.resume import differences
+from energy_gans.storage import load_checkpoint, load_model
 
 
 @pytest.fixture
@@ -107,46 +106,6 @@ def test_outputs_are_refused_before_anything_is_drawn(run: Callable, tmp_path: P
     assert taken.read_bytes() == b"mine"
     main(["sample", "--ckpt_path", path, "--out", str(taken), "--overwrite", "true"])
     assert taken.read_bytes() != b"mine"
-
-
-@pytest.mark.parametrize("size", [0, 100, 5000])
-def test_a_truncated_checkpoint_is_refused(run: Callable, tmp_path: Path, size: int) -> None:
-    torn = tmp_path / "torn.ckpt"
-    torn.write_bytes(Path(last(run(points=True))).read_bytes()[:size])
-    with pytest.raises(ValueError, match="can not be read: it is truncated, or no checkpoint"):
-        load_checkpoint(torn)
-
-
-def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:
-    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    with pytest.raises(ValueError, match="was not written by energy-gans"):
-        load_checkpoint(tmp_path / "other.ckpt")
-    with pytest.raises(FileNotFoundError, match="should be a checkpoint file"):
-        load_checkpoint(tmp_path / "none.ckpt")
-
-
-class Bomb:
-    def __reduce__(self) -> tuple:
-        return (os.mkdir, ("exploded",))
-
-
-def test_a_checkpoint_never_runs_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    torch.save({"state_dict": {}, "seed": 0, "more": Bomb()}, "bomb.ckpt")
-    with pytest.raises(ValueError, match="can not be read"):
-        load_checkpoint("bomb.ckpt")
-    assert not Path("exploded").exists()
-
-
-@pytest.mark.parametrize("class_path", ["os.system", "energy_gans.networks.MLP", "no.such.Method"])
-def test_a_checkpoint_of_another_method_is_refused(
-    run: Callable, tmp_path: Path, class_path: str
-) -> None:
-    checkpoint = load_checkpoint(last(run(points=True)))
-    checkpoint["hyper_parameters"]["_class_path"] = class_path
-    torch.save(checkpoint, tmp_path / "other.ckpt")
-    with pytest.raises(ValueError, match=f"holds a {class_path} that can not be rebuilt here"):
-        load_model(tmp_path / "other.ckpt")
 
 
 def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:

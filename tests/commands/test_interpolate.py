@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.checkpoint import load_model
 from energy_gans.commands.interpolate import paths_picture
 from energy_gans.functional import keyed_generator
 from energy_gans.functional.interpolation import slerp
+from energy_gans.storage import load_model
 
 
 def ends(n: int, size: int, seed: int = 0) -> torch.Tensor:

@@ -112,7 +112,7 @@ def test_a_film_draws_a_potential_without_time_once(trained: Callable, tmp_path:
 def test_samples_that_do_not_move_are_the_models(trained: Callable) -> None:
     path = trained("plane")
     model = load_plane_model(path, None)
-    (x,) = particles_of(model, path, 9, 5, None, 2).values()
+    (x,) = particles_of(model, 9, 5, None, 2).values()
     expected = model.sample(9, random=keyed_generator(2, "landscape"))
     assert torch.equal(x, expected)
 
@@ -120,7 +120,7 @@ def test_samples_that_do_not_move_are_the_models(trained: Callable) -> None:
 def test_chains_end_where_samples_do(trained: Callable) -> None:
     path = trained("points")
     model = load_plane_model(path, None)
-    course = particles_of(model, path, 9, 2, None, 2)
+    course = particles_of(model, 9, 2, None, 2)
     assert list(course) == [0, 2, 3]
     torch.testing.assert_close(course[3], model.sample(9, random=keyed_generator(2, "landscape")))
 
@@ -130,7 +130,7 @@ def test_a_flow_with_classes_flows_to_none_or_to_one() -> None:
     model = VAPO(descriptor=network, shape=[2], classes=4, flow=Flow("euler", 3)).eval()
     z = torch.randn(9, 2, generator=keyed_generator(0, "landscape"))
     for label, known in ((None, 4), (2, 2)):
-        course = particles_of(model, "", 9, 3, label, 0)
+        course = particles_of(model, 9, 3, label, 0)
         with torch.no_grad():
             expected = model.flowed(network, z, torch.full((9,), known))[-1]
         torch.testing.assert_close(course[1.0], expected)

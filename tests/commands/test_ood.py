@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.checkpoint import load_model
 from energy_gans.commands.detection import (
     baseline,
     compared,
@@ -28,6 +27,7 @@ from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import keyed_generator
 from energy_gans.methods import GenerativeModule
+from energy_gans.storage import load_model
 
 DIGITS = EmbeddedDigits("8x8", 8)
 VAL = to_unit_range(DIGITS.contents("val")[0])

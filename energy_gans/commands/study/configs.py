@@ -18,6 +18,7 @@ import yaml
 
 from ... import __version__
 from ...callbacks.directory import write_text
+from ...storage.rebuild import packages_beyond
 from ..resume import flat
 from .plan import Study
 
@@ -49,6 +50,17 @@ def config_flags(study: Study, setting: str, method: str) -> list[str]:
     r"""Returns the configs of a setting and a method as flags of `fit`."""
     files = [*study.settings[setting], *study.methods[method]]
     return [flag for file in files for flag in ("--config", str(file))]
+
+
+def own_packages(study: Study, setting: str, method: str) -> str:
+    r"""Returns the packages besides this one and torch whose classes a study's own configs name.
+
+    Its evaluation trusts these, as `fit` does: a config is code. Nothing in a cell's folder decides it.
+    """
+    files = config_flags(study, setting, method)[1::2]
+    parts = [yaml.safe_load(Path(file).read_text()) or {} for file in files]
+    named = [packages_beyond([part.get("model"), part.get("data")]) for part in parts]
+    return ",".join(sorted(set().union(*named)))
 
 
 def printed_config(flags: list[str]) -> str:

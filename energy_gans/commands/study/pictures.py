@@ -16,6 +16,7 @@ from ...callbacks.bands import bands_picture
 from ...callbacks.pictures import GENERATED, REAL, rendered, write_picture
 from ..feature_space import held_out
 from ..runs import run_data
+from .configs import own_packages
 from .plan import Study
 from .results import Result, done_of
 
@@ -77,13 +78,14 @@ def sample_arrays(study: Study, results: list[Result]) -> Arrays:
                 with np.load(result.folder / "samples.npz") as file:
                     arrays[setting, method] = file["samples"]
         for result in done_of(results, setting)[:1]:
-            arrays[setting, "real"] = real_samples(result.folder / "run", study.samples)
+            trust = own_packages(study, setting, result.cell.method)
+            arrays[setting, "real"] = real_samples(result.folder / "run", study.samples, trust)
     return arrays
 
 
-def real_samples(run: Path, n: int) -> np.ndarray:
+def real_samples(run: Path, n: int, trust: str = "") -> np.ndarray:
     r"""Returns held-out samples of a run's data, at most `n`, in no order."""
-    data = run_data(run)
+    data = run_data(run, trust)
     data.prepare_data()
     return held_out(data, n, seed=0)[0].numpy()
 

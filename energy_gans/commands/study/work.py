@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .configs import budget_of, config_flags
+from .configs import budget_of, config_flags, own_packages
 from .plan import Cell, Study
 
 CLOCK = "energy_gans.callbacks.TrainingClock"
@@ -47,6 +47,8 @@ class Work:
     def commands(self) -> dict[str, list[str]]:
         r"""Returns the arguments of each stage, in order."""
         folder, ckpt_path = str(self.folder), ["--ckpt_path", str(self.checkpoint)]
+        if trust := own_packages(self.study, self.cell.setting, self.cell.method):
+            ckpt_path += ["--trust", trust]
         commands = {"fit": self.fit_arguments()}
         if self.study.evaluate:
             flags = [f for k, v in self.study.evaluate.items() for f in (f"--{k}", plain(v))]

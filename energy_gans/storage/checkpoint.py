@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from ..files import atomic_write
+from ..files import atomic_write, check_archive
 from ..methods import GenerativeModule
+from .rebuild import Rebuilder
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -41,8 +42,8 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated, holds anything but tensors and plain values, or was not
-            written by this package.
+        ValueError: If it is truncated or damaged, holds anything but tensors and plain values, or was
+            not written by this package.
     """
     path = Path(path)
     if not path.is_file():
@@ -50,8 +51,10 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
             f"'ckpt_path' should be a checkpoint file, and {str(path)!r} is none."
         )
     try:
+        check_archive(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (
+        zipfile.BadZipFile,
         RuntimeError,
         OSError,
         EOFError,
@@ -70,45 +73,39 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     return checkpoint
 
 
-def load_model(path: str | os.PathLike) -> GenerativeModule:
+def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, on the CPU, in evaluation mode.
 
-    The model is rebuilt from what the checkpoint says of it: no config is needed.
+    The model is rebuilt from what the checkpoint says of it: no config is needed. It may name classes of
+    this package and of torch only, see :mod:`energy_gans.storage.rebuild`.
 
     Arguments:
         path: The path of the checkpoint.
+        trust: The packages besides whose classes it may name, such as that of an own network, with
+            commas between them. Their code is run.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint of a method that is known here.
+        ValueError: If it is no checkpoint, or one that can not be rebuilt.
     """
-    checkpoint = load_checkpoint(path)
-    class_path = checkpoint.get("hyper_parameters", {}).get("_class_path")
+    rebuilder, checkpoint = Rebuilder(trust), load_checkpoint(path)
+    options = checkpoint.get("hyper_parameters") or {}
+    class_path = options.get("_class_path")
     if class_path is None:
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} does not say how its model is made: it was trained in "
             "Python, not by the command line. Load it with its class's load_from_checkpoint, and "
             "give that the networks."
         )
+    init_args = {k: v for k, v in options.items() if k not in ("_class_path", "_instantiator")}
+    spec = {"class_path": class_path, "init_args": init_args}
     try:
-        model = known_method(class_path).load_from_checkpoint(
-            path, map_location="cpu", weights_only=True
-        )
-    except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+        model = rebuilder.instance(spec, GenerativeModule, "model")
+        model.on_load_checkpoint(checkpoint)
+        model.load_state_dict(checkpoint["state_dict"])
+    except Exception as error:
+        # A file can be wrong in any way.
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: {error}"
         ) from error
     return model.eval()
-
-
-def known_method(class_path: str) -> type[GenerativeModule]:
-    r"""Returns the method of a class path, among those that are imported: a file may not import.
-
-    Raises:
-        ValueError: If the class path is not that of an imported method.
-    """
-    module, _, name = class_path.rpartition(".")
-    known = getattr(sys.modules.get(module), name, None)
-    if not (isinstance(known, type) and issubclass(known, GenerativeModule)):
-        raise ValueError("it is no method of this package, nor of a module that is imported")
-    return known
