@@ -4,11 +4,14 @@ A prepared set is a folder with, for each of its splits `train`, `val` and perha
 
 - `{split}.images.npy`: the images as uint8, with shape :math:`(N, C, H, W)`,
 - `{split}.labels.npy`: the labels as int64, with shape :math:`(N)`, 0 where there are none,
+- `{split}.sums.npy`: the sum of each image and its label, uint32 with shape :math:`(N)`, see :mod:`.sums`,
 
 and `manifest.json`, which says where the images came from, what was done to them, and the sums that
-the files have to give. An array file is numpy's format 1.0 with a header of 128 bytes, so that the
-images can be appended as they come and counted at the end. See :mod:`.writing` for how a set is
-written whole or not at all.
+the files have to give. A set whose manifest has no `sums_sha256` was written before rows had sums: it
+opens, and only :func:`verify` tells whether its images are damaged.
+
+An array file is numpy's format 1.0 with a header of 128 bytes, so that the images can be appended as
+they come and counted at the end. See :mod:`.writing` for how a set is written whole or not at all.
 
 The arrays can be mapped into memory, by `numpy.load(path, mmap_mode="r")`. Here they are opened
 without being read, and a batch reads the rows that it holds: just as fast once the system has them
@@ -19,9 +22,9 @@ system maps much more than a row at each fault.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +33,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-FORMAT = "energy-gans prepared images"
-VERSION = 1
-HEADER = 128
+from .manifest import AGAIN, read_manifest
+from .sums import SUM, row_sums
 
-KEYS = ("name", "source", "preprocessing", "classes", "splits")
-SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
-AGAIN = "Prepare the set again, or copy it again."
+HEADER = 128
+# Rows that are checked at once, so that large images take little memory.
+PART = 32
 
 
 class StoredArray:
@@ -98,59 +100,32 @@ class PreparedSplit:
         labels: The labels as int64, with shape :math:`(N)`.
         manifest: The manifest of the whole set.
         sha256: The digest that identifies the split's images and labels.
+        sums: The sums of the rows, uint32 with shape :math:`(N)`, `None` in a set written without.
     """
 
     images: StoredArray
     labels: Tensor
     manifest: dict[str, Any]
     sha256: str
+    sums: np.ndarray | None
 
+    def check_rows(self, rows: Tensor) -> None:
+        r"""Reads some rows and checks their sums; does nothing if the set was written without.
 
-def has_prepared(root: Path) -> bool:
-    r"""Returns whether a folder holds the manifest of a prepared set, be it a torn one."""
-    path = Path(root) / "manifest.json"
-    return path.is_file() and FORMAT.encode() in path.read_bytes()
+        Arguments:
+            rows: The indices of the rows, with shape :math:`(R)`.
 
-
-def read_manifest(root: Path) -> dict[str, Any]:
-    r"""Returns the manifest of a prepared set.
-
-    Raises:
-        FileNotFoundError: If the folder has none.
-        ValueError: If it is torn, is none of a prepared set, or one of another version.
-    """
-    path = Path(root) / "manifest.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{str(root)!r} is no prepared set: it has no manifest.json.")
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is torn: {error}. {AGAIN}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ValueError(f"{path} is no manifest of a prepared set: 'format' is not {FORMAT!r}.")
-    if manifest.get("version") != VERSION:
-        raise ValueError(
-            f"{path}: 'version' should be {VERSION}, got {manifest.get('version')!r}. "
-            "Prepare the set again with this version of energy-gans."
-        )
-    check_keys(manifest, KEYS, path)
-    if not isinstance(manifest["splits"], dict):
-        raise ValueError(f"{path}: 'splits' should name the splits. {AGAIN}")
-    for name, split in manifest["splits"].items():
-        check_keys(split, SPLIT_KEYS, path, f"splits.{name}.")
-        shape = split["shape"]
-        if not (isinstance(shape, list) and [type(n) for n in shape] == [int] * 4):
-            raise ValueError(
-                f"{path}: 'splits.{name}.shape' should be (N, C, H, W), got {shape!r}."
-            )
-    return manifest
-
-
-def check_keys(found: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str = "") -> None:
-    r"""Raises a `ValueError` that names the first key that a part of a manifest lacks."""
-    for key in keys:
-        if not isinstance(found, dict) or key not in found:
-            raise ValueError(f"{path} lacks '{prefix}{key}'. {AGAIN}")
+        Raises:
+            ValueError: If a row does not give its sum.
+        """
+        for part in rows.split(PART) if self.sums is not None else ():
+            found = row_sums(self.images[part].numpy(), self.labels[part].numpy())
+            wrong = part[torch.from_numpy(found != self.sums[part.numpy()])]
+            if len(wrong) > 0:
+                raise ValueError(
+                    f"{self.images.path} is damaged: row {wrong[0]:d} does not give its sum. "
+                    f"{advice(self.images.path.parent)}"
+                )
 
 
 def open_prepared(root: Path, split: str) -> PreparedSplit:
@@ -162,16 +137,20 @@ def open_prepared(root: Path, split: str) -> PreparedSplit:
 
     Raises:
         FileNotFoundError: If there is no prepared set, or a file of it is missing.
-        ValueError: If the set has no such split, or a file does not fit the manifest.
+        ValueError: If the set has no such split, a file does not fit the manifest, or the labels or
+            the rows' sums are damaged.
     """
     manifest = read_manifest(root)
     known = manifest["splits"]
     if split not in known:
         raise ValueError(f"'split' should be one of {sorted(known)} in {root}, got {split!r}.")
-    shape = tuple(known[split]["shape"])
-    images = StoredArray(array_path(root, split, "images"), shape)
-    labels = read_labels(array_path(root, split, "labels"), len(images))
-    return PreparedSplit(images, labels, manifest, split_digest(known[split]))
+    said = known[split]
+    images = StoredArray(array_path(root, split, "images"), tuple(said["shape"]))
+    labels = read_column(root, split, "labels", np.dtype("<i8"), said)
+    sums = read_column(root, split, "sums", SUM, said) if "sums_sha256" in said else None
+    return PreparedSplit(
+        images, torch.from_numpy(labels.astype(np.int64)), manifest, split_digest(said), sums
+    )
 
 
 def split_digest(split: dict[str, Any]) -> str:
@@ -203,10 +182,35 @@ def check_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
             raise ValueError(f"{path} is not {dtype} of the manifest's shape {shape}. {AGAIN}")
 
 
-def read_labels(path: Path, count: int) -> Tensor:
-    r"""Returns the labels of a split, with shape :math:`(N)`."""
-    check_array(path, np.dtype("<i8"), (count,))
-    return torch.from_numpy(np.fromfile(path, "<i8", offset=HEADER).astype(np.int64))
+def read_column(
+    root: Path, split: str, what: str, dtype: np.dtype, said: dict[str, Any]
+) -> np.ndarray:
+    r"""Returns a split's `"labels"` or `"sums"`, with shape :math:`(N)`.
+
+    Raises:
+        ValueError: If the file is torn, or does not give the sum that the manifest says.
+    """
+    path, key = array_path(root, split, what), f"{what}_sha256"
+    check_array(path, dtype, (said["shape"][0],))
+    column = np.fromfile(path, dtype, offset=HEADER)
+    if hashlib.sha256(column).hexdigest() != said[key]:
+        raise ValueError(damaged(path, key))
+    return column
+
+
+def damaged(path: Path, key: str) -> str:
+    r"""Returns the sentences that a file does not give its sum in the manifest."""
+    return f"{path} is damaged: its sha256 is not the manifest's '{key}'. {advice(path.parent)}"
+
+
+def advice(root: Path) -> str:
+    r"""Returns what to do about a damaged set."""
+    return f"`{verification(root)}` checks all of it. {AGAIN}"
+
+
+def verification(root: Path) -> str:
+    r"""Returns the command that checks all of a set."""
+    return shlex.join(["energy-gans", "data", "verify", "--root", str(root)])
 
 
 def verify(root: Path) -> dict[str, Any]:
@@ -219,12 +223,9 @@ def verify(root: Path) -> dict[str, Any]:
     manifest = read_manifest(root)
     for split, said in manifest["splits"].items():
         open_prepared(root, split)
-        for what, key in (("images", "sha256"), ("labels", "labels_sha256")):
-            path = array_path(root, split, what)
-            if file_digest(path, HEADER) != said[key]:
-                raise ValueError(
-                    f"{path} is damaged: its sha256 is not the manifest's '{key}'. {AGAIN}"
-                )
+        path = array_path(root, split, "images")
+        if file_digest(path, HEADER) != said["sha256"]:
+            raise ValueError(damaged(path, "sha256"))
     return manifest
 
 

@@ -12,10 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lightning.pytorch.utilities import rank_zero_warn
+
 from ..functional.checks import check_count
 from .base import Batch, Samples
 from .images import ImageDataModule, resize_to
-from .prepared import has_prepared, open_prepared, read_manifest, split_digest
+from .manifest import has_prepared, read_manifest
+from .prepared import open_prepared, split_digest, verification
+from .sums import sampled_rows
 
 
 class StoredImages(ImageDataModule):
@@ -95,6 +99,15 @@ class StoredImages(ImageDataModule):
         if self.manifest is None:
             return self.read(split)
         prepared = open_prepared(self.root, split)
+        if prepared.sums is None:
+            rank_zero_warn(
+                f"The images in {str(self.root)!r}, prepared before rows had sums, are not checked at the "
+                f"start: `{verification(self.root)}` checks them all."
+            )
+        # The images beyond `limit` are never read.
+        n = len(prepared.labels)
+        n = n if split != "train" or self.limit is None else min(n, self.limit)
+        prepared.check_rows(sampled_rows(n, self.seed, split))
         return prepared.images, prepared.labels
 
     def read(self, split: str) -> Samples:

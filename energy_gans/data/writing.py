@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from .prepared import FORMAT, HEADER, VERSION, array_header, array_path, has_prepared
+from .manifest import FORMAT, VERSION, has_prepared
+from .prepared import HEADER, array_header, array_path
+from .sums import row_sums
 
 try:
     import fcntl
@@ -28,7 +30,7 @@ except ModuleNotFoundError:
 
 
 class SplitWriter:
-    r"""Creates the writer of a split's two files: images are appended as they come.
+    r"""Creates the writer of a split's three files: images are appended as they come.
 
     Arguments:
         root: The folder.
@@ -39,6 +41,7 @@ class SplitWriter:
     def __init__(self, root: Path, split: str, shape: tuple[int, ...]) -> None:
         self.root, self.split, self.shape, self.count = root, split, shape, 0
         self.labels: list[np.ndarray] = []
+        self.sums: list[np.ndarray] = []
         self.digest = hashlib.sha256()
         # How often each channel has each value: what exact means and deviations are made of.
         self.histogram = np.zeros((shape[0], 256), np.int64)
@@ -53,19 +56,21 @@ class SplitWriter:
         for channel, counts in enumerate(self.histogram):
             counts += np.bincount(contents[:, channel].ravel(), minlength=256)
         self.labels.append(np.asarray(labels, "<i8"))
+        self.sums.append(row_sums(contents, labels))
         self.count += len(images)
 
     def finish(self) -> dict[str, Any]:
-        r"""Completes both files and returns what the manifest says of the split."""
+        r"""Completes the files and returns what the manifest says of the split."""
         shape = (self.count, *self.shape)
         self.file.seek(0)
         self.file.write(array_header(np.dtype(np.uint8), shape))
         close_durably(self.file)
-        labels = np.concatenate(self.labels)
-        with array_path(self.root, self.split, "labels").open("wb") as file:
-            file.write(array_header(labels.dtype, labels.shape))
-            file.write(labels)
-            close_durably(file)
+        columns = {"labels": np.concatenate(self.labels), "sums": np.concatenate(self.sums)}
+        for what, column in columns.items():
+            with array_path(self.root, self.split, what).open("wb") as file:
+                file.write(array_header(column.dtype, column.shape))
+                file.write(column)
+                close_durably(file)
         value = np.arange(256)
         pixels = self.histogram.sum(1)
         mean = self.histogram @ value / pixels
@@ -74,7 +79,7 @@ class SplitWriter:
             "count": self.count,
             "shape": list(shape),
             "sha256": self.digest.hexdigest(),
-            "labels_sha256": hashlib.sha256(labels).hexdigest(),
+            **{f"{what}_sha256": hashlib.sha256(c).hexdigest() for what, c in columns.items()},
             # In units of the stored values, 0 to 255.
             "mean": mean.tolist(),
             "std": np.sqrt(variance).tolist(),

@@ -14,7 +14,8 @@ from PIL import Image
 
 from energy_gans.commands import preparation
 from energy_gans.commands.preparation import Preparation
-from energy_gans.data.prepared import open_prepared, read_manifest, verify
+from energy_gans.data.manifest import read_manifest
+from energy_gans.data.prepared import open_prepared, verify
 from energy_gans.data.preprocessing import Preprocessing
 from energy_gans.data.sources import Record, Source, folder_source
 
@@ -189,7 +190,8 @@ def test_the_scratch_folder_is_gone_at_the_end(tmp_path: Path) -> None:
         return array_source(10)
 
     job(tmp_path / "set").run(source)
-    expected = {f"{s}.{w}.npy" for s in ("train", "val") for w in ("images", "labels")}
+    arrays = ("images", "labels", "sums")
+    expected = {f"{s}.{w}.npy" for s in ("train", "val") for w in arrays}
     assert set(os.listdir(tmp_path / "set")) == expected | {"manifest.json"}
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from energy_gans.cli import main
-from energy_gans.data.prepared import open_prepared, read_manifest
+from energy_gans.data.manifest import read_manifest
+from energy_gans.data.prepared import open_prepared
 
 from ..data.sources.test_cifar import FILES, batches, python2
 from ..data.sources.writing import pack, picture

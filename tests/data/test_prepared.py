@@ -13,13 +13,8 @@ import pytest
 import torch
 
 from energy_gans.data import prepared
-from energy_gans.data.prepared import (
-    StoredArray,
-    has_prepared,
-    open_prepared,
-    read_manifest,
-    verify,
-)
+from energy_gans.data.manifest import has_prepared, read_manifest
+from energy_gans.data.prepared import StoredArray, open_prepared, verify
 from energy_gans.data.writing import PreparedWriter
 
 SHAPE = (3, 4, 5)

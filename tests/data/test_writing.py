@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from energy_gans.data.prepared import has_prepared, open_prepared, verify
+from energy_gans.data.manifest import has_prepared
+from energy_gans.data.prepared import open_prepared, verify
 from energy_gans.data.writing import PreparedWriter
 
 ABOUT = {"name": "x", "source": {}, "preprocessing": {}, "classes": []}
