@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +32,9 @@ OnError = Literal["fail", "skip"]
 CHUNK = 64
 # Chunks that are in work or wait to be written, for each worker.
 AHEAD = 4
+# The bytes of images in a chunk from which on it takes no more, and those of all chunks in work.
+CHUNK_BYTES = 8 * 2**20
+WORK_BYTES = 256 * 2**20
 # Skipped images that are named on the terminal: the manifest names all.
 NAMED = 5
 
@@ -119,16 +121,17 @@ class Preparation:
 
     def chunks(self, records: Iterable[Record]) -> Iterator[Chunk]:
         r"""Yields what becomes of the images, in their order, a few chunks ahead."""
-        records = iter(records)
-        pending: deque[Future[Chunk]] = deque()
+        pending: deque[tuple[Future[Chunk], int]] = deque()
         pool = ThreadPoolExecutor(self.workers)
         try:
-            while chunk := list(islice(records, CHUNK)):
-                pending.append(pool.submit(preprocess, self.preprocessing, chunk))
-                if len(pending) > AHEAD * self.workers:
-                    yield pending.popleft().result()
+            for chunk, size in cut(records):
+                pending.append((pool.submit(preprocess, self.preprocessing, chunk), size))
+                while len(pending) > AHEAD * self.workers or (
+                    sum(size for _, size in pending) > WORK_BYTES
+                ):
+                    yield pending.popleft()[0].result()
             while pending:
-                yield pending.popleft().result()
+                yield pending.popleft()[0].result()
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -167,6 +170,20 @@ class Preparation:
         inner = ", ".join(f"{key}: {value}" for key, value in arguments.items())
         print("To train on it:")
         print(f"data:\n  class_path: energy_gans.data.{module}\n  init_args: {{{inner}}}")
+
+
+def cut(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
+    r"""Yields images in chunks of at most `CHUNK`, and of few if they are large, and each chunk's bytes."""
+    chunk: list[Record] = []
+    size = 0
+    for record in records:
+        chunk.append(record)
+        size += 0 if isinstance(record.image, ValueError) else memoryview(record.image).nbytes
+        if len(chunk) == CHUNK or size > CHUNK_BYTES:
+            yield chunk, size
+            chunk, size = [], 0
+    if chunk:
+        yield chunk, size
 
 
 def preprocess(preprocessing: Preprocessing, records: list[Record]) -> Chunk:

@@ -29,6 +29,7 @@ References:
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -40,6 +41,8 @@ from ..functional.checks import check_count
 Crop = Literal["rows", "center140", "face", "square", "none"]
 
 ROWS = 20
+# The pixels of a picture: a quarter of a gigabyte as RGB, the number above which Pillow warns.
+LARGEST = 89_478_485
 CENTRES = {"center140": 140, "face": 108}
 
 
@@ -106,10 +109,15 @@ def decode(encoded: bytes) -> Image.Image:
     r"""Returns an encoded picture as RGB.
 
     Raises:
-        ValueError: If it can not be read to its end.
+        ValueError: If it can not be read to its end, or has more than `LARGEST` pixels.
     """
     try:
         image = Image.open(io.BytesIO(encoded))
+        if math.prod(image.size) > LARGEST:
+            raise ValueError(f"it has {image.width}x{image.height} pixels, more than {LARGEST}")
+        if image.format == "EPS":
+            # Pillow would have Ghostscript run it.
+            raise ValueError("it is PostScript, a program, and no picture")
         ImageOps.exif_transpose(image, in_place=True)
         image.load()
     except Exception as error:  # Damaged pictures make Pillow's readers raise almost anything.

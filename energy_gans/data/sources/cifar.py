@@ -20,6 +20,8 @@ from torch import Tensor
 from .containers import Container, Folder, open_container
 
 PIXELS = 3 * 32 * 32
+# The bytes of a batch: 10,000 images, of CIFAR-100 50,000, and their labels and names.
+LARGEST = {10: 32 * 2**20, 100: 160 * 2**20}
 FILES = {
     (10, "python", "train"): [f"data_batch_{i}" for i in range(1, 6)],
     (10, "python", "val"): ["test_batch"],
@@ -73,7 +75,9 @@ def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
     container, version = find_cifar(Path(root), classes)
     batches = [
         read_batch(contents, name, classes, version)
-        for name, contents in read_named(container, FILES[classes, version, split])
+        for name, contents in read_named(
+            container, FILES[classes, version, split], LARGEST[classes]
+        )
     ]
     images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
     return torch.from_numpy(images), torch.from_numpy(labels)
@@ -85,7 +89,9 @@ def cifar_classes(root: Path, classes: int) -> list[str]:
     key = "label_names" if classes == 10 else "fine_label_names"
     names: list[str] = []
     try:
-        ((_, contents),) = read_named(container, FILES[classes, version, "names"])
+        ((_, contents),) = read_named(
+            container, FILES[classes, version, "names"], LARGEST[classes]
+        )
     except FileNotFoundError:
         contents = b""
     if version == "binary":
@@ -119,17 +125,30 @@ class TopFolder(Folder):
         self.names = sorted(p.name for p in path.iterdir() if p.is_file())
 
 
-def read_named(container: Container, files: list[str]) -> list[tuple[str, bytes]]:
-    r"""Returns the contents of files by their names without folders, in the order that is asked for."""
+def read_named(container: Container, files: list[str], largest: int) -> list[tuple[str, bytes]]:
+    r"""Returns the contents of files by their names without folders, in the order that is asked for.
+
+    Arguments:
+        container: The folder or archive.
+        files: The names.
+        largest: How many bytes a file may have.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If one is damaged or too large.
+    """
     wanted = {
         name.split("/")[-1]: name for name in container.names if name.split("/")[-1] in files
     }
     if missing := set(files) - wanted.keys():
         raise FileNotFoundError(f"{container.path} lacks {', '.join(sorted(missing))}.")
-    contents = dict(container.read([wanted[file] for file in files]))
-    for error in contents.values():
-        if isinstance(error, ValueError):
-            raise ValueError(f"A batch in {container.path} is damaged: {error}") from error
+    contents = {}
+    for name, read in container.read([wanted[file] for file in files], largest):
+        if isinstance(read, ValueError):
+            raise ValueError(
+                f"The batch {name!r} in {container.path} is damaged: {read}."
+            ) from read
+        contents[name] = read
     return [(file, contents[wanted[file]]) for file in files]
 
 

@@ -1,7 +1,9 @@
 r"""Containers of files that are read without unpacking them: folders, zip and tar archives.
 
 A container lists the names of its files and reads them. Names never become paths: nothing that an
-archive calls its members can make this write anywhere.
+archive calls its members can make this write anywhere. What is no regular file (a named pipe, a device,
+a link in a tar archive) is listed and never opened: reading it gives an error. So does a file that is
+larger than `LARGEST`, before it takes memory.
 """
 
 from __future__ import annotations
@@ -13,13 +15,27 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
-# No picture of a data set is larger; an archive may say that it is.
+from .limits import check_expansion, check_regular, check_size, read_regular
+
+# The bytes of one file: as many as the largest picture that is decoded has as plain pixels.
 LARGEST = 256 * 2**20
+# The bytes of a header of a tar archive that says a long name.
+HEADER = 2**20
 
 Contents = bytes | ValueError
 
 # What reading a member of a zip archive raises: NotImplementedError is a RuntimeError.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
+# What reading a tar archive raises: a long chain of headers makes tarfile call itself too often.
+TORN = (tarfile.TarError, zlib.error, EOFError, OSError, RecursionError)
+
+LONG_NAMES = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
 
 class Folder:
@@ -47,16 +63,23 @@ class Folder:
             found += [(below / file).as_posix() for file in files]
         self.names = ordered(found)
 
-    def read(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
-        r"""Yields the names and contents of files, an error for one that can not be read."""
+    def read(
+        self, names: Collection[str], largest: int | None = None
+    ) -> Iterator[tuple[str, Contents]]:
+        r"""Yields the names and contents of files, an error for one that can not be read.
+
+        Arguments:
+            names: The names.
+            largest: How many bytes a file may have, `LARGEST` by default.
+        """
         for name in names:
-            path = os.path.join(self.path, name)
             try:
-                with open(path, "rb") as file:
-                    contents = checked_size(os.fstat(file.fileno()).st_size) or file.read()
-                yield name, contents
+                contents: Contents = read_regular(os.path.join(self.path, name), limit(largest))
             except OSError as error:
-                yield name, ValueError(f"it can not be read: {error}")
+                contents = ValueError(f"it can not be read: {error}")
+            except ValueError as error:
+                contents = error
+            yield name, contents
 
 
 class Zip:
@@ -75,15 +98,35 @@ class Zip:
         self.names = ordered(members)
         self.members = members
 
-    def read(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
-        r"""Yields the names and contents of files, an error for one that can not be read."""
+    def read(
+        self, names: Collection[str], largest: int | None = None
+    ) -> Iterator[tuple[str, Contents]]:
+        r"""Yields the names and contents of files, as :meth:`Folder.read` does."""
         with zipfile.ZipFile(self.path) as archive:
             for name in names:
                 member = self.members[name]
                 try:
-                    yield name, checked_size(member.file_size) or archive.read(member)
+                    check_member(member)
+                    check_size(member.file_size, limit(largest))
+                    with archive.open(member) as file:
+                        # Without a number, zipfile unpacks more than the size that it checks.
+                        contents: Contents = file.read(member.file_size + 1)
                 except DAMAGED as error:
-                    yield name, ValueError(f"it is damaged: {error}")
+                    contents = ValueError(f"it is damaged: {error}")
+                except ValueError as error:
+                    contents = error
+                yield name, contents
+
+
+class Header(tarfile.TarInfo):
+    r"""Creates a header of a tar archive, whose long names are short enough to be read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Header:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in LONG_NAMES and header.size > HEADER:
+            raise tarfile.ReadError(f"a name has {header.size} bytes, more than {HEADER}")
+        return header
 
 
 class Tar:
@@ -95,33 +138,50 @@ class Tar:
         path: The archive.
 
     Raises:
-        ValueError: If the archive is torn.
+        ValueError: If the archive is torn, or unpacks to far more than its size.
     """
 
     kind = "tar"
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.names = [name for name, _, _ in self.members()]
+        self.names = []
+        size = path.stat().st_size
+        for name, _, member in self.members():
+            # Before the archive is unpacked up to the next member.
+            check_expansion(path, member.offset_data + member.size, size)
+            self.names.append(name)
 
     def members(self) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
         r"""Yields the names of the files, the archive and its members."""
         try:
-            with tarfile.open(self.path) as archive:
+            with tarfile.open(self.path, tarinfo=Header) as archive:
                 for member in archive:
-                    if member.isreg():
+                    if not member.isdir():
                         yield clean(member.name), archive, member
                     # Else every member that was seen is kept.
                     archive.members = []
-        except (tarfile.TarError, zlib.error, EOFError) as error:
+        except TORN as error:
             raise ValueError(f"'source' = {str(self.path)!r} is torn: {error}.") from error
 
-    def read(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
-        r"""Yields the names and contents of files, an error for one that can not be read."""
+    def read(
+        self, names: Collection[str], largest: int | None = None
+    ) -> Iterator[tuple[str, Contents]]:
+        r"""Yields the names and contents of files, as :meth:`Folder.read` does."""
         wanted = set(names)
         for name, archive, member in self.members():
-            if name in wanted:
-                yield name, checked_size(member.size) or archive.extractfile(member).read()
+            if name not in wanted:
+                continue
+            contents: Contents
+            if not member.isreg():
+                contents = ValueError("it is a link, a device or a pipe, and no regular file")
+            else:
+                try:
+                    check_size(member.size, limit(largest))
+                    contents = archive.extractfile(member).read()
+                except ValueError as error:
+                    contents = error
+            yield name, contents
 
 
 Container = Folder | Zip | Tar
@@ -138,9 +198,16 @@ def open_container(path: Path) -> Container:
         raise FileNotFoundError(f"'source' = {str(path)!r} does not exist.")
     if path.is_dir():
         return Folder(path)
+    try:
+        check_regular(path)
+    except ValueError as error:
+        raise ValueError(
+            f"'source' = {str(path)!r} can not be read: {error} (a zip or tar archive, a parquet "
+            "shard) or a folder."
+        ) from error
     if is_zip(path):
         return Zip(path)
-    if tarfile.is_tarfile(path):
+    if is_tar(path):
         return Tar(path)
     raise ValueError(
         f"'source' = {str(path)!r} is no folder, zip or tar archive, or it is cut short."
@@ -152,8 +219,29 @@ def is_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path):
             return True
-    except (zipfile.BadZipFile, ValueError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return False
+
+
+def is_tar(path: Path) -> bool:
+    r"""Returns whether a path is a tar archive whose first header can be read."""
+    try:
+        with tarfile.open(path, tarinfo=Header):
+            return True
+    except TORN:
+        return False
+
+
+def check_member(member: zipfile.ZipInfo) -> None:
+    r"""Raises a `ValueError` if a member of a zip archive might take any memory to unpack."""
+    # bzip2 makes a gigabyte of a kilobyte, and zipfile unpacks what it reads as a whole.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("it is not stored or deflated, which is what is read of zip archives")
+
+
+def limit(largest: int | None) -> int:
+    r"""Returns how many bytes a file may have."""
+    return LARGEST if largest is None else largest
 
 
 def clean(name: str) -> str:
@@ -164,10 +252,3 @@ def clean(name: str) -> str:
 def ordered(names: Collection[str]) -> list[str]:
     r"""Returns names in the order of their folders, then of their files."""
     return sorted(names, key=lambda name: name.split("/"))
-
-
-def checked_size(size: int) -> ValueError | None:
-    r"""Returns an error if a file is larger than any picture is."""
-    if size > LARGEST:
-        return ValueError(f"it has {size} bytes, more than the {LARGEST} of any picture")
-    return None

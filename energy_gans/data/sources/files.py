@@ -162,10 +162,9 @@ def tiny_imagenet_layout(container: Container) -> list[Entry]:
 def tiny_imagenet_annotations(container: Container) -> dict[str, str]:
     r"""Returns the classes of the validation pictures, by their file names."""
     files = [n for n in container.names if n.endswith("val/val_annotations.txt")]
-    lines = [
-        line.split("\t")
-        for _, contents in container.read(files[:1])
-        if isinstance(contents, bytes)
-        for line in contents.decode(errors="replace").splitlines()
-    ]
+    lines = []
+    for name, contents in container.read(files[:1]):
+        if isinstance(contents, ValueError):
+            raise ValueError(f"{name} in {container.path} can not be used: {contents}.")
+        lines += [line.split("\t") for line in contents.decode(errors="replace").splitlines()]
     return {fields[0]: fields[1] for fields in lines if len(fields) > 1}

@@ -16,8 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .containers import is_zip
+from . import containers
+from .containers import check_member, is_zip
 from .files import file_source, unlabelled_layout
+from .limits import check_expansion, check_size
 from .parquet import optional, parquet_files, parquet_source
 from .records import Record, Source, check_found, settle
 
@@ -111,11 +113,14 @@ def unpacked(path: Path, scratch: Path) -> Path:
         return path / "data.mdb"
     copy = scratch / f"{path.stem}.mdb"
     with zipfile.ZipFile(path) as archive, copy.open("wb") as file:
+        about = archive.getinfo(archived_lmdb(path))
+        check_expansion(path, about.file_size, path.stat().st_size)
         try:
-            with archive.open(archived_lmdb(path)) as member:
+            check_member(about)
+            with archive.open(about) as member:
                 shutil.copyfileobj(member, file, 2**20)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+            raise ValueError(f"{path} can not be unpacked: {error}.") from error
     return copy
 
 
@@ -147,7 +152,13 @@ def lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
     r"""Yields the images of lmdbs, one after the other."""
     i = 0
     for path in files:
-        with open_lmdb(path) as env, env.begin() as transaction:
+        with open_lmdb(path) as env, env.begin(buffers=True) as transaction:
             for key, value in transaction.cursor():
-                yield Record(key.decode(errors="replace"), splits[i], 0, value)
+                image: bytes | ValueError
+                try:
+                    check_size(len(value), containers.LARGEST)
+                    image = bytes(value)
+                except ValueError as error:
+                    image = error
+                yield Record(bytes(key).decode(errors="replace"), splits[i], 0, image)
                 i += 1

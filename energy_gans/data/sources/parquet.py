@@ -14,12 +14,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import containers
 from .files import celeba_split
+from .limits import check_regular, check_size
 from .records import SPLITS, Record, Source, check_found, settle
 
 IMAGES = ("image", "img")
 LABELS = ("label", "fine_label", "labels")
-ROWS = 64
+# A shard may hold one large value once and name it in every row: many rows at a time would multiply it.
+ROWS = 1
+# The characters of the name of a class or a picture.
+NAME = 255
 
 
 def optional(name: str) -> ModuleType:
@@ -64,7 +69,7 @@ def parquet_source(
     names: list[str] = []
     for shard in shards:
         file = open_shard(shard)
-        rows, label_names = shard_labels(file) if labelled else ([], [])
+        rows, label_names = shard_labels(shard, file) if labelled else ([], [])
         labels += rows or [None] * file.metadata.num_rows
         names = names or label_names
         split = shard_split(shard.relative_to(path) if path.is_dir() else Path(shard.name))
@@ -78,12 +83,22 @@ def parquet_source(
 
 
 def open_shard(shard: Path) -> Any:
-    r"""Returns a shard, as pyarrow's `ParquetFile`."""
+    r"""Returns a shard, as pyarrow's `ParquetFile`.
+
+    Raises:
+        ValueError: If it is none, has no column of images, or says that it has more rows than bytes.
+    """
     arrow, parquet = optional("pyarrow"), optional("pyarrow.parquet")
     try:
+        size = check_regular(shard).st_size
         file = parquet.ParquetFile(shard)
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"{shard} is no whole parquet file: {error}") from error
+    if file.metadata.num_rows > size:
+        raise ValueError(
+            f"{shard} should hold a picture in each row, but says that it has {file.metadata.num_rows} "
+            f"rows in {size} bytes."
+        )
     if not set(IMAGES) & set(file.schema_arrow.names):
         raise ValueError(
             f"{shard} should have a column 'image' or 'img', and has {file.schema_arrow.names}."
@@ -102,14 +117,16 @@ def column(file: Any, names: tuple[str, ...]) -> str | None:
     return next((n for n in names if n in file.schema_arrow.names), None)
 
 
-def shard_labels(file: Any) -> tuple[list[Any], list[str]]:
+def shard_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
     r"""Returns the labels of a shard's rows, and the classes' names if the shard says them."""
     types = optional("pyarrow.types")
     name = column(file, LABELS)
     if name is None:
         return [], []
     kind = file.schema_arrow.field(name).type
-    if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
+    if types.is_string(kind) or types.is_large_string(kind):
+        return shard_words(shard, name), []
+    if not types.is_integer(kind):
         return [], []
     try:
         about = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
@@ -119,11 +136,33 @@ def shard_labels(file: Any) -> tuple[list[Any], list[str]]:
     return file.read(columns=[name]).column(name).to_pylist(), list(names)
 
 
+def shard_words(shard: Path, name: str) -> list[str | None]:
+    r"""Returns the labels of a shard's rows that are strings, each of them read once.
+
+    Raises:
+        ValueError: If one is longer than any name of a class.
+    """
+    file = optional("pyarrow.parquet").ParquetFile(shard, read_dictionary=[name])
+    labels: list[str | None] = []
+    for group in range(file.num_row_groups):
+        for chunk in file.read_row_group(group, columns=[name]).column(name).chunks:
+            lengths = optional("pyarrow.compute").utf8_length(chunk.dictionary).to_pylist()
+            if max(lengths, default=0) > NAME:
+                raise ValueError(
+                    f"{shard} should have names of classes in its column {name!r}, of at most {NAME} "
+                    f"characters, got one of {max(lengths)}."
+                )
+            words = chunk.dictionary.to_pylist()
+            labels += [None if i is None else words[i] for i in chunk.indices.to_pylist()]
+    return labels
+
+
 def shard_numbers(file: Any) -> list[str | None]:
     r"""Returns the splits of CelebA's pictures by the numbers in their paths."""
     name = column(file, IMAGES)
-    rows = file.read(columns=[f"{name}.path"]).column(name).to_pylist()
-    return [celeba_split(Path((row or {}).get("path") or "").stem) for row in rows]
+    rows = file.iter_batches(ROWS, columns=[f"{name}.path"])
+    paths = ((row or {}).get("path") or "" for batch in rows for row in batch[0].to_pylist())
+    return [celeba_split(Path(path).stem) for path in paths]
 
 
 def index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[int], list[str]]:
@@ -141,7 +180,7 @@ def index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[
 
 
 def parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -> Iterator[Record]:
-    r"""Yields the images of all shards, a few rows at a time."""
+    r"""Yields the images of all shards, a row at a time."""
     arrow = optional("pyarrow")
     i = 0
     for shard in shards:
@@ -149,17 +188,22 @@ def parquet_records(shards: list[Path], splits: list[str], labels: list[int]) ->
         name = column(file, IMAGES)
         try:
             for batch in file.iter_batches(ROWS, columns=[name]):
-                for value in batch.column(0).to_pylist():
-                    image, path = row_image(value)
-                    yield Record(path or f"{shard.name}, image {i}", splits[i], labels[i], image)
-                    i += 1
+                image, path = batch_image(batch)
+                yield Record(path or f"{shard.name}, image {i}", splits[i], labels[i], image)
+                i += 1
         except (arrow.ArrowException, OSError) as error:
             raise ValueError(f"{shard} is torn: {error}") from error
 
 
-def row_image(value: Any) -> tuple[bytes | ValueError, str | None]:
-    r"""Returns the encoded picture of a row, or the error that there is none, and its path."""
+def batch_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
+    r"""Returns the encoded picture of a batch of one row, or the error that there is none, and its path."""
+    try:
+        check_size(batch.nbytes, containers.LARGEST)
+    except ValueError as error:
+        return error, None
+    (value,) = batch.column(0).to_pylist()
     image, path = (
         (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
     )
-    return (image if isinstance(image, bytes) else ValueError("the row has no bytes")), path
+    image = image if isinstance(image, bytes) else ValueError("the row has no bytes")
+    return image, path[:NAME] if path else None

@@ -5,7 +5,11 @@ The label 10 means the digit 0. The test set is `val`; the set `extra` is left o
 
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -13,6 +17,13 @@ from scipy.io import loadmat
 from torch import Tensor
 
 FILES = {"train": "train_32x32.mat", "val": "test_32x32.mat"}
+# The bytes of all variables: the training set has 225 MB of pixels.
+LARGEST = 256 * 2**20
+
+# MATLAB's format 5: a header, in which the order of bytes stands last, and elements, some of them deflated.
+HEADER = 128
+ORDERS = {b"IM": "<", b"MI": ">"}
+DEFLATED = 15
 
 
 def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
@@ -33,6 +44,8 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"{str(root)!r} should hold {FILES[split]}.")
     try:
+        with path.open("rb") as file:
+            check_inflated(file)
         contents = loadmat(path, variable_names=["X", "y"])
         images, labels = contents["X"], contents["y"].ravel().astype(np.int64)
     except Exception as error:  # A damaged file makes scipy raise almost anything.
@@ -45,3 +58,26 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
         )
     images = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
     return torch.from_numpy(images), torch.from_numpy(labels % 10)
+
+
+def check_inflated(file: BinaryIO) -> None:
+    r"""Raises a `ValueError` if a file is not of MATLAB's format 5 or inflates to more than `LARGEST` bytes.
+
+    What is inflated is counted and let go, as the sizes that the file says may be wrong.
+    """
+    order = ORDERS.get(file.read(HEADER)[-2:])
+    if order is None:
+        raise ValueError("it is not of MATLAB's format 5")
+    total = 0
+    while len(tag := file.read(8)) == 8:
+        kind, size = struct.unpack(f"{order}II", tag)
+        inflate = zlib.decompressobj() if kind == DEFLATED else None
+        while size > 0 and (part := file.read(min(size, 2**14))):
+            size -= len(part)
+            # A part inflates to about a thousand times its size at most.
+            total += len(part if inflate is None else inflate.decompress(part))
+            if total > LARGEST:
+                raise ValueError(f"it holds more than {LARGEST} bytes")
+            if inflate is not None and inflate.eof:
+                file.seek(size, os.SEEK_CUR)
+                break

@@ -10,7 +10,7 @@ import pytest
 from energy_gans.data.sources import containers
 from energy_gans.data.sources.containers import open_container
 
-from .writing import pack
+from .writing import frugal, pack
 
 FILES = {"b/2": b"two", "a/z": b"z", "a/b/c": b"c", "top": b""}
 ORDER = ["a/b/c", "a/z", "b/2", "top"]
@@ -54,13 +54,62 @@ def test_names_that_lead_elsewhere_are_only_names(tmp_path: Path, kind: str) -> 
     assert os.listdir(tmp_path) == [kind]
 
 
-def test_links_of_a_tar_are_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("secret")
+def add(archive: tarfile.TarFile, name: str, kind: bytes, size: int = 0) -> tarfile.TarInfo:
+    r"""Adds a member's header, of any type and size, without contents."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size, member.linkname = kind, size, "/etc/passwd"
+    archive.fileobj.write(member.tobuf(archive.format))
+    archive.offset += tarfile.BLOCKSIZE
+    return member
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
+)
+def test_members_of_a_tar_that_are_no_files_are_named_and_not_followed(
+    tmp_path: Path, kind: bytes
+) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
-        member = tarfile.TarInfo("link.jpg")
-        member.type, member.linkname = tarfile.SYMTYPE, str(tmp_path / "secret")
-        archive.addfile(member)
-    assert open_container(tmp_path / "x.tar").names == []
+        add(archive, "folder", tarfile.DIRTYPE)
+        add(archive, "x.png", kind)
+    container = open_container(tmp_path / "x.tar")
+    with frugal():
+        ((name, error),) = container.read(container.names)
+    assert name == "x.png"
+    assert "no regular file" in str(error)
+
+
+def test_links_to_files_are_read_in_a_folder(tmp_path: Path) -> None:
+    pack(tmp_path / "there", FILES)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/file").symlink_to(tmp_path / "there/top")
+    (tmp_path / "here/folder").symlink_to(tmp_path / "there/a")
+    (tmp_path / "there/a/loop").symlink_to(tmp_path / "here")
+    (tmp_path / "here/self").symlink_to("self")
+    with frugal():
+        contents = dict(open_container(tmp_path / "here").read(["file", "folder/z", "self"]))
+    assert contents["file"] == b"" and contents["folder/z"] == b"z"
+    assert "can not be read" in str(contents["self"])
+
+
+def test_pipes_and_devices_of_a_folder_are_errors_of_their_own(tmp_path: Path) -> None:
+    pack(tmp_path, FILES)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    container = open_container(tmp_path)
+    with frugal():
+        contents = dict(container.read(container.names))
+    assert "it is a named pipe, and should be a regular file" in str(contents["pipe"])
+    assert "it is a device, and should be a regular file" in str(contents["zero"])
+    assert contents.items() >= FILES.items()
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a device"])
+def test_a_source_that_is_no_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.zip"
+    os.mkfifo(path) if kind == "a named pipe" else path.symlink_to("/dev/zero")
+    with frugal(), pytest.raises(ValueError, match=rf"'source' = .*x.zip' .*it is {kind}, and sh"):
+        open_container(path)
 
 
 def test_a_damaged_member_is_an_error_of_its_own(tmp_path: Path) -> None:
@@ -94,6 +143,71 @@ def test_what_is_too_large_is_not_read(
     contents = dict(container.read(container.names))
     assert contents["a/z"] == b"z"
     assert "3 bytes, more than" in str(contents["b/2"])
+
+
+def test_a_zip_of_bombs_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "LARGEST", 2**20)
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("a.png", "w") as file:
+            for _ in range(100):
+                file.write(bytes(2**20))
+        archive.writestr("b.png", b"b")
+    with frugal(memory=2**26):
+        contents = dict(open_container(path).read(["a.png", "b.png"]))
+    assert "104857600 bytes, more than" in str(contents["a.png"])
+    assert contents["b.png"] == b"b"
+
+
+def test_a_size_that_a_zip_only_says_is_not_believed(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", {"a.png": bytes(100 * 2**20)})
+    contents = path.read_bytes()
+    path.write_bytes(
+        contents.replace((100 * 2**20).to_bytes(4, "little"), (9).to_bytes(4, "little"))
+    )
+    with frugal(memory=2**26):
+        ((_, error),) = open_container(path).read(["a.png"])
+    assert "it is damaged" in str(error)
+
+
+def test_zips_are_stored_or_deflated(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.png", bytes(9))
+    ((_, error),) = open_container(path).read(["a.png"])
+    assert "not stored or deflated" in str(error)
+
+
+def test_a_tar_of_bombs_is_not_unpacked(tmp_path: Path) -> None:
+    # The header promises a member that the archive does not hold.
+    path = tmp_path / "x.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        add(archive, "a.png", tarfile.REGTYPE, 18 * 10**9)
+    with frugal(), pytest.raises(ValueError, match=r"'source' = .*unpacks to 1800000\d{4} bytes"):
+        open_container(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize("first", [True, False])
+def test_long_names_of_a_tar_take_no_memory(tmp_path: Path, kind: bytes, first: bool) -> None:
+    path = tmp_path / "x.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        if not first:
+            add(archive, "a.png", tarfile.REGTYPE)
+        add(archive, "././@LongLink", kind, 100 * 2**20)
+        for _ in range(100):
+            archive.fileobj.write(bytes(2**20))
+    with frugal(memory=2**26), pytest.raises(ValueError, match=r"'source' = .*(torn|cut short)"):
+        open_container(path)
+
+
+def test_a_long_chain_of_headers_is_one_sentence(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        add(archive, "a.png", tarfile.REGTYPE)
+        for _ in range(3000):
+            add(archive, "././@LongLink", tarfile.GNUTYPE_LONGNAME, 0)
+    with pytest.raises(ValueError, match=r"'source' = .* is torn"):
+        open_container(tmp_path / "x.tar")
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])

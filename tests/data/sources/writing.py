@@ -1,12 +1,15 @@
 r"""Writes pictures and small sources in the layouts that data sets are distributed in."""
 
+import contextlib
 import io
+import signal
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from energy_gans.data.sources import Source
@@ -50,3 +53,27 @@ def facts(source: Source) -> list[tuple[str, int, int]]:
     found = [(record.split, record.label, value(record.image)) for record in source.records]
     assert sorted(split for split, _, _ in found) == sorted(source.splits)
     return found
+
+
+@contextlib.contextmanager
+def frugal(seconds: int = 10, memory: int = 2**30) -> Iterator[None]:
+    r"""Ends what takes more seconds, or more bytes of memory than this process has and some more."""
+    resource = pytest.importorskip("resource")
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        pytest.skip("This system does not say how much memory a process has.")
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"more than {seconds} s")
+
+    has = int(status.read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    before = signal.signal(signal.SIGALRM, late)
+    resource.setrlimit(resource.RLIMIT_AS, (has + memory, hard))
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
