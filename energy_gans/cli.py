@@ -102,7 +102,7 @@ workbench:
   --version    print the version
 """
 
-# What Lightning says that no user of this package can act on.
+# What libraries say that no user of this package can act on, or that it says in an error of its own.
 NOISE = (
     "infer the batch indices",
     "litlogger",
@@ -112,6 +112,7 @@ NOISE = (
     "TPU available",
     "not resumable",
     "recommended to use `self.log",
+    "could be decompression bomb",
 )
 
 
@@ -250,7 +251,7 @@ def with_files(args: list[str]) -> list[str]:
 
 
 def quiet() -> None:
-    r"""Leaves out what Lightning says that no user of this package can act on."""
+    r"""Leaves out what libraries say that no user of this package can act on."""
     for words in NOISE:
         warnings.filterwarnings("ignore", message=f".*{words}.*")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):

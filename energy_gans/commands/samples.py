@@ -9,11 +9,9 @@ samples only does not see the first classes of samples that were written class b
 from __future__ import annotations
 
 import hashlib
-import math
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,17 +19,15 @@ from torch import Tensor
 
 from ..data.prepared import file_digest
 from ..data.preprocessing import decode
-from ..data.sources.containers import DAMAGED, LARGEST, Folder, check_member
+from ..data.sources.containers import LARGEST, Folder
 from ..data.sources.files import pictures
 from ..data.sources.limits import read_regular
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
+from .arrays import ImageArray
 
 BATCH = 100
-# The images of an array, of which a random order is drawn, and the bytes of one of them.
-IMAGES = 10**7
-IMAGE_BYTES = 16 * 2**20
 
 
 class Samples:
@@ -154,53 +150,12 @@ class ArraySamples(Samples):
     """
 
     def __init__(self, path: Path, n: int | None) -> None:
-        self.path, self.position = path, 0
-        self.file = self.opened()
-        if self.dtype.hasobject or len(self.shape) != 4:
-            raise ValueError(
-                f"'samples' = {str(path)!r} should hold an array of images with shape (N, C, H, W) "
-                f"or (N, H, W, C), got shape {self.shape} of {self.dtype}."
-            )
-        self.size = math.prod(self.shape[1:]) * self.dtype.itemsize
-        if self.shape[0] > IMAGES or self.size > IMAGE_BYTES:
-            raise ValueError(
-                f"'samples' = {str(path)!r} should hold at most {IMAGES} images of at most {IMAGE_BYTES} "
-                f"bytes, got {self.shape[0]} of {self.size}."
-            )
-        if self.left < self.shape[0] * self.size:
-            raise ValueError(
-                f"'samples' = {str(path)!r} is cut short: it says that it holds {self.shape[0]} images of "
-                f"{self.size} bytes, and has {self.left} bytes of them."
-            )
-        super().__init__(wanted(n, self.shape[0], path))
-        self.taken = shuffled(self.shape[0], self.n).sort().values
-
-    def opened(self) -> IO[bytes]:
-        r"""Returns the array's bytes, and reads what they are."""
-        try:
-            archive = zipfile.ZipFile(self.path)
-            names = archive.namelist()
-            known = [name for name in ("samples.npy", "arr_0.npy", *names[:1]) if name in names]
-            if not known or (len(names) > 1 and known[0] not in ("samples.npy", "arr_0.npy")):
-                raise ValueError(f"it holds {', '.join(names[:3])}, and no 'samples'")
-            member = archive.getinfo(known[0])
-            check_member(member)
-            file = archive.open(member)
-            # Longer headers, which other formats have, are those of arrays that hold no images.
-            if (version := np.lib.format.read_magic(file)) != (1, 0):
-                raise ValueError(f"its array is of format {version}, and should be of (1, 0)")
-            self.shape, fortran, self.dtype = np.lib.format.read_array_header_1_0(file)
-            if fortran:
-                raise ValueError("its array is in Fortran order")
-            self.left = member.file_size - file.tell()
-        except (*DAMAGED, ValueError) as error:
-            raise ValueError(
-                f"'samples' = {str(self.path)!r} can not be read: {error}."
-            ) from error
-        return file
+        self.path, self.array = path, ImageArray(path)
+        super().__init__(wanted(n, len(self.array), path))
+        self.taken = shuffled(len(self.array), self.n).sort().values
 
     def batch(self, j: int) -> Tensor:
-        x = torch.from_numpy(self.picked(self.taken[j * BATCH : (j + 1) * BATCH]))
+        x = torch.from_numpy(self.array.rows(self.taken[j * BATCH : (j + 1) * BATCH].numpy()))
         if j == 0 and x.is_floating_point() and x.min() >= 0:
             raise ValueError(
                 f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got floats "
@@ -208,27 +163,6 @@ class ArraySamples(Samples):
             )
         channels_last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
         return to_uint8(x.permute(0, 3, 1, 2) if channels_last else x)
-
-    def picked(self, index: Tensor) -> np.ndarray:
-        r"""Returns some rows of the array, in their order, however far apart they are."""
-        if index[0] < self.position:
-            self.position, self.file = 0, self.opened()
-        parts = []
-        while self.position <= index[-1]:
-            first = self.position
-            x = self.rows(min(BATCH, index[-1].item() + 1 - first))
-            parts.append(x[index[(index >= first) & (index < self.position)] - first])
-        return np.concatenate(parts)
-
-    def rows(self, n: int) -> np.ndarray:
-        r"""Returns the next rows of the array."""
-        try:
-            x = np.frombuffer(self.file.read(n * self.size), self.dtype)
-            x = x.reshape(n, *self.shape[1:])
-        except (*DAMAGED, ValueError) as error:
-            raise ValueError(f"'samples' = {str(self.path)!r} is damaged: {error}.") from error
-        self.position += n
-        return x.astype(self.dtype.newbyteorder("="))
 
     def origin(self) -> dict[str, Any]:
         return {"samples": str(self.path), "sha256": file_digest(self.path)}

@@ -122,7 +122,8 @@ def decode(encoded: bytes) -> Image.Image:
         image.load()
     except Exception as error:  # Damaged pictures make Pillow's readers raise almost anything.
         unknown = isinstance(error, UnidentifiedImageError)
-        raise ValueError("it is no picture" if unknown else str(error) or repr(error)) from error
+        reason = str(error).rstrip(".") or repr(error)
+        raise ValueError("it is no picture" if unknown else reason) from error
     return to_rgb(image)
 
 

@@ -1,10 +1,12 @@
-r"""Tests for the energy_gans.commands modules evaluate, samples, stamps, lookalikes and joining."""
+r"""Tests for the energy_gans.commands modules evaluate, samples, arrays, stamps, lookalikes and joining."""
 
 import hashlib
+import io
 import json
 import multiprocessing
 import os
 import socket
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -20,6 +22,8 @@ from energy_gans.commands.samples import ArraySamples, FolderSamples, ModelSampl
 from energy_gans.commands.stamps import unlike
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
+
+from ..data.sources.writing import frugal
 
 DATA = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
 PIXELS = ["--extractor", "Pixels", "--extractor.shape", "[1, 8, 8]"]
@@ -303,6 +307,62 @@ def test_a_file_that_is_no_archive_or_ends_too_early_is_refused(tmp_path: Path) 
     assert "neither" in refused("--samples", str(tmp_path / "none"), *DATA)
     np.savez(path, a=np.zeros((5, 1, 8, 8)), b=np.zeros((5, 1, 8, 8)))
     assert "'samples'" in refused("--samples", str(path), *DATA)
+
+
+def announced(tmp_path: Path, shape: tuple[int, ...], held: int = 100) -> Path:
+    r"""Writes an array whose header says a shape, and that holds some bytes."""
+    header = io.BytesIO()
+    about = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, about)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("samples.npy", header.getvalue() + bytes(held))
+    return tmp_path / "x.npz"
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        (
+            (10**12, 1, 8, 8),
+            "at most 10000000 images of at most 16777216 bytes, got 1000000000000",
+        ),
+        ((1, 1, 10**6, 10**6), "at most 16777216 bytes, got 1 of 1000000000000"),
+        ((2**62, 2**62, 8, 8), "should hold at most"),
+        ((10**6, 1, 8, 8), "says that it holds 1000000 images of 64 bytes, and has 100 bytes"),
+        ((10**6, 1, 8, 0), "should hold an array of images"),
+        ((-1, 1, 8, 8), "should hold an array of images"),
+    ],
+)
+def test_images_that_an_array_only_announces_are_refused(
+    tmp_path: Path, shape: tuple[int, ...], words: str
+) -> None:
+    path = announced(tmp_path, shape)
+    with frugal(), pytest.raises(ValueError) as error:
+        open_samples(str(path), None, 1)
+    assert words in str(error.value)
+    assert words in refused("--samples", str(path), *DATA)
+
+
+def test_an_array_of_another_format_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        head = b"\x93NUMPY\x02\x00" + (100 * 2**20).to_bytes(4, "little")
+        archive.writestr("samples.npy", head + bytes(100 * 2**20))
+    with frugal(memory=2**26), pytest.raises(ValueError, match=r"is of format \(2, 0\)"):
+        ArraySamples(tmp_path / "x.npz", None)
+
+
+def test_few_of_many_samples_take_little_memory(tmp_path: Path) -> None:
+    path = announced(tmp_path, (40_000, 3, 32, 32), 40_000 * 3072)
+    samples = ArraySamples(path, 10)
+    with frugal(memory=2**26):
+        assert len(samples.batch(0)) == 10
+
+
+def test_a_pipe_among_the_samples_is_named(tmp_path: Path) -> None:
+    folder = written_in("folder", digits("val")[:20], tmp_path)
+    os.mkfifo(folder / "x.png")
+    with frugal(), pytest.raises(ValueError, match=r"The sample .*x.png .* it is a named pipe"):
+        list(FolderSamples(folder, None, 1).share(0, 1))
 
 
 def test_pictures_that_do_not_fit_are_named(tmp_path: Path) -> None:

@@ -147,6 +147,29 @@ def test_a_source_is_read_a_few_chunks_ahead(tmp_path: Path) -> None:
     assert len(read) == 5000
 
 
+def test_few_bytes_of_images_are_held_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "CHUNK_BYTES", 3000)
+    monkeypatch.setattr(preparation, "WORK_BYTES", 20_000)
+    read = 0
+
+    def records() -> Iterator[Record]:
+        nonlocal read
+        for i in range(300):
+            read += 1
+            image = b"no picture".ljust(1000) if i < 200 else np.zeros((8, 8, 3), np.uint8)
+            yield Record(str(i), "train", 0, image)
+
+    done = 0
+    for chunk in job(tmp_path / "set", workers=8).chunks(records()):
+        done += len(chunk.records) + len(chunk.failures)
+        assert done <= 200 or len(chunk.records) > 0
+        # What waits, what is being read, and the chunk that is written.
+        assert read - done <= 20 + 4 + 4 or done > 150
+    assert (read, done) == (300, 300)
+
+
 def test_chunks_come_in_order_however_long_they_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,9 +18,11 @@ from scipy.io import savemat
 from energy_gans.cli import main
 from energy_gans.data.manifest import read_manifest
 from energy_gans.data.prepared import open_prepared
+from energy_gans.data.sources import containers
 
 from ..data.sources.test_cifar import FILES, batches, python2
-from ..data.sources.writing import pack, picture
+from ..data.sources.writing import frugal, pack, picture
+from ..data.test_preprocessing import announced
 
 
 def celeba(at: Path) -> Path:
@@ -187,3 +189,70 @@ def test_a_damaged_set_is_one_sentence(source: Path, tmp_path: Path) -> None:
     (out / "val.images.npy").write_bytes(contents[:-1] + b"\0")
     with pytest.raises(SystemExit, match=r"val.images.npy is damaged: its sha256"):
         main(["data", "verify", "--root", str(out)])
+
+
+def hostile(at: Path, kind: str) -> Path:
+    r"""Writes a source with one file that takes all time or memory, or is one."""
+    files = {f"{v}.png": picture(v) for v in range(6)}
+    if kind == "picture":
+        return pack(at / "x.zip", {**files, "2.png": announced(60_000, 60_000)})
+    if kind == "member":
+        return pack(at / "x.zip", {**files, "2.png": bytes(100 * 2**20)})
+    pack(at, files)
+    (at / "2.png").unlink()
+    if kind == "pipe":
+        os.mkfifo(at / "2.png")
+    elif kind == "device":
+        (at / "2.png").symlink_to("/dev/zero")
+    else:
+        (at / "2.png").symlink_to("2.png")
+    return at
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("pipe", "it is a named pipe, and should be a regular file"),
+        ("device", "it is a device, and should be a regular file"),
+        ("loop", "it can not be read: .*symbolic links"),
+        ("picture", "Image size .* exceeds limit of 178956970 pixels"),
+        ("member", "it has 104857600 bytes, more than the 1048576"),
+    ],
+)
+def test_a_hostile_file_is_one_sentence_or_is_skipped(
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(containers, "LARGEST", 2**20)
+    out = tmp_path / "set"
+    command = ["data", "prepare", "folder", "--source", str(hostile(source, kind))]
+    command += ["--out", str(out), "--hold_out", "3"]
+    with (
+        frugal(),
+        pytest.raises(SystemExit, match=rf"error: 2.png can not be used: {reason}") as end,
+    ):
+        main(command)
+    assert isinstance(end.value.code, str) and "\n" not in end.value.code
+    assert not out.exists()
+    with frugal():
+        main([*command, "--on_error", "skip"])
+    assert "1 images were skipped" in capsys.readouterr().out
+    splits = read_manifest(out)["splits"]
+    assert [one["name"] for about in splits.values() for one in about["skipped"]] == ["2.png"]
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_source_that_is_no_regular_file_is_one_sentence(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    path = tmp_path / "source.zip"
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    command = ["data", "prepare", name, "--source", str(path), "--out", str(tmp_path / "set")]
+    with frugal(), pytest.raises(SystemExit, match=r"'source' = .*should be a regular file"):
+        main(command)
+    assert os.listdir(tmp_path) == ["source.zip"]

@@ -1,13 +1,18 @@
 r"""Tests for the energy_gans.data.preprocessing module."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from energy_gans.data import preprocessing
 from energy_gans.data.preprocessing import Preprocessing
+
+from .sources.writing import frugal
 
 
 def noise(width: int, height: int, *channels: int) -> np.ndarray:
@@ -174,3 +179,39 @@ def test_the_manifest_says_what_decides_the_pixels() -> None:
         "filter": "bilinear, antialiased",
         "mode": "RGB",
     }
+
+
+def announced(width: int, height: int) -> bytes:
+    r"""Returns a PNG whose header says a size, and that holds next to nothing."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(bytes(100))
+    chunks = [
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (head, data)
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((9460, 9460), "it has 9460x9460 pixels, more than 89478485"),
+        ((60_000, 60_000), "exceeds limit of 178956970 pixels"),
+        ((2**31 - 1, 2**31 - 1), "exceeds limit"),
+    ],
+)
+def test_a_picture_of_too_many_pixels_is_not_decoded(size: tuple[int, int], message: str) -> None:
+    with frugal(memory=2**26), pytest.raises(ValueError, match=message):
+        Preprocessing(8)(announced(*size))
+
+
+def test_the_largest_picture_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preprocessing, "LARGEST", 20 * 30)
+    assert Preprocessing(8)(encoded(noise(20, 30, 3))).shape == (3, 8, 8)
+    with pytest.raises(ValueError, match="it has 20x31 pixels, more than 600"):
+        Preprocessing(8)(encoded(noise(20, 31, 3)))
+
+
+def test_postscript_is_not_run() -> None:
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n%%EOF\n"
+    with frugal(), pytest.raises(ValueError, match="it is PostScript, a program, and no picture"):
+        Preprocessing(8)(program)

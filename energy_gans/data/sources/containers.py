@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
-from .limits import check_expansion, check_regular, check_size, read_regular
+from .limits import check_expansion, check_regular, read_regular, size_error
 
 # The bytes of one file: as many as the largest picture that is decoded has as plain pixels.
 LARGEST = 256 * 2**20
@@ -78,7 +78,8 @@ class Folder:
             except OSError as error:
                 contents = ValueError(f"it can not be read: {error}")
             except ValueError as error:
-                contents = error
+                # A traceback would keep what was read.
+                contents = error.with_traceback(None)
             yield name, contents
 
 
@@ -105,17 +106,19 @@ class Zip:
         with zipfile.ZipFile(self.path) as archive:
             for name in names:
                 member = self.members[name]
+                contents: Contents | None = method_error(member)
+                contents = contents or size_error(member.file_size, limit(largest))
                 try:
-                    check_member(member)
-                    check_size(member.file_size, limit(largest))
-                    with archive.open(member) as file:
-                        # Without a number, zipfile unpacks more than the size that it checks.
-                        contents: Contents = file.read(member.file_size + 1)
+                    yield name, contents or self.unpacked(archive, member)
                 except DAMAGED as error:
-                    contents = ValueError(f"it is damaged: {error}")
-                except ValueError as error:
-                    contents = error
-                yield name, contents
+                    yield name, ValueError(f"it is damaged: {error}")
+
+    @staticmethod
+    def unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+        r"""Returns the contents of a member, of the size that the archive says."""
+        with archive.open(member) as file:
+            # Without a number, zipfile unpacks more than the size that it checks.
+            return file.read(member.file_size + 1)
 
 
 class Header(tarfile.TarInfo):
@@ -172,16 +175,11 @@ class Tar:
         for name, archive, member in self.members():
             if name not in wanted:
                 continue
-            contents: Contents
             if not member.isreg():
-                contents = ValueError("it is a link, a device or a pipe, and no regular file")
+                yield name, ValueError("it is a link, a device or a pipe, and no regular file")
             else:
-                try:
-                    check_size(member.size, limit(largest))
-                    contents = archive.extractfile(member).read()
-                except ValueError as error:
-                    contents = error
-            yield name, contents
+                error = size_error(member.size, limit(largest))
+                yield name, error or archive.extractfile(member).read()
 
 
 Container = Folder | Zip | Tar
@@ -232,11 +230,12 @@ def is_tar(path: Path) -> bool:
         return False
 
 
-def check_member(member: zipfile.ZipInfo) -> None:
-    r"""Raises a `ValueError` if a member of a zip archive might take any memory to unpack."""
+def method_error(member: zipfile.ZipInfo) -> ValueError | None:
+    r"""Returns an error if a member of a zip archive might take any memory to unpack."""
     # bzip2 makes a gigabyte of a kilobyte, and zipfile unpacks what it reads as a whole.
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("it is not stored or deflated, which is what is read of zip archives")
+        return ValueError("it is not stored or deflated, which is what is read of zip archives")
+    return None
 
 
 def limit(largest: int | None) -> int:

@@ -49,7 +49,8 @@ def read_regular(path: Path | str, largest: int) -> bytes:
         OSError: If it can not be read.
     """
     size = check_regular(path).st_size
-    check_size(size, largest)
+    if error := size_error(size, largest):
+        raise error
     # The path may have become a pipe by now: opening that must not wait for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:
@@ -59,10 +60,13 @@ def read_regular(path: Path | str, largest: int) -> bytes:
     return contents
 
 
-def check_size(size: int, largest: int) -> None:
-    r"""Raises a `ValueError` if a file is larger than it may be, in bytes."""
+def size_error(size: int, largest: int) -> ValueError | None:
+    r"""Returns an error if a file is larger than it may be, in bytes."""
     if size > largest:
-        raise ValueError(f"it has {size} bytes, more than the {largest} that are read of one file")
+        return ValueError(
+            f"it has {size} bytes, more than the {largest} that are read of one file"
+        )
+    return None
 
 
 def check_expansion(path: Path, unpacked: int, packed: int) -> None:

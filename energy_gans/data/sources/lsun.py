@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from . import containers
-from .containers import check_member, is_zip
+from .containers import is_zip, method_error
 from .files import file_source, unlabelled_layout
-from .limits import check_expansion, check_size
+from .limits import check_expansion, size_error
 from .parquet import optional, parquet_files, parquet_source
 from .records import Record, Source, check_found, settle
 
@@ -116,7 +116,8 @@ def unpacked(path: Path, scratch: Path) -> Path:
         about = archive.getinfo(archived_lmdb(path))
         check_expansion(path, about.file_size, path.stat().st_size)
         try:
-            check_member(about)
+            if error := method_error(about):
+                raise error
             with archive.open(about) as member:
                 shutil.copyfileobj(member, file, 2**20)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
@@ -154,11 +155,6 @@ def lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
     for path in files:
         with open_lmdb(path) as env, env.begin(buffers=True) as transaction:
             for key, value in transaction.cursor():
-                image: bytes | ValueError
-                try:
-                    check_size(len(value), containers.LARGEST)
-                    image = bytes(value)
-                except ValueError as error:
-                    image = error
+                image = size_error(len(value), containers.LARGEST) or bytes(value)
                 yield Record(bytes(key).decode(errors="replace"), splits[i], 0, image)
                 i += 1

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import containers
 from .files import celeba_split
-from .limits import check_regular, check_size
+from .limits import check_regular, size_error
 from .records import SPLITS, Record, Source, check_found, settle
 
 IMAGES = ("image", "img")
@@ -197,9 +197,7 @@ def parquet_records(shards: list[Path], splits: list[str], labels: list[int]) ->
 
 def batch_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
     r"""Returns the encoded picture of a batch of one row, or the error that there is none, and its path."""
-    try:
-        check_size(batch.nbytes, containers.LARGEST)
-    except ValueError as error:
+    if error := size_error(batch.nbytes, containers.LARGEST):
         return error, None
     (value,) = batch.column(0).to_pylist()
     image, path = (

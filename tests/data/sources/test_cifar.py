@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from energy_gans.data.sources import cifar_source, load_cifar
+from energy_gans.data.sources import cifar, cifar_source, load_cifar
 
-from .writing import facts, pack, picture
+from .writing import facts, frugal, pack, picture
 
 FILES = {
     10: ("cifar-10-batches-py", [f"data_batch_{i}" for i in range(1, 6)], "test_batch"),
@@ -239,3 +239,18 @@ def test_missing_files_are_named(tmp_path: Path, classes: int, named: str) -> No
         load_cifar(tmp_path, "train", classes)
     with pytest.raises(FileNotFoundError, match=rf"{named}.tar.gz.*, or pictures"):
         cifar_source(tmp_path, classes)
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_a_batch_that_unpacks_to_too_much_is_named(
+    tmp_path: Path, classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cifar.LARGEST, classes, 10**6)
+    files = {name: python2(*b, classes) for name, b in batches(classes).items()}
+    bomb = next(iter(files))
+    path = pack(tmp_path / FILES[classes][0], {**files, bomb: bytes(100 * 2**20)})
+    with (
+        frugal(memory=2**26),
+        pytest.raises(ValueError, match=rf"The batch '.*{bomb}' in .* 104857600 bytes, more than"),
+    ):
+        load_cifar(path.parent, "train", classes)

@@ -7,9 +7,9 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from energy_gans.data.sources import lsun_source
+from energy_gans.data.sources import containers, limits, lsun_source
 
-from .writing import facts, pack, picture
+from .writing import facts, frugal, pack, picture
 
 
 def write(path: Path, values: list[int]) -> Path:
@@ -128,3 +128,30 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         lsun_source(tmp_path / "lsun", None, 20, tmp_path)
     with pytest.raises(FileNotFoundError, match=r"nowhere' does not exist"):
         lsun_source(tmp_path / "nowhere", None, 20, tmp_path)
+
+
+def test_a_value_that_is_too_large_is_an_error_of_its_own(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(root / "bedroom_train_lmdb")
+    with lmdb.open(path, map_size=2**27) as env, env.begin(write=True) as transaction:
+        transaction.put(b"z", bytes(30 * 2**20))
+    monkeypatch.setattr(containers, "LARGEST", 2**20)
+    source = lsun_source(root, "bedroom", 20, tmp_path / "scratch")
+    with frugal(memory=2**28):
+        images = {record.name: record.image for record in source.records}
+    large = images.pop("z")
+    assert all(isinstance(image, bytes) for image in images.values())
+    assert "31457280 bytes, more than the 1048576" in str(large)
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "UNPACKED", 2**20)
+    path = pack(tmp_path / "bedroom_train_lmdb.zip", {"x/data.mdb": bytes(10 * 2**20)})
+    with pytest.raises(ValueError, match=r"'source' = .*zip' .* unpacks to 10485760 bytes"):
+        lsun_source(path, None, 20, tmp_path)
+    assert (
+        list(tmp_path.glob("*.mdb")) == [] or (tmp_path / f"{path.stem}.mdb").stat().st_size == 0
+    )

@@ -2,6 +2,7 @@ r"""Tests for the energy_gans.data.sources.parquet module."""
 
 import importlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pytest
 from energy_gans.data.sources import (
     celeba_source,
     cifar_source,
+    containers,
     folder_source,
     lsun_source,
     svhn_source,
     tiny_imagenet_source,
 )
 
-from .writing import facts, picture
+from .writing import facts, frugal, picture
 
 
 def shard(
@@ -179,3 +181,58 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'energy-gans\[prepare\]'"):
         folder_source(path, 2)
+
+
+# Hostile shards
+
+
+def repeated(value: object, kind: pa.DataType, n: int) -> pa.Array:
+    r"""Returns a column that holds a value once and names it in each of its rows."""
+    return pa.DictionaryArray.from_arrays([0] * n, pa.array([value], kind))
+
+
+def hostile(path: Path, **columns: object) -> Path:
+    # Without the schema, readers see the values and not how they are stored.
+    pq.write_table(pa.table(columns), path, store_schema=False, compression="zstd")
+    return path
+
+
+def test_a_value_that_many_rows_name_is_not_multiplied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 20 * 2**20
+    path = hostile(tmp_path / "x.parquet", image=repeated(bytes(size), pa.binary(), 64))
+    assert path.stat().st_size < 10**5
+    with frugal(memory=2**29, seconds=30):
+        assert [len(r.image) for r in folder_source(path, 20).records] == [size] * 64
+        monkeypatch.setattr(containers, "LARGEST", 2**20)
+        errors = [r.image for r in folder_source(path, 20).records]
+    assert all("bytes, more than the 1048576" in str(error) for error in errors)
+
+
+def test_names_of_classes_are_read_once_and_are_short(tmp_path: Path) -> None:
+    images = repeated(picture(1), pa.binary(), 500)
+    path = hostile(
+        tmp_path / "x.parquet", image=images, label=repeated("a" * 10**7, pa.string(), 500)
+    )
+    with (
+        frugal(memory=2**29),
+        pytest.raises(ValueError, match=r"at most 255 charac.*got one of 10000000"),
+    ):
+        folder_source(path, 20)
+
+
+def test_rows_that_a_shard_only_announces_take_no_memory(tmp_path: Path) -> None:
+    path = hostile(tmp_path / "x.parquet", image=pa.nulls(10**6, pa.binary()))
+    with (
+        frugal(),
+        pytest.raises(ValueError, match=r"x.parquet should .* has 1000000 rows in \d+ bytes"),
+    ):
+        folder_source(path, 20)
+
+
+def test_a_pipe_among_the_shards_is_named(tmp_path: Path) -> None:
+    shard(tmp_path / "a.parquet", {"image": rows(1, 2), "label": [0, 1]})
+    os.mkfifo(tmp_path / "b.parquet")
+    with frugal(), pytest.raises(ValueError, match=r"b.parquet is no .*: it is a named pipe"):
+        folder_source(tmp_path, 2)

@@ -1,5 +1,7 @@
 r"""Tests for the energy_gans.data.sources.svhn module."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,9 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from energy_gans.data.sources import load_svhn, svhn_source
+from energy_gans.data.sources import load_svhn, svhn, svhn_source
 
-from .writing import facts, pack, picture
+from .writing import facts, frugal, pack, picture
 
 
 @pytest.fixture
@@ -83,4 +85,36 @@ def test_torn_files_are_refused(tmp_path: Path, images: dict[str, np.ndarray], n
     path = tmp_path / "train_32x32.mat"
     path.write_bytes(path.read_bytes()[:n])
     with pytest.raises(ValueError, match=r"train_32x32.mat can not be read"):
+        load_svhn(tmp_path, "train")
+
+
+def test_compressed_files_are_read(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (32, 32, 3, 9), dtype=np.uint8)
+    variables = {"X": x, "y": np.ones((9, 1))}
+    savemat(tmp_path / "train_32x32.mat", variables, do_compression=True)
+    y, _ = load_svhn(tmp_path, "train")
+    assert np.array_equal(y.numpy().transpose(2, 3, 1, 0), x)
+
+
+@pytest.mark.parametrize("largest", [2**20, 60 * 2**20])
+def test_a_bomb_is_refused_whatever_its_header_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    monkeypatch.setattr(svhn, "LARGEST", largest)
+    head = b" " * 124 + struct.pack("<H", 0x0100) + b"IM"
+    bomb = zlib.compress(struct.pack("<II", 14, 100) + bytes(100 * 2**20), 1)
+    path = tmp_path / "train_32x32.mat"
+    path.write_bytes(head + struct.pack("<II", 15, len(bomb)) + bomb)
+    with (
+        frugal(memory=2**26),
+        pytest.raises(ValueError, match=rf"train_32x32.mat can not .* more than {largest} bytes"),
+    ):
+        load_svhn(tmp_path, "train")
+
+
+def test_what_announces_many_images_is_refused(tmp_path: Path) -> None:
+    # The older format 4, whose matrices are as large as five integers say.
+    path = tmp_path / "train_32x32.mat"
+    path.write_bytes(struct.pack("<5I", 0, 2**31, 2**31, 0, 2) + b"X\0" + bytes(200))
+    with frugal(), pytest.raises(ValueError, match=r"train_32x32.mat can not be read: .*format 5"):
         load_svhn(tmp_path, "train")
