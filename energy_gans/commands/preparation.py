@@ -13,7 +13,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +34,7 @@ CHUNK = 64
 AHEAD = 4
 # The bytes of images in a chunk from which on it takes no more, and those of all chunks in work.
 CHUNK_BYTES = 8 * 2**20
-WORK_BYTES = 256 * 2**20
+WORK_BYTES = 128 * 2**20
 # Skipped images that are named on the terminal: the manifest names all.
 NAMED = 5
 
@@ -44,7 +44,7 @@ class Chunk:
     r"""Creates some images of a source that were preprocessed.
 
     Arguments:
-        records: The images that could be read.
+        records: The images that could be read, without what was read of them.
         arrays: Their pixels, uint8 with shape :math:`(3, S, S)` each.
         failures: The images that could not, and why.
     """
@@ -190,13 +190,14 @@ def preprocess(preprocessing: Preprocessing, records: list[Record]) -> Chunk:
     r"""Returns the pixels of images, and the errors of those that can not be read."""
     chunk = Chunk([], [], [])
     for record in records:
+        done = replace(record, image=b"")
         try:
             if isinstance(record.image, ValueError):
                 raise record.image
             array = preprocessing(record.image)
         except ValueError as error:
-            chunk.failures.append((record, str(error)))
+            chunk.failures.append((done, str(error)))
         else:
             chunk.arrays.append(array)
-            chunk.records.append(record)
+            chunk.records.append(done)
     return chunk
