@@ -42,8 +42,7 @@ def elastic_losses(model: EIEGGAN) -> Losses:
 
     def loss_g(u: Tensor, v: Tensor) -> Tensor:
         (_, vv, uv), _ = model.pairs(u, v)
-        k = model.profile(v.shape[1], vv, uv)
-        return matching_loss(k(vv), k(uv))
+        return matching_loss(*model.kernels(v.shape[1], vv, uv))
 
     return loss_d, loss_g
 

@@ -12,7 +12,9 @@ from .adversarial import (
 from .amortized import amortized_loss, ascent_loss, stein_direction
 from .contrastive import contrastive_loss, magnitude, transport_cost
 from .discrepancies import (
+    ElasticTerm,
     discrepancy,
+    elastic_sums,
     matching_loss,
     repulsive_loss,
     share_within,
@@ -44,6 +46,7 @@ from .homotopy import (
 from .interpolation import lerp, slerp
 from .kernels import (
     elastic,
+    elastic_log_force,
     elastic_power,
     elastic_profile,
     gaussian,
@@ -73,6 +76,7 @@ from .spread import extent, separation, share_of_dimensions
 from .support import closest_pairs, support_size
 
 __all__ = [
+    "ElasticTerm",
     "alignment",
     "amortized_loss",
     "annealed",
@@ -95,8 +99,10 @@ __all__ = [
     "distinct",
     "downscale",
     "elastic",
+    "elastic_log_force",
     "elastic_power",
     "elastic_profile",
+    "elastic_sums",
     "elastic_transform",
     "energy_distance",
     "equilibrium_loss",

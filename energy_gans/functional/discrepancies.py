@@ -10,7 +10,10 @@ mean discrepancy by a kernel :math:`k`, which for the elastic kernel is the EIEG
 A generator moves :math:`v` to lower it. Who learns the features raises it, or, after Wang et al.,
 makes generated features alike and real ones unlike: then the two sets do not run apart.
 
-Functions here take matrices of kernel values. Self terms :math:`k(u_i, u_i)` are constants; they are
+A loss of elastic kernels of high powers leaves float32. :func:`elastic_sums` returns its matrices of
+kernel values, all multiplied by one number that brings the strongest force to one.
+
+Functions that return losses take matrices of kernel values. Self terms :math:`k(u_i, u_i)` are constants; they are
 left out as zeros (see :func:`~energy_gans.functional.distinct`), the factors :math:`1 / m^2` stay.
 
 References:
@@ -24,8 +27,14 @@ References:
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+from .kernels import Softening, elastic_log_force, scaled_elastic
 
 
 def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
@@ -68,11 +77,84 @@ def repulsive_loss(uu: Tensor, vv: Tensor) -> Tensor:
     return uu.mean() - vv.mean()
 
 
+class ElasticTerm(NamedTuple):
+    r"""A multiple of an elastic kernel, :math:`c K_e(r)` with the exponent :math:`p`.
+
+    Arguments:
+        coefficient: The factor :math:`c`, not zero.
+        cutoff: The cut-off :math:`e`.
+        power: The exponent :math:`p`.
+    """
+
+    coefficient: float
+    cutoff: float
+    power: float
+
+
+def elastic_sums(
+    sets: Sequence[tuple[Tensor, Sequence[ElasticTerm]]], softening: Softening = "cap"
+) -> list[Tensor]:
+    r"""Returns sums of elastic kernels for sets of pairs, times one factor for all sets
+
+    .. math:: s \sum_t c_t K_{e_t}(r) \qquad
+        s^{-1} = \max_{\text{sets, pairs}} \Big| \sum_t c_t K_{e_t}'(r) \Big|
+
+    so that the strongest force between two points, of all terms together, is one. The factor is
+    detached: no ratio of terms or pairs depends on it, and the gradient has the same size for every
+    power and every unit of length. Pairs without a force, as they coincide or as their terms cancel,
+    have no say in it. Their sums are constants, and are left out as zeros like self terms.
+
+    Arguments:
+        sets: Of each set of pairs the squared distances, of any shape, and the terms; infinite
+            distances do not count.
+        softening: How all kernels are made finite: `"cap"` or `"plummer"`.
+
+    Returns:
+        Of each set the sums, with the shape and type of the squared distances.
+
+    Raises:
+        ValueError: If a set is empty, or an argument is out of its range.
+    """
+    if any(r2.numel() == 0 for r2, _ in sets):
+        raise ValueError("'sets' should hold at least one squared distance each, got none.")
+    # Sets of the same terms are joined, as the time of a small matrix is that of its operations.
+    parts: dict[tuple[ElasticTerm, ...], list[Tensor]] = {}
+    for r2, terms in sets:
+        parts.setdefault(tuple(terms), []).append(r2.flatten())
+    joined = {terms: torch.cat(r2) for terms, r2 in parts.items()}
+    forces = {terms: log_net_force(r2.detach(), terms, softening) for terms, r2 in joined.items()}
+    strongest = torch.stack([force.amax() for force in forces.values()]).amax()
+    log_scale = torch.where(strongest.isfinite(), -strongest, 0.0)
+    sums = {}
+    for terms, r2 in joined.items():
+        felt = r2.masked_fill(forces[terms] == -torch.inf, torch.inf)
+        total = sum(c * scaled_elastic(felt, e, p, softening, log_scale) for c, e, p in terms)
+        sums[terms] = iter(total.to(r2.dtype).split([len(part) for part in parts[terms]]))
+    return [next(sums[tuple(terms)]).view_as(r2) for r2, terms in sets]
+
+
+def log_net_force(r2: Tensor, terms: Sequence[ElasticTerm], softening: Softening) -> Tensor:
+    r"""Returns :math:`\ln |\sum_t c_t K_{e_t}'(r)|`, float64, minus infinity where terms cancel."""
+    logs = [
+        elastic_log_force(r2, cutoff, power, softening) + math.log(abs(c))
+        for c, cutoff, power in terms
+    ]
+    if len(logs) == 1:
+        return logs[0]
+    largest = torch.stack(logs).amax(0)
+    shares = [
+        math.copysign(1.0, term.coefficient) * torch.exp(log - largest)
+        for term, log in zip(terms, logs, strict=True)
+    ]
+    return torch.where(largest == -torch.inf, largest, largest + sum(shares).abs().log())
+
+
 def unit_length(cutoff: float, *r2: Tensor) -> Tensor:
     r"""Returns the smallest distance of distinct pairs, the cut-off at least: a detached scalar.
 
     In this unit of length all values of a kernel :math:`r^{-p}` are of order one, whatever the
-    power. As one factor :math:`\ell^p` on all terms of a loss it changes no ratio between them.
+    power. Of its gradients that does not hold where the nearest pairs carry none, as they coincide
+    or as their terms cancel: losses use :func:`elastic_sums`.
 
     Arguments:
         cutoff: The cut-off :math:`e`.

@@ -8,6 +8,7 @@ A *profile* is such a function, of squared distances of any shape. Results are f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -80,7 +81,8 @@ def elastic(
     strictly positive definite, and its force near zero is that of the first.
 
     High powers leave float32: :math:`K_e(0) = 1.7 \cdot 10^{32}` at :math:`p = 31, e = 0.1`. With
-    :math:`\ell` the smallest distance that counts (:func:`unit_length`), all values are of order one.
+    :math:`\ell` the smallest distance of the points (:func:`unit_length`), all values are of order
+    one. Losses take their unit from forces (:func:`elastic_sums`).
 
     References:
         Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et
@@ -100,7 +102,8 @@ def elastic(
         The kernel matrix, with shape :math:`(N, M)`.
 
     Raises:
-        ValueError: If points have one coordinate only, or an argument is out of its range.
+        ValueError: If points have one coordinate only, an argument is out of its range, or
+            :math:`K_e(0)` is beyond the type of the result for a `unit` that is no tensor.
 
     Example:
         >>> elastic(torch.zeros(1, 2), torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 2.0]]), cutoff=0.1)
@@ -131,16 +134,79 @@ def elastic_profile(
     unit: float | Tensor = 1.0,
 ) -> Tensor:
     r"""Returns the elastic kernel, as :func:`elastic` does, of squared distances of any shape."""
+    check_elastic(cutoff, softening)
+    if isinstance(unit, Tensor):
+        log_unit = unit.double().log()
+    else:
+        check_positive("unit", unit)
+        log_unit = math.log(unit)
+        check_largest(r2.dtype, cutoff, power, softening, unit)
+    return scaled_elastic(r2, cutoff, power, softening, power * log_unit).to(r2.dtype)
+
+
+def scaled_elastic(
+    r2: Tensor, cutoff: float, power: float, softening: Softening, log_scale: float | Tensor
+) -> Tensor:
+    r"""Returns :math:`s K_e(r)` of squared distances, float64, for a factor :math:`s` of any size.
+
+    Arguments:
+        r2: The squared distances, of any shape; the kernel is zero where they are infinite.
+        cutoff: The cut-off :math:`e`.
+        power: The exponent :math:`p`.
+        softening: `"cap"` or `"plummer"`.
+        log_scale: The logarithm of :math:`s`.
+    """
+    r2, e2 = r2.double(), cutoff**2
+    # A sum of logarithms: the factor and the power of a length may each be beyond float64.
+    if softening == "plummer":
+        return torch.exp(log_scale - power / 2 * torch.log(r2 + e2))
+    outside = torch.exp(log_scale - power / 2 * torch.log(r2.clamp_min(e2)))
+    inside = outside.detach() * (1 + power / 2 * (1 - r2.clamp_max(e2) / e2))
+    return torch.where(r2 > e2, outside, inside)
+
+
+def elastic_log_force(
+    r2: Tensor, cutoff: float, power: float, softening: Softening = "cap"
+) -> Tensor:
+    r"""Returns :math:`\ln |K_e'(r)|`, the logarithm of the elastic kernel's force, float64.
+
+    With :math:`m = \max(r, e)` or :math:`m = \sqrt{r^2 + e^2}` the force is :math:`p r / m^{p + 2}`.
+    It is zero, and its logarithm minus infinity, for points that coincide and for infinite distances.
+
+    Arguments:
+        r2: The squared distances, of any shape.
+        cutoff: The cut-off :math:`e`.
+        power: The exponent :math:`p`.
+        softening: `"cap"` or `"plummer"`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+    check_elastic(cutoff, softening)
+    check_positive("power", power)
+    r2, e2 = r2.double(), cutoff**2
+    m2 = r2 + e2 if softening == "plummer" else r2.clamp_min(e2)
+    force = math.log(power) + r2.log() / 2 - (power / 2 + 1) * m2.log()
+    return force.masked_fill(r2.isinf(), -torch.inf)
+
+
+def check_elastic(cutoff: float, softening: Softening) -> None:
+    r"""Raises a `ValueError` unless the cut-off is positive and the softening is known."""
     check_positive("cutoff", cutoff)
     if softening not in ("cap", "plummer"):
         raise ValueError(f"'softening' should be 'cap' or 'plummer', got {softening!r}.")
-    e2 = cutoff**2
-    # Ratios first: of lengths that may be of any size, powers of their own would overflow.
-    if softening == "plummer":
-        return (unit**2 / (r2 + e2)).pow(power / 2)
-    outside = (unit**2 / r2.clamp_min(e2)).pow(power / 2)
-    inside = (unit / cutoff) ** power * (1 + power / 2 * (1 - r2.clamp_max(e2) / e2))
-    return torch.where(r2 > e2, outside, inside)
+
+
+def check_largest(
+    dtype: torch.dtype, cutoff: float, power: float, softening: Softening, unit: float
+) -> None:
+    r"""Raises a `ValueError` if :math:`K_e(0)` is beyond a type."""
+    cap = 1 + power / 2 if softening == "cap" else 1.0
+    if math.log(cap) + power * math.log(unit / cutoff) > math.log(torch.finfo(dtype).max):
+        raise ValueError(
+            f"The elastic kernel at distance 0 is beyond {dtype} for 'power' = {power!r}, 'cutoff' = "
+            f"{cutoff!r} and 'unit' = {unit!r}: 'power' or 'unit' should be smaller or 'cutoff' larger."
+        )
 
 
 def gaussian(a: Tensor, b: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tensor:

@@ -18,9 +18,13 @@ The stabilising term :math:`L_s` keeps features from collapsing. Near uniform fe
 rate of the frequency :math:`k` is :math:`2 |k|^2 (\hat K_e - \lambda \hat K_{e_s})`, so that
 :math:`\lambda = 1` is just enough for equal cut-offs and not enough for the paper's, 0.1 and 0.8.
 
-All terms of a loss are computed in one unit of length, the smallest distance of the minibatch, so
-that high powers stay in float32's range: up to one factor for all, which Adam hardly sees, the
-losses are the paper's.
+All terms of a loss are multiplied by one detached number, with which the strongest force between two
+points of the minibatch is one (:func:`~energy_gans.functional.elastic_sums`): at :math:`n = 32` the
+paper's forces range from :math:`10^{-30}` to :math:`10^{33}`, and Adam, which divides by the size of
+gradients, adds :math:`10^{-8}` to it. What counts is the force of all terms together: beyond both
+cut-offs, :math:`E` and the stabilising term cancel at :math:`\lambda = 1`, and such pairs are as
+little felt as points that coincide. The ratio of any two terms is the paper's. The number changes from
+batch to batch, so that batches weigh the same in Adam's averages.
 
 Three choices of ours where the paper's text has lost its equations: that the real-only form of
 :math:`L_s` is an option and both sets the default; that its power is a number of its own; and that
@@ -39,10 +43,14 @@ import torch
 from torch import Tensor
 
 from ..functional import (
+    ElasticTerm,
+    discrepancy,
     distinct,
     elastic_power,
+    elastic_sums,
     matching_loss,
     potential,
+    repulsive_loss,
     share_within,
     squared_distances,
 )
@@ -91,22 +99,31 @@ class EIEGGenerator(LatentModule):
         self.charges = (y, x.detach())
         y, x = self.gather(y), self.gather_attached(x)
         xx, yx = distinct(squared_distances(x, x)), squared_distances(y, x)
-        k = self.kernel.profile(y[0].numel(), self.kernel.unit(xx, yx))
-        repulsion = k(xx) if self.self_interaction else torch.zeros_like(xx)
-        loss = self.descend(self.optimizers(), [matching_loss(repulsion, k(yx))])
+        loss = self.descend(self.optimizers(), [self.matching_loss(y[0].numel(), xx, yx)])
         return {"loss_g": loss, "within_cutoff": share_within(self.kernel.cutoff, xx, yx)}
+
+    def matching_loss(self, n: int, xx: Tensor, yx: Tensor) -> Tensor:
+        r"""Returns the loss of the squared distances of samples of `n` coordinates."""
+        term = self.kernel.term(n)
+        if self.self_interaction:
+            k = elastic_sums([(xx, [term]), (yx, [term])], self.kernel.softening)
+            return matching_loss(*k)
+        (k,) = elastic_sums([(yx, [term])], self.kernel.softening)
+        return matching_loss(torch.zeros_like(xx), k)
 
     def potential(self, a: Tensor) -> Tensor:
         r"""Returns the potential of the last minibatch's samples, high where real data is.
+
+        Its unit depends on the minibatch.
 
         Arguments:
             a: The points, with shape :math:`(B, *)`.
 
         Returns:
-            The potential, with shape :math:`(B)`, in float32 at least.
+            The potential, with shape :math:`(B)`, float64.
         """
         y, x = (charges.to(a.device) for charges in self.known_charges())
-        k = self.kernel.profile(y[0].numel(), self.kernel.unit(squared_distances(y, x)))
+        k = self.kernel.profile(y[0].numel(), squared_distances(y, x))
         return potential(a, y, x, lambda a, b: k(squared_distances(a, b)))
 
     def check(self, y: Tensor) -> None:
@@ -161,22 +178,33 @@ class EIEGGAN(FeatureGAN):
         self.stabilizer_scope = stabilizer_scope
 
     def profile(self, n: int, *r2: Tensor) -> Profile:
-        return self.kernel.profile(n, self.kernel.unit(*r2))
+        return self.kernel.profile(n, *r2)
+
+    def kernels(self, n: int, *r2: Tensor) -> list[Tensor]:
+        term = self.kernel.term(n)
+        return elastic_sums([(s, [term]) for s in r2], self.kernel.softening)
 
     def separating_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
-        loss = super().separating_loss(n, uu, vv, uv)
         self.note(within_cutoff=share_within(self.kernel.cutoff, uu, vv, uv))
-        if self.stabilizer > 0:
-            loss = loss + self.stabilizer * self.stabilizing_loss(n, uu, vv, uv)
-        return loss
+        if self.stabilizer == 0:
+            return super().separating_loss(n, uu, vv, uv)
+        repulsive = self.objective == "repulsive"
+        u_terms = self.stabilized(n, 1 if repulsive else -1)
+        v_terms = self.stabilized(n, -1) if self.stabilizer_scope == "both" else u_terms[:1]
+        sets = [(uu, u_terms), (vv, v_terms)]
+        if repulsive:
+            return repulsive_loss(*elastic_sums(sets, self.kernel.softening))
+        sets.append((uv, [self.kernel.term(n)]))
+        return -discrepancy(*elastic_sums(sets, self.kernel.softening))
 
-    def stabilizing_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
-        r"""Returns the stabilising term :math:`L_s` (Eq. 9) in the units of the kernel."""
-        unit = self.kernel.unit(uu, vv, uv)
-        h = self.stabilizing.profile(n, unit)
-        repelled = [uu] if self.stabilizer_scope == "real" else [uu, vv]
-        power = elastic_power(self.kernel.power, n) - elastic_power(self.stabilizing.power, n)
-        return unit**power * sum(h(r2).mean() for r2 in repelled)
+    def stabilized(self, n: int, sign: int) -> list[ElasticTerm]:
+        r"""Returns the terms of :math:`K_e \pm \lambda K_{e_s}`, the kernel with the stabilising term (Eq. 9).
+
+        Arguments:
+            n: The number of features.
+            sign: The sign of the kernel in the loss, 1 or -1, by which the loss multiplies both.
+        """
+        return [self.kernel.term(n), self.stabilizing.term(n, sign * self.stabilizer)]
 
     def check_discriminator(self, y: Tensor) -> None:
         super().check_discriminator(y)

@@ -2,12 +2,10 @@ r"""The elastic kernel as a method holds it: its numbers, checked once, before a
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor
 
-from ..functional import elastic_power, elastic_profile, unit_length
+from ..functional import ElasticTerm, elastic_power, elastic_profile, unit_length
 from ..functional.checks import check_positive
 from ..functional.kernels import Softening
 from .feature_gan import Profile
@@ -31,16 +29,23 @@ class Elastic:
             check_positive("power", power)
         self.cutoff, self.power, self.softening = cutoff, power, softening
 
-    def unit(self, *r2: Tensor) -> Tensor:
-        r"""Returns the unit of length that suits squared distances, a detached scalar."""
-        return unit_length(self.cutoff, *r2)
+    def term(self, n: int, coefficient: float = 1.0) -> ElasticTerm:
+        r"""Returns a multiple of the kernel of points in `n` dimensions, a term of a loss."""
+        return ElasticTerm(coefficient, self.cutoff, elastic_power(self.power, n))
 
-    def profile(self, n: int, unit: Tensor) -> Profile:
-        r"""Returns the kernel as a function of squared distances of points in `n` dimensions."""
-        return partial(
-            elastic_profile,
-            cutoff=self.cutoff,
-            power=elastic_power(self.power, n),
-            softening=self.softening,
-            unit=unit,
-        )
+    def profile(self, n: int, *r2: Tensor) -> Profile:
+        r"""Returns the kernel as a function of squared distances of points in `n` dimensions.
+
+        Its values are float64, as those in a charge are beyond float32 at high powers, and its unit of
+        length is the smallest of some distances.
+
+        Arguments:
+            n: The number of dimensions.
+            r2: The squared distances that the unit is taken of.
+        """
+        power, unit = elastic_power(self.power, n), unit_length(self.cutoff, *r2)
+
+        def profile(r2: Tensor) -> Tensor:
+            return elastic_profile(r2.double(), self.cutoff, power, self.softening, unit)
+
+        return profile

@@ -50,7 +50,8 @@ Pairs = tuple[Tensor, Tensor, Tensor]
 class FeatureGAN(AdversarialModule):
     r"""Creates a method whose discriminator maps samples to features.
 
-    A method implements :meth:`profile`, the kernel.
+    A method implements :meth:`profile`, the kernel. One whose losses have to be scaled replaces
+    :meth:`kernels`, too.
 
     Arguments:
         objective: What the discriminator does: raise the discrepancy, `"attractive"`, or drive
@@ -96,6 +97,19 @@ class FeatureGAN(AdversarialModule):
         """
         raise NotImplementedError
 
+    def kernels(self, n: int, *r2: Tensor) -> list[Tensor]:
+        r"""Returns the kernel of sets of pairs of `n` features, the pairs of one loss.
+
+        Arguments:
+            n: The number of features.
+            r2: The squared distances of each set of pairs.
+
+        Returns:
+            The kernel's values of each set, all of them up to one detached factor.
+        """
+        k = self.profile(n, *r2)
+        return [k(s) for s in r2]
+
     def features(self, a: Tensor) -> Tensor:
         r"""Returns the features :math:`D(a)`, in float32 at least.
 
@@ -120,10 +134,9 @@ class FeatureGAN(AdversarialModule):
 
     def separating_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
         r"""Returns the discriminator's loss of the squared distances of `n` features."""
-        k = self.profile(n, uu, vv, uv)
         if self.objective == "repulsive":
-            return repulsive_loss(k(uu), k(vv))
-        return -discrepancy(k(uu), k(vv), k(uv))
+            return repulsive_loss(*self.kernels(n, uu, vv))
+        return -discrepancy(*self.kernels(n, uu, vv, uv))
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         # One pass for each, as batch norm should not mix them.
@@ -146,8 +159,7 @@ class FeatureGAN(AdversarialModule):
             v = self.gather_attached(self.features(x))
             self.charges = (y, x.detach())
             (_, vv, uv), _ = self.pairs(u, v)
-            k = self.profile(v.shape[1], vv, uv)
-            yield matching_loss(k(vv), k(uv))
+            yield matching_loss(*self.kernels(v.shape[1], vv, uv))
 
     def witness(self, u: Tensor, v: Tensor) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential :math:`\Phi(D(a))` of real and generated features, held fixed."""

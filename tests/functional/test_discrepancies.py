@@ -7,10 +7,13 @@ import torch
 from torch import Tensor
 
 from energy_gans.functional import (
+    ElasticTerm,
     discrepancy,
     distinct,
     elastic,
+    elastic_log_force,
     elastic_profile,
+    elastic_sums,
     interaction_energy,
     matching_loss,
     repulsive_loss,
@@ -160,6 +163,70 @@ def test_the_unit_of_length_is_the_smallest_distance_but_no_less_than_the_cutoff
     assert unit_length(0.1, r2).item() == pytest.approx(18**0.5)
     assert unit_length(6.0, r2).item() == 6.0
     assert unit_length(0.1, distinct(torch.zeros(1, 1))).item() == 1.0
+
+
+@pytest.mark.parametrize("softening", ["cap", "plummer"])
+def test_the_strongest_force_of_a_sum_of_kernels_is_one(softening: str) -> None:
+    r2 = [torch.rand(s).double() * 9 for s in ((4, 5), (3,))]
+    terms = [
+        [ElasticTerm(1.0, 0.5, 3.0), ElasticTerm(-0.7, 1.5, 2.0)],
+        [ElasticTerm(2.0, 0.5, 3.0)],
+    ]
+
+    def force(r2: Tensor, terms: list[ElasticTerm]) -> Tensor:
+        r = r2.sqrt().requires_grad_()
+        k = [c * elastic_profile(r**2, e, p, softening) for c, e, p in terms]
+        return torch.autograd.grad(sum(k).sum(), r)[0].abs().max()
+
+    largest = max(force(s, t) for s, t in zip(r2, terms, strict=True))
+    sums = elastic_sums(list(zip(r2, terms, strict=True)), softening)
+    for s, t, found in zip(r2, terms, sums, strict=True):
+        expected = sum(c * elastic_profile(s, e, p, softening) for c, e, p in t) / largest
+        torch.testing.assert_close(found, expected)
+
+
+def test_the_force_of_the_elastic_kernel_is_its_derivative() -> None:
+    for softening in ("cap", "plummer"):
+        r = torch.linspace(0.05, 3, 50).double().requires_grad_()
+        k = elastic_profile(r**2, 0.5, 4.0, softening)
+        force = torch.autograd.grad(k.sum(), r)[0].abs()
+        torch.testing.assert_close(
+            elastic_log_force(r.detach() ** 2, 0.5, 4.0, softening), force.log()
+        )
+        none = elastic_log_force(torch.tensor([0.0, torch.inf]), 0.5, 4.0, softening)
+        assert none.tolist() == [-torch.inf, -torch.inf]
+
+
+def test_pairs_whose_terms_cancel_have_no_say_in_the_scale() -> None:
+    near, far = torch.tensor([1.0, 0.0]).requires_grad_(), torch.tensor([64.0]).requires_grad_()
+    terms = [ElasticTerm(1.0, 0.1, 31.0), ElasticTerm(-1.0, 0.8, 31.0)]
+    sums = elastic_sums([(near, terms), (far, terms[:1])])
+    assert torch.equal(sums[0], torch.zeros(2))
+    gradients = torch.autograd.grad(sums[0].sum() + sums[1].sum(), [near, far])
+    assert torch.equal(gradients[0], torch.zeros(2))
+    # A force of one at the distance r = 8 is 1 / 2r of the squared distance.
+    assert gradients[1].item() == pytest.approx(-1 / 16)
+
+
+@pytest.mark.parametrize("r2", [0.0, torch.inf])
+def test_pairs_without_any_force_give_zeros(r2: float) -> None:
+    r2 = torch.full((2, 2), r2, requires_grad=True)
+    (k,) = elastic_sums([(r2, [ElasticTerm(1.0, 0.1, 31.0)])])
+    k.sum().backward()
+    assert torch.equal(k, torch.zeros(2, 2)) and torch.equal(r2.grad, torch.zeros(2, 2))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 30.0])
+def test_sums_of_kernels_of_the_papers_power_are_finite_in_784_dimensions(size: float) -> None:
+    u, v = size * torch.randn(6, 784), (size * torch.randn(6, 784)).requires_grad_()
+    v.data[0] = u[0]
+    term = [ElasticTerm(1.0, 0.1, 783.0)]
+    vv, uv = elastic_sums(
+        [(distinct(squared_distances(v, v)), term), (squared_distances(u, v), term)]
+    )
+    matching_loss(vv, uv).backward()
+    assert v.grad.isfinite().all()
+    assert v.grad.norm(dim=1).max() > 1e-2
 
 
 def test_the_share_within_the_cutoff_is_that_of_distinct_pairs() -> None:

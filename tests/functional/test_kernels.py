@@ -10,7 +10,14 @@ from scipy.special import hyp1f1
 from torch import Tensor
 from torch_fidelity.metric_kid import kernel_poly
 
-from energy_gans.functional import elastic, gaussian, plummer, polynomial, squared_distances
+from energy_gans.functional import (
+    elastic,
+    gaussian,
+    plummer,
+    polynomial,
+    squared_distances,
+    unit_length,
+)
 
 from .test_distances import (  # noqa: F401  (`seed` is a fixture)
     DIMENSIONS,
@@ -521,3 +528,18 @@ def test_elastic_needs_two_coordinates() -> None:
 def test_elastic_refuses_other_softenings() -> None:
     with pytest.raises(ValueError, match="'softening' should be 'cap' or 'plummer', got 'cut'"):
         elastic(torch.zeros(1, 2), torch.zeros(1, 2), 0.1, softening="cut")
+
+
+def test_an_elastic_kernel_beyond_its_type_is_refused_with_what_to_do() -> None:
+    a = torch.randn(3, 784)
+    with pytest.raises(
+        ValueError, match=r"beyond torch.float32 for 'power' = 783.0, 'cutoff' = 0.1"
+    ):
+        elastic(a, a, cutoff=0.1)
+    with pytest.raises(
+        ValueError, match=r"'power' or 'unit' should be smaller or 'cutoff' larger"
+    ):
+        elastic(a.double(), a.double(), cutoff=0.1)
+    unit = unit_length(0.1, squared_distances(a, a + 1))
+    assert elastic(a, a + 1, cutoff=0.1, unit=unit).isfinite().all()
+    assert elastic(a, a, cutoff=0.1, power=1.0).isfinite().all()

@@ -1,6 +1,7 @@
 r"""Tests for the energy_gans.methods.eieg_gan module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,14 @@ from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from energy_gans.functional import elastic, field, fold
+from energy_gans.functional import (
+    distinct,
+    elastic,
+    field,
+    fold,
+    matching_loss,
+    squared_distances,
+)
 from energy_gans.methods import EIEGGAN, EIEGGenerator
 from energy_gans.networks import MLP
 
@@ -46,21 +54,23 @@ def k(a: Tensor, b: Tensor, e: float, p: float) -> Tensor:
     return (p + 2) / (2 * e**p) - p * (a - b).square().sum() / (2 * e ** (p + 2))
 
 
-def mean(a: Tensor, b: Tensor, e: float, p: float) -> Tensor:
-    r"""Returns the sum over pairs of different points, over the number of all pairs."""
-    pairs = [
-        k(s, t, e, p) for i, s in enumerate(a) for j, t in enumerate(b) if a is not b or i != j
-    ]
-    return torch.stack(pairs).sum() / (len(a) * len(b))
+Pair = Callable[[Tensor, Tensor], Tensor]
+Terms = list[tuple[float, Tensor, Tensor, Pair]]
 
 
-def unit(*pairs: tuple[Tensor, Tensor]) -> float:
-    r"""Returns the smallest distance of different points, 0.1 at least."""
-    found = [0.1 + 1e9]
-    for a, b in pairs:
-        r = torch.cdist(a.detach(), b.detach())
-        found.append((r + 1e9 * torch.eye(len(r)) if a is b else r).min().item())
-    return max(min(found), 0.1)
+def pairs(a: Tensor, b: Tensor) -> list[tuple[Tensor, Tensor]]:
+    return [(s, t) for i, s in enumerate(a) for j, t in enumerate(b) if a is not b or i != j]
+
+
+def scaled(terms: Terms) -> Tensor:
+    r"""Returns a sum of means over all pairs, in units of the strongest force of a pair."""
+    total, forces = torch.zeros(()), []
+    for weight, a, b, pair in terms:
+        values = [pair(s, t) for s, t in pairs(a, b)]
+        total = total + weight * torch.stack(values).sum() / (len(a) * len(b))
+        force = torch.func.grad(pair)
+        forces += [force(s, t).norm() for s, t in pairs(a.detach(), b.detach())]
+    return total / torch.stack(forces).max()
 
 
 def algorithm_1(model: EIEGGAN, ys: list[Tensor], loss_d: Callable, p: float) -> None:
@@ -77,12 +87,12 @@ def algorithm_1(model: EIEGGAN, ys: list[Tensor], loss_d: Callable, p: float) ->
         for part in y.chunk(2):
             u, v = features(part, random)
             model.zero_grad()
-            (unit((u, u), (v, v), (u, v)) ** p * loss_d(u, v)).backward()
+            scaled(loss_d(u, v)).backward()
             d_step.step()
         u, v = features(part, random)
         model.zero_grad()
-        loss_g = mean(v, v, 0.1, p) - 2 * mean(u.detach(), v, 0.1, p)
-        (unit((v, v), (u, v)) ** p * loss_g).backward()
+        kernel = partial(k, e=0.1, p=p)
+        scaled([(1, v, v, kernel), (-2, u.detach(), v, kernel)]).backward()
         g_step.step()
 
 
@@ -97,10 +107,15 @@ def test_training_is_algorithm_1(
     fitted, looped = gan(**options), gan(**options)
     p = 2.0 if power is None else power
 
-    def loss_d(u: Tensor, v: Tensor) -> Tensor:
-        energy = mean(u, u, 0.1, p) + mean(v, v, 0.1, p) - 2 * mean(u, v, 0.1, p)
-        repelled = [u] if scope == "real" else [u, v]
-        return -energy + 1.3 * sum(mean(w, w, e_s, p_s or p) for w in repelled)
+    def plain(a: Tensor, b: Tensor) -> Tensor:
+        return k(a, b, 0.1, p)
+
+    def stabilized(a: Tensor, b: Tensor) -> Tensor:
+        return plain(a, b) - 1.3 * k(a, b, e_s, p_s or p)
+
+    def loss_d(u: Tensor, v: Tensor) -> Terms:
+        other = plain if scope == "real" else stabilized
+        return [(-1, u, u, stabilized), (-1, v, v, other), (2, u, v, plain)]
 
     algorithm_1(looped, batches(fit(fitted, 3, batch_size=12), 3), loss_d, p)
     for a, b in zip(fitted.parameters(), looped.parameters(), strict=True):
@@ -115,8 +130,9 @@ def test_the_repulsive_objective_is_that_of_wang() -> None:
     options |= {"discriminator_steps": 2}
     fitted, looped = gan(**options), gan(**options)
 
-    def loss_d(u: Tensor, v: Tensor) -> Tensor:
-        return mean(u, u, 0.1, 1.0) - mean(v, v, 0.1, 1.0)
+    def loss_d(u: Tensor, v: Tensor) -> Terms:
+        kernel = partial(k, e=0.1, p=1.0)
+        return [(1, u, u, kernel), (-1, v, v, kernel)]
 
     algorithm_1(looped, batches(fit(fitted, 2, batch_size=12), 2), loss_d, 1.0)
     for a, b in zip(fitted.parameters(), looped.parameters(), strict=True):
@@ -165,6 +181,83 @@ def test_many_features_train_with_the_papers_power(features: int) -> None:
         assert not torch.equal(p, q)
 
 
+def clouds(n: int, case: str) -> tuple[Tensor, Tensor]:
+    r"""Returns real and generated features, each further than 0.8 from its own kind, and far apart."""
+    u = 2 * torch.arange(6.0)[:, None] * torch.eye(n)[0]
+    v = u + 8 * torch.eye(n)[1]
+    if case != "apart":
+        u[1] = u[0] + {"coincident": 0.0, "nearly": 1e-6, "inside": 0.5}[case] * torch.eye(n)[1]
+    return u, v
+
+
+def kernel(e: float, p: float, softening: str) -> Pair:
+    if softening == "cap":
+        return partial(k, e=e, p=p)
+    return lambda a, b: ((a - b).square().sum() + e**2) ** (-p / 2)
+
+
+CASES = ["apart", "coincident", "nearly", "inside"]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("objective", ["attractive", "repulsive"])
+@pytest.mark.parametrize("scope", ["real", "both"])
+@pytest.mark.parametrize("softening", ["cap", "plummer"])
+@pytest.mark.parametrize("n, p_s", [(2, None), (16, None), (16, 1.0), (32, None), (32, 1.0)])
+def test_the_discriminators_gradient_is_exact_and_of_a_size_that_adam_sees(
+    n: int, p_s: float | None, softening: str, scope: str, objective: str, case: str
+) -> None:
+    options = {"objective": objective, "softening": softening, "stabilizer_scope": scope}
+    model = gan(n, stabilizer_power=p_s, **options)
+    plain, repelling = kernel(0.1, n - 1, softening), kernel(0.8, p_s or n - 1, softening)
+    sign = 1 if objective == "repulsive" else -1
+
+    def f_u(a: Tensor, b: Tensor) -> Tensor:
+        return sign * plain(a, b) + repelling(a, b)
+
+    def f_v(a: Tensor, b: Tensor) -> Tensor:
+        return (repelling(a, b) if scope == "both" else 0) - plain(a, b)
+
+    u, v = (a.double().requires_grad_() for a in clouds(n, case))
+    terms = [(1, u, u, f_u), (1, v, v, f_v)]
+    if objective == "attractive":
+        terms.append((2, u, v, plain))
+    expected = torch.autograd.grad(scaled(terms), [u, v])
+
+    u, v = (a.requires_grad_() for a in clouds(n, case))
+    uu, vv = (distinct(squared_distances(a, a)) for a in (u, v))
+    loss = model.separating_loss(n, uu, vv, squared_distances(u, v))
+    assert loss.isfinite()
+    check_gradients(torch.autograd.grad(loss, [u, v]), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("softening", ["cap", "plummer"])
+@pytest.mark.parametrize("n", [2, 16, 32])
+@pytest.mark.parametrize("make", [gan, direct])
+def test_the_generators_gradient_is_exact_and_of_a_size_that_adam_sees(
+    make: Callable, n: int, softening: str, case: str
+) -> None:
+    model = make(cutoff=0.1, softening=softening)
+    v, u = (a.double().requires_grad_() for a in clouds(n, case))
+    plain = kernel(0.1, n - 1, softening)
+    loss = scaled([(1, v, v, plain), (-2, u, v, plain)])
+    expected = torch.autograd.grad(loss, [v])
+
+    v, u = (a.requires_grad_() for a in clouds(n, case))
+    vv, uv = distinct(squared_distances(v, v)), squared_distances(u, v)
+    loss = (
+        matching_loss(*model.kernels(n, vv, uv)) if make is gan else model.matching_loss(n, vv, uv)
+    )
+    check_gradients(torch.autograd.grad(loss, [v]), expected)
+
+
+def check_gradients(found: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-7)
+    assert max(a.abs().max() for a in found) > 1e-3
+
+
 def test_the_direct_generator_descends_the_energy_of_samples() -> None:
     fitted, looped = direct(), direct()
     ys = batches(fit(fitted, 3), 3)
@@ -173,8 +266,8 @@ def test_the_direct_generator_descends_the_energy_of_samples() -> None:
         random = torch.Generator().manual_seed(fold(looped.seed, "noise", i))
         x = looped.generator(torch.randn(len(y), 2, generator=random))
         looped.zero_grad()
-        loss = mean(x, x, 0.2, 1.0) - 2 * mean(y, x, 0.2, 1.0)
-        (max(unit((x, x), (y, x)), 0.2) * loss).backward()
+        kernel = partial(k, e=0.2, p=1.0)
+        scaled([(1, x, x, kernel), (-2, y, x, kernel)]).backward()
         step.step()
     for a, b in zip(fitted.parameters(), looped.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
@@ -185,7 +278,7 @@ def test_without_self_interaction_only_the_attraction_is_left() -> None:
     ys = batches(fit(fitted, 1), 1)
     random = torch.Generator().manual_seed(fold(looped.seed, "noise", 0))
     x = looped.generator(torch.randn(16, 2, generator=random))
-    (max(unit((x, x), (ys[0], x)), 0.2) * -2 * mean(ys[0], x, 0.2, 1.0)).backward()
+    scaled([(-2, ys[0], x, partial(k, e=0.2, p=1.0))]).backward()
     SGD(looped.generator.parameters(), 0.02).step()
     for a, b in zip(fitted.parameters(), looped.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
@@ -213,6 +306,17 @@ def test_the_potential_is_high_where_real_data_is(make: Callable) -> None:
     with torch.no_grad():
         there, here = model.potential(torch.tensor([[3.0, 3.0], [-3.0, -3.0]]))
     assert there > 0 > here
+
+
+@pytest.mark.parametrize("make", [gan, direct])
+def test_the_potential_at_a_charge_is_finite_at_the_papers_power(make: Callable) -> None:
+    model = make(cutoff=0.1) if make is direct else make(32)
+    y = 3 * torch.randn(4, 32)
+    model.charges = (y, -y)
+    if make is gan:
+        model.discriminator = nn.Identity()
+    phi = model.potential(y)
+    assert phi.isfinite().all() and (phi > 0).all()
 
 
 @pytest.mark.parametrize(
