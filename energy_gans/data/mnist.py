@@ -4,8 +4,8 @@ The EIEG GAN paper resizes all images to the size of its networks, `size: 32` or
 `resize: true`; with the margin instead, digits keep their pixels.
 
 References:
-    EIEG GAN: Generative Adversarial Networks with the Elastic Interaction Energy (2023),
-    https://arxiv.org/abs/2303.10553
+    Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
+    2023), https://arxiv.org/abs/2303.10553
 """
 
 from __future__ import annotations

@@ -141,8 +141,13 @@ def energy_distance(y: Tensor, x: Tensor) -> Tensor:
 
 
 def mean_of_distinct_pairs(k: Tensor) -> Tensor:
-    r"""Returns the mean of the off-diagonal elements of a matrix, with shape :math:`(N, N)`."""
-    return (k.sum() - k.diagonal().sum()) / (k.numel() - len(k))
+    r"""Returns the mean of the off-diagonal elements of a matrix, with shape :math:`(N, N)`.
+
+    The diagonal may be infinite, and larger than the rest by more than there are digits.
+    """
+    n = len(k)
+    # Without its first element, rows one longer than the matrix's have the diagonal in their last column.
+    return k.flatten()[1:].view(n - 1, n + 1)[:, :n].mean()
 
 
 def potential_loss(d: Tensor, phi: Tensor) -> Tensor:

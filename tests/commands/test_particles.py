@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.commands.particles module."""
 
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -10,9 +11,10 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.particles import film, spacing, streamed
+from energy_gans.commands.particles import film, numbers, spacing, streamed
 from energy_gans.data import EmbeddedDigits, Ring
 from energy_gans.data.base import to_unit_range
+from energy_gans.functional import elastic
 from energy_gans.functional.particles import particle_velocity
 
 DIGITS = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
@@ -63,6 +65,20 @@ def test_the_table_says_what_the_state_is(tmp_path: Path, capsys: pytest.Capture
     assert float(cells[1]) == pytest.approx(r.median().item(), rel=1e-2, abs=1e-5)
     # Without repulsion points fall into the same few places.
     assert float(cells[2]) > 0.2
+
+
+def test_the_energy_of_the_table_is_that_of_distinct_pairs_at_any_power() -> None:
+    y, x = (torch.randn(n, 32, generator=torch.Generator().manual_seed(n)) for n in (40, 30))
+    row = numbers(x, y, lambda x, y: torch.zeros_like(x), partial(elastic, cutoff=1e-3))
+    k = [
+        (r[~r.isinf()] ** -31).mean()
+        for r in (
+            torch.cdist(y, y).double().fill_diagonal_(torch.inf),
+            torch.cdist(x, x).double().fill_diagonal_(torch.inf),
+            torch.cdist(y, x).double(),
+        )
+    ]
+    assert float(row.split(" | ")[0]) == pytest.approx(((k[0] + k[1]) / 2 - k[2]).item(), rel=1e-2)
 
 
 def test_a_run_is_a_function_of_its_seed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from energy_gans.functional import (
     climbing_loss,
+    elastic,
     energy_distance,
     field,
     gaussian,
@@ -438,6 +439,36 @@ def test_the_estimators_of_small_batches_differ_by_the_bias(estimator: str) -> N
 def test_unknown_estimators_are_refused(estimator: str | None) -> None:
     with pytest.raises(ValueError, match=f"'estimator' should be 'v' or 'u', got {estimator!r}"):
         interaction_energy(torch.zeros(2, 2), torch.zeros(2, 2), plummer, estimator)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_distinct_pairs_are_felt_beside_self_terms_of_any_size(dtype: torch.dtype) -> None:
+    kernel = partial(elastic, cutoff=0.1)
+    y, x = (torch.randn(n, 32, dtype=dtype) for n in (50, 33))
+
+    def mean(a: Tensor, b: Tensor) -> float:
+        k = kernel(a, b).double()
+        pairs = [
+            v.item() for i, row in enumerate(k) for j, v in enumerate(row) if a is not b or i != j
+        ]
+        return math.fsum(pairs) / len(pairs)
+
+    expected = (mean(y, y) + mean(x, x)) / 2 - mean(y, x)
+    # Each self term is 1.7e32.
+    assert abs(expected) < 1e-15
+    assert interaction_energy(y, x, kernel, "u").item() == pytest.approx(expected, rel=1e-5, abs=0)
+
+
+@pytest.mark.parametrize("value", [torch.inf, torch.nan])
+def test_self_terms_that_are_no_numbers_are_left_out_of_distinct_pairs(value: float) -> None:
+    y, x = randn(6, 3), randn(4, 3)
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        k = plummer(a, b)
+        return k.fill_diagonal_(value) if a is b else k
+
+    expected = interaction_energy(y, x, plummer, "u")
+    torch.testing.assert_close(interaction_energy(y, x, kernel, "u"), expected)
 
 
 @pytest.mark.parametrize(
