@@ -50,7 +50,7 @@ def terms(energy: WideResNet, y: Tensor, noise: Tensor, s: Tensor) -> dict[str, 
     a, v = conditional_moments(t, SIGMA, 1.0)
     rate = time_rate(t, SHARPNESS)
     x = conditional_point(y, noise, a, v)
-    gamma = innovation(y, noise, a, v, SIGMA) * rate
+    gamma = innovation(y, noise, v, SIGMA, 1.0) * rate
 
     def aligned() -> Tensor:
         u = conditional_velocity(y, noise, v, SIGMA, 1.0) * rate[:, None, None, None]

@@ -28,6 +28,7 @@ model:
       class_path: torch.optim.lr_scheduler.ExponentialLR
       init_args: {gamma: 0.99}
     epsilon_decay: 0.99
+    epsilon_min: 0.1
     noise_std: 0.1
 data:
   class_path: energy_gans.data.EmbeddedDigits

@@ -106,13 +106,18 @@ def median_distance(*r2: Tensor) -> Tensor:
     r"""Returns the median of distances, a detached scalar.
 
     Arguments:
-        r2: Squared distances, of any shapes; infinite ones do not count.
+        r2: Squared distances, of any shapes; infinite ones do not count, and neither do zeros: points
+            that coincide do not tell the scale of the others.
+
+    Returns:
+        The median, zero if all points coincide.
 
     Raises:
-        ValueError: If there are none that count.
+        ValueError: If there is no finite squared distance.
     """
     pairs = torch.cat([s.detach().flatten() for s in r2])
     pairs = pairs[pairs.isfinite()]
     if len(pairs) == 0:
         raise ValueError("'r2' should hold at least one finite squared distance, got none.")
-    return pairs.median().sqrt()
+    apart = pairs[pairs > 0]
+    return apart.median().sqrt() if len(apart) else pairs[0]

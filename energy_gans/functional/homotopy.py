@@ -115,27 +115,28 @@ def conditional_point(y: Tensor, noise: Tensor, a: Tensor, v: Tensor) -> Tensor:
     return beside(a, y) * y + beside(v, y).sqrt() * noise
 
 
-def innovation(y: Tensor, noise: Tensor, a: Tensor, v: Tensor, sigma: float) -> Tensor:
+def innovation(y: Tensor, noise: Tensor, v: Tensor, sigma: float, omega: float) -> Tensor:
     r"""Returns :math:`\gamma - \bar\gamma` at points of the conditional path, with shape :math:`(B)`.
 
     In terms of the noise it is
-    :math:`\frac{v}{\sigma^2} (\|\epsilon\|^2 - D) - \frac{2 (1 - a) \sqrt{v}}{\sigma^2} \langle y, \epsilon \rangle`,
-    which does not take the difference of two large numbers.
+    :math:`\frac{v}{\sigma^2} (\|\epsilon\|^2 - D) - \frac{2 (1 - a) \sqrt{v}}{\sigma^2} \langle y, \epsilon \rangle`
+    with :math:`1 - a = v / \omega^2`, which does not take the difference of two large numbers.
 
     Arguments:
         y: The real samples, with shape :math:`(B, *)`.
         noise: The noise :math:`\epsilon` of the points, with shape :math:`(B, *)`.
-        a: The factors of the mean, with shape :math:`(B)`.
         v: The variances, with shape :math:`(B)`.
         sigma: The standard deviation :math:`\sigma` of the likelihood.
+        omega: The standard deviation :math:`\omega` of the prior.
 
     Raises:
-        ValueError: If `sigma` is not positive.
+        ValueError: If `sigma` or `omega` is not positive.
     """
     check_positive("sigma", sigma)
+    check_positive("omega", omega)
     y, noise = y.flatten(1), noise.flatten(1)
     radial = noise.square().sum(1) - noise.shape[1]
-    return (v * radial - 2 * (1 - a) * v.sqrt() * (y * noise).sum(1)) / sigma**2
+    return (v * radial - 2 * v**1.5 / omega**2 * (y * noise).sum(1)) / sigma**2
 
 
 def conditional_velocity(
@@ -197,15 +198,28 @@ def alignment(gradient: Tensor, velocity: Tensor) -> Tensor:
 
 
 def spread_energy(phi: Tensor) -> Tensor:
-    r"""Returns :math:`\frac{1}{2} \mathbb{E} |\Phi - \mathbb{E} \Phi|^2`, without bias, of potentials :math:`(B)`.
+    r"""Returns :math:`\frac{1}{2} \mathbb{E} |\Phi - \mathbb{E} \Phi|^2`, without bias.
 
-    Its factor :math:`\eta` in the loss is the spectral gap that it asks for (Eqs. 17 and 20).
+    Its factor :math:`\eta` in the loss is the spectral gap that it asks for (Eqs. 17 and 20). Points of
+    the same real sample are not independent: a potential is centred by those of the other samples.
+
+    Arguments:
+        phi: The potentials of one point for each real sample, with shape :math:`(B)`, or of
+            :math:`K`, with shape :math:`(B, K)`.
 
     Raises:
-        ValueError: If there is but one potential.
+        ValueError: If there is only one real sample.
     """
-    # Of the product with its centred self the expectation is the variance.
-    return (centred(phi) * phi).mean() / 2
+    n = len(phi)
+    if n < 2:
+        raise ValueError(f"'phi' should hold the points of two real samples or more, got {n}.")
+    # A constant has no influence, but costs digits.
+    phi = phi.reshape(n, -1)
+    phi = phi - phi.detach().mean()
+    own = phi.mean(1, keepdim=True)
+    others = (own.sum() - own) / (n - 1)
+    # The expectation of the product is the variance, as the two factors' other parts are independent.
+    return ((phi - others) * phi).mean() / 2
 
 
 def centred(phi: Tensor) -> Tensor:

@@ -45,7 +45,8 @@ def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> T
         The kernel matrix, with shape :math:`(N, M)`.
 
     Raises:
-        ValueError: If `power` or `epsilon` is not positive.
+        ValueError: If `power` or `epsilon` is not positive, or `epsilon` is so small that the gradient
+            at a charge is no number.
 
     Example:
         >>> plummer(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 1.0]]))
@@ -53,8 +54,21 @@ def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> T
     """
     check_positive("power", power)
     check_positive("epsilon", epsilon)
+    r2 = squared_distances(a, b)
+    check_softening(r2.dtype, power, epsilon)
     # Whole powers up to 3 of an inverse root are much faster than a power of -p / 2.
-    return (squared_distances(a, b) + epsilon**2).rsqrt().pow(power)
+    return (r2 + epsilon**2).rsqrt().pow(power)
+
+
+def check_softening(dtype: torch.dtype, power: float, epsilon: float) -> None:
+    r"""Raises a `ValueError` if :math:`\frac{p}{2} \epsilon^{-(p + 2)}`, the derivative of Plummer's
+    kernel by :math:`r^2` at zero, or a factor of it is beyond a type."""
+    least = (max(1.0, power / 2) / torch.finfo(dtype).max) ** (1 / (max(power, 1.0) + 2))
+    if epsilon < least:
+        raise ValueError(
+            f"'epsilon' should be at least {least:.1e} in {dtype} for 'power' = {power!r}, "
+            f"got {epsilon!r}."
+        )
 
 
 def elastic(

@@ -10,9 +10,10 @@ so that all there is to know of it at :math:`x` is the mean of :math:`y`. For da
 of inputs and slopes of the size one,
 
 .. math::
-    \Phi(x) = \tfrac{b}{2} \|x\|^2 + c \, N\big(x / \sqrt{q}\big), \quad
-    b = \frac{v}{2 \sigma^2} \Big( \big(1 + \tfrac{v}{\omega^2}\big) \frac{a s^2}{q} - 1 \Big), \quad
-    c = \frac{v}{2 \sigma^2} \big(1 + \tfrac{v}{\omega^2}\big) \, s \sqrt{v}
+    \Phi(x) & = \tfrac{b}{2} \|x\|^2 + c \, N\big(x / \sqrt{q}\big), \quad
+    c = \frac{v}{2 \sigma^2} \big(1 + \tfrac{v}{\omega^2}\big) \, s \sqrt{v} \\
+    b & = \frac{v}{2 \sigma^2} \Big( \big(1 + \tfrac{v}{\omega^2}\big) \frac{a s^2}{q} - 1 \Big)
+    = \frac{v^2}{2 \sigma^2 q} \Big( \frac{2 a s^2}{\omega^2} - 1 \Big)
 
 Without the network this is the potential of Gaussian data. A plain network has to learn, at small :math:`v`, a
 slope that takes noise of the size :math:`\sqrt{v}` away and is as small as that, in a loss that
@@ -57,5 +58,6 @@ def preconditioning(
     a, share = 1 - v / omega**2, 1 + v / omega**2
     q = (a * data_std) ** 2 + v
     speed = v / (2 * sigma**2)
-    b = speed * (share * a * data_std**2 / q - 1)
+    # The form without a difference of two numbers near one, as both are at small v.
+    b = speed * (v / q) * (2 * a * data_std**2 / omega**2 - 1)
     return b, speed * share * data_std * v.sqrt(), q.sqrt()

@@ -47,7 +47,8 @@ class CoulombGAN(AdversarialModule):
         power: The Plummer kernel's exponent: 1 in the authors' code, 3 in the paper's text.
         epsilon: The Plummer kernel's softening length, in data units.
         epsilon_decay: The factor on `epsilon` from one step to the next.
-        epsilon_min: The value below which `epsilon` does not fall.
+        epsilon_min: The value below which `epsilon` does not fall; positive if it decays, as forces
+            grow without bound where it comes near zero.
         potential_scale: The factor :math:`c` on the potential that :math:`D` learns. Adam makes the
             generator blind to it; it sets how :math:`L_D` weighs against weight decay.
         noise_std: The standard deviation of the noise that smooths the points at which :math:`D`
@@ -73,6 +74,7 @@ class CoulombGAN(AdversarialModule):
         check_positive("epsilon", epsilon)
         check_positive("potential_scale", potential_scale)
         exponential_decay(epsilon, epsilon_decay, step=0)
+        check_floor(power, epsilon, epsilon_decay, epsilon_min)
         if noise_std < 0:
             raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")
         self.power = power
@@ -127,3 +129,13 @@ class CoulombGAN(AdversarialModule):
         y, _ = batch
         x = self.sample(len(y), random=self.observing("validation", batch_idx))
         self.log("val/energy", interaction_energy(y, x, self.kernel(), "u"), sync_dist=True)
+
+
+def check_floor(power: float, epsilon: float, decay: float, floor: float) -> None:
+    r"""Raises a `ValueError` unless forces stay finite at the smallest softening length there will be."""
+    if decay < 1 and not floor > 0:
+        raise ValueError(
+            f"'epsilon_min' should be positive where 'epsilon_decay' is below 1, got {floor!r} with "
+            f"{decay!r}: 'epsilon' would fall to zero."
+        )
+    plummer(*torch.zeros(2, 1, 1), power=power, epsilon=floor if decay < 1 else epsilon)

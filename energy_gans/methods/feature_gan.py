@@ -57,7 +57,8 @@ class FeatureGAN(AdversarialModule):
         objective: What the discriminator does: raise the discrepancy, `"attractive"`, or drive
             real features apart and generated ones together, `"repulsive"`.
         normalize: Whether features are measured in units of their median distance in the minibatch,
-            which carries no gradient.
+            of those that differ, which carries no gradient. Features that are all the same stay as
+            they are: between them there is no force in any unit.
         gradient_penalty: The factor on :math:`\mathbb{E} (\|\nabla_a \Phi(D(a))\| - 1)^2`, where
             the witness :math:`\Phi` is the potential of the minibatch's features, held fixed, and
             :math:`a` lies between real and generated samples; 0 for none.
@@ -129,7 +130,10 @@ class FeatureGAN(AdversarialModule):
         uv = squared_distances(u, v)
         if not self.normalize:
             return (uu, vv, uv), 1.0
-        length = median_distance(uu, vv, uv)
+        median = median_distance(uu, vv, uv)
+        # Squared it has to be a float32.
+        least = torch.finfo(median.dtype).tiny ** 0.5
+        length = torch.where(median > 0, median.clamp_min(least), 1.0)
         return (uu / length**2, vv / length**2, uv / length**2), length
 
     def separating_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:

@@ -193,12 +193,12 @@ class VAPO(FlowModule):
             u = conditional_velocity(y, noise, v, self.sigma, self.omega)
             drive = -alignment(gradient, u * beside(rate / unit, y))
         else:
-            gamma = innovation(y, noise, a, v, self.sigma) * rate / unit**2
+            gamma = innovation(y, noise, v, self.sigma, self.omega) * rate / unit**2
             drive = covariance(*map(self.together, (phi, gamma))) / 2
         self.note(kinetic=kinetic, drive=drive)
         loss = drive + kinetic
         if self.spectral_gap:
-            loss = loss + self.spectral_gap * spread_energy(self.gather_attached(phi))
+            loss = loss + self.spectral_gap * spread_energy(self.by_sample(phi))
         loss = loss / y[0].numel()
         if self.spectral_norms:
             loss = loss + self.spectral_norms * self.descriptor.spectral_norms()
@@ -210,6 +210,10 @@ class VAPO(FlowModule):
             return torch.ones_like(s)
         _, c, width = self.preconditioned(s)
         return c / width
+
+    def by_sample(self, phi: Tensor) -> Tensor:
+        r"""Returns the potentials of all processes, with shape :math:`(W B, K)`, a real sample in a row."""
+        return self.gather_attached(phi).unflatten(0, (-1, self.particles))
 
     def together(self, phi: Tensor) -> Tensor:
         r"""Returns what is centred together: all points, or the :math:`K` of each real sample in a row."""

@@ -211,6 +211,14 @@ def test_the_median_distance_is_that_of_pdist() -> None:
     assert not median.requires_grad
 
 
+def test_points_that_coincide_do_not_tell_a_scale() -> None:
+    a = torch.randn(4, 3)
+    often = distinct(squared_distances(*[torch.cat([a, a[:1].expand(20, 3)])] * 2))
+    apart = torch.cdist(a, a)
+    assert apart[apart > 0].min() <= median_distance(often) <= apart.max()
+    assert median_distance(torch.zeros(3, 3)) == 0
+
+
 def test_one_point_has_no_median_distance() -> None:
     with pytest.raises(ValueError, match="'r2' should hold at least one finite"):
         median_distance(distinct(torch.zeros(1, 1)))

@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.functional.homotopy module: the facts that the paper's flow obeys."""
 
+import itertools
 import math
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_densities_change_by_the_innovation() -> None:
     noise = ((x - a * y) / math.sqrt(v)).T.reshape(-1, 1)
     many = y.repeat_interleave(len(x))[:, None]
     moments = tensor(a).expand(len(many)), tensor(v).expand(len(many))
-    gamma = innovation(many, noise, *moments, SIGMA).reshape(3, -1).T
+    gamma = innovation(many, noise, moments[1], SIGMA, OMEGA).reshape(3, -1).T
     torch.testing.assert_close(difference, -(rho * gamma).mean(1) / 2, rtol=1e-6, atol=1e-8)
 
 
@@ -92,7 +93,7 @@ def test_the_innovation_is_the_distance_less_its_mean() -> None:
     x = conditional_point(y, noise, *moments)
     gamma = ((y - x) ** 2).sum(1) / SIGMA**2
     mean = (d * v + (1 - a) ** 2 * y[0].square().sum()) / SIGMA**2
-    found = innovation(y, noise, *moments, SIGMA)
+    found = innovation(y, noise, moments[1], SIGMA, OMEGA)
     torch.testing.assert_close(found, gamma - mean)
     assert found.mean().abs() < 5 * found.std() / math.sqrt(n)
     variance = 2 * d * (v / SIGMA**2) ** 2 + 4 * (1 - a) ** 2 * v * y[0].square().sum() / SIGMA**4
@@ -111,7 +112,7 @@ def test_covariance_and_alignment_agree(phi: object, y: float) -> None:
     real = tensor(y).expand(len(noise))[:, None]
     x = conditional_point(real, noise[:, None], *moments).requires_grad_()
     (gradient,) = torch.autograd.grad(phi(x).sum(), x)
-    gamma = innovation(real, noise[:, None], *moments, SIGMA)
+    gamma = innovation(real, noise[:, None], moments[1], SIGMA, OMEGA)
     u = conditional_velocity(real, noise[:, None], moments[1], SIGMA, OMEGA)
     left = (weights * phi(x)[:, 0] * gamma).sum() / 2
     right = -(weights * (gradient * u)[:, 0]).sum()
@@ -123,7 +124,7 @@ def drawn(n: int, s: float = S, m: float = M) -> tuple[Tensor, ...]:
     y, noise = m + s * normal(n, 1), normal(n, 1, seed=1)
     a, v, *_ = slopes(T)
     moments = tensor(a).expand(n), tensor(v).expand(n)
-    gamma = innovation(y, noise, *moments, SIGMA)
+    gamma = innovation(y, noise, moments[1], SIGMA, OMEGA)
     u = conditional_velocity(y, noise, moments[1], SIGMA, OMEGA)
     return y, conditional_point(y, noise, *moments), gamma, u
 
@@ -168,13 +169,49 @@ def test_a_constant_does_not_matter() -> None:
     assert spread_energy(phi).item() == pytest.approx(phi.var().item() / 2)
 
 
+@pytest.mark.parametrize("sigma", [0.001, 0.01, 0.1])
+def test_the_innovation_keeps_its_digits_near_the_end(sigma: float) -> None:
+    # Noise whose square is its mean leaves the second term alone.
+    y, noise = normal(50, 4), torch.ones(50, 4, dtype=torch.float64)
+    _, v = conditional_moments(torch.ones(50, dtype=torch.float64), sigma, OMEGA)
+    expected = innovation(y, noise, v, sigma, OMEGA)
+    found = innovation(y.float(), noise.float(), v.float(), sigma, OMEGA)
+    torch.testing.assert_close(
+        found.double(), expected, rtol=1e-5, atol=1e-6 * expected.abs().max()
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 8])
+def test_the_spread_of_several_points_of_a_real_sample_has_no_bias(k: int) -> None:
+    # Real samples of the variance 0.6 and noise of the variance 0.4, in batches of three.
+    phi = math.sqrt(0.6) * normal(40_000, 3, 1) + math.sqrt(0.4) * normal(40_000, 3, k, seed=1)
+    found = torch.stack([spread_energy(batch) for batch in phi])
+    assert abs(found.mean() - 0.5) < 4 * found.std() / math.sqrt(len(found))
+
+
+def test_the_spread_is_a_loop_over_points_of_different_real_samples() -> None:
+    phi = normal(4, 3)
+    differences = [
+        (phi[i, j] - phi[m, n]).square() / 4
+        for i, j, m, n in itertools.product(range(4), range(3), range(4), range(3))
+        if i != m
+    ]
+    torch.testing.assert_close(spread_energy(phi), torch.stack(differences).mean())
+
+
+def test_one_real_sample_has_no_spread() -> None:
+    for phi in (normal(1), normal(1, 5)):
+        with pytest.raises(ValueError, match="two real samples or more, got 1"):
+            spread_energy(phi)
+
+
 def test_centring_takes_most_of_the_variance_away() -> None:
     d, n = 100, 20_000
     y, noise = S * normal(n, d), normal(n, d, seed=1)
     a, v, *_ = slopes(T)
     moments = tensor(a).expand(n), tensor(v).expand(n)
     phi = conditional_point(y, noise, *moments).square().sum(1) / 2
-    gamma = innovation(y, noise, *moments, SIGMA)
+    gamma = innovation(y, noise, moments[1], SIGMA, OMEGA)
     raw, centred = (phi * gamma).std(), ((phi - phi.mean()) * gamma).std()
     u = conditional_velocity(y, noise, moments[1], SIGMA, OMEGA)
     aligned = (conditional_point(y, noise, *moments) * u).sum(1).std()
@@ -262,7 +299,7 @@ def test_uniform_time_telescopes_for_a_potential_without_time() -> None:
             many = one.expand(len(noise))[:, None]
             moments = tensor(a).expand(len(noise)), tensor(v).expand(len(noise))
             x = conditional_point(many, noise[:, None], *moments)[:, 0]
-            gamma = innovation(many, noise[:, None], *moments, SIGMA)
+            gamma = innovation(many, noise[:, None], moments[1], SIGMA, OMEGA)
             total += weight * (weights * torch.cos(2 * x) * gamma).sum() / 2 / len(y)
     a, v, *_ = slopes(1.0)
     prior = math.exp(-2 * OMEGA**2)
@@ -310,12 +347,12 @@ def test_in_flow_time_all_is_simple_if_the_sharpness_is_that_of_the_likelihood()
     s = torch.linspace(0, 1, 50, dtype=torch.float64)
     t = homotopy_time(s, epsilon)
     length = math.log1p(1 / epsilon)
-    a, v = conditional_moments(t, sigma, 1.0)
+    _, v = conditional_moments(t, sigma, 1.0)
     torch.testing.assert_close(v, torch.exp(-s * length))
     y, noise = normal(50, 3), normal(50, 3, seed=1)
     u = conditional_velocity(y, noise, v, sigma, 1.0) * (t + epsilon)[:, None]
     torch.testing.assert_close(u, v[:, None] * y - v[:, None].sqrt() / 2 * noise)
-    gamma = innovation(y, noise, a, v, sigma) * (t + epsilon)
+    gamma = innovation(y, noise, v, sigma, 1.0) * (t + epsilon)
     simple = noise.square().sum(1) - 3 - 2 * v.sqrt() * (y * noise).sum(1)
     torch.testing.assert_close(gamma, simple)
 
@@ -336,7 +373,8 @@ def test_what_should_be_positive_is_refused(value: float) -> None:
     for call in (
         lambda: conditional_moments(t, value, 1.0),
         lambda: conditional_moments(t, 1.0, value),
-        lambda: innovation(y, y, t, t, value),
+        lambda: innovation(y, y, t, value, 1.0),
+        lambda: innovation(y, y, t, 1.0, value),
         lambda: conditional_velocity(y, y, t, 1.0, value),
         lambda: homotopy_time(t, value),
         lambda: time_rate(t, value),

@@ -543,3 +543,19 @@ def test_an_elastic_kernel_beyond_its_type_is_refused_with_what_to_do() -> None:
     unit = unit_length(0.1, squared_distances(a, a + 1))
     assert elastic(a, a + 1, cutoff=0.1, unit=unit).isfinite().all()
     assert elastic(a, a, cutoff=0.1, power=1.0).isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0, 3.0, 4.5])
+def test_plummers_gradient_is_finite_for_each_softening_length_that_is_not_refused(
+    power: float, dtype: torch.dtype
+) -> None:
+    a = torch.randn(4, 3, dtype=dtype, requires_grad=True)
+    with pytest.raises(ValueError, match=f"'epsilon' should be at least .* in {dtype}") as refused:
+        plummer(a, a, power, 1e-150)
+    least = float(str(refused.value).split("at least ")[1].split(" in ")[0])
+    for epsilon in (1.05 * least, 10 * least):
+        (gradient,) = torch.autograd.grad(plummer(a, a.detach(), power, epsilon).sum(), a)
+        assert gradient.isfinite().all()
+    with pytest.raises(ValueError, match="'epsilon' should be at least"):
+        plummer(a, a, power, 0.9 * least)

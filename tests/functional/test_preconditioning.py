@@ -28,6 +28,18 @@ def test_without_a_network_the_potential_is_that_of_gaussian_data(
     torch.testing.assert_close(width**2, variance)
 
 
+@pytest.mark.parametrize("t", [1e-7, 1e-4, 0.01, 1.0])
+def test_float32_keeps_its_digits_at_all_times(t: float) -> None:
+    for std in (0.5, 1.0, 3.0):
+        _, v = conditional_moments(torch.tensor([t], dtype=torch.float64), 0.01, 1.0)
+        for found, expected in zip(
+            preconditioning(v.float(), 0.01, 1.0, std),
+            preconditioning(v, 0.01, 1.0, std),
+            strict=True,
+        ):
+            torch.testing.assert_close(found.double(), expected, rtol=2e-6, atol=0)
+
+
 @CASES
 def test_what_is_left_of_the_velocity_has_the_size_that_is_said(
     sigma: float, omega: float

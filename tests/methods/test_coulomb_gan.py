@@ -205,6 +205,12 @@ def test_losses_and_potentials_are_float32_under_autocast() -> None:
         ({"power": -1.0}, "'power' should be positive and finite, got -1.0"),
         ({"noise_std": -0.1}, "'noise_std' should not be negative, got -0.1"),
         ({"epsilon_decay": 1.5}, "'rate' should be at most 1, got 1.5"),
+        (
+            {"epsilon_decay": 0.999},
+            "'epsilon_min' should be positive where 'epsilon_decay' is below 1, got 0.0 with 0.999",
+        ),
+        ({"epsilon_decay": 0.5, "epsilon_min": -1.0}, "'epsilon_min' should be positive where"),
+        ({"epsilon_decay": 0.5, "epsilon_min": 1e-13}, "'epsilon' should be at least"),
         ({"discriminator_steps": 0}, "'discriminator_steps' should be at least 1, got 0"),
         ({"gradient_clip_norm": 0.0}, "'gradient_clip_norm' should be positive"),
     ],

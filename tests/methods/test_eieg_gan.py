@@ -18,6 +18,7 @@ from energy_gans.functional import (
     squared_distances,
 )
 from energy_gans.methods import EIEGGAN, EIEGGenerator
+from energy_gans.methods.baselines import MMDGAN
 from energy_gans.networks import MLP
 
 from .harness import batches, fit, sgd
@@ -33,6 +34,10 @@ def gan(features: int = 3, **kwargs: object) -> EIEGGAN:
         "discriminator_optimizer": sgd(0.01),
     }
     return EIEGGAN(**(defaults | kwargs))
+
+
+def mmd_gan(**kwargs: object) -> MMDGAN:
+    return MMDGAN(generator=MLP(2, 2, [4]), discriminator=MLP(2, 3, [4]), latent_dim=2, **kwargs)
 
 
 def direct(**kwargs: object) -> EIEGGenerator:
@@ -169,6 +174,23 @@ def test_normalised_features_have_no_size() -> None:
         x, y = torch.randn(2, 8, 2, generator=torch.Generator().manual_seed(0)).unbind()
         losses.append(next(model.discriminator_losses(x, y)).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("collapsed", ["all", "most"])
+@pytest.mark.parametrize("make", [gan, mmd_gan])
+def test_normalised_features_may_collapse(make: Callable, collapsed: str) -> None:
+    model = make(normalize=True)
+    u, v = torch.ones(2, 8, 3).unbind()
+    if collapsed == "most":
+        v[0], v[1] = torch.tensor([1.0, 1.0, 3.0]), torch.tensor([1.0, 4.0, 1.0])
+    model.discriminator = nn.Identity()
+    v.requires_grad_()
+    pairs, _ = model.pairs(u, v)
+    loss = model.separating_loss(3, *pairs)
+    (gradient,) = torch.autograd.grad(loss, v)
+    assert loss.isfinite() and gradient.isfinite().all()
+    assert (gradient.abs().max() > 1e-3) == (collapsed == "most")
+    assert model.witness(u, v.detach())(torch.randn(5, 3)).isfinite().all()
 
 
 @pytest.mark.parametrize("features", [16, 32])
