@@ -10,8 +10,9 @@ from ..methods import GenerativeModule
 class EMA(Callback):
     r"""Keeps an exponential moving average of the network that `sample` evaluates.
 
-    After step :math:`n` the average moves to :math:`\beta_n \bar\theta + (1 - \beta_n) \theta` with
-    :math:`\beta_n = \min(\text{decay}, (1 + n) / (10 + n))`, the buffers of batch norm included. It
+    After the first step the average is the network. After step :math:`n \geq 2` it moves to
+    :math:`\beta_n \bar\theta + (1 - \beta_n) \theta` with
+    :math:`\beta_n = \min(\text{decay}, (n - 1) / (n + 8))`, the buffers of batch norm included. It
     belongs to the model: checkpoints hold it, and `sample` uses it.
 
     Arguments:

@@ -32,6 +32,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_filled
+
 
 def widened(d: Tensor) -> Tensor:
     r"""Returns a tensor in float32 at least."""
@@ -48,10 +50,14 @@ def logistic_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
     Returns:
         The loss, a scalar.
 
+    Raises:
+        ValueError: If a batch is empty.
+
     Example:
         >>> logistic_loss(torch.zeros(3), torch.zeros(2))
         tensor(1.3863)
     """
+    check_filled(d_y=d_y, d_x=d_x)
     return F.softplus(-widened(d_y)).mean() + F.softplus(widened(d_x)).mean()
 
 
@@ -65,7 +71,11 @@ def nonsaturating_loss(d_x: Tensor) -> Tensor:
 
     Returns:
         The loss, a scalar.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(d_x=d_x)
     return F.softplus(-widened(d_x)).mean()
 
 
@@ -80,7 +90,11 @@ def wasserstein_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
 
     Returns:
         The loss, a scalar.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(d_y=d_y, d_x=d_x)
     return widened(d_x).mean() - widened(d_y).mean()
 
 

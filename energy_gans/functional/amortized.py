@@ -32,7 +32,7 @@ import math
 import torch
 from torch import Tensor
 
-from .checks import check_positive
+from .checks import check_filled, check_positive
 from .distances import distinct, median_distance, squared_distances
 
 
@@ -42,7 +42,11 @@ def amortized_loss(x: Tensor, target: Tensor) -> Tensor:
     Arguments:
         x: The generator's samples, with shape :math:`(B, *)`.
         target: Where chains moved them, with shape :math:`(B, *)`.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(x=x)
     return (x - target.detach()).flatten(1).square().sum(1).mean()
 
 
@@ -52,7 +56,11 @@ def ascent_loss(x: Tensor, direction: Tensor) -> Tensor:
     Arguments:
         x: The generator's samples, with shape :math:`(B, *)`.
         direction: The moves :math:`\Delta x`, with shape :math:`(B, *)`.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(x=x)
     return -(x * direction.detach()).flatten(1).sum(1).mean()
 
 
@@ -70,8 +78,9 @@ def stein_direction(a: Tensor, x: Tensor, score: Tensor, bandwidth: float | None
         The direction, with shape :math:`(N, *)`, float32 at least.
 
     Raises:
-        ValueError: If `bandwidth` is not positive.
+        ValueError: If `bandwidth` is not positive, or there are no samples.
     """
+    check_filled(x=x)
     a, x, score = a.detach(), x.detach(), score.detach()
     if bandwidth is None:
         h = 1.0

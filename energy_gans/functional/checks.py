@@ -1,8 +1,10 @@
-r"""Checks of numbers that a user gives."""
+r"""Checks of numbers and batches that a user gives."""
 
 from __future__ import annotations
 
 import math
+
+from torch import Tensor
 
 
 def check_positive(name: str, value: float) -> None:
@@ -15,3 +17,12 @@ def check_count(name: str, value: int) -> None:
     r"""Raises a `ValueError` that names the argument unless `value` is at least 1."""
     if value < 1:
         raise ValueError(f"{name!r} should be at least 1, got {value!r}.")
+
+
+def check_filled(**batches: Tensor) -> None:
+    r"""Raises a `ValueError` that names the argument if a tensor, of which a mean is taken, is empty."""
+    for name, batch in batches.items():
+        if batch.numel() == 0:
+            raise ValueError(
+                f"{name!r} should hold at least one element, got shape {tuple(batch.shape)}."
+            )

@@ -32,6 +32,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .checks import check_filled
+
 
 def contrastive_loss(phi_x: Tensor, phi_y: Tensor) -> Tensor:
     r"""Returns :math:`\mathbb{E}_x \Phi(x) - \mathbb{E}_y \Phi(y)`, whose slope is minus the log-likelihood's.
@@ -39,7 +41,11 @@ def contrastive_loss(phi_x: Tensor, phi_y: Tensor) -> Tensor:
     Arguments:
         phi_x: The potential of the chains' samples, with shape :math:`(M)`.
         phi_y: The potential of real samples, with shape :math:`(N)`.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(phi_x=phi_x, phi_y=phi_y)
     return phi_x.mean() - phi_y.mean()
 
 
@@ -62,8 +68,9 @@ def transport_cost(
         The cost (Eq. 13), a scalar.
 
     Raises:
-        ValueError: If the points are not as many before as after.
+        ValueError: If the points are not as many before as after, or there are none.
     """
+    check_filled(before=before)
     if before.shape != after.shape:
         raise ValueError(
             f"'before' and 'after' should have one shape, got {tuple(before.shape)} and "
@@ -86,5 +93,9 @@ def magnitude(phi_x: Tensor, phi_y: Tensor) -> Tensor:
     References:
         Implicit Generation and Generalization in Energy-Based Models (Du and Mordatch, 2019),
         https://arxiv.org/abs/1903.08689
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(phi_x=phi_x, phi_y=phi_y)
     return torch.cat([phi_x, phi_y]).square().mean()

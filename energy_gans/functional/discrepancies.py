@@ -34,6 +34,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .checks import check_filled
 from .kernels import Softening, elastic_log_force, scaled_elastic
 
 
@@ -47,7 +48,11 @@ def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
 
     Returns:
         The discrepancy, a scalar. Without the self terms it may be negative.
+
+    Raises:
+        ValueError: If a matrix is empty.
     """
+    check_filled(uu=uu, vv=vv, uv=uv)
     return uu.mean() + vv.mean() - 2 * uv.mean()
 
 
@@ -59,7 +64,11 @@ def matching_loss(vv: Tensor, uv: Tensor) -> Tensor:
     Arguments:
         vv: The kernel between generated features, with shape :math:`(M, M)`, its diagonal zero.
         uv: The kernel between real and generated features, with shape :math:`(N, M)`.
+
+    Raises:
+        ValueError: If a matrix is empty.
     """
+    check_filled(vv=vv, uv=uv)
     return vv.mean() - 2 * uv.mean()
 
 
@@ -73,7 +82,11 @@ def repulsive_loss(uu: Tensor, vv: Tensor) -> Tensor:
     Arguments:
         uu: The kernel between real features, with shape :math:`(N, N)`, its diagonal zero.
         vv: The kernel between generated features, with shape :math:`(M, M)`, likewise.
+
+    Raises:
+        ValueError: If a matrix is empty.
     """
+    check_filled(uu=uu, vv=vv)
     return uu.mean() - vv.mean()
 
 
@@ -115,8 +128,8 @@ def elastic_sums(
     Raises:
         ValueError: If a set is empty, or an argument is out of its range.
     """
-    if any(r2.numel() == 0 for r2, _ in sets):
-        raise ValueError("'sets' should hold at least one squared distance each, got none.")
+    for r2, _ in sets:
+        check_filled(sets=r2)
     # Sets of the same terms are joined, as the time of a small matrix is that of its operations.
     parts: dict[tuple[ElasticTerm, ...], list[Tensor]] = {}
     for r2, terms in sets:
@@ -159,7 +172,12 @@ def unit_length(cutoff: float, *r2: Tensor) -> Tensor:
     Arguments:
         cutoff: The cut-off :math:`e`.
         r2: Squared distances, of any shapes; infinite ones do not count.
+
+    Raises:
+        ValueError: If there are none.
     """
+    for s in r2:
+        check_filled(r2=s)
     smallest = torch.stack([s.detach().amin() for s in r2]).amin().sqrt()
     return torch.where(smallest.isfinite(), smallest, 1.0).clamp_min(cutoff)
 

@@ -42,7 +42,7 @@ import math
 import torch
 from torch import Tensor
 
-from .checks import check_positive
+from .checks import check_filled, check_positive
 
 
 def homotopy_time(s: Tensor, sharpness: float) -> Tensor:
@@ -177,13 +177,19 @@ def covariance(phi: Tensor, innovation: Tensor) -> Tensor:
         innovation: The innovations :math:`\gamma - \bar\gamma`, with the shape of `phi`.
 
     Raises:
-        ValueError: If there is but one point to centre.
+        ValueError: If there is but one point to centre, or none.
     """
+    check_filled(phi=phi)
     return (centred(phi) * innovation).mean()
 
 
 def kinetic_energy(gradient: Tensor) -> Tensor:
-    r"""Returns :math:`\frac{1}{2} \mathbb{E} \|\nabla \Phi\|^2` of gradients, with shape :math:`(B, *)`."""
+    r"""Returns :math:`\frac{1}{2} \mathbb{E} \|\nabla \Phi\|^2` of gradients, with shape :math:`(B, *)`.
+
+    Raises:
+        ValueError: If a batch is empty.
+    """
+    check_filled(gradient=gradient)
     return gradient.flatten(1).square().sum(1).mean() / 2
 
 
@@ -193,7 +199,11 @@ def alignment(gradient: Tensor, velocity: Tensor) -> Tensor:
     Arguments:
         gradient: The gradients of the potential, with shape :math:`(B, *)`.
         velocity: The velocities of the points, with shape :math:`(B, *)`.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(gradient=gradient)
     return (gradient * velocity).flatten(1).sum(1).mean()
 
 

@@ -123,7 +123,7 @@ def elastic(
         >>> elastic(torch.zeros(1, 2), torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 2.0]]), cutoff=0.1)
         tensor([[15.0000, 10.0000,  0.5000]])
     """
-    power = elastic_power(power, a[0].numel())
+    power = elastic_power(power, a.shape[1:].numel())
     return elastic_profile(squared_distances(a, b), cutoff, power, softening, unit)
 
 

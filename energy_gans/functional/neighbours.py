@@ -26,6 +26,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .checks import check_filled
 from .distances import squared_distances
 
 # Distances are computed in tiles of this many points by this many.
@@ -45,7 +46,7 @@ def nearest_squared(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
         y: The set that is searched, with shape :math:`(N, D)`.
         k: How many.
     """
-    found = []
+    found = [(x.new_empty(0, k), torch.empty(0, k, dtype=torch.long, device=x.device))]
     for i in parts(len(x)):
         r2 = x.new_empty(i.stop - i.start, 0)
         index = torch.empty_like(r2, dtype=torch.long)
@@ -88,7 +89,11 @@ def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Te
         x: The generated samples' features, with shape :math:`(M, D)`.
         r_y: The squared radii of the balls around `y`, with shape :math:`(N)`.
         r_x: The squared radii of the balls around `x`, with shape :math:`(M)`.
+
+    Raises:
+        ValueError: If a set is empty.
     """
+    check_filled(y=y, x=x)
     precise = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     recalled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
     for i in parts(len(x)):
@@ -107,7 +112,11 @@ def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor,
         x: The generated samples' features, with shape :math:`(M, D)`.
         r_y: The squared radii of the balls :math:`B_k` around `y`, with shape :math:`(N)`.
         k: Which neighbour the balls reach.
+
+    Raises:
+        ValueError: If a set is empty.
     """
+    check_filled(y=y, x=x)
     inside = torch.zeros(len(y), dtype=torch.long, device=x.device)
     for i in parts(len(x)):
         for j in parts(len(y)):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .checks import check_filled
+
 
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor],
@@ -33,7 +35,11 @@ def gradient_penalty(
 
     Returns:
         The penalty, a scalar.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(y=y)
     dtype = torch.promote_types(torch.promote_types(y.dtype, x.dtype), torch.float32)
     y, x = y.detach().to(dtype), x.detach().to(dtype)
     epsilon = epsilon.to(dtype).reshape(-1, *[1] * (y.ndim - 1))

@@ -30,6 +30,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .checks import check_filled
 from .distances import distances
 
 # Largest number of elements of a kernel matrix that is held at a time.
@@ -160,8 +161,9 @@ def potential_loss(d: Tensor, phi: Tensor) -> Tensor:
         phi: The potential :math:`\Phi(a)`, with shape :math:`(B)`.
 
     Raises:
-        ValueError: If the shapes differ.
+        ValueError: If the shapes differ, or there are no potentials.
     """
+    check_filled(d=d)
     if d.shape != phi.shape:
         raise ValueError(
             f"'d' and 'phi' should have one shape, got {tuple(d.shape)} and {tuple(phi.shape)}."
@@ -174,5 +176,9 @@ def climbing_loss(d: Tensor) -> Tensor:
 
     Arguments:
         d: The learned potential of generated samples :math:`D(G(z))`, with shape :math:`(B)`.
+
+    Raises:
+        ValueError: If a batch is empty.
     """
+    check_filled(d=d)
     return -d.mean() / 2

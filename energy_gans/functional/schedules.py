@@ -28,14 +28,14 @@ def exponential_decay(initial: float, rate: float, step: int, minimum: float = 0
 
 
 def warmed_decay(decay: float, n: int) -> float:
-    r"""Returns the decay :math:`\min(\text{decay}, (1 + n) / (10 + n))` of a moving average's n-th update.
+    r"""Returns the decay :math:`\min(\text{decay}, (1 + n) / (10 + n))` of a moving average.
 
     A constant decay of 0.999 keeps the initial weights visible for thousands of updates; warmed up,
     the average always looks back over about a tenth of the run at most.
 
     Arguments:
         decay: The decay that is approached, in :math:`[0, 1)`.
-        n: The number of updates made.
+        n: The number of updates that were made before this one.
 
     Example:
         >>> warmed_decay(0.999, 0), warmed_decay(0.999, 90), warmed_decay(0.999, 100_000)

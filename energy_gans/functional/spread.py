@@ -21,13 +21,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .checks import check_filled
+
 
 def extent(u: Tensor) -> Tensor:
     r"""Returns the root mean squared distance of features from their mean, a scalar, float64.
 
     Arguments:
         u: The features, with shape :math:`(N, n)`.
+
+    Raises:
+        ValueError: If there are none.
     """
+    check_filled(u=u)
     u = u.double()
     return (u - u.mean(0)).square().sum(1).mean().sqrt()
 
@@ -40,10 +46,14 @@ def share_of_dimensions(u: Tensor) -> Tensor:
     Arguments:
         u: The features, with shape :math:`(N, n)`.
 
+    Raises:
+        ValueError: If there are none.
+
     Example:
         >>> share_of_dimensions(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
         tensor(1., dtype=torch.float64)
     """
+    check_filled(u=u)
     u = u.double()
     u = u - u.mean(0)
     covariance = u.T @ u
@@ -58,7 +68,11 @@ def separation(u: Tensor, label: Tensor) -> Tensor:
     Arguments:
         u: The features, with shape :math:`(N, n)`.
         label: The classes, with shape :math:`(N)`.
+
+    Raises:
+        ValueError: If there are no features.
     """
+    check_filled(u=u)
     u = u.double()
     _, place, count = label.unique(return_inverse=True, return_counts=True)
     means = u.new_zeros(len(count), u.shape[1]).index_add_(0, place, u) / count[:, None]

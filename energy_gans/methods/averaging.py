@@ -1,7 +1,8 @@
 r"""Exponential moving averages of networks.
 
-The n-th update moves the average to :math:`\beta_n \bar\theta + (1 - \beta_n) \theta` with the
-decay :math:`\beta_n = \min(\beta, (1 + n) / (10 + n))`, which forgets the start quickly.
+The first update copies the network. The n-th, from the second on, moves the average to
+:math:`\beta_n \bar\theta + (1 - \beta_n) \theta` with the decay
+:math:`\beta_n = \min(\beta, (n - 1) / (n + 8))`, which forgets the start quickly.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class MovingAverage(AveragedModel):
 
     def lerp(self, averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
         if averaged[0].is_floating_point():
-            # AveragedModel's own first update is a copy and counts as one.
+            # AveragedModel's first update is a copy, after which this is called with n = 1.
             torch._foreach_lerp_(averaged, current, 1 - warmed_decay(self.decay, int(n) - 1))
         else:
             torch._foreach_copy_(averaged, current)

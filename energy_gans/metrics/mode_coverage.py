@@ -89,6 +89,8 @@ class ModeCoverage(Metric):
         self.total += len(x)
 
     def compute(self) -> dict[str, Tensor]:
+        if self.total == 0:
+            raise ValueError("The coverage of modes needs at least one sample, got none.")
         hit = self.count > 0
         good = self.count.sum()
         p = self.count[hit] / good

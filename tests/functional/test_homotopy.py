@@ -184,7 +184,7 @@ def test_the_innovation_keeps_its_digits_near_the_end(sigma: float) -> None:
 @pytest.mark.parametrize("k", [1, 2, 8])
 def test_the_spread_of_several_points_of_a_real_sample_has_no_bias(k: int) -> None:
     # Real samples of the variance 0.6 and noise of the variance 0.4, in batches of three.
-    phi = math.sqrt(0.6) * normal(40_000, 3, 1) + math.sqrt(0.4) * normal(40_000, 3, k, seed=1)
+    phi = math.sqrt(0.6) * normal(8_000, 3, 1) + math.sqrt(0.4) * normal(8_000, 3, k, seed=1)
     found = torch.stack([spread_energy(batch) for batch in phi])
     assert abs(found.mean() - 0.5) < 4 * found.std() / math.sqrt(len(found))
 

@@ -181,3 +181,10 @@ def test_samples_of_another_dimension_are_refused(shape: tuple[int, ...]) -> Non
     metric = ModeCoverage(torch.zeros(2, 2), 1.0)
     with pytest.raises(ValueError, match=r"'x' should have shape \(B, 2\), got \(5"):
         metric.update(torch.zeros(shape))
+
+
+def test_no_samples_have_no_coverage() -> None:
+    metric = ModeCoverage(modes(3, 2), std=0.1)
+    metric.update(torch.zeros(0, 2))
+    with pytest.raises(ValueError, match="at least one sample, got none"):
+        metric.compute()
