@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,23 @@ ADAPTIVE: dict[str, tuple[str, dict[str, Any]]] = {
     "rk45": ("scipy_solver", {"solver": "RK45"}),
 }
 FIXED = {"euler": "euler", "midpoint": "midpoint", "heun": "heun2", "rk4": "rk4"}
+
+
+class Solution(NamedTuple):
+    r"""What a solver found.
+
+    Arguments:
+        points: The points of the particles at each time, with shape :math:`(F, B, *)`.
+        evaluations: The number of evaluations of the field.
+        exhausted: Whether the solver stopped before the end: it had no evaluations left, or could not
+            take a step as small as it needed.
+        speed: The root mean square of the field's elements at its last evaluation.
+    """
+
+    points: Tensor
+    evaluations: int
+    exhausted: bool
+    speed: float
 
 
 @dataclass(frozen=True)
@@ -66,8 +83,8 @@ class Flow:
         for name in ("rtol", "atol", "terminal_time"):
             check_positive(name, getattr(self, name))
 
-    def run(self, x: Tensor, velocity: Velocity, frames: int = 1) -> tuple[Tensor, int]:
-        r"""Returns the points of particles at evenly spaced times, and the number of evaluations.
+    def run(self, x: Tensor, velocity: Velocity, frames: int = 1) -> Solution:
+        r"""Returns the points of particles at evenly spaced times, and how they were found.
 
         Arguments:
             x: Where they start, with shape :math:`(B, *)`.
@@ -75,10 +92,13 @@ class Flow:
             frames: The number of times :math:`F` after the start, of which the last is the end.
 
         Returns:
-            The points, with shape :math:`(F, B, *)`, and the number of evaluations of the field.
+            The solution.
+
+        Raises:
+            FloatingPointError: If the field is not finite, that names the solver and the time.
         """
-        counted = Counted(velocity, self.most_evaluations)
-        points = []
+        counted = Counted(velocity, self)
+        points, exhausted = [], False
         times = torch.linspace(0, self.terminal_time, frames + 1, dtype=x.dtype, device=x.device)
         try:
             for interval in times.unfold(0, 2, 1):
@@ -87,15 +107,19 @@ class Flow:
                     warnings.filterwarnings("ignore", message="(?s).*no effect.*min_step")
                     x = odeint(counted, x, interval, **self.method(frames))[-1]
                 points.append(x)
-        except ExhaustedError:
+        except (ExhaustedError, AssertionError) as error:
+            if isinstance(error, AssertionError) and "underflow in dt" not in str(error):
+                raise
             warnings.warn(
-                f"{self.solver} had its {self.most_evaluations} evaluations at time "
-                f"{counted.time:.3g} of {self.terminal_time:g}: the samples are those of that time. "
-                "Larger tolerances, another solver or more evaluations are the mends.",
+                f"{self.solver} stopped after {counted.count} of {self.most_evaluations} evaluations "
+                f"at time {counted.time:.3g} of {self.terminal_time:g}: the samples are those of that "
+                "time. Larger tolerances, another solver or more evaluations help, unless the "
+                "potential has diverged.",
                 stacklevel=2,
             )
             points += [counted.x] * (frames - len(points))
-        return torch.stack(points), counted.count
+            exhausted = True
+        return Solution(torch.stack(points), counted.count, exhausted, counted.speed)
 
     def method(self, frames: int) -> dict[str, Any]:
         r"""Returns the arguments of torchdiffeq's `odeint` for one of the frames' intervals."""
@@ -117,21 +141,39 @@ class ExhaustedError(Exception):
 
 
 class Counted:
-    r"""Creates a field that counts its evaluations, and knows where the last one was.
+    r"""Creates a field that counts its evaluations, and knows the last one.
 
     Arguments:
         velocity: The field.
-        most: The most evaluations.
+        flow: The flow that is solved.
+
+    Raises:
+        ExhaustedError: If it is evaluated more often than the flow allows.
+        FloatingPointError: If it is not finite.
     """
 
-    def __init__(self, velocity: Velocity, most: int) -> None:
-        self.velocity, self.most = velocity, most
+    def __init__(self, velocity: Velocity, flow: Flow) -> None:
+        self.velocity, self.flow = velocity, flow
         self.count, self.time = 0, 0.0
         self.x: Tensor | None = None
+        self.v: Tensor | None = None
 
     def __call__(self, t: Tensor, x: Tensor) -> Tensor:
-        if self.count == self.most:
+        if self.count == self.flow.most_evaluations:
             raise ExhaustedError
         self.count += 1
         self.time, self.x = float(t), x.clone()
-        return self.velocity(t, x)
+        self.v = self.velocity(t, x)
+        if not self.v.isfinite().all():
+            raise FloatingPointError(
+                f"The field of the flow is not finite at time {self.time:.3g} of "
+                f"{self.flow.terminal_time:g}, at evaluation {self.count} by {self.flow.solver}: the "
+                "potential has diverged. An earlier checkpoint, a smaller learning rate or "
+                "gradient_clip_norm are the usual mends."
+            )
+        return self.v
+
+    @property
+    def speed(self) -> float:
+        r"""The root mean square of the field's elements at the last evaluation."""
+        return self.v.double().square().mean().sqrt().item()

@@ -14,11 +14,13 @@ References:
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import torch
 import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from ..functional import potential_gradient
@@ -28,6 +30,10 @@ from .chains import drawer
 from .energy import check_independent
 from .flow import Flow, Velocity
 from .handling import check_shape, evaluating, fitted
+
+# A field that carries noise to data moves particles by about their size in the time of the flow. One
+# that is this many times as fast has diverged: a stiff one is rough, but not fast.
+DIVERGED = 1e3
 
 
 class FlowModule(GenerativeModule):
@@ -52,6 +58,8 @@ class FlowModule(GenerativeModule):
 
     Attributes:
         evaluations: How often the last :meth:`sample` evaluated the field, at most, of its batches.
+        exhausted: Whether the solver stopped before the end in one of them.
+        speed: The root mean square of the field's elements where it stopped, at most, of its batches.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -82,7 +90,8 @@ class FlowModule(GenerativeModule):
         self.descriptor, self.shape, self.omega = descriptor, tuple(shape), omega
         self.time_conditioned, self.flow = time_conditioned, flow or Flow()
         self.classes, self.label_dropout, self.guidance = classes, label_dropout, guidance
-        self.evaluations = 0
+        self.evaluations, self.exhausted, self.speed = 0, False, 0.0
+        self.skipping = False
         self.trained.append((descriptor, descriptor_optimizer, descriptor_scheduler))
 
     # The potential
@@ -152,15 +161,16 @@ class FlowModule(GenerativeModule):
         self, network: nn.Module, z: Tensor, label: Tensor | None, frames: int = 1
     ) -> Tensor:
         r"""Returns where standard normal noise flows to, with shape :math:`(F, B, *)`, at evenly spaced times."""
-        parts, counts = [], []
+        solutions = []
         labels = [None] * len(z) if label is None else label.split(self.flow.batch_size)
         for part, one in zip(z.split(self.flow.batch_size), labels, strict=False):
             velocity = self.velocity(network, one)
-            points, count = self.flow.run(self.omega * self.formatted(part), velocity, frames)
-            parts.append(points)
-            counts.append(count)
-        self.evaluations = max(counts)
-        return torch.cat(parts, dim=1)
+            x = self.omega * self.formatted(part)
+            solutions.append(self.flow.run(x, velocity, frames))
+        self.evaluations = max(solution.evaluations for solution in solutions)
+        self.exhausted = any(solution.exhausted for solution in solutions)
+        self.speed = max(solution.speed for solution in solutions)
+        return torch.cat([solution.points for solution in solutions], dim=1)
 
     def velocity(self, network: nn.Module, label: Tensor | None) -> Velocity:
         r"""Returns the field :math:`\nabla \Phi` at a time, of labels :math:`(B)` guided away from none."""
@@ -182,6 +192,47 @@ class FlowModule(GenerativeModule):
     def known_time(self, time: Tensor) -> Tensor:
         r"""Returns the time that the potential knows, in [0, 1], of the time of the flow."""
         return time
+
+    # Validation
+
+    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        r"""Measures samples, and in training stops where the field takes all evaluations there may be.
+
+        Where the solver stopped before the end, the rest of that validation is left out. The run goes
+        on if the field has the size that carries noise to data: it is rough, or the tolerances are too
+        small, and training may change the first. A field a thousand times as large has diverged.
+
+        Raises:
+            FloatingPointError: In training, if the potential has diverged.
+        """
+        fitting = self.trainer.state.fn == TrainerFn.FITTING
+        self.skipping = self.skipping and fitting and batch_idx > 0
+        if self.skipping:
+            return
+        super().validation_step(batch, batch_idx)
+        if fitting and self.exhausted:
+            self.check_speed(batch[0])
+            self.skipping = True
+            warnings.warn(
+                f"The rest of the validation after step {self.global_step} is left out, as its samples "
+                "take all evaluations of the flow.",
+                stacklevel=2,
+            )
+
+    def check_speed(self, y: Tensor) -> None:
+        r"""Raises a `FloatingPointError` if the field at the last samples' end has diverged.
+
+        Arguments:
+            y: Real samples, with shape :math:`(B, *)`.
+        """
+        usual = (self.omega + y.double().square().mean().sqrt().item()) / self.flow.terminal_time
+        if self.speed > DIVERGED * usual:
+            raise FloatingPointError(
+                f"The potential has diverged at step {self.global_step}: {self.flow.solver} stopped "
+                f"after {self.evaluations} evaluations in a field of the size {self.speed:.3g}, where "
+                f"that of a flow from noise to data is about {usual:.3g}. A smaller learning rate or "
+                "gradient_clip_norm are the usual mends."
+            )
 
     # The checks
 
