@@ -14,7 +14,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..functional import energy_distance, keyed_generator
 from .averaging import MovingAverage
-from .handling import check_label, evaluating, load_weights, weights_and_rest
+from .groups import regroup, weights_and_rest
+from .handling import check_label, evaluating, load_weights
 from .step import SteppedModule
 
 Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
@@ -215,6 +216,12 @@ class GenerativeModule(SteppedModule):
         checkpoint["seed"] = self.seed
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
+        if self._trainer is not None and self.trainer.training:
+            states = checkpoint.get("optimizer_states", [])
+            states[:] = [
+                regroup(state, network)
+                for state, (network, *_) in zip(states, self.trained, strict=True)
+            ]
         averaged = any(key.startswith("averaged.") for key in checkpoint["state_dict"])
         if averaged and self.averaged is None:
             self.average(decay=0.0)

@@ -5,30 +5,10 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.nn as nn
 from torch import Tensor
-
-
-def weights_and_rest(network: nn.Module) -> list[dict[str, Any]]:
-    r"""Returns two groups of parameters: the weights of dense and (de)convolutional layers, and
-    the rest, which is spared the optimizer's weight decay."""
-    layers = (nn.Linear, nn.modules.conv._ConvNd)
-    # The second is where a parametrization, such as spectral normalisation, keeps the weight.
-    names = ("weight", "parametrizations.weight.original")
-    weights = [
-        p
-        for m in network.modules()
-        if isinstance(m, layers)
-        for name, p in m.named_parameters()
-        if name in names
-    ]
-    known = {id(w) for w in weights}
-    rest = [p for p in network.parameters() if id(p) not in known]
-    groups = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
 
 
 @contextmanager
