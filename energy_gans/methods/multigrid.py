@@ -23,6 +23,7 @@ from typing import Any
 import torch
 import torch.nn as nn
 from torch import Tensor
+from torch.optim import Optimizer
 
 from ..functional import downscale, upscale
 from ..functional.checks import check_count
@@ -34,7 +35,8 @@ from .recent import Recent
 class MultigridGCN(ContrastiveModule):
     r"""Creates a multi-grid generative ConvNet.
 
-    What is logged of chains is that of the finest grid. The noise and the steps are alike on all.
+    What is logged of chains is that of the finest grid. The noise and the steps are alike on all. Each
+    descriptor's gradient is clipped by its own norm (`gradient_clip_norm`): slopes differ much between grids.
 
     Arguments:
         descriptor: The descriptors, a `ModuleList` of one for each grid but the first, with the
@@ -73,6 +75,9 @@ class MultigridGCN(ContrastiveModule):
                 part.append(loss)
         # A descriptor is in the loss of its own grid alone.
         return {"loss_d": self.descend(self.optimizers(), map(sum, losses))}
+
+    def clipping_sets(self, optimizer: Optimizer) -> list[list[nn.Parameter]]:
+        return [list(network.parameters()) for network in self.descriptor]
 
     def on_grid(self, y: Tensor, width: int) -> Tensor:
         r"""Returns images as a grid sees them, with shape :math:`(B, C, S, S)`."""

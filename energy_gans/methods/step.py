@@ -38,7 +38,7 @@ class SteppedModule(LightningModule):
             generator. Each takes a part of the step's batch of its own.
         accumulate: Into how many parts a minibatch is cut for the backward pass, to save memory.
             Potentials are still those of the whole minibatch.
-        gradient_clip_norm: The gradient's largest norm, per optimizer, or `None`.
+        gradient_clip_norm: The gradient's largest norm, for each of :meth:`clipping_sets`, or `None`.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -151,8 +151,15 @@ class SteppedModule(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.gradient_clip_norm is not None:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
+            for parameters in self.clipping_sets(optimizer):
+                nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
+
+    def clipping_sets(self, optimizer: Optimizer) -> list[list[nn.Parameter]]:
+        r"""Returns the sets of an optimizer's parameters whose gradients are clipped, each by its own norm.
+
+        There is one set, of all parameters, unless a method's optimizer trains networks that are independent.
+        """
+        return [[p for group in optimizer.param_groups for p in group["params"]]]
 
     def noise(self, n: int, *shape: int) -> Tensor:
         r"""Returns this process's share, with shape :math:`(n, *)`, of the step's standard normal noise."""

@@ -83,6 +83,25 @@ def test_each_grid_learns_for_itself_from_what_the_coarser_one_came_to() -> None
         assert change.abs().max() > 1e-5
 
 
+def step_of(gcn: MultigridGCN, g: int) -> Tensor:
+    r"""Returns the length of a descriptor's first step."""
+    before = nn.utils.parameters_to_vector(gcn.descriptor[g].parameters()).detach()
+    trained_on(gcn, steps=1)
+    return (nn.utils.parameters_to_vector(gcn.descriptor[g].parameters()) - before).norm()
+
+
+def test_a_steep_grid_does_not_shorten_the_steps_of_others() -> None:
+    even, steep = (model(gradient_clip_norm=0.1) for _ in range(2))
+    with torch.no_grad():
+        steep.descriptor[1].head.weight.mul_(100)
+    torch.testing.assert_close(step_of(even, 0), step_of(steep, 0))
+    # Each goes as far as the clipped gradient lets it.
+    for g in range(2):
+        torch.testing.assert_close(
+            step_of(model(gradient_clip_norm=1e-4), g), torch.tensor(1e-4 * LR), rtol=1e-3, atol=0
+        )
+
+
 def test_two_grids_are_a_short_run_from_blocks() -> None:
     gcn = model(grids=(4, 8))
     trained_on(gcn, steps=2)
