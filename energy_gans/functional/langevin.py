@@ -4,6 +4,8 @@ With the score :math:`s(x) = \nabla \log p(x)`, a step of size :math:`\delta` is
 
 .. math:: x' = x + \frac{\delta^2}{2} s(x) + \delta \epsilon \qquad \epsilon \sim \mathcal{N}(0, I)
 
+Short runs take noise of another standard deviation :math:`\varsigma` in the place of :math:`\delta`.
+
 For the Gibbs density :math:`p(x) \propto e^{\Phi(x)} q(x)` with the reference
 :math:`q = \mathcal{N}(0, \sigma^2 I)` the score is :math:`\nabla \Phi(x) - x / \sigma^2`.
 
@@ -88,14 +90,21 @@ def check_step_size(step_size: float, reference_std: float | None) -> None:
         )
 
 
+def check_noise_std(noise_std: float | None) -> None:
+    r"""Raises a `ValueError` if a standard deviation of noise is negative."""
+    if noise_std is not None and not noise_std >= 0:
+        raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")
+
+
 def langevin_step(
     x: Tensor,
     score: Field,
     step_size: float,
     reference_std: float | None = None,
     noise: Tensor | None = None,
+    noise_std: float | None = None,
 ) -> Tensor:
-    r"""Returns the points after a step, :math:`x + \frac{\delta^2}{2} s(x) + \delta \epsilon`.
+    r"""Returns the points after a step, :math:`x + \frac{\delta^2}{2} s(x) + \varsigma \epsilon`.
 
     Arguments:
         x: The points, with shape :math:`(B, *)`.
@@ -103,18 +112,22 @@ def langevin_step(
         step_size: The step size :math:`\delta`, in data units.
         reference_std: The standard deviation :math:`\sigma` of the reference that the score holds, by
             which the step is judged; `None` if there is none.
-        noise: The noise :math:`\epsilon`, with shape :math:`(B, *)`, standard normal for Langevin's
-            dynamics; none if `None`.
+        noise: The standard normal noise :math:`\epsilon`, with shape :math:`(B, *)`; none if `None`.
+        noise_std: The noise's standard deviation :math:`\varsigma` in the step, in data units; that of Langevin's
+            dynamics, :math:`\delta`, if `None`.
 
     Returns:
         The points, with shape :math:`(B, *)`.
 
     Raises:
-        ValueError: If the step is not stable for the reference alone.
+        ValueError: If the step is not stable for the reference alone, or `noise_std` is negative.
     """
     check_step_size(step_size, reference_std)
+    check_noise_std(noise_std)
     moved = torch.add(x, score(x), alpha=step_size**2 / 2)
-    return moved if noise is None else moved.add_(noise, alpha=step_size)
+    if noise is None:
+        return moved
+    return moved.add_(noise, alpha=step_size if noise_std is None else noise_std)
 
 
 def langevin(
@@ -124,6 +137,7 @@ def langevin(
     reference_std: float | None = None,
     noise: Field | None = torch.randn_like,
     bound: float | None = None,
+    noise_std: float | None = None,
 ) -> Iterator[Tensor]:
     r"""Yields the points of chains after each of their steps.
 
@@ -134,15 +148,19 @@ def langevin(
         score: The score, called once a step.
         step_sizes: The size of each step.
         reference_std: The standard deviation of the reference that the score holds, if any.
-        noise: Returns the noise of a step, given the points.
+        noise: Returns the standard normal noise of a step, given the points; none if `None`.
         bound: The size that elements are clipped to after each step, or `None`.
+        noise_std: The standard deviation of every step's noise, in data units; each step's own size, as
+            Langevin's dynamics has it, if `None`. No noise is asked for if it is 0.
 
     Raises:
-        ValueError: If a step is not stable for the reference alone.
+        ValueError: If a step is not stable for the reference alone, or `noise_std` is negative.
     """
     x = x.detach()
+    silent = noise is None or noise_std == 0
     for step_size in step_sizes:
-        x = langevin_step(x, score, step_size, reference_std, None if noise is None else noise(x))
+        epsilon = None if silent else noise(x)
+        x = langevin_step(x, score, step_size, reference_std, epsilon, noise_std)
         if bound is not None:
             x = x.clamp_(-bound, bound)
         yield x

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..functional import annealed, gibbs_score, langevin
 from ..functional.checks import check_positive
-from ..functional.langevin import Field, check_step_size
+from ..functional.langevin import Field, check_noise_std, check_step_size
 
 Draw = Callable[..., Tensor]
 
@@ -65,8 +65,7 @@ class Chains:
                 "'reference_std' or 'bound' should be given: chains start from the one or within "
                 "the other."
             )
-        if self.noise_std is not None and self.noise_std < 0:
-            raise ValueError(f"'noise_std' should not be negative, got {self.noise_std!r}.")
+        check_noise_std(self.noise_std)
 
     def step_sizes(self, steps: int) -> list[float]:
         r"""Returns the sizes of as many steps."""
@@ -97,15 +96,11 @@ class Chains:
         """
         sizes = self.step_sizes(self.steps if steps is None else steps)
         score = gibbs_score(gradient, self.reference_std, self.clip_gradient)
-        time = iter(sizes)
 
         def noise(x: Tensor) -> Tensor:
-            size = next(time)
-            share = 1.0 if self.noise_std is None else self.noise_std / size
-            return draw(torch.randn, *x.shape).mul_(share)
+            return draw(torch.randn, *x.shape)
 
-        silent = self.noise_std == 0
-        return langevin(x, score, sizes, self.reference_std, None if silent else noise, self.bound)
+        return langevin(x, score, sizes, self.reference_std, noise, self.bound, self.noise_std)
 
     def end(self, *args: Any) -> Tensor:
         r"""Returns the last of what :meth:`run` yields."""

@@ -45,6 +45,8 @@ def test_a_step_is_the_papers() -> None:
     x, noise = torch.randn(2, 5, 3, dtype=torch.float64).unbind()
     expected = x + 0.5**2 / 2 * (B - P * x) + 0.5 * noise
     torch.testing.assert_close(langevin_step(x, score, 0.5, S, noise), expected)
+    expected += (0.2 - 0.5) * noise
+    torch.testing.assert_close(langevin_step(x, score, 0.5, S, noise, 0.2), expected)
 
 
 def response(step_size: float, steps: int) -> tuple[float, float]:
@@ -122,6 +124,8 @@ def test_the_largest_steps_that_are_allowed_are_stable() -> None:
     [
         lambda: langevin_step(torch.zeros(1, 1), score, 0.0),
         lambda: langevin_step(torch.zeros(1, 1), score, 0.1, -1.0),
+        lambda: langevin_step(torch.zeros(1, 1), score, 0.1, noise_std=-0.1),
+        lambda: last(torch.zeros(1, 1), score, [0.1], noise_std=math.nan),
         lambda: gibbs_score(score, 0.0),
         lambda: gibbs_score(score, None, -1.0),
         lambda: annealed(1.0, 0.1, 0),
@@ -129,7 +133,7 @@ def test_the_largest_steps_that_are_allowed_are_stable() -> None:
     ],
 )
 def test_numbers_out_of_range_are_refused(call: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match="should be"):
+    with pytest.raises(ValueError, match="should"):
         call()
 
 
@@ -145,6 +149,33 @@ def test_annealed_steps_have_one_ratio() -> None:
     assert sizes[0] == 2.0 and sizes[-1] == 0.5
     assert all(b / a == pytest.approx(0.25**0.25) for a, b in itertools.pairwise(sizes))
     assert annealed(2.0, 0.5, 1) == [0.5]
+
+
+def flat(x: Tensor) -> Tensor:
+    return torch.zeros_like(x)
+
+
+@pytest.mark.parametrize("noise_std", [None, 0.007])
+def test_where_the_density_is_even_a_step_is_its_noise_bit_for_bit(noise_std: float) -> None:
+    noise = torch.randn(3, 1000, 1).unbind()
+    x, sizes, time = torch.zeros(1000, 1), annealed(0.3, 0.1, 3), iter(noise)
+    for size, epsilon, moved in zip(
+        sizes,
+        noise,
+        langevin(x, flat, sizes, noise=lambda x: next(time), noise_std=noise_std),
+        strict=True,
+    ):
+        x = torch.add(x, epsilon, alpha=size if noise_std is None else noise_std)
+        assert torch.equal(moved, x)
+
+
+def test_no_noise_is_drawn_that_would_be_zero() -> None:
+    def noise(x: Tensor) -> Tensor:
+        raise AssertionError
+
+    assert torch.equal(
+        last(torch.ones(2, 1), flat, [0.1], None, noise, noise_std=0.0), torch.ones(2, 1)
+    )
 
 
 def test_the_score_is_evaluated_once_a_step_and_no_graph_is_kept() -> None:

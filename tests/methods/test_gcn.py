@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from energy_gans.data import GaussianMixture
 from energy_gans.functional import fold
 from energy_gans.methods import GCN
-from energy_gans.methods.chains import Chains
+from energy_gans.methods.chains import Chains, drawer
 
 from .harness import adam, batches, fit, noises, sgd
 
@@ -167,6 +167,19 @@ def test_samples_of_a_linear_potential_are_the_gaussian_that_they_should_be() ->
     torch.testing.assert_close(x.mean(0), mean, atol=0.03, rtol=0)
     variance = 0.64 / (1 - 0.3**2 / (4 * 0.64))
     torch.testing.assert_close(x.var(0), torch.full((2,), variance), rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("noise_std", [None, 0.007])
+def test_chains_have_the_noise_that_is_asked_for_at_every_size(noise_std: float | None) -> None:
+    chains = Chains(steps=3, step_size=0.3, last_step_size=0.1, bound=1e3, noise_std=noise_std)
+    draw = drawer(torch.Generator().manual_seed(0), torch.device("cpu"))
+    found = chains.end(torch.zeros(500, 2), torch.zeros_like, draw)
+    random = torch.Generator().manual_seed(0)
+    x = torch.zeros(500, 2)
+    for size in chains.step_sizes(3):
+        epsilon = torch.randn(500, 2, generator=random)
+        x = torch.add(x, epsilon, alpha=size if noise_std is None else noise_std)
+    assert torch.equal(found, x)
 
 
 def test_samples_are_a_function_of_their_generator() -> None:
