@@ -16,6 +16,7 @@ from ..functional import energy_distance, keyed_generator
 from .averaging import MovingAverage
 from .groups import regroup, weights_and_rest
 from .handling import check_label, evaluating, load_weights
+from .shifts import shift_parameters
 from .step import SteppedModule
 
 Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
@@ -73,6 +74,17 @@ class GenerativeModule(SteppedModule):
     def sampled_network(self) -> nn.Module:
         r"""The network that :meth:`sample` evaluates, and of which moving averages are taken."""
         raise NotImplementedError
+
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        r"""Returns outputs of trained networks to which one constant may be added without any effect on losses.
+
+        A method that has such outputs says so; the parameters that only add to them, such as the bias
+        of a last layer, are not trained: their gradient is nothing but rounding.
+
+        Arguments:
+            y: Samples to evaluate the networks at, with shape :math:`(B, *)`.
+        """
+        return []
 
     # What a user calls
 
@@ -176,7 +188,11 @@ class GenerativeModule(SteppedModule):
         return x.contiguous(memory_format=self.memory_format) if x.ndim == 4 else x
 
     def check_batch(self, y: Tensor) -> None:
-        r"""Raises a `ValueError` if the first batch can not be cut up, or does not fit the networks."""
+        r"""Looks at the first batch, and finds the parameters that losses do not see.
+
+        Raises:
+            ValueError: If the batch can not be cut up, or does not fit the networks.
+        """
         parts = self.updates_per_step * self.discriminator_steps * self.accumulate
         if len(y) % parts != 0:
             raise ValueError(
@@ -186,6 +202,9 @@ class GenerativeModule(SteppedModule):
             )
         with torch.no_grad(), evaluating(self):
             self.check(y[:2])
+        with torch.enable_grad(), evaluating(self), torch.autocast(y.device.type, enabled=False):
+            outputs = self.shift_invariant_outputs(y[:2])
+            self.unseen = [p for output in outputs for p in shift_parameters(output)]
         self.checked = True
 
     def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:

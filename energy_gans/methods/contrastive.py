@@ -108,6 +108,9 @@ class ContrastiveModule(EnergyModule):
                 loss = loss + self.gamma / 2 * cost
             yield loss
 
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        return [] if self.magnitude else [self.potential(y, self.first_label(y))]
+
     def steered(self, network: nn.Module, label: Tensor | None) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential of two sets of points, as a function of the weights that are penalised."""
         labels = None if label is None else torch.cat([label, label])

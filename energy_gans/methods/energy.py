@@ -104,6 +104,12 @@ class EnergyModule(GenerativeModule):
             self.compiled[id(network)] = torch.compile(torch.func.grad(total))
         return lambda a: self.compiled[id(network)](a, label)
 
+    def first_label(self, y: Tensor) -> Tensor | None:
+        r"""Returns the label 0 for each sample, or `None` if there are no classes."""
+        if self.classes is None:
+            return None
+        return torch.zeros(len(y), dtype=torch.long, device=y.device)
+
     # The chains
 
     def climbed(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
@@ -158,7 +164,7 @@ class EnergyModule(GenerativeModule):
     def check_descriptor(self, network: nn.Module, y: Tensor) -> None:
         r"""Raises a `ValueError` unless a descriptor gives each sample one value of its own."""
         b = len(y)
-        label = None if self.classes is None else torch.zeros(b, dtype=torch.long, device=y.device)
+        label = self.first_label(y)
         fitted(
             lambda: self.evaluate(network, y, label),
             (b,),

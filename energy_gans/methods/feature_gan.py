@@ -165,6 +165,10 @@ class FeatureGAN(AdversarialModule):
             (_, vv, uv), _ = self.pairs(u, v)
             yield matching_loss(*self.kernels(v.shape[1], vv, uv))
 
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        # The penalty's features move, and those that it holds fixed do not.
+        return [] if self.gradient_penalty else [self.features(y)]
+
     def witness(self, u: Tensor, v: Tensor) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential :math:`\Phi(D(a))` of real and generated features, held fixed."""
         pairs, length = self.pairs(u, v)

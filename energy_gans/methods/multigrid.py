@@ -79,6 +79,14 @@ class MultigridGCN(ContrastiveModule):
     def clipping_sets(self, optimizer: Optimizer) -> list[list[nn.Parameter]]:
         return [list(network.parameters()) for network in self.descriptor]
 
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        if self.magnitude:
+            return []
+        return [
+            self.evaluate(network, self.on_grid(y, width))
+            for network, width in zip(self.descriptor, self.grids[1:], strict=True)
+        ]
+
     def on_grid(self, y: Tensor, width: int) -> Tensor:
         r"""Returns images as a grid sees them, with shape :math:`(B, C, S, S)`."""
         return downscale(y, y.shape[-1] // width)

@@ -40,6 +40,9 @@ class SteppedModule(LightningModule):
             Potentials are still those of the whole minibatch.
         gradient_clip_norm: The gradient's largest norm, for each of :meth:`clipping_sets`, or `None`.
 
+    Attributes:
+        unseen: Parameters that no loss depends on, which are not trained.
+
     Raises:
         ValueError: If a number is out of its range.
     """
@@ -66,6 +69,7 @@ class SteppedModule(LightningModule):
         self.random = torch.Generator()
         self.direct = False
         self.noted: dict[str, Tensor] = {}
+        self.unseen: list[nn.Parameter] = []
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         r"""Makes one alternating update on a minibatch and returns its losses by name.
@@ -126,7 +130,7 @@ class SteppedModule(LightningModule):
         after()
 
     def descend(self, optimizer: LightningOptimizer, losses: Iterable[Tensor]) -> Tensor:
-        r"""Makes one optimizer step along the mean of losses.
+        r"""Makes one optimizer step along the mean of losses, which leaves `unseen` parameters as they are.
 
         Arguments:
             optimizer: The optimizer, as :meth:`optimizers` gives it.
@@ -142,6 +146,8 @@ class SteppedModule(LightningModule):
             part = loss / self.accumulate if self.accumulate > 1 else loss
             (Tensor.backward if self.direct else self.manual_backward)(part)
             parts.append(part.detach())
+        for p in self.unseen:
+            p.grad = None
         if self.direct:
             self.on_before_optimizer_step(optimizer.optimizer)
             optimizer.optimizer.step()

@@ -151,6 +151,10 @@ class VAPO(FlowModule):
         r"""Returns how fast the homotopy's time runs in the flow's."""
         return time_rate(t, self.sharpness) if self.jacobian else torch.ones_like(t)
 
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        # Gradients and centred potentials know no constant.
+        return [self.potential(y)]
+
     # Training
 
     def total(self, a: Tensor, label: Tensor | None, s: Tensor) -> tuple[Tensor, Tensor]:

@@ -94,6 +94,10 @@ class MMDGAN(FeatureGAN):
         self.note(reconstruction=loss)
         return loss
 
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        # The decoder sees the features themselves.
+        return super().shift_invariant_outputs(y) if self.decoder is None else []
+
     def constrain(self) -> None:
         if self.clip is not None:
             clip_weights(self.discriminator, self.clip)

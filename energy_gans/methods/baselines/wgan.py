@@ -43,6 +43,9 @@ class WassersteinModule(AdversarialModule):
     def generator_loss(self, x: Tensor) -> Tensor:
         return -self.potential(x).mean()
 
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        return [self.potential(y)]
+
 
 class WGAN(WassersteinModule):
     r"""Creates a Wasserstein GAN with clipped weights.
