@@ -4,6 +4,9 @@ The generator has no batch norm after its dense layer and ends in :math:`1.7159 
 which reaches :math:`\pm 1` where its slope is still large. The discriminator has batch norm after
 every convolution, the first too, and a linear output.
 
+Batch norm takes away the biases of the convolutions before it. They are there, as in the authors' code,
+and frozen: in training mode their gradient would be nothing but rounding.
+
 Two choices of ours: images of 28 pixels, which the paper has not, start from a 7x7 map; and batch
 norm uses running averages in evaluation mode, so that a sample is a function of its latent alone,
 where the authors' code keeps batch statistics also when it samples.
@@ -63,6 +66,7 @@ class CoulombGenerator(nn.Module):
             deconvolution = nn.ConvTranspose2d(before, after, 5, 2, 2, 1)
             # Variance scaling by 2 over the mean fan, after the paper's code.
             nn.init.xavier_normal_(deconvolution.weight, gain=2**0.5)
+            deconvolution.bias.requires_grad_(False)
             layers += [deconvolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         last = nn.ConvTranspose2d(maps[-1], channels, 5, 2, 2, 1)
         for layer in (self.dense[0], last):
@@ -101,3 +105,5 @@ class CoulombDiscriminator(nn.Sequential):
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(layer.weight)
+            if isinstance(layer, nn.Conv2d):
+                layer.bias.requires_grad_(False)
