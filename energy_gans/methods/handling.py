@@ -3,12 +3,15 @@ r"""How methods handle networks of which they know nothing but that they are mod
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 import torch.nn as nn
 from torch import Tensor
+
+from ..files import check_archive
 
 
 @contextmanager
@@ -50,9 +53,18 @@ def load_weights(module: nn.Module, path: str) -> None:
         ValueError: If it is no checkpoint, or one of other networks.
     """
     try:
+        check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         missing, _ = module.load_state_dict(state, strict=False)
-    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
         raise ValueError(
             f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
         ) from error

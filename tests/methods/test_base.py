@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.methods.base module."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +142,17 @@ def test_initial_weights_of_other_networks_are_refused(tiny: Callable, tmp_path:
     path = tmp_path / "tiny/version_0/checkpoints/last.ckpt"
     with pytest.raises(SystemExit, match="lacks 'generator.layers.0.weight'"):
         main(tiny("--trainer.max_steps=1", f"--model.init_args.initial_weights={path}"))
+
+
+def test_initial_weights_that_are_damaged_are_refused(tiny: Callable, tmp_path: Path) -> None:
+    main(tiny("--trainer.max_steps=1", points=True))
+    path = tmp_path / "tiny/version_0/checkpoints/last.ckpt"
+    with zipfile.ZipFile(path) as archive:
+        part = next(p for p in archive.infolist() if p.filename.endswith("/data/1"))
+    content = bytearray(path.read_bytes())
+    content[part.header_offset + 400] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SystemExit, match=r"'initial_weights' should be .* is damaged"):
+        main(
+            tiny("--trainer.max_steps=1", f"--model.init_args.initial_weights={path}", points=True)
+        )
