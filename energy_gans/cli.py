@@ -208,12 +208,12 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(f"energy-gans: error: {error}")
     except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
         # What this package raises is a sentence for the user; anything else is a bug, shown whole.
-        if "Union subtypes" in str(error):
-            sys.exit(f"energy-gans: error: {sentence(str(error))}")
         raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-        if Path(__file__).parent not in raised_in.parents:
+        if Path(__file__).parent in raised_in.parents:
+            sys.exit(f"energy-gans: error: {error}")
+        if "Union subtypes" not in str(error):
             raise
-        sys.exit(f"energy-gans: error: {error}")
+        sys.exit(f"energy-gans: error: {sentence(str(error))}")
 
 
 def run(args: list[str]) -> None:

@@ -3,9 +3,9 @@ r"""What jsonargparse says, in one sentence."""
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 import re
+import sys
 from collections.abc import Sequence
 
 
@@ -37,16 +37,20 @@ def sentence(message: str) -> str:
 
 
 def nearest(text: str, classes: Sequence[str]) -> str:
-    r"""Returns ` Did you mean ...?` for a name that is unknown to the last of the classes or to a module."""
+    r"""Returns ` Did you mean ...?` for a name that is unknown to the last of the classes or to a module.
+
+    A message may quote a file of unknown origin, so nothing that it names is imported: what jsonargparse
+    complains about, it has imported already.
+    """
     names: list[str] = []
     wrong = ""
     if found := re.search(r"Option '([^']+)' is not accepted", text):
         wrong = found[1].split(".")[-1]
         module, _, name = classes[-1].rpartition(".") if classes else ("", "", "")
-        known = getattr(importlib.import_module(module), name, None) if module else None
+        known = getattr(sys.modules.get(module), name, None)
         for base in getattr(known, "__mro__", ()):
             names += inspect.signature(base.__init__).parameters
     elif found := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
-        wrong, names = found[2], dir(importlib.import_module(found[1]))
+        wrong, names = found[2], list(getattr(sys.modules.get(found[1]), "__dict__", ()))
     close = difflib.get_close_matches(wrong, names, n=1)
     return f". Did you mean {close[0]!r}?" if close else ""

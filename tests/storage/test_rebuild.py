@@ -14,6 +14,7 @@ from lightning.pytorch import LightningDataModule
 
 from energy_gans.cli import main
 from energy_gans.commands import load_model
+from energy_gans.commands.messages import sentence
 from energy_gans.commands.runs import run_data
 from energy_gans.methods import VAPO, CoulombGAN
 from energy_gans.networks import MLP
@@ -187,6 +188,39 @@ def test_no_command_runs_what_a_run_names(hostile: Callable, name: str, kind: st
     path = hostile(COMMANDS[name][0], data=DATA[kind])
     with pytest.raises(SystemExit, match=r"config\.yaml' holds no data .*--trust (evilmod|os),"):
         command(name, path)
+
+
+PARSER = "Union subtypes: Given value: module 'evilmod' has no attribute 'Nets'"
+
+
+@pytest.mark.parametrize(
+    "model, data",
+    [
+        ({"_class_path": PARSER}, None),
+        ({"generator": {"class_path": PARSER}}, None),
+        ({}, {"class_path": PARSER}),
+    ],
+)
+def test_what_a_file_quotes_is_not_taken_for_a_message_of_the_parser(
+    hostile: Callable, model: dict[str, Any], data: Any
+) -> None:
+    path = hostile("plane", model, data)
+    with pytest.raises(SystemExit, match="evilmod"):
+        command("report", path)
+    if model:
+        with pytest.raises(SystemExit, match="is of another run: .*evilmod"):
+            main(
+                [
+                    *("validate", "--config", str(path.parents[1] / "config.yaml")),
+                    *("--ckpt_path", str(path), "--trainer.logger", "false"),
+                ]
+            )
+
+
+def test_a_message_imports_nothing(hostile: Callable) -> None:
+    sentence("Given value\nmodule 'evilmod' has no attribute 'Nets'")
+    sentence("Problem with given class_path 'evilmod.Net':\nOption 'x' is not accepted")
+    assert "evilmod" not in sys.modules
 
 
 @pytest.mark.parametrize("name", COMMANDS)
