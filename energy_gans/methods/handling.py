@@ -6,6 +6,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 import torch.nn as nn
@@ -53,6 +54,8 @@ def load_weights(module: nn.Module, path: str) -> None:
         ValueError: If it is no checkpoint, or one of other networks.
     """
     try:
+        if not Path(path).is_file():
+            raise FileNotFoundError("it is no file")
         check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         missing, _ = module.load_state_dict(state, strict=False)

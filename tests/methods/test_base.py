@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.methods.base module."""
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -156,4 +157,15 @@ def test_initial_weights_that_are_damaged_are_refused(tiny: Callable, tmp_path: 
     with pytest.raises(SystemExit, match=r"'initial_weights' should be .* is damaged"):
         main(
             tiny("--trainer.max_steps=1", f"--model.init_args.initial_weights={path}", points=True)
+        )
+
+
+def test_initial_weights_are_read_of_regular_files_only(tiny: Callable) -> None:
+    with pytest.raises(SystemExit, match=r"'initial_weights' should be .*: it is no file"):
+        main(
+            tiny(
+                "--trainer.max_steps=1",
+                f"--model.init_args.initial_weights={os.devnull}",
+                points=True,
+            )
         )
