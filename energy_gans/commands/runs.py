@@ -8,7 +8,7 @@ import yaml
 from lightning.pytorch import LightningDataModule
 
 from ..callbacks.curves import Curves, read_curves
-from ..storage.rebuild import Rebuilder
+from ..storage.rebuild import PACKAGES, Rebuilder, check_size, within
 
 
 class Run:
@@ -53,6 +53,9 @@ class Run:
 def run_data(directory: Path, trust: str = "") -> LightningDataModule:
     r"""Returns the data module of the run in a directory.
 
+    A data module of this package downloads nothing, whatever config.yaml says: the file may come from
+    somebody else, and would choose the folder to write to.
+
     Arguments:
         directory: The directory.
         trust: The packages besides this one whose classes its config.yaml may name.
@@ -69,9 +72,13 @@ def run_data(directory: Path, trust: str = "") -> LightningDataModule:
         )
     try:
         spec = yaml.safe_load(path.read_text())["data"]
-        return Rebuilder(trust).instance(spec, LightningDataModule, "data")
+        check_size(spec, "data")
+        data = Rebuilder(trust).instance(spec, LightningDataModule, "data")
     except Exception as error:
         # A file can be wrong in any way.
         raise ValueError(
             f"{str(path)!r} holds no data that can be opened here: {error}"
         ) from error
+    if hasattr(data, "download") and within(type(data).__module__, PACKAGES):
+        data.download = False
+    return data

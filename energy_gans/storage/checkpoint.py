@@ -13,7 +13,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from ..files import atomic_write, check_archive
 from ..methods import GenerativeModule
-from .rebuild import Rebuilder
+from .rebuild import Rebuilder, check_size
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -42,8 +42,8 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated or damaged, holds anything but tensors and plain values, or was
-            not written by this package.
+        ValueError: If it is truncated or damaged, holds anything but tensors and plain values, was not
+            written by this package, or describes its model by more values than any has.
     """
     path = Path(path)
     if not path.is_file():
@@ -70,6 +70,8 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'state_dict' or 'seed'."
         )
+    for key in ("hyper_parameters", "datamodule_hyper_parameters"):
+        check_size(checkpoint.get(key), f"{path}: {key}")
     return checkpoint
 
 

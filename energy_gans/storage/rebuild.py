@@ -35,6 +35,8 @@ PACKAGES = (
     "torch.optim",
 )
 SPEC = {"class_path", "init_args", "dict_kwargs"}
+# More values than any model is described by: aliases let a few lines of YAML stand for billions.
+VALUES = 10**5
 
 
 class Rebuilder:
@@ -82,6 +84,7 @@ class Rebuilder:
                     continue
                 if isinstance(value, str) and Path in members(hint):
                     self.check_trusted(cls, f"{key}.{name}", value, "a file to be opened")
+                    value = value if str in members(hint) else Path(value)
                 given[name] = self.value(value, hint, f"{key}.{name}")
         return partial(cls, **given)
 
@@ -211,6 +214,19 @@ def trains(hint: Any) -> bool:
         one for part in members(hint) if is_callable(part) for one in classes_of(returned(part))
     ]
     return any(issubclass(one, (Optimizer, LRScheduler)) for one in made)
+
+
+def check_size(config: Any, key: str) -> None:
+    r"""Raises a `ValueError` if a file describes something by more values than can be walked through."""
+    pending, count = [config], 0
+    while pending:
+        one = pending.pop()
+        parts = [*one.values()] if isinstance(one, Mapping) else one
+        if isinstance(parts, (list, tuple)):
+            count += len(parts)
+            pending += parts
+        if count > VALUES:
+            raise ValueError(f"{key!r} should hold at most {VALUES} values, and holds more.")
 
 
 def packages_beyond(config: Any) -> set[str]:

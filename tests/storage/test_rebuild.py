@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -37,6 +38,7 @@ class Net(nn.Linear):
         super().__init__(2, 2)
 """
 MINE = """
+from pathlib import Path
 import torch.nn as nn
 from energy_gans.data import Ring
 class Net(nn.Linear):
@@ -45,6 +47,10 @@ class Net(nn.Linear):
         self.inner = inner
 class Data(Ring):
     pass
+class Read(nn.Linear):
+    def __init__(self, path: Path, name: Path | str):
+        super().__init__(2, len(path.read_text()))
+        self.name = name
 """
 
 
@@ -252,10 +258,43 @@ def test_a_network_of_a_package_that_is_trusted_is_made(
     data = {"class_path": "mine_for_tests.Data", "init_args": {"samples": 10}}
     made = Rebuilder("mine_for_tests").instance(data, LightningDataModule, "data")
     assert type(made).__name__ == "Data"
+    (tmp_path / "four").write_text("four")
+    files = {"path": str(tmp_path / "four"), "name": "four"}
+    net = Rebuilder("mine_for_tests").instance(
+        {"class_path": "mine_for_tests.Read", "init_args": files}, nn.Module, "net"
+    )
+    assert (net.out_features, net.name) == (4, "four")
     assert packages_beyond([spec, data, {"class_path": "torch.nn.ReLU"}]) == {
         "mine_for_tests",
         "os",
     }
+
+
+@pytest.mark.parametrize("name", ["CIFAR10", "SVHN", "FashionMNIST"])
+def test_what_a_run_says_downloads_nothing(hostile: Callable, tmp_path: Path, name: str) -> None:
+    spec = part(f"data.{name}", root=str(tmp_path / "exploded"), download=True)
+    with mock.patch("urllib.request.urlopen", side_effect=RuntimeError("the network")):
+        data = run_data(hostile("plane", data=spec).parents[1])
+        data.prepare_data()
+        with pytest.raises(FileNotFoundError, match=f"{name} is not in"):
+            data.setup("fit")
+
+
+def many(depth: int) -> list[Any]:
+    r"""Returns a list that names itself so often that it stands for a power of ten of numbers."""
+    nest: list[Any] = [1] * 10
+    for _ in range(depth):
+        nest = [nest] * 10
+    return nest
+
+
+def test_few_lines_do_not_stand_for_billions_of_values(hostile: Callable) -> None:
+    network = part("networks.MLP", in_features=2, out_features=2, hidden_features=many(9))
+    path = hostile("plane", {"generator": network}, part("data.Ring", radius=many(9)))
+    with pytest.raises(ValueError, match="hyper_parameters' should hold at most 100000 values"):
+        load_model(path)
+    with pytest.raises(ValueError, match="'data' should hold at most 100000 values"):
+        run_data(path.parents[1])
 
 
 def test_a_function_of_a_trusted_package_is_refused_all_the_same() -> None:
