@@ -94,7 +94,7 @@ def remove_stale(folder: Path) -> list[Path]:
     return removed
 
 
-def check_archive(path: str | os.PathLike) -> None:
+def check_archive(path: str | os.PathLike | BinaryIO) -> None:
     r"""Checks that the parts of a file of tensors are those that were written.
 
     Such a file is a zip archive, whose parts carry check sums that `torch.load` does not look at.

@@ -12,11 +12,14 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ...files import check_archive
 
 Output = tuple[Tensor, Tensor | None]
 
@@ -136,7 +139,7 @@ def load_weights(argument: str, path: Path) -> tuple[dict[str, Any], str]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds anything else.
+        ValueError: If it holds anything else, or its check sums are wrong.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -144,11 +147,20 @@ def load_weights(argument: str, path: Path) -> tuple[dict[str, Any], str]:
         )
     data = path.read_bytes()
     try:
+        # Old files of weights are no archives, and have no check sums.
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            check_archive(io.BytesIO(data))
         weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (
+        zipfile.BadZipFile,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+    ) as error:
         raise ValueError(
-            f"{argument!r} = {str(path)!r} can not be read: it is truncated, or holds more than "
-            "weights."
+            f"{argument!r} = {str(path)!r} can not be read: it is damaged, or holds more than weights."
         ) from error
     if not isinstance(weights, dict):
         raise ValueError(f"{argument!r} = {str(path)!r} holds no weights by name.")

@@ -184,3 +184,19 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save(torch.ones(2), tmp_path / "tensor.pth")
     with pytest.raises(ValueError, match="holds no weights by name"):
         load_weights("weights", tmp_path / "tensor.pth")
+
+
+def test_a_flipped_byte_of_weights_is_found(tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(1000)}, tmp_path / "w.pth")
+    content = bytearray((tmp_path / "w.pth").read_bytes())
+    content[content.index(torch.ones(9).numpy().tobytes()) + 2] ^= 1
+    (tmp_path / "flipped.pth").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"'weights' = .*flipped.pth' can not be read: it is damaged"
+    ):
+        load_weights("weights", tmp_path / "flipped.pth")
+
+
+def test_weights_of_the_old_format_are_read(tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(3)}, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    assert torch.equal(load_weights("weights", tmp_path / "w.pth")[0]["w"], torch.ones(3))
