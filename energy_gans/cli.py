@@ -100,7 +100,15 @@ workbench:
   data         prepare: write a data set as training reads it; verify: check one
 
   --version    print the version
+
+A FILE given by --config is code: the classes and functions that it names are run. Read it first. The
+files of a run (checkpoints, config.yaml) run no code of others: --trust PACKAGE lets them name its classes.
 """
+# What `--help` of a training command opens with.
+CODE = (
+    "Files given by --config are code: the classes and functions that they name are run. Read those of "
+    "others first. The checkpoint of --ckpt_path runs nothing."
+)
 
 # What libraries say that no user of this package can act on, or that it says in an error of its own.
 NOISE = (
@@ -141,7 +149,8 @@ class EnergyGansCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             parser_class=TrainingParser,
-            parser_kwargs={"allow_abbrev": False},
+            parser_kwargs={"allow_abbrev": False}
+            | {name: {"description": CODE} for name in TRAINING},
             save_config_callback=SaveConfig,
             args=list(args),
         )

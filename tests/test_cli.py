@@ -103,6 +103,17 @@ def test_usage_and_version(capsys: pytest.CaptureFixture) -> None:
     assert capsys.readouterr().out.strip() == __version__
 
 
+def test_help_says_what_is_code(capsys: pytest.CaptureFixture) -> None:
+    main([])
+    usage = capsys.readouterr().out
+    assert "A FILE given by --config is code" in usage
+    assert "--trust PACKAGE" in usage
+    for command in ("fit", "validate"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert "Files given by --config are code" in capsys.readouterr().out
+
+
 def test_bugs_are_shown_whole(tiny: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(*args: object) -> None:
         int("a bug")
