@@ -2,6 +2,7 @@ r"""What every method has: samples, a moving average, and checks of what it is g
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..functional import energy_distance, keyed_generator
 from .averaging import MovingAverage
 from .groups import regroup, weights_and_rest
-from .handling import check_label, evaluating, load_weights
+from .handling import check_label, check_made_in_python, evaluating, load_weights
 from .shifts import shift_parameters
 from .step import SteppedModule
 
@@ -167,6 +168,20 @@ class GenerativeModule(SteppedModule):
         for name, value in list(self.hparams.items()):
             if callable(value):
                 del self.hparams[name]
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | os.PathLike, **kwargs: Any) -> Any:
+        r"""Returns the model of a checkpoint that was trained in Python.
+
+        Arguments:
+            checkpoint_path: The path of the checkpoint.
+            kwargs: The networks, and the other arguments of Lightning's method.
+
+        Raises:
+            ValueError: If the command line wrote it: see :func:`energy_gans.commands.load_model`.
+        """
+        check_made_in_python(checkpoint_path)
+        return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True} | kwargs)
 
     def setup(self, stage: str) -> None:
         self.to(memory_format=self.memory_format)

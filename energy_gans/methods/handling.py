@@ -2,6 +2,7 @@ r"""How methods handle networks of which they know nothing but that they are mod
 
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator
@@ -74,6 +75,21 @@ def load_weights(module: nn.Module, path: str) -> None:
     missing = [name for name in missing if not name.startswith("averaged.")]
     if missing:
         raise ValueError(f"'initial_weights' = {path!r} lacks {missing[0]!r}.")
+
+
+def check_made_in_python(path: str | os.PathLike) -> None:
+    r"""Raises a `ValueError` if a checkpoint says by class paths how its model is made.
+
+    Lightning would call whatever these paths name.
+    """
+    options = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get(
+        "hyper_parameters"
+    )
+    if "_instantiator" in (options or {}):
+        raise ValueError(
+            f"'checkpoint_path' = {str(path)!r} names the classes of its model: load it with "
+            "energy_gans.commands.load_model, which makes only those that may be named."
+        )
 
 
 def check_label(label: Tensor | None, classes: int | None, n: int) -> None:

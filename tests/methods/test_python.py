@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Trainer, seed_everything
 from torch import nn
+from torch.testing import assert_close
 
 from energy_gans.callbacks import EMA, Checkpoints
 from energy_gans.data import Ring
@@ -36,3 +37,11 @@ def test_a_run_made_in_python_is_resumed_without_unpickling(tmp_path: Path) -> N
     resumed = fit(tmp_path / "half", 6, tmp_path / "half/checkpoints/last.ckpt")
     for p, q in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(p, q)
+
+
+def test_a_run_made_in_python_is_loaded_with_its_networks(tmp_path: Path) -> None:
+    gan = fit(tmp_path, 2)
+    networks = {"generator": MLP(2, 2, [8]), "discriminator": MLP(2, 1, [8], nn.SiLU)}
+    loaded = CoulombGAN.load_from_checkpoint(tmp_path / "checkpoints/last.ckpt", **networks)
+    assert (loaded.power, loaded.latent_dim) == (3.0, 2)
+    assert_close(loaded.state_dict(), gan.state_dict(), rtol=0, atol=0)

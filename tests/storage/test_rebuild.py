@@ -157,6 +157,15 @@ def test_a_model_that_names_what_it_may_not_is_refused(hostile: Callable, kind: 
         load_model(path)
 
 
+@pytest.mark.parametrize("said", [{}, {"_class_path": None}])
+def test_lightnings_own_way_to_load_runs_nothing_either(
+    hostile: Callable, said: dict[str, Any]
+) -> None:
+    path = hostile("plane", {"generator": inner(SHELL), "generator_optimizer": SHELL} | said)
+    with pytest.raises(ValueError, match=r"load it with energy_gans\.commands\.load_model"):
+        CoulombGAN.load_from_checkpoint(path)
+
+
 @pytest.mark.parametrize("kind", UNUSED)
 def test_what_only_training_needs_is_not_made(hostile: Callable, kind: str) -> None:
     path = hostile("plane", UNUSED[kind])
