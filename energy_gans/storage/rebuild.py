@@ -7,8 +7,9 @@ the file chose these names, so a name is looked up only if all of this holds:
 - it is a class, defined in such a package, and not a function that merely stands there;
 - it is a subclass of what the argument's type asks for: a module for a network, and so on.
 
-This holds at any depth, and a plain string is never looked up. Arguments that are paths of files are
-refused in the same way. A config that a user passes by `--config` is not read here: it is code.
+This holds at any depth. A plain string is looked up only where the type asks for a module or for a
+function. Arguments that are paths of files are refused in the same way. A config that a user passes by
+`--config` is not read here: it is code.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Rebuilder:
         hints = members(hint)
         if isinstance(value, Mapping) and "class_path" in value:
             return self.described(value, hints, key)
-        if isinstance(value, str) and str not in hints and any(map(is_callable, hints)):
+        if isinstance(value, str) and str not in hints and any(map(is_named, hints)):
             return self.described({"class_path": value}, hints, key)
         if isinstance(value, Mapping):
             record = next(filter(dataclasses.is_dataclass, hints), None)
@@ -195,6 +196,11 @@ def items(hints: list[Any]) -> Any:
 def is_callable(hint: Any) -> bool:
     r"""Returns whether a type is that of functions."""
     return hint is Callable or get_origin(hint) is Callable
+
+
+def is_named(hint: Any) -> bool:
+    r"""Returns whether a text for an argument of a type can only be a class path."""
+    return is_callable(hint) or (isinstance(hint, type) and issubclass(hint, nn.Module))
 
 
 def returned(hint: Any) -> list[Any]:
