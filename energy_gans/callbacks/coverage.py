@@ -37,10 +37,9 @@ class MixtureCoverage(Callback):
 
     def measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> None:
         data = trainer.datamodule
-        # Every process has samples of its own; the metric adds them up.
+        # Every process draws all samples, which are points, and counts its share; the metric adds those up.
+        x = pl_module.sample(self.n, random=pl_module.observing("coverage"))
         metric = ModeCoverage(data.means, data.std, data.weights).to(pl_module.device)
-        metric.update(
-            pl_module.sample(self.n // trainer.world_size, random=pl_module.observing("coverage"))
-        )
+        metric.update(x[trainer.global_rank :: trainer.world_size])
         values = {f"{prefix}/{name}": value for name, value in metric.compute().items()}
         pl_module.log_dict(values, sync_dist=True)

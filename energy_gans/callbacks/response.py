@@ -7,6 +7,7 @@ from typing import Any, Literal
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
+from ..data.held_out import EVALUATION_BATCH
 from ..methods import GenerativeModule
 from ..metrics import ResponseDistance
 
@@ -70,16 +71,24 @@ class ResponseCurve(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         y, _ = batch
+        place = pl_module.place_of_batch(batch_idx)
+        if trainer.sanity_checking and place >= trainer.num_sanity_val_steps:
+            y = y[:0]
         self.metric.update(y, real=True)
-        for x in self.synthesised(pl_module, len(y), batch_idx):
+        for x in self.synthesised(pl_module, y, place):
             self.metric.update(x, real=False)
 
-    def synthesised(self, model: GenerativeModule, n: int, batch_idx: int) -> list[Tensor]:
+    def synthesised(self, model: GenerativeModule, y: Tensor, place: int) -> list[Tensor]:
         r"""Returns the images, in batches, that stand beside a batch of real ones."""
         if self.of == "samples" or not model.buffer.states:
-            return [model.sample(n, random=model.observing("response", batch_idx))]
-        # What the buffer holds is compared once.
-        return list(model.buffer.points().split(n)) if batch_idx == 0 else []
+            # An empty batch stays one: all processes' sums have to have the number of the filters.
+            return [
+                model.sample(len(y), random=model.observing("response", place)) if len(y) else y
+            ]
+        # What the buffer holds is compared once: by each process, which has states of its own.
+        return (
+            list(model.buffer.points().split(EVALUATION_BATCH)) if place < model.world_size else []
+        )
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
         value = self.metric.compute()

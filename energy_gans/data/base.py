@@ -3,7 +3,8 @@ r"""What every data module shares: an order that is a function of the step, and 
 The training set is shuffled anew every epoch; the permutation is a function of (seed, epoch), and
 the batch of a step is a function of the step. So a run that is resumed goes on with the very next
 batch, without any state of a loader. Under DDP each process reads its share of the global batch:
-every world-size-th of its samples.
+every world-size-th of its samples. Of held-out samples it reads every world-size-th batch, whole, so
+what is measured of a batch does not depend on the number of processes.
 
 A set has splits, each loaded when it is first asked for. Sets that fit in memory are held as
 tensors, images as uint8, and handed out a whole batch at a time; images become floats in [-1, 1]
@@ -21,12 +22,11 @@ from torch import Tensor
 
 from ..functional import keyed_generator
 from ..functional.checks import check_count
+from .held_out import held_out_batches, share_of_batches
 from .prepared import StoredArray
 
 Batch = tuple[Tensor, Tensor]
 Samples = tuple[Tensor | StoredArray, Tensor]
-
-EVALUATION_BATCH = 500
 
 # What Lightning reads in its stages. Without a stage nothing is loaded before it is asked for.
 STAGES = {"fit": ("train", "val"), "validate": ("val",), "predict": ("val",)}
@@ -210,11 +210,20 @@ class TensorDataModule(LightningDataModule):
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
 
-    def held_out_loader(self, split: str) -> Iterable[Batch]:
-        r"""Returns a loader of this process's share of a split, in the split's own order."""
+    def held_out_loader(self, split: str, stage: str = "val") -> Iterable[Batch]:
+        r"""Returns a loader of this process's share of a split's batches, in the split's own order.
+
+        Arguments:
+            split: The split.
+            stage: What reads them, `"val"`, `"test"` or `"predict"`: the trainer's limit is one of
+                the batches of all processes together.
+        """
         rank, world_size = self.processes()
-        share = torch.arange(rank, self.length(split), world_size)
-        return self.loader(split, share.split(EVALUATION_BATCH))
+        batches = held_out_batches(self.length(split))
+        if world_size > 1:
+            limit = getattr(self.trainer, f"limit_{stage}_batches")
+            batches = share_of_batches(batches, limit, rank, world_size)
+        return self.loader(split, batches)
 
     @property
     def test_split(self) -> str:
@@ -225,10 +234,10 @@ class TensorDataModule(LightningDataModule):
         return self.held_out_loader("val")
 
     def test_dataloader(self) -> Iterable[Batch]:
-        return self.held_out_loader(self.test_split)
+        return self.held_out_loader(self.test_split, "test")
 
     def predict_dataloader(self) -> Iterable[Batch]:
-        return self.held_out_loader("val")
+        return self.held_out_loader("val", "predict")
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         y, label = batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..functional import energy_distance, keyed_generator
+from ..functional import energy_distance
 from .averaging import MovingAverage
 from .groups import regroup, weights_and_rest
 from .handling import check_label, check_made_in_python, evaluating, load_weights
@@ -21,6 +22,7 @@ from .shifts import shift_parameters
 from .step import SteppedModule
 
 Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
+Measure = Callable[[Tensor, Tensor], Tensor]
 
 # Networks and optimizers are hyper-parameters here, on purpose: the CLI stores how they were made,
 # not what they are, and a checkpoint rebuilds its model from that.
@@ -86,6 +88,10 @@ class GenerativeModule(SteppedModule):
             y: Samples to evaluate the networks at, with shape :math:`(B, *)`.
         """
         return []
+
+    def validation_measures(self) -> dict[str, Measure]:
+        r"""Returns what a validation logs, by name: functions of a batch of real samples and as many generated."""
+        return {"val/energy_distance": energy_distance}
 
     # What a user calls
 
@@ -223,19 +229,24 @@ class GenerativeModule(SteppedModule):
         self.checked = True
 
     def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        r"""Logs :meth:`validation_measures` of a batch, whose mean over all batches is the validation's."""
         y, _ = batch
-        x = self.sample(len(y), random=self.observing("validation", batch_idx))
-        self.log("val/energy_distance", energy_distance(y, x), sync_dist=True)
+        place = self.place_of_batch(batch_idx)
+        values = dict.fromkeys(self.validation_measures(), y.new_zeros(()))
+        # A process may have no more batches, but the first one is empty only if the set is.
+        if len(y) or place == 0:
+            x = self.sample(len(y), random=self.observing("validation", place))
+            values = {name: f(y, x) for name, f in self.validation_measures().items()}
+        # Lightning takes means of whole numbers over processes without their rest, of floats exactly.
+        self.log_dict(values, sync_dist=True, batch_size=float(len(y)))
 
     def test_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
         self.validation_step(batch, batch_idx)
 
     def predict_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
-        return self.sample(len(batch[0]), random=self.observing("predict", batch_idx))
-
-    def observing(self, *keys: int | str) -> torch.Generator:
-        r"""Returns a generator for observers: it leaves what the training draws alone."""
-        return keyed_generator(self.seed, *keys, self.global_rank, device=self.device)
+        y, _ = batch
+        random = self.observing("predict", self.place_of_batch(batch_idx))
+        return self.sample(len(y), random=random) if len(y) else y
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         optimizers = [make(weights_and_rest(network)) for network, make, _ in self.trained]

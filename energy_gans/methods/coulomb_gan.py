@@ -38,6 +38,7 @@ from ..functional import (
 from ..functional.checks import check_positive
 from ..functional.potentials import Kernel
 from .adversarial import AdversarialModule
+from .base import Measure
 
 
 class CoulombGAN(AdversarialModule):
@@ -125,10 +126,8 @@ class CoulombGAN(AdversarialModule):
             return a
         return a + self.noise_std * self.noise(*a.shape)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
-        y, _ = batch
-        x = self.sample(len(y), random=self.observing("validation", batch_idx))
-        self.log("val/energy", interaction_energy(y, x, self.kernel(), "u"), sync_dist=True)
+    def validation_measures(self) -> dict[str, Measure]:
+        return {"val/energy": partial(interaction_energy, kernel=self.kernel(), estimator="u")}
 
 
 def check_floor(power: float, epsilon: float, decay: float, floor: float) -> None:

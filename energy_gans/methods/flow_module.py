@@ -210,7 +210,7 @@ class FlowModule(GenerativeModule):
         if self.skipping:
             return
         super().validation_step(batch, batch_idx)
-        if fitting and self.exhausted:
+        if fitting and self.exhausted and len(batch[0]):
             self.check_speed(batch[0])
             self.skipping = True
             warnings.warn(

@@ -4,10 +4,12 @@ r"""What a training step is, for every method: the three contracts.
 often: `global_step`, `max_steps`, checkpoints, moving averages, schedulers and loggers all count it.
 
 **Randomness contract.** What a step draws is a function of (seed, step), so a run that was killed
-and resumed is, bit for bit, the run that was not.
+and resumed is, on the CPU, bit for bit the run that was not, if it has as many threads and processes.
 
 **Batch contract.** Under DDP every process holds its share of a global batch, every world-size-th
-sample of it. Noise is drawn for the global batch and shared out alike; charges are gathered.
+sample of it. Noise is drawn for the global batch and shared out alike; charges are gathered. So
+another number of processes gives the same run up to rounding, which training makes larger. Of held-out
+samples every process holds whole batches, every world-size-th: a validation measures the same.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..functional import fold
+from ..functional import fold, keyed_generator
 from ..functional.checks import check_count, check_positive
 from .bystander import is_bystander
 
@@ -196,6 +198,21 @@ class SteppedModule(LightningModule):
         parts = list(self.all_gather(x.detach()))
         parts[self.global_rank] = x.detach() + self.world_size * (x - x.detach())
         return torch.cat(parts)
+
+    def place_of_batch(self, batch_idx: int) -> int:
+        r"""Returns the place of this process's batch of held-out samples among those of all processes.
+
+        Processes take whole batches in turn, so what belongs to a place does not depend on their number.
+        """
+        return batch_idx * self.world_size + self.global_rank
+
+    def observing(self, *keys: int | str) -> torch.Generator:
+        r"""Returns a generator for observers: it leaves what the training draws alone.
+
+        It is the same in all processes. What they share out has to have its place among the keys.
+        """
+        # The last key was the process's once; 0 keeps the numbers of a single one.
+        return keyed_generator(self.seed, *keys, 0, device=self.device)
 
     @property
     def world_size(self) -> int:

@@ -107,7 +107,9 @@ class Ramp(TensorDataModule):
 
 def ramp(batch_size: int = 4, rank: int = 0, world_size: int = 1, step: int = 0) -> Ramp:
     data = Ramp(batch_size)
-    data.trainer = SimpleNamespace(global_rank=rank, world_size=world_size, global_step=step)
+    data.trainer = SimpleNamespace(
+        global_rank=rank, world_size=world_size, global_step=step, limit_val_batches=1.0
+    )
     data.setup()
     return data
 
@@ -154,14 +156,13 @@ def test_processes_share_a_batch() -> None:
     assert torch.equal(torch.stack(shares, 1).flatten(), whole)
 
 
-@pytest.mark.parametrize("world_size", [1, 3])
-def test_processes_share_the_held_out_set(world_size: int) -> None:
-    labels = []
-    for rank in range(world_size):
-        parts = [label for _, label in ramp(rank=rank, world_size=world_size).val_dataloader()]
-        assert max(len(part) for part in parts) <= 500
-        labels += parts
-    assert sorted(torch.cat(labels).tolist()) == list(range(1203))
+@pytest.mark.parametrize("world_size", [2, 3, 5])
+def test_processes_share_the_batches_of_the_held_out_set(world_size: int) -> None:
+    alone = [label for _, label in ramp().val_dataloader()]
+    assert torch.equal(torch.cat(alone), torch.arange(1203))
+    loaders = [ramp(rank=r, world_size=world_size).val_dataloader() for r in range(world_size)]
+    in_turn = [label for step in zip(*loaders, strict=True) for _, label in step]
+    assert [part.tolist() for part in in_turn if len(part)] == [part.tolist() for part in alone]
 
 
 @pytest.mark.parametrize("loader", ["test_dataloader", "predict_dataloader"])

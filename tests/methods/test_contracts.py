@@ -308,31 +308,43 @@ def assert_close(one: list[Tensor], two: list[Tensor]) -> None:
         assert (a - b).norm() <= 1e-5 * a.norm() + 1e-7 * largest
 
 
+def run_as(world_size: int, args: list[str], gradients: Path) -> None:
+    r"""Runs a training command as several processes, all of which have to end well."""
+    port = free_port()
+    processes = [
+        context.Process(target=train_as, args=(rank, world_size, port, args, str(gradients)))
+        for rank in range(world_size)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * world_size
+
+
+def measured(folder: Path) -> dict[str, float]:
+    r"""Returns the last of each number that a validation of a run logged."""
+    with (folder / "version_0" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {k: float(v) for row in rows for k, v in row.items() if k.startswith("val/") and v}
+
+
 def assert_processes_do_not_matter(
     arguments: Callable[..., list[str]], folder: Path
 ) -> dict[str, Tensor]:
     r"""Asserts that two processes end as one does; returns the weights of the one."""
-    for world_size in (1, 2):
-        name = f"{world_size}_processes"
+    names = {1: "1_processes", 2: "2_processes"}
+    for world_size, name in names.items():
         strategy = (
             [] if world_size == 1 else ["--trainer.strategy=ddp_find_unused_parameters_true"]
         )
         args = arguments(f"--trainer.devices={world_size}", *strategy, points=True, name=name)
-        port = free_port()
-        processes = [
-            context.Process(
-                target=train_as, args=(rank, world_size, port, args, str(folder / f"{name}.pt"))
-            )
-            for rank in range(world_size)
-        ]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(120)
-        assert [process.exitcode for process in processes] == [0] * world_size
-    one, two = (torch.load(folder / f"{w}_processes.pt") for w in (1, 2))
+        run_as(world_size, args, folder / f"{name}.pt")
+    one, two = (torch.load(folder / f"{name}.pt") for name in names.values())
     assert_close(one, two)
-    one, two = (last(folder / f"{w}_processes")["state_dict"] for w in (1, 2))
+    one, two = (measured(folder / name) for name in names.values())
+    assert one and two == pytest.approx(one, rel=1e-3, abs=1e-6)
+    one, two = (last(folder / name)["state_dict"] for name in names.values())
     assert_close([one[name] for name in one], [two[name] for name in one])
     return one
 
@@ -355,6 +367,61 @@ def test_two_processes_of_another_method_are_one(
     weights = assert_processes_do_not_matter(partial(tiny, *SHORT, *of(method)), tmp_path)
     # A balance that rests at its bound would tell nothing.
     assert 0 < weights.get("k", 0.5) < 1
+
+
+COVERAGE = "--trainer.callbacks+=energy_gans.callbacks.MixtureCoverage"
+RESPONSE = "--trainer.callbacks+=energy_gans.callbacks.ResponseCurve"
+
+
+@pytest.mark.parametrize(
+    "options, names, numbers_of_processes",
+    [
+        # 1,203 held-out points are three batches, which two processes do not share evenly.
+        (
+            ["--data.init_args.samples=1203", COVERAGE],
+            {"val/energy", "val/modes", "val/share", "val/kl", "val/spread"},
+            (2, 3),
+        ),
+        (
+            ["--data.init_args.samples=1203", "--trainer.limit_val_batches=0.7", *of("VAPO")],
+            {"val/energy_distance"},
+            (2,),
+        ),
+        # One batch of images: a second process has none.
+        (
+            [
+                *IMAGES,
+                *of("InpaintingGGCN"),
+                RESPONSE,
+                "--trainer.callbacks.filters=descriptor.features.0",
+            ],
+            {"val/energy_distance", "val/response"},
+            (2,),
+        ),
+    ],
+    ids=["points", "flow", "images"],
+)
+def test_what_a_validation_measures_does_not_depend_on_the_number_of_processes(
+    tiny: Arguments,
+    tmp_path: Path,
+    options: list[str],
+    names: set[str],
+    numbers_of_processes: tuple[int, ...],
+) -> None:
+    main(tiny("--trainer.max_steps=2", "--trainer.limit_val_batches=0", *options, points=True))
+    checkpoint = f"--ckpt_path={tmp_path / 'tiny/version_0/checkpoints/last.ckpt'}"
+    numbers = []
+    for world_size in (1, *numbers_of_processes):
+        name = f"{world_size}_processes"
+        devices = [f"--trainer.devices={world_size}"]
+        devices += ["--trainer.strategy=ddp"] if world_size > 1 else []
+        args = ["validate", *tiny(*options, *devices, points=True, name=name)[1:], checkpoint]
+        main(args) if world_size == 1 else run_as(world_size, args, tmp_path / "none.pt")
+        numbers.append(measured(tmp_path / name))
+    one, *others = numbers
+    assert one.keys() == names
+    for other in others:
+        assert other == pytest.approx(one, rel=1e-6)
 
 
 @other_methods
