@@ -95,6 +95,8 @@ class GenerativeModule(SteppedModule):
 
     # What a user calls
 
+    # Chains and flows take gradients on their way, which inference mode has no room for.
+    @torch.inference_mode(False)
     @torch.no_grad()
     def sample(
         self, n: int, label: Tensor | None = None, random: torch.Generator | None = None
@@ -130,6 +132,7 @@ class GenerativeModule(SteppedModule):
         r"""The moving average of the sampled network, or itself where there is none."""
         return self.sampled_network if self.averaged is None else self.averaged.module
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         r"""Returns the samples of latents, of the networks that :meth:`sample` uses.

@@ -150,6 +150,7 @@ class FlowModule(GenerativeModule):
         r"""The number of latents, which are the noise that flows."""
         return math.prod(self.shape)
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         r"""Returns where latents, standard normal noise of shape :math:`(B, Z)`, flow to, with shape :math:`(B, *)`."""
