@@ -4,12 +4,18 @@ A file is written under a temporary name of its own beside its place, flushed to
 Two writers of one path never touch each other's bytes: the later one wins, and a reader sees one of
 the two files whole. The temporary file is locked while it is written, so that :func:`remove_stale`
 tells a file that a killed process left from one that is being written.
+
+Locks are those of `flock`: they end with their process, however it ends. Windows and some network
+file systems have none. There files are as whole as anywhere, but nothing keeps two processes out of
+one folder, and what killed processes left stays.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import socket
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +29,7 @@ except ImportError:  # Windows has no flock: there nothing is locked.
     fcntl = None
 
 PART = ".part"
+TEMPORARY = re.compile(rf".+\.[0-9a-f]{{32}}{re.escape(PART)}")
 
 
 @contextmanager
@@ -41,9 +48,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
-            with contextlib.suppress(OSError):
-                lock(file.fileno())
+        with locked_file(part) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -70,6 +75,33 @@ def flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def append(path: str | os.PathLike, content: bytes) -> None:
+    r"""Appends to a file, which stays as it was if that fails.
+
+    Arguments:
+        path: The path of the file, which is made if it is missing.
+        content: What is appended.
+
+    Raises:
+        OSError: If it can not be written.
+    """
+    try:
+        # Without a buffer, whose rest would be written after the file was cut.
+        with open(path, "ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                while content:
+                    # A disk that fills up takes a part, and refuses the rest.
+                    content = content[file.write(content) :]
+            except BaseException:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise type(error)(
+            f"{path} could not be written: {error}. What it held is as it was."
+        ) from error
+
+
 def lock(descriptor: int) -> None:
     r"""Locks an open file or folder until it is closed, or its process ends.
 
@@ -81,16 +113,95 @@ def lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def remove_stale(folder: Path) -> list[Path]:
-    r"""Removes the temporary files that killed processes left in a folder and below, and returns them."""
-    removed = []
-    for part in folder.rglob(f"*{PART}"):
+def is_at(descriptor: int, path: Path) -> bool:
+    r"""Returns whether an open file or folder is the one that has a name now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def locked_file(path: Path) -> BinaryIO:
+    r"""Returns a new file, locked where its file system has locks.
+
+    Raises:
+        FileExistsError: If there is such a file.
+    """
+    while True:
+        file = path.open("xb")
         with contextlib.suppress(OSError):
-            if part.is_file() and not part.is_symlink():
-                with part.open("rb+") as file:
-                    lock(file.fileno())
-                part.unlink()
-                removed.append(part)
+            lock(file.fileno())
+        # Who removes stale files may have come between the two.
+        if is_at(file.fileno(), path):
+            return file
+        file.close()
+
+
+@contextmanager
+def held(path: Path, name: str) -> Iterator[None]:
+    r"""Holds a lock file, which is removed at the end. A process that is killed lets go of it.
+
+    Where the file system has no locks nothing is held.
+
+    Arguments:
+        path: The path of the lock file. Its folder is made.
+        name: What is locked, as the error has it.
+
+    Raises:
+        BlockingIOError: If another process holds it, that names that process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+b")
+    try:
+        take(file, name)
+        while not is_at(file.fileno(), path):
+            # Who held it before has removed it.
+            file.close()
+            file = path.open("a+b")
+            take(file, name)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+        file.flush()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    finally:
+        file.close()
+
+
+def take(file: BinaryIO, name: str) -> None:
+    r"""Locks a lock file, where its file system has locks.
+
+    Raises:
+        BlockingIOError: If another process holds it, that names that process.
+    """
+    try:
+        lock(file.fileno())
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().decode(errors="replace") or "another process"
+        raise BlockingIOError(
+            f"{name} is in use by {holder}: wait for its end, or choose another folder."
+        ) from None
+    except OSError:
+        pass
+
+
+def remove_stale(folder: Path) -> list[Path]:
+    r"""Removes the temporary files that killed processes left in a folder, and returns them.
+
+    They are looked for in the folder and in those that it holds.
+    """
+    removed = []
+    for part in [*folder.glob(f"*{PART}"), *folder.glob(f"*/*{PART}")]:
+        if not TEMPORARY.fullmatch(part.name) or part.is_symlink() or not part.is_file():
+            continue
+        with contextlib.suppress(OSError), part.open("rb+") as file:
+            lock(file.fileno())
+            part.unlink()
+            removed.append(part)
     return removed
 
 

@@ -1,6 +1,9 @@
 r"""Tests for energy_gans.files."""
 
+import errno
 import os
+import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from energy_gans.files import PART, atomic_write, lock, remove_stale
+from energy_gans.files import PART, append, atomic_write, held, lock, remove_stale
 
 
 def test_a_file_is_whole_and_has_the_mode_of_any_other(tmp_path: Path) -> None:
@@ -57,25 +60,95 @@ def test_two_writers_never_tear_a_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(
-    tmp_path: Path,
-) -> None:
+def left_by_a_killed_writer(place: Path) -> Path:
+    r"""Returns the temporary file that a process leaves which is killed while it writes."""
     script = (
-        "import os, sys\n"
+        "import os, signal, sys\n"
         "from energy_gans.files import atomic_write\n"
         "with atomic_write(sys.argv[1]) as file:\n"
         "    file.write(b'half')\n"
         "    file.flush()\n"
-        "    os._exit(9)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    place = tmp_path / "checkpoints" / "last.ckpt"
+    before = set(place.parent.glob("*"))
     subprocess.run([sys.executable, "-c", script, str(place)], check=False)
-    (left,) = place.parent.iterdir()
+    (left,) = set(place.parent.glob("*")) - before
+    return left
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "checkpoints" / "last.ckpt"
+    left = left_by_a_killed_writer(place)
     assert left.suffix == PART
     with atomic_write(tmp_path / "checkpoints" / "best.ckpt") as file:
         assert remove_stale(tmp_path) == [left]
         file.write(b"whole")
     assert os.listdir(place.parent) == ["best.ckpt"]
+
+
+def test_only_temporary_files_of_the_folder_and_of_those_in_it_are_removed(tmp_path: Path) -> None:
+    name = f"a.{'0' * 32}{PART}"
+    kept = [tmp_path / "my.part", tmp_path / "a" / "b" / name, tmp_path / "a" / f"{name}s"]
+    kept[1].parent.mkdir(parents=True)
+    for path in (*kept, tmp_path / "a" / name):
+        path.write_bytes(b"")
+    (tmp_path / name).symlink_to(kept[0])
+    assert remove_stale(tmp_path) == [tmp_path / "a" / name]
+    assert all(path.exists() for path in (*kept, tmp_path / name))
+
+
+def test_a_file_that_is_removed_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[Path] = []
+
+    def late(descriptor: int) -> None:
+        if not removed:
+            monkeypatch.setattr("energy_gans.files.lock", lock)
+            removed.extend(remove_stale(tmp_path))
+        lock(descriptor)
+
+    monkeypatch.setattr("energy_gans.files.lock", late)
+    with atomic_write(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert len(removed) == 1
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_without_locks_files_are_written_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = left_by_a_killed_writer(tmp_path / "a")
+
+    def none(descriptor: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("energy_gans.files.lock", none)
+    with held(tmp_path / "lock", "a"), held(tmp_path / "lock", "a"):
+        with atomic_write(tmp_path / "a") as file:
+            file.write(b"whole")
+        assert remove_stale(tmp_path) == []
+    assert (tmp_path / "a").read_bytes() == b"whole"
+    assert left.exists()
+
+
+def test_what_is_appended_is_there_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    append(path, b"1\n")
+    append(path, b"2\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        wanted = f"^{path} could not be written: .*too large. What it held is as it was.$"
+        with pytest.raises(OSError, match=wanted):
+            append(path, b"3\n" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == b"1\n2\n"
 
 
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
@@ -85,3 +158,45 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
             lock(other.fileno())
         one.close()
         lock(other.fileno())
+
+
+def test_a_lock_file_names_its_process_and_is_let_go_of_by_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "a.lock"
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from energy_gans.files import held\n"
+        "with held(Path(sys.argv[1]), 'a'):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], **pipes) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        wanted = f"^b is in use by process {holder.pid} on .*: wait for its end, or choose another"
+        with pytest.raises(BlockingIOError, match=wanted), held(path, "b"):
+            pass
+        holder.kill()
+        holder.wait()
+    assert path.exists()
+    with held(path, "b"), pytest.raises(BlockingIOError, match=str(os.getpid())), held(path, "c"):
+        pass
+    assert not path.exists()
+
+
+def test_a_lock_file_that_is_removed_while_it_is_asked_for_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.lock"
+
+    def late(descriptor: int) -> None:
+        # Who held it lets go of it between opening and locking.
+        monkeypatch.setattr("energy_gans.files.lock", lock)
+        path.unlink()
+        lock(descriptor)
+
+    monkeypatch.setattr("energy_gans.files.lock", late)
+    with held(path, "a"):
+        assert path.exists()
+        with pytest.raises(BlockingIOError), held(path, "b"):
+            pass
