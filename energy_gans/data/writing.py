@@ -1,8 +1,8 @@
 r"""The writer of a prepared set: whole, or not at all.
 
-A set is written into `DIR.part` beside its place DIR, which is locked while it is. The manifest comes
-last, then the folder gets its name. So a set that has its name is whole, and what a run leaves that was
-killed is never opened: the next run removes it and starts anew.
+A set is written into `DIR.part` beside its place DIR, which is locked while it is, where the file system
+has locks. The manifest comes last, then the folder gets its name. So a set that has its name is whole,
+and what a run leaves that was killed is never opened: the next run removes it and starts anew.
 """
 
 from __future__ import annotations
@@ -18,15 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ..files import is_at, lock
 from .manifest import FORMAT, VERSION, has_prepared
 from .prepared import HEADER, array_header, array_path
 from .sums import row_sums
-
-try:
-    import fcntl
-except ModuleNotFoundError:
-    # Windows has no such locks: there, two runs into one folder are the user's to avoid.
-    fcntl = None
 
 
 class SplitWriter:
@@ -105,29 +100,38 @@ class PreparedWriter:
         self.part = self.root.with_name(self.root.name + ".part")
         self.splits: dict[str, SplitWriter] = {}
         self.skipped: dict[str, list[dict[str, str]]] = {}
+        self.overwrite = overwrite
+        self.check_root()
+
+    def check_root(self) -> None:
+        r"""Raises a `FileExistsError` if the folder holds what may not be replaced."""
         if has_prepared(self.root):
-            if not overwrite:
+            if not self.overwrite:
                 raise FileExistsError(
-                    f"'out' = {str(root)!r} holds a prepared set: choose another folder, or add "
+                    f"'out' = {str(self.root)!r} holds a prepared set: choose another folder, or add "
                     "--overwrite true."
                 )
         elif self.root.exists() and not (self.root.is_dir() and not any(self.root.iterdir())):
             raise FileExistsError(
-                f"'out' = {str(root)!r} holds something that is no prepared set: choose another folder."
+                f"'out' = {str(self.root)!r} holds something that is no prepared set: choose another "
+                "folder."
             )
 
     def __enter__(self) -> PreparedWriter:
         try:
-            if self.part.exists():
-                self.lock = locked(self.part)
-                shutil.rmtree(self.part)
-                os.close(self.lock)
-            self.part.mkdir(parents=True)
             self.lock = locked(self.part)
+            for left in self.part.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
         except OSError as error:
             raise type(error)(
                 f"'out' = {str(self.root)!r} can not be written: {error}."
             ) from error
+        try:
+            # Another run may have finished the set since.
+            self.check_root()
+        except FileExistsError:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def append(self, split: str, images: np.ndarray, labels: np.ndarray) -> None:
@@ -175,7 +179,9 @@ class PreparedWriter:
             # What could not be written can not be flushed either.
             with contextlib.suppress(OSError):
                 writer.file.close()
-        shutil.rmtree(self.part, ignore_errors=True)
+        # Once the set has its name, another run may be writing the next one there.
+        if is_at(self.lock, self.part):
+            shutil.rmtree(self.part, ignore_errors=True)
         os.close(self.lock)
         if isinstance(error, KeyboardInterrupt):
             raise InterruptedError(
@@ -188,19 +194,26 @@ class PreparedWriter:
 
 
 def locked(folder: Path) -> int:
-    r"""Returns a descriptor of a folder that no other process holds; closing it lets go of the folder.
+    r"""Makes a folder, and returns a descriptor of it; closing that lets go of the folder.
 
     Raises:
         BlockingIOError: If another process holds it.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            lock(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BlockingIOError("another run is writing it") from None
+        except OSError:
+            # Its file system has no locks: two runs into one folder are the user's to avoid.
+            return descriptor
+        # Another run may have given it its name, or removed it, before it let go of it.
+        if is_at(descriptor, folder):
+            return descriptor
         os.close(descriptor)
-        raise BlockingIOError("another run is writing it") from None
-    return descriptor
 
 
 def close_durably(file: Any) -> None:

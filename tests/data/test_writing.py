@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.data.writing module."""
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from energy_gans.data.manifest import has_prepared
 from energy_gans.data.prepared import open_prepared, verify
 from energy_gans.data.writing import PreparedWriter
+from energy_gans.files import lock
 
 ABOUT = {"name": "x", "source": {}, "preprocessing": {}, "classes": []}
 
@@ -131,6 +133,46 @@ def test_two_runs_do_not_write_one_set(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError, match="'out' = .* another run is writing it"):
             write(tmp_path / "set")
         writer.finish(ABOUT)
+    verify(tmp_path / "set")
+
+
+def test_a_set_that_another_run_has_finished_is_kept(tmp_path: Path) -> None:
+    late = PreparedWriter(tmp_path / "set")
+    before = write(tmp_path / "set")
+    with pytest.raises(FileExistsError, match="holds a prepared set"), late:
+        pass
+    assert verify(tmp_path / "set") == before
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_a_folder_that_gets_its_name_while_it_is_asked_for_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(descriptor: int) -> None:
+        # The run that held it ends between opening and locking.
+        monkeypatch.setattr("energy_gans.data.writing.lock", lock)
+        first.finish(ABOUT)
+        os.close(first.lock)
+        lock(descriptor)
+
+    first = PreparedWriter(tmp_path / "set").__enter__()
+    first.append("train", pixels(2), np.zeros(2))
+    other = PreparedWriter(tmp_path / "set", overwrite=True)
+    monkeypatch.setattr("energy_gans.data.writing.lock", late)
+    with other:
+        assert len(open_prepared(tmp_path / "set", "train").images) == 2
+        other.append("train", pixels(3), np.zeros(3))
+        other.finish(ABOUT)
+    assert len(open_prepared(tmp_path / "set", "train").images) == 3
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_without_locks_a_set_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(descriptor: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("energy_gans.data.writing.lock", none)
+    write(tmp_path / "set")
     verify(tmp_path / "set")
 
 
