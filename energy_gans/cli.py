@@ -23,6 +23,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from . import __version__
 from .callbacks import NonFiniteGuard, SampleWriter, StepProgress
+from .callbacks.checkpoints import signal_that_stopped
+from .callbacks.claim import claimed
 from .callbacks.directory import SaveConfig
 from .commands import (
     compare,
@@ -42,6 +44,8 @@ from .commands.messages import sentence
 from .commands.particles import particles
 from .commands.resume import check_unchanged, find_last
 from .commands.study import study
+from .commands.turns import let_networks_take_turns
+from .interruption import interruptible
 from .methods import GenerativeModule
 from .storage.checkpoint import AtomicCheckpointIO
 
@@ -78,7 +82,8 @@ USAGE = """\
 usage: energy-gans COMMAND [--help] ...
 
 training, each with --config FILE [--config FILE ...] and --KEY VALUE:
-  fit          train a model; --ckpt_path last|FILE goes on with a run
+  fit          train a model; --ckpt_path last|FILE goes on with a run. Ctrl-C or SIGTERM finishes the step,
+               saves it and ends with status 130 or 143; a second Ctrl-C ends at once
   validate     measure a checkpoint on the held-out data
   test         the same, under other names
   predict      draw as many samples as there is held-out data, on all devices, and write them
@@ -180,7 +185,14 @@ class EnergyGansCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = callbacks
         plugins = config.plugins or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
-        return super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
+        trainer = super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
+        if self.subcommand == "fit":
+            let_networks_take_turns(trainer, self.model)
+        return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with claimed(self.trainer):
+            super()._run_subcommand(subcommand)
 
 
 def runs_folder(trainer: Namespace) -> Path:
@@ -199,7 +211,8 @@ def main(args: Sequence[str] | None = None) -> None:
             "configs/demo.yaml"])` is how to train from Python, too.
 
     Raises:
-        SystemExit: If something is wrong with what was asked for, after one sentence that says what.
+        SystemExit: If something is wrong with what was asked for, after one sentence that says what; if
+            Ctrl-C or SIGTERM ended it, with the status 130 or 143.
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in ("-h", "--help"):
@@ -210,9 +223,8 @@ def main(args: Sequence[str] | None = None) -> None:
         return
     quiet()
     try:
-        run(args)
-    except KeyboardInterrupt:
-        sys.exit("energy-gans: interrupted.")
+        with interruptible():
+            run(args)
     except (OSError, MisconfigurationException) as error:
         sys.exit(f"energy-gans: error: {error}")
     except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
@@ -241,7 +253,9 @@ def run(args: list[str]) -> None:
         if not torch.cuda.is_available():
             # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
             os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-        EnergyGansCLI(args)
+        trainer = EnergyGansCLI(args).trainer
+        if number := signal_that_stopped(trainer):
+            sys.exit(128 + number)
     else:
         close = difflib.get_close_matches(args[0], [*TRAINING, *COMMANDS], n=1)
         raise ValueError(

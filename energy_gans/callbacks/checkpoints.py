@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_info
@@ -23,12 +24,16 @@ class Checkpoints(Checkpoint):
 
     The last is written every few steps, at the end, and when the run is asked to stop: at Ctrl-C or
     SIGTERM the present step is finished, a checkpoint written and training ended. A second Ctrl-C
-    ends it at once.
+    ends it at once. `fit` then ends with the status of the signal, 130 or 143.
 
     Arguments:
         every_n_steps: The number of steps from one last checkpoint to the next.
         monitor: The measure, logged during validation, that says which is best; none if `None`.
         mode: Whether the best is the smallest or the largest.
+
+    Attributes:
+        asked_to_stop: The number of the signal that asked the run to stop, or 0.
+        stopped_by: The number of the signal that the run was stopped by, or 0.
 
     Raises:
         ValueError: If `every_n_steps` is not positive.
@@ -45,7 +50,7 @@ class Checkpoints(Checkpoint):
         self.directory = Path("checkpoints")
         self.best: float | None = None
         self.saved_step = -1
-        self.asked_to_stop = False
+        self.asked_to_stop = self.stopped_by = 0
         self.handlers: dict[int, Any] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -63,23 +68,28 @@ class Checkpoints(Checkpoint):
                 self.handlers[number] = signal.signal(number, self.ask_to_stop)
 
     def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        if self.asked_to_stop:
+        if self.asked_to_stop and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked_to_stop = True
+        self.asked_to_stop = self.asked_to_stop or number
+
+    def signal_to_stop(self, trainer: Trainer) -> int:
+        r"""Returns the number of the signal that asked any process of the run to stop, or 0."""
+        if trainer.world_size > 1:
+            number = torch.tensor(self.asked_to_stop, device=trainer.strategy.root_device)
+            self.asked_to_stop = int(trainer.strategy.reduce(number, reduce_op="max"))
+        return self.asked_to_stop
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
     ) -> None:
-        stop = self.asked_to_stop
-        if trainer.world_size > 1:
-            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        stop = self.signal_to_stop(trainer)
         if stop or trainer.global_step % self.every_n_steps == 0:
             self.save_last(trainer)
         if stop:
             rank_zero_info(
                 f"Stopped after step {trainer.global_step}: {self.directory / 'last.ckpt'}"
             )
-            trainer.should_stop = True
+            trainer.should_stop, self.stopped_by = True, stop
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or trainer.sanity_checking or self.monitor is None:
@@ -108,3 +118,14 @@ class Checkpoints(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+
+
+def signal_that_stopped(trainer: Trainer) -> int:
+    r"""Returns the number of the signal that a run was stopped by before its end, or 0.
+
+    It is 0 in the processes that a first one has started: Lightning kills that one, which may still be
+    writing, when one of them ends with another status than 0.
+    """
+    if trainer.local_rank != 0:
+        return 0
+    return max((c.stopped_by for c in trainer.callbacks if isinstance(c, Checkpoints)), default=0)

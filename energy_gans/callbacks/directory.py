@@ -15,14 +15,17 @@ def run_directory(trainer: Trainer) -> Path:
 
     It is the first logger's own, `save_dir/name/version`; without a logger, the trainer's root.
     """
+    return trainer.strategy.broadcast(own_directory(trainer))
+
+
+def own_directory(trainer: Trainer) -> Path:
+    r"""Returns the directory of a run as this process sees it; the first one's is that of all."""
     logger = trainer.logger
     if logger is None:
-        directory = Path(trainer.default_root_dir)
-    elif getattr(logger, "log_dir", None):
-        directory = Path(logger.log_dir)
-    else:
-        directory = Path(logger.save_dir or ".") / str(logger.name) / str(logger.version)
-    return trainer.strategy.broadcast(directory)
+        return Path(trainer.default_root_dir)
+    if getattr(logger, "log_dir", None):
+        return Path(logger.log_dir)
+    return Path(logger.save_dir or ".") / str(logger.name) / str(logger.version)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -1,12 +1,14 @@
 r"""Tests for the energy_gans.callbacks.checkpoints module."""
 
+import contextlib
 import errno
 import multiprocessing
 import os
 import resource
 import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -15,8 +17,14 @@ import torch
 
 from energy_gans.callbacks import Checkpoints
 from energy_gans.cli import main
+from energy_gans.methods.step import SteppedModule
 
 context = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def preloaded() -> None:
+    context.set_forkserver_preload(["energy_gans.cli"])
 
 
 def checkpoint(folder: Path, name: str = "last") -> dict:
@@ -28,24 +36,83 @@ def train(args: list[str]) -> None:
     main(args)
 
 
+def train_until_asked(
+    args: list[str], long_step: int | None = None, rank: int = 0, port: int | None = None
+) -> None:
+    r"""Trains without end, as a program that Ctrl-C reaches, and for an hour in some step.
+
+    With a port it is one of two processes.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if port is not None:
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+        os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0"}
+    descend = SteppedModule.descend
+
+    def wait(self: SteppedModule, *rest: object) -> torch.Tensor:
+        if self.global_step == long_step:
+            (Path(args[-1]) / "waiting").touch()
+            time.sleep(3600)
+        return descend(self, *rest)
+
+    with mock.patch.object(SteppedModule, "descend", wait):
+        train(args[:-1])
+
+
+@contextlib.contextmanager
+def running(args: list[str], folder: Path, *rest: int | None) -> Iterator[multiprocessing.Process]:
+    r"""Trains in a process of its own, which has to end within two minutes after what is done inside."""
+    args = [*args, "--trainer.val_check_interval=1000000", "--trainer.limit_val_batches=0"]
+    process = context.Process(target=train_until_asked, args=([*args, str(folder)], *rest))
+    process.start()
+    yield process
+    process.join(120)
+
+
+def await_file(path: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_saves_its_last_step_and_ends_well(
+def test_an_interrupted_run_saves_its_last_step_and_ends_with_the_status_of_the_signal(
     tiny: Callable, tmp_path: Path, number: signal.Signals
 ) -> None:
-    args = tiny("--trainer.max_steps=1000000", points=True)
-    args += ["--trainer.val_check_interval=1000000", "--trainer.limit_val_batches=0"]
-    process = context.Process(target=train, args=(args,))
-    process.start()
-    last = tmp_path / "tiny/version_0/checkpoints/last.ckpt"
-    deadline = time.monotonic() + 60
-    while not last.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, number)
-    process.join(60)
-    assert process.exitcode == 0
+    with running(tiny("--trainer.max_steps=1000000", points=True), tmp_path) as process:
+        await_file(tmp_path / "tiny/version_0/checkpoints/last.ckpt")
+        os.kill(process.pid, number)
+    assert process.exitcode == 128 + number
     saved = checkpoint(tmp_path / "tiny")
     assert 3 <= saved["global_step"] < 1_000_000
     assert saved["state_dict"]["averaged.n_averaged"] == saved["global_step"]
+
+
+def test_a_signal_to_one_process_stops_all(tiny: Callable, tmp_path: Path) -> None:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    args = tiny("--trainer.max_steps=1000000", "--trainer.devices=2", points=True)
+    with (
+        running(args, tmp_path, None, 0, port) as first,
+        running(args, tmp_path, None, 1, port) as second,
+    ):
+        await_file(tmp_path / "tiny/version_0/checkpoints/last.ckpt")
+        os.kill(second.pid, signal.SIGTERM)
+    # The second one's status is that of a part of the first.
+    assert [first.exitcode, second.exitcode] == [143, 0]
+    assert 3 <= checkpoint(tmp_path / "tiny")["global_step"] < 1_000_000
+
+
+def test_a_second_interruption_ends_a_run_at_once(tiny: Callable, tmp_path: Path) -> None:
+    with running(tiny("--trainer.max_steps=1000000", points=True), tmp_path, 4) as process:
+        await_file(tmp_path / "waiting")
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(process.pid, number)
+            # Signals that come together are one.
+            time.sleep(0.2)
+    assert process.exitcode == 128 + signal.SIGINT
+    assert checkpoint(tmp_path / "tiny")["global_step"] == 3
 
 
 def test_the_best_is_the_one_of_the_smallest_measure(tiny: Callable, tmp_path: Path) -> None:
@@ -95,7 +162,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tiny: Callable, tmp_path: Pa
     args = tiny("--trainer.max_steps=12", "--trainer.limit_val_batches=0", points=True)
     process = context.Process(target=fill_up, args=(args, 2000))
     process.start()
-    process.join(60)
+    process.join(120)
     assert process.exitcode == 1
     folder = tmp_path / "tiny/version_0/checkpoints"
     assert [p.name for p in folder.iterdir()] == ["last.ckpt"]

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from ...callbacks.curves import read_curves
 from ...callbacks.directory import write_text
+from ...files import remove_stale
 from ...storage.checkpoint import load_checkpoint
 from ..resume import flat
 from ..stamps import read_metrics, versions
@@ -27,6 +28,8 @@ from .configs import PROGRAM, budget_of, changes, code_version, config_digest
 from .work import Work
 
 STAGES = ("fit", "evaluate", "sample")
+# How a program ends that somebody asked to stop: by the signal itself, or with the status of one.
+STOPPED = {code for number in (signal.SIGINT, signal.SIGTERM) for code in (-number, 128 + number)}
 
 
 class StageError(Exception):
@@ -43,15 +46,21 @@ class StoppedError(Exception):
 
 @contextmanager
 def locked(path: Path, wait: bool = False) -> Iterator[IO | None]:
-    r"""Yields the lock on a file, or `None` if another process holds it and is not waited for."""
+    r"""Yields the lock on a file, or `None` if another process holds it and is not waited for.
+
+    Where the file system has no locks the file is not locked.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
+        lock = file
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            yield None
-        else:
-            yield file
+            lock = None
+        except OSError:
+            # Then it is the user's to run a study in one process.
+            pass
+        yield lock
 
 
 def read_state(folder: Path) -> tuple[str, dict[str, Any]]:
@@ -95,6 +104,7 @@ def run_cell(work: Work, retry: bool) -> str:
         first = first_stage(work, left)
         if first == "fit" and work.folder.exists():
             shutil.rmtree(work.folder)
+        remove_stale(work.folder)
         (work.folder / "failed.json").unlink(missing_ok=True)
         work.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -126,7 +136,7 @@ def run_stages(work: Work, stages: tuple[str, ...], lock: IO) -> None:
             continue
         path = work.folder / f"{stage}.log"
         code = run_program(args, path, lock)
-        if code in (-signal.SIGINT, -signal.SIGTERM):
+        if code in STOPPED:
             raise StoppedError
         if code != 0:
             lines = path.read_text(errors="replace").strip().splitlines() or ["nothing was said"]

@@ -3,13 +3,11 @@ r"""`energy-gans study`: runs the cells of a study that are left, and draws up w
 from __future__ import annotations
 
 import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
+from ...files import remove_stale
+from ...interruption import raising
 from .cells import check_same, locked, read_state, run_cell
 from .configs import check_fair, resolved_config
 from .pictures import write_pictures
@@ -57,7 +55,8 @@ def study(
 def run_cells(plan: Study, works: list[Work], folder: Path, retry: bool) -> Counter[str]:
     r"""Runs cells one after another, draws up what there is after each, and counts their states."""
     states: Counter[str] = Counter()
-    with interruptible():
+    # What schedulers send interrupts as Ctrl-C does.
+    with raising(signal.SIGTERM, signal.SIGHUP):
         for number, work in enumerate(works, 1):
             was = read_state(work.folder)[0]
             state = run_cell(work, retry)
@@ -102,26 +101,7 @@ def told(work: Work, state: str) -> str:
 def draw_up(plan: Study, folder: Path) -> None:
     r"""Writes tables and pictures of all cells that are finished, one process at a time."""
     with locked(folder / "tables.lock", wait=True):
+        remove_stale(folder)
         results = results_of(plan, folder)
         write_tables(plan, results, folder)
         write_pictures(plan, results, folder)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    r"""Makes the signals that schedulers send interrupt as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    handlers = {}
-    if threading.current_thread() is threading.main_thread():
-        # Under nohup SIGHUP is ignored, and should stay so.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == signal.SIG_DFL:
-                handlers[number] = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

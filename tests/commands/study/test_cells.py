@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.commands.study.cells module."""
 
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from energy_gans.commands.study.cells import locked, read_state, run_cell
 from energy_gans.commands.study.configs import resolved_config
 from energy_gans.commands.study.plan import Cell, read_study
 from energy_gans.commands.study.work import Work
+from energy_gans.files import PART
 
 from .conftest import Workshop
 
@@ -100,7 +102,7 @@ def test_a_changed_config_is_refused_by_its_keys(workshop: Workshop, work: Work)
         cells.check_same(make(workshop))
 
 
-@pytest.mark.parametrize("code", [-signal.SIGINT, -signal.SIGTERM])
+@pytest.mark.parametrize("code", [-signal.SIGINT, -signal.SIGTERM, 130, 143])
 def test_what_others_stop_is_neither_done_nor_failed(
     workshop: Workshop, work: Work, code: int
 ) -> None:
@@ -145,6 +147,26 @@ def test_locks_are_released_by_a_kill_of_all_that_hold_them(
             break
         time.sleep(0.02)
     assert read_state(work.folder)[0] == "done"
+
+
+def test_a_cell_runs_where_there_are_no_locks(
+    workshop: Workshop, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*args: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(cells.fcntl, "flock", none)
+    assert run_cell(work, retry=False) == "done"
+
+
+def test_what_killed_programs_left_in_a_cell_is_removed(workshop: Workshop, work: Work) -> None:
+    workshop.before = lambda stage, cell: 3 if stage == "sample" else None
+    run_cell(work, retry=False)
+    stale = work.folder / f"samples.npz.{'0' * 32}{PART}"
+    stale.write_bytes(b"half")
+    workshop.before = lambda stage, cell: None
+    assert run_cell(work, retry=True) == "done"
+    assert not stale.exists()
 
 
 def test_only_one_holds_a_lock(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+r"""The claim of a run on its directory: no two processes train into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from ..files import held, remove_stale
+from .directory import own_directory
+
+
+@contextmanager
+def claimed(trainer: Trainer) -> Iterator[None]:
+    r"""Holds the lock of a run's directory, and removes the temporary files that a killed run left there.
+
+    The first process holds it for all processes of the run. A logger that numbers its directories takes
+    the next number if a run that started at the same time holds this one.
+
+    Arguments:
+        trainer: The trainer, before it runs.
+
+    Raises:
+        BlockingIOError: If another run holds it, that names its process.
+    """
+    logger = trainer.logger
+    numbered = isinstance(logger, (CSVLogger, TensorBoardLogger)) and logger._version is None
+    # Others may have no name before they start: wandb draws one.
+    named = logger is None or logger.version is not None
+    with ExitStack() as stack:
+        while trainer.is_global_zero and named:
+            folder = own_directory(trainer)
+            try:
+                stack.enter_context(held(lock_of(folder, logger is None), repr(str(folder))))
+            except BlockingIOError:
+                if not numbered:
+                    raise
+                logger._version = logger.version + 1
+            else:
+                remove_stale(folder)
+                break
+        yield
+
+
+def lock_of(folder: Path, shared: bool) -> Path:
+    r"""Returns the path of a directory's lock: beside it, as `version_0.lock`, so that it can be removed whole.
+
+    Arguments:
+        folder: The directory.
+        shared: Whether it is not a run's alone, as it is without a logger; then the lock is in it.
+    """
+    return folder / "run.lock" if shared else folder.with_name(f"{folder.name}.lock")

@@ -1,0 +1,77 @@
+r"""Tests for the energy_gans.interruption module."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from energy_gans.interruption import SignalError, interruptible, raising
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers() -> Iterator[None]:
+    r"""Gives signals the handlers of a program: processes that share out tests ignore interruptions."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_one_sentence_and_its_status(
+    number: signal.Signals, capsys: pytest.CaptureFixture
+) -> None:
+    cleaned = []
+    with pytest.raises(SystemExit) as stop, interruptible():
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            cleaned.append(number)
+    assert stop.value.code == 128 + number
+    assert cleaned == [number]
+    assert capsys.readouterr().err == "energy-gans: interrupted.\n"
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_was_cleaned_up_is_said(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop, interruptible():
+        try:
+            raise SignalError(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise InterruptedError("Nothing was left behind.") from error
+    assert stop.value.code == 143
+    assert capsys.readouterr().err == "energy-gans: interrupted. Nothing was left behind.\n"
+
+
+def test_a_training_that_is_interrupted_ends_with_the_status_of_the_signal() -> None:
+    with pytest.raises(SystemExit) as stop, interruptible():
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            # As Lightning does.
+            sys.exit(1)
+    assert stop.value.code == 130
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), SystemExit("no"), InterruptedError(4, "EINTR")])
+def test_other_ends_are_left_as_they_are(
+    error: BaseException, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(type(error)) as stop, interruptible():
+        raise error
+    assert stop.value is error
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_ignored_or_handled_stays_so() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with raising(signal.SIGTERM):
+        os.kill(os.getpid(), signal.SIGTERM)
+    heard = []
+    signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    with raising(signal.SIGTERM):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
