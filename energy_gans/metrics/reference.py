@@ -21,7 +21,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from ..files import atomic_write
+from ..files import atomic_write, remove_stale
 from ..functional import keyed_generator
 from .features import FeatureExtractor
 from .statistics import Statistics, gather, processes
@@ -106,6 +106,7 @@ def shared(value: T) -> T:
 def write(statistics: Statistics, path: Path, key: str) -> None:
     r"""Writes statistics, whole or not at all; warns if that is not possible."""
     arrays = {name: getattr(statistics, name).numpy() for name in ARRAYS}
+    remove_stale(path.parent)
     try:
         with atomic_write(path) as file:
             np.savez(file, n=np.int64(statistics.n), key=np.array(key), **arrays)

@@ -340,13 +340,14 @@ def test_statistics_are_computed_where_nothing_can_be_kept(tmp_path: Path) -> No
     assert_same(found, statistics(tmp_path / "folder")[0])
 
 
-def test_what_a_killed_process_left_is_not_read(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed_and_not_read(tmp_path: Path) -> None:
     expected = statistics(tmp_path)[0]
     path = only(tmp_path)
-    path.rename(path.with_name(f"{path.name}.123.part"))
+    path.rename(path.with_name(f"{path.name}.{'0' * 32}.part"))
     found, data, _ = statistics(tmp_path)
     assert data.read == 1
     assert_same(found, expected)
+    assert only(tmp_path) == path
 
 
 def test_the_cache_is_in_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
