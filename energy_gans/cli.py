@@ -126,6 +126,7 @@ NOISE = (
     "not resumable",
     "recommended to use `self.log",
     "could be decompression bomb",
+    "Detected KeyboardInterrupt",
 )
 
 

@@ -68,10 +68,10 @@ def interruptible() -> Iterator[None]:
 
 
 def interruption(error: BaseException | None) -> int | None:
-    r"""Returns the number of the signal that an error comes from, or `None`.
-
-    Lightning ends a training that is interrupted with a `SystemExit` of status 1.
-    """
+    r"""Returns the number of the signal that an error comes from, or `None`."""
+    # Lightning ends an interrupted training with 1; another status was chosen, and said, by this package.
+    if isinstance(error, SystemExit) and error.code != 1:
+        return None
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return getattr(error, "number", signal.SIGINT) if error is not None else None

@@ -2,11 +2,14 @@ r"""Tests for the energy_gans.interruption module."""
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import energy_gans
 from energy_gans.interruption import SignalError, interruptible, raising
 
 
@@ -25,7 +28,8 @@ def test_a_signal_is_one_sentence_and_its_status(
     number: signal.Signals, capsys: pytest.CaptureFixture
 ) -> None:
     cleaned = []
-    with pytest.raises(SystemExit) as stop, interruptible():
+    # The program is interruptible while it starts, and its commands are.
+    with pytest.raises(SystemExit) as stop, interruptible(), interruptible():
         try:
             os.kill(os.getpid(), number)
         finally:
@@ -75,3 +79,19 @@ def test_what_is_ignored_or_handled_stays_so() -> None:
     with raising(signal.SIGTERM):
         os.kill(os.getpid(), signal.SIGTERM)
     assert heard == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_that_starts_can_be_interrupted(number: signal.Signals, tmp_path: Path) -> None:
+    # A module in the place of one that takes seconds to import.
+    (tmp_path / "torch.py").write_text(
+        f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep(60)"
+    )
+    paths = [str(tmp_path), str(Path(energy_gans.__file__).parents[1])]
+    shown = subprocess.run(
+        [sys.executable, "-m", "energy_gans", "sample"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+    )
+    assert (shown.returncode, shown.stderr) == (128 + number, "energy-gans: interrupted.\n")
