@@ -1,8 +1,12 @@
-r"""The command line: training by LightningCLI, and the commands of the workbench."""
+r"""The command line: training by LightningCLI, and the commands of the workbench.
+
+What a command needs is imported when it is run: help, the version and a wrong name take no time.
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import itertools
 import json
 import logging
@@ -12,68 +16,37 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-
-import torch
-import yaml
-from jsonargparse import ArgumentParser, Namespace, auto_cli
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from typing import Any
 
 from . import __version__
-from .callbacks import NonFiniteGuard, SampleWriter, StepProgress
-from .callbacks.checkpoints import signal_that_stopped
-from .callbacks.claim import claimed
-from .callbacks.directory import SaveConfig
-from .commands import (
-    compare,
-    evaluate,
-    inpaint,
-    interpolate,
-    landscape,
-    ood,
-    prepare,
-    report,
-    sample,
-    synthesize,
-)
-from .commands.feature_space import picture
-from .commands.features import train
-from .commands.messages import sentence
-from .commands.particles import particles
-from .commands.resume import check_unchanged, find_last
-from .commands.study import study
-from .commands.turns import let_networks_take_turns
 from .interruption import interruptible
-from .methods import GenerativeModule
-from .storage.checkpoint import AtomicCheckpointIO
 
-COMMANDS: dict[str, Callable | dict[str, Any]] = {
-    "sample": sample,
-    "interpolate": interpolate,
-    "synthesize": synthesize,
-    "inpaint": inpaint,
-    "ood": ood,
-    "landscape": landscape,
-    "report": report,
-    "evaluate": evaluate,
-    "compare": compare,
-    "study": study,
-    "features": {"train": train, "picture": picture},
-    "particles": particles,
+# Each command's module among the commands, and its function there.
+COMMANDS: dict[str, str | dict[str, Any]] = {
+    "sample": "sample:sample",
+    "interpolate": "interpolate:interpolate",
+    "synthesize": "synthesize:synthesize",
+    "inpaint": "inpaint:inpaint",
+    "ood": "ood:ood",
+    "landscape": "landscape:landscape",
+    "report": "report:report",
+    "evaluate": "evaluate:evaluate",
+    "compare": "compare:compare",
+    "study": "study.study:study",
+    "features": {"train": "features:train", "picture": "feature_space:picture"},
+    "particles": "particles:particles",
     "data": {
         "prepare": {
             "_help": "Write a data set as training reads it: decoded, cropped and resized once.",
-            "celeba": prepare.celeba,
-            "lsun": prepare.lsun,
-            "tinyimagenet": prepare.tinyimagenet,
-            "folder": prepare.folder,
-            "cifar10": prepare.cifar10,
-            "cifar100": prepare.cifar100,
-            "svhn": prepare.svhn,
+            "celeba": "prepare:celeba",
+            "lsun": "prepare:lsun",
+            "tinyimagenet": "prepare:tinyimagenet",
+            "folder": "prepare:folder",
+            "cifar10": "prepare:cifar10",
+            "cifar100": "prepare:cifar100",
+            "svhn": "prepare:svhn",
         },
-        "verify": prepare.verify,
+        "verify": "prepare:verify",
     },
 }
 TRAINING = ("fit", "validate", "test", "predict")
@@ -109,12 +82,6 @@ workbench:
 A FILE given by --config is code: the classes and functions that it names are run. Read it first. The
 files of a run (checkpoints, config.yaml) run no code of others: --trust PACKAGE lets them name its classes.
 """
-# What `--help` of a training command opens with.
-CODE = (
-    "Files given by --config are code: the classes and functions that they name are run. Read those of "
-    "others first. The checkpoint of --ckpt_path runs nothing."
-)
-
 # What libraries say that no user of this package can act on, or that it says in an error of its own.
 NOISE = (
     "infer the batch indices",
@@ -128,80 +95,6 @@ NOISE = (
     "could be decompression bomb",
     "Detected KeyboardInterrupt",
 )
-
-
-class OneSentence(ArgumentParser):
-    r"""Creates a parser that says what is wrong in one sentence, not in pages of usage."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        if not self.exit_on_error:
-            super().error(message, ex)
-        sys.exit(f"energy-gans: error: {sentence(message)}")
-
-
-class TrainingParser(OneSentence, LightningArgumentParser):
-    r"""Creates the parser of a training command."""
-
-
-class EnergyGansCLI(LightningCLI):
-    r"""LightningCLI with what every run has: a guard, step progress and checkpoints written whole."""
-
-    def __init__(self, args: Sequence[str]) -> None:
-        super().__init__(
-            GenerativeModule,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            seed_everything_default=0,
-            parser_class=TrainingParser,
-            parser_kwargs={"allow_abbrev": False}
-            | {name: {"description": CODE} for name in TRAINING},
-            save_config_callback=SaveConfig,
-            args=list(args),
-        )
-
-    def _parse_ckpt_path(self) -> None:
-        # Lightning would let the checkpoint's model override the config's without a word.
-        config = self.config[self.config.subcommand]
-        if config.get("ckpt_path") is None:
-            return
-        if config.ckpt_path == "last":
-            config.ckpt_path = str(find_last(runs_folder(config.trainer)))
-        given = yaml.safe_load(
-            self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
-        )
-        given = given[self.config.subcommand]
-        seed = given["seed_everything"] if self.config.subcommand == "fit" else None
-        check_unchanged(config.ckpt_path, given["model"], given["data"], seed)
-
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        config = self.config_init[self.subcommand].trainer
-        guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
-        callbacks = [] if guarded else [NonFiniteGuard()]
-        if config.enable_progress_bar is not False and self.subcommand == "fit":
-            callbacks.append(StepProgress())
-        if self.subcommand == "predict":
-            callbacks.append(SampleWriter())
-        self.trainer_defaults["callbacks"] = callbacks
-        plugins = config.plugins or []
-        plugins = plugins if isinstance(plugins, list) else [plugins]
-        trainer = super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
-        if self.subcommand == "fit":
-            let_networks_take_turns(trainer, self.model)
-        return trainer
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        with claimed(self.trainer):
-            super()._run_subcommand(subcommand)
-
-
-def runs_folder(trainer: Namespace) -> Path:
-    r"""Returns the folder in which a trainer's logger puts one folder a run."""
-    logger = trainer.logger[0] if isinstance(trainer.logger, list) else trainer.logger
-    options = logger.get("init_args", {}) if isinstance(logger, Namespace) else {}
-    root = options.get("save_dir") or trainer.default_root_dir or "."
-    return Path(root) / (options.get("project") or options.get("name") or "lightning_logs")
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -226,7 +119,7 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         with interruptible():
             run(args)
-    except (OSError, MisconfigurationException) as error:
+    except (OSError, *misconfiguration()) as error:
         sys.exit(f"energy-gans: error: {error}")
     except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
         # What this package raises is a sentence for the user; anything else is a bug, shown whole.
@@ -235,34 +128,67 @@ def main(args: Sequence[str] | None = None) -> None:
             sys.exit(f"energy-gans: error: {error}")
         if "Union subtypes" not in str(error):
             raise
+        from .commands.messages import sentence
+
         sys.exit(f"energy-gans: error: {sentence(str(error))}")
 
 
 def run(args: list[str]) -> None:
     r"""Runs a command that is not about the program itself."""
     if args[0] in COMMANDS:
-        args = with_files(args) if args[0] in ("compare", "study") else args
-        prog = f"energy-gans {args[0]}"
-        auto_cli(
-            COMMANDS[args[0]],
-            args=args[1:],
-            prog=prog,
-            as_positional=False,
-            parser_class=OneSentence,
-        )
+        run_workbench(with_files(args) if args[0] in ("compare", "study") else args)
     elif args[0] in TRAINING:
-        if not torch.cuda.is_available():
-            # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
-            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-        trainer = EnergyGansCLI(args).trainer
-        if number := signal_that_stopped(trainer):
-            sys.exit(128 + number)
+        run_training(args)
     else:
         close = difflib.get_close_matches(args[0], [*TRAINING, *COMMANDS], n=1)
         raise ValueError(
             f"There is no command {args[0]!r}."
             + (f" Did you mean {close[0]!r}?" if close else " `energy-gans --help` lists them.")
         )
+
+
+def run_workbench(args: list[str]) -> None:
+    r"""Runs a command of the workbench."""
+    from jsonargparse import auto_cli
+
+    from .commands.messages import OneSentence
+
+    auto_cli(
+        loaded(COMMANDS[args[0]]),
+        args=args[1:],
+        prog=f"energy-gans {args[0]}",
+        as_positional=False,
+        parser_class=OneSentence,
+    )
+
+
+def run_training(args: list[str]) -> None:
+    r"""Runs a training command."""
+    import torch
+
+    from .callbacks.checkpoints import signal_that_stopped
+    from .commands.training import EnergyGansCLI
+
+    if not torch.cuda.is_available():
+        # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    trainer = EnergyGansCLI(args).trainer
+    if number := signal_that_stopped(trainer):
+        sys.exit(128 + number)
+
+
+def loaded(entry: str | dict[str, Any]) -> Callable | dict[str, Any]:
+    r"""Returns the function of an entry of :data:`COMMANDS`, or those of its subcommands."""
+    if isinstance(entry, dict):
+        return {k: v if k == "_help" else loaded(v) for k, v in entry.items()}
+    module, _, name = entry.partition(":")
+    return getattr(importlib.import_module(f".commands.{module}", __package__), name)
+
+
+def misconfiguration() -> tuple[type[Exception], ...]:
+    r"""Returns Lightning's error of a wrong setting, once Lightning is there to raise it."""
+    module = sys.modules.get("lightning.fabric.utilities.exceptions")
+    return () if module is None else (module.MisconfigurationException,)
 
 
 def with_files(args: list[str]) -> list[str]:

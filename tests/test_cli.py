@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from energy_gans import __version__
-from energy_gans.cli import main
+from energy_gans.cli import COMMANDS, TRAINING, USAGE, main
 from energy_gans.commands.study.plan import read_study
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -133,12 +133,33 @@ def test_the_program_starts(command: list[str]) -> None:
     assert shown.stdout.strip() == __version__
 
 
-def test_nothing_heavy_is_imported_with_the_package() -> None:
-    code = "import sys, energy_gans; print('torch' in sys.modules)"
+@pytest.mark.parametrize("code", ["", "main(['--help'])", "main(['--version'])", "main(['fitt'])"])
+def test_nothing_heavy_is_imported_before_a_command_runs(code: str) -> None:
+    code = f"""
+import sys
+import energy_gans
+from energy_gans.cli import COMMANDS, TRAINING, USAGE, main
+try:
+    {code or "pass"}
+except SystemExit:
+    pass
+print(sorted({{"torch", "lightning", "numpy", "jsonargparse"}} & sys.modules.keys()))
+"""
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert shown.stdout.strip() == "False"
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_command_that_is_listed_can_be_run(capsys: pytest.CaptureFixture) -> None:
+    for name in (*TRAINING, *COMMANDS):
+        assert f"\n  {name} " in USAGE
+        with pytest.raises(SystemExit) as stop:
+            main([name, "--help"])
+        assert stop.value.code == 0
+        usage = capsys.readouterr().out.splitlines()[0]
+        assert usage.startswith("usage: energy-gans ")
+        assert f" {name} " in usage
 
 
 STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))

@@ -7,6 +7,18 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
+
+from jsonargparse import ArgumentParser
+
+
+class OneSentence(ArgumentParser):
+    r"""Creates a parser that says what is wrong in one sentence, not in pages of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        if not self.exit_on_error:
+            super().error(message, ex)
+        sys.exit(f"energy-gans: error: {sentence(message)}")
 
 
 def sentence(message: str) -> str:

@@ -1,0 +1,97 @@
+r"""The training commands, `fit`, `validate`, `test` and `predict`: LightningCLI, and what every run has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from ..callbacks import NonFiniteGuard, SampleWriter, StepProgress
+from ..callbacks.claim import claimed
+from ..callbacks.directory import SaveConfig
+from ..methods import GenerativeModule
+from ..storage.checkpoint import AtomicCheckpointIO
+from .messages import OneSentence
+from .resume import check_unchanged, find_last
+from .turns import let_networks_take_turns
+
+# What `--help` of a training command opens with.
+CODE = (
+    "Files given by --config are code: the classes and functions that they name are run. Read those of "
+    "others first. The checkpoint of --ckpt_path runs nothing."
+)
+
+
+class TrainingParser(OneSentence, LightningArgumentParser):
+    r"""Creates the parser of a training command."""
+
+
+class EnergyGansCLI(LightningCLI):
+    r"""LightningCLI with what every run has: a guard, step progress and checkpoints written whole."""
+
+    def __init__(self, args: Sequence[str]) -> None:
+        self.asked = args[0]
+        super().__init__(
+            GenerativeModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            parser_class=TrainingParser,
+            parser_kwargs={"prog": "energy-gans", "allow_abbrev": False}
+            | {args[0]: {"description": CODE}},
+            save_config_callback=SaveConfig,
+            args=list(args),
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:
+        # The parsers of those that are not run cost as much as all the rest of reading a config.
+        return {self.asked: super().subcommands()[self.asked]}
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would let the checkpoint's model override the config's without a word.
+        config = self.config[self.config.subcommand]
+        if config.get("ckpt_path") is None:
+            return
+        if config.ckpt_path == "last":
+            config.ckpt_path = str(find_last(runs_folder(config.trainer)))
+        given = yaml.safe_load(
+            self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
+        )
+        given = given[self.config.subcommand]
+        seed = given["seed_everything"] if self.config.subcommand == "fit" else None
+        check_unchanged(config.ckpt_path, given["model"], given["data"], seed)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand].trainer
+        guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
+        callbacks = [] if guarded else [NonFiniteGuard()]
+        if config.enable_progress_bar is not False and self.subcommand == "fit":
+            callbacks.append(StepProgress())
+        if self.subcommand == "predict":
+            callbacks.append(SampleWriter())
+        self.trainer_defaults["callbacks"] = callbacks
+        plugins = config.plugins or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        trainer = super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
+        if self.subcommand == "fit":
+            let_networks_take_turns(trainer, self.model)
+        return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with claimed(self.trainer):
+            super()._run_subcommand(subcommand)
+
+
+def runs_folder(trainer: Namespace) -> Path:
+    r"""Returns the folder in which a trainer's logger puts one folder a run."""
+    logger = trainer.logger[0] if isinstance(trainer.logger, list) else trainer.logger
+    options = logger.get("init_args", {}) if isinstance(logger, Namespace) else {}
+    root = options.get("save_dir") or trainer.default_root_dir or "."
+    return Path(root) / (options.get("project") or options.get("name") or "lightning_logs")
