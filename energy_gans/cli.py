@@ -151,8 +151,10 @@ def run_workbench(args: list[str]) -> None:
     r"""Runs a command of the workbench."""
     from jsonargparse import auto_cli
 
+    from .commands.config_files import check_config_files
     from .commands.messages import OneSentence
 
+    check_config_files(args)
     auto_cli(
         loaded(COMMANDS[args[0]]),
         args=args[1:],
@@ -167,8 +169,10 @@ def run_training(args: list[str]) -> None:
     import torch
 
     from .callbacks.checkpoints import signal_that_stopped
+    from .commands.config_files import check_config_files
     from .commands.training import EnergyGansCLI
 
+    check_config_files(args)
     if not torch.cuda.is_available():
         # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -194,8 +198,10 @@ def misconfiguration() -> tuple[type[Exception], ...]:
 def with_files(args: list[str]) -> list[str]:
     r"""Returns arguments with the names that follow the command as its `--files`, or its `--file`."""
     files = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args[1:]))
+    if args[0] == "study" and len(files) > 1:
+        raise ValueError(f"'study' should have one file, got {len(files)}: {', '.join(files)}.")
     given = [f"--files={json.dumps(files)}"] if files else []
-    if args[0] == "study" and len(files) == 1:
+    if args[0] == "study" and files:
         given = [f"--file={files[0]}"]
     return [args[0], *given, *args[1 + len(files) :]]
 

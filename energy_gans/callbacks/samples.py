@@ -19,7 +19,7 @@ from .pictures import field_picture, image_grid, write_picture
 class SamplePictures(Callback):
     r"""Writes `samples/step_00001000.png` in the run's directory, and to loggers that take images.
 
-    The latents are the same at every step. Images are shown on a grid; points in the plane as a
+    One is written at the end of training, too. The latents are the same at every step. Images are shown on a grid; points in the plane as a
     scatter, over the learned potential if the model has one.
 
     Arguments:
@@ -33,6 +33,7 @@ class SamplePictures(Callback):
         check_count("n", n)
         self.every_n_steps, self.n, self.seed = every_n_steps, n, seed
         self.directory = Path("samples")
+        self.drawn_step = -1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.directory = run_directory(trainer) / "samples"
@@ -40,7 +41,17 @@ class SamplePictures(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
     ) -> None:
-        if trainer.global_step % self.every_n_steps == 0 and trainer.is_global_zero:
+        if trainer.global_step % self.every_n_steps == 0:
+            self.draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.drawn_step != trainer.global_step:
+            self.draw(trainer, pl_module)
+
+    def draw(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
+        r"""Draws samples of the present step, in the first process."""
+        self.drawn_step = trainer.global_step
+        if trainer.is_global_zero:
             picture = samples_picture(pl_module, trainer.datamodule, self.n, self.seed)
             write_picture(picture, self.directory / f"step_{trainer.global_step:08d}.png")
             for logger in trainer.loggers:

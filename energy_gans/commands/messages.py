@@ -1,4 +1,9 @@
-r"""What jsonargparse says, in one sentence."""
+r"""What jsonargparse says, in one sentence.
+
+Its messages are trees: a key, the class that is made of it, a key of that class, and so on, with an
+alternative for each type that a value may have. Of the alternatives the one that went deepest is told:
+the class was found there, and only its argument was wrong.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,33 @@ import difflib
 import inspect
 import re
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, NoReturn
 
 from jsonargparse import ArgumentParser
+
+# Lines that say nothing for a user.
+SKIPPED = (
+    "Does not validate",
+    "Subtypes:",
+    "Given value",
+    "Expected a <class 'NoneType'>",
+    "Not a valid subclass of",
+    "Subclass types expect one of",
+    "a class path (str)",
+    "a dict with",
+)
+# Where classes may be named by their names alone, if they are imported.
+ROOMS = (
+    *(f"energy_gans.{room}" for room in ("callbacks", "data", "methods", "networks")),
+    *("energy_gans.methods.baselines", "energy_gans.metrics.features"),
+    *("lightning.pytorch.callbacks", "lightning.pytorch.loggers", "torch.nn", "torch.optim"),
+)
+CALLABLE = re.compile(
+    r"^( *)(?:- )?Type typing\.Callable\[[^\n]*? expects a function or a callable class: (.*?)"
+    r"\. Got value: Namespace\(class_path='([^']+)'[^\n]*$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 class OneSentence(ArgumentParser):
@@ -18,51 +46,135 @@ class OneSentence(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:
             super().error(message, ex)
-        sys.exit(f"energy-gans: error: {sentence(message)}")
+        sys.exit(f"energy-gans: error: {sentence(message, [*known_flags(self)])}")
 
 
-def sentence(message: str) -> str:
-    r"""Returns what matters of a message of jsonargparse, and the nearest right name if there is one."""
-    if "Given value" not in message and "\n" not in message:
-        return message
-    keys = re.findall(r"Parser key \"([^\"]+)\"", message)
-    classes = re.findall(r"given class_path '([^']+)'", message)
-    skipped = (
-        "Parser key",
-        "Does not validate",
-        "Subtypes:",
-        "Errors:",
-        "Given value",
-        "Expected a <class 'NoneType'>",
-        "Not a valid subclass of",
-        "Subclass types expect one of",
-        "a class path (str)",
-        "a dict with",
-    )
-    lines = [line.strip(" -") for line in message.splitlines()]
-    told = [
-        s for s in lines if s and not s.startswith((*skipped, "Problem with given class_path"))
-    ]
-    where = ".".join(keys) + (f" ({classes[-1]})" if classes else "")
-    text = f"{where}: {' '.join(told)}" if where else " ".join(told)
-    return text + nearest(text, classes)
+class Told(NamedTuple):
+    r"""Creates what a part of a message tells: where, of which class, and what is wrong there."""
+
+    reasons: list[str]
+    keys: tuple[str, ...] = ()
+    cls: str | None = None
+    depth: int = 0
 
 
-def nearest(text: str, classes: Sequence[str]) -> str:
-    r"""Returns ` Did you mean ...?` for a name that is unknown to the last of the classes or to a module.
+def sentence(message: str, known: Sequence[str] = ()) -> str:
+    r"""Returns what matters of a message of jsonargparse, and the nearest right name if there is one.
+
+    Arguments:
+        message: The message.
+        known: The flags that the parser knows.
+    """
+    cls, text = None, re.sub(r'^Parser key "([^"]+)": ', r"\1: ", message)
+    if "\n" in message:
+        message = CALLABLE.sub(r"\1Problem with given class_path '\3':\n\1 \2", message)
+        lines = [line for line in message.splitlines() if line.strip(" -")]
+        told = read([(len(line) - len(line.lstrip(" ")), line.strip(" -")) for line in lines])
+        cls, text = told.cls, joined(told.reasons or lines[:1])
+        given = re.findall(
+            r"Given value: (?:NestedArg\(.*val='?)?([\w./+-]+)'?\)?$", message, re.M
+        )
+        if given and text.startswith("Expected") and "Got value" not in text:
+            text += f". Got value: {given[0]}"
+        where = ".".join(told.keys) + (f" ({cls})" if cls else "")
+        text = f"{where}: {text}" if where else text
+    text = plain(text, known)
+    wrong, names = candidates(text, cls, known)
+    close = difflib.get_close_matches(wrong, names, n=1)
+    return text + (f". Did you mean {close[0]!r}?" if close else "")
+
+
+def read(lines: list[tuple[int, str]]) -> Told:
+    r"""Returns what lines tell, each with its indentation, of which only the deepest is kept."""
+    found = [Told([])]
+    for text, inner in entries(lines):
+        key = re.fullmatch(r'Parser key "([^"]+)":', text)
+        cls = re.fullmatch(r"Problem with given class_path '([^']+)':", text)
+        if text == "Errors:" or text.startswith(SKIPPED):
+            found.append(read(inner))
+        elif key or cls:
+            told = read(inner)
+            keys = (key[1], *told.keys) if key else told.keys
+            name = told.cls or (cls[1] if cls else None)
+            found.append(Told(told.reasons, keys, name, told.depth + 2))
+        else:
+            found.append(leaf(text))
+    told = [one for one in found if one.reasons] or found
+    told = [one for one in told if one.depth == max(each.depth for each in told)]
+    return told[0]._replace(reasons=[*dict.fromkeys(r for one in told for r in one.reasons)])
+
+
+def entries(lines: list[tuple[int, str]]) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    r"""Yields the lines that are indented least, each with those that belong to it."""
+    least = min((indent for indent, _ in lines), default=0)
+    starts = [i for i, (indent, _) in enumerate(lines) if indent == least]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):
+        yield lines[start][1], lines[start + 1 : end]
+
+
+def leaf(text: str) -> Told:
+    r"""Returns what one line tells: that a value is no file, or no class, says less than its type."""
+    if text.startswith("Expected a path but"):
+        return Told([text], depth=-2)
+    if name := re.fullmatch(r"Expected a dot import path string: (.*)", text):
+        return Told([f"There is no class {name[1]!r}"], depth=1 if name[1][:1].isupper() else -1)
+    return Told([text])
+
+
+def joined(reasons: Sequence[str]) -> str:
+    r"""Returns reasons as one: the types that a value may have are alternatives."""
+    if all(reason.startswith("Expected ") for reason in reasons):
+        return "Expected " + " or ".join(r.removeprefix("Expected ") for r in reasons)
+    return "; ".join(reasons)
+
+
+def plain(text: str, known: Sequence[str]) -> str:
+    r"""Returns a text on one line, with types and flags as users write them."""
+    text = re.sub(r"a typing\.Literal\[([^\]]*)\]", r"one of \1", " ".join(text.split()))
+    text = re.sub(r"a <class '([aeiou][^']*)'>", r"an \1", text)
+    if found := re.fullmatch(r"(the following arguments are required: )(.*)", text):
+        keys = [key.split(".") for key in found[2].split(", ")]
+        # The first parts of a key may be the command's name.
+        ends = [[f"--{'.'.join(key[i:])}" for i in range(len(key))] for key in keys]
+        flags = [next((f for f in end if f in known), end[0]) for end in ends]
+        return found[1] + ", ".join(flags)
+    return re.sub(r"<class '([^']+)'>", r"\1", text)
+
+
+def candidates(text: str, cls: str | None, known: Sequence[str]) -> tuple[str, list[str]]:
+    r"""Returns the name that a text says is unknown, and the names that there are in its place.
 
     A message may quote a file of unknown origin, so nothing that it names is imported: what jsonargparse
     complains about, it has imported already.
     """
-    names: list[str] = []
-    wrong = ""
     if found := re.search(r"Option '([^']+)' is not accepted", text):
-        wrong = found[1].split(".")[-1]
-        module, _, name = classes[-1].rpartition(".") if classes else ("", "", "")
-        known = getattr(sys.modules.get(module), name, None)
-        for base in getattr(known, "__mro__", ()):
-            names += inspect.signature(base.__init__).parameters
-    elif found := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
-        wrong, names = found[2], list(getattr(sys.modules.get(found[1]), "__dict__", ()))
-    close = difflib.get_close_matches(wrong, names, n=1)
-    return f". Did you mean {close[0]!r}?" if close else ""
+        if cls is None:
+            first = found[1].partition(".")[0]
+            return first, [flag.strip("-").partition(".")[0] for flag in known]
+        return found[1].rpartition(".")[2], options_of(cls)
+    if found := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
+        return found[2], list(getattr(sys.modules.get(found[1]), "__dict__", ()))
+    if found := re.search(r"There is no class '([^']+)'", text):
+        return found[1], [n for room in ROOMS for n in vars(sys.modules.get(room, object))]
+    if found := re.search(r"Group '([^']+)' does not accept option '([^']+)'", text):
+        return f"--{found[1]}.{found[2]}", list(known)
+    if found := re.search(r"unrecognized arguments:.*? (--[^\s=]+)", text):
+        return found[1], list(known)
+    if found := re.search(r"invalid choice: '([^']+)' \(choose from (.*)\)", text):
+        return found[1], re.findall(r"[\w.-]+", found[2])
+    return "", []
+
+
+def options_of(class_path: str) -> list[str]:
+    r"""Returns the names of the arguments of a class and of its bases, once it is imported."""
+    module, _, name = class_path.rpartition(".")
+    bases = getattr(getattr(sys.modules.get(module), name, None), "__mro__", ())
+    return [key for base in bases for key in inspect.signature(base.__init__).parameters]
+
+
+def known_flags(parser: ArgumentParser) -> Iterator[str]:
+    r"""Yields the flags of a parser and of those of its subcommands."""
+    for action in parser._actions:
+        yield from action.option_strings
+        for inner in action.choices.values() if isinstance(action.choices, dict) else ():
+            yield from known_flags(inner)

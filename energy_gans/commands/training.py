@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from ..callbacks import NonFiniteGuard, SampleWriter, StepProgress
@@ -16,6 +17,7 @@ from ..callbacks.claim import claimed
 from ..callbacks.directory import SaveConfig
 from ..methods import GenerativeModule
 from ..storage.checkpoint import AtomicCheckpointIO
+from .callback_options import place_options
 from .messages import OneSentence
 from .resume import check_unchanged, find_last
 from .turns import let_networks_take_turns
@@ -54,6 +56,14 @@ class EnergyGansCLI(LightningCLI):
         # The parsers of those that are not run cost as much as all the rest of reading a config.
         return {self.asked: super().subcommands()[self.asked]}
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
+        def read(args: list[str]) -> list[dict[str, Any]]:
+            config = parser.parse_args(args)
+            given = yaml.safe_load(parser.dump(config))[config.subcommand]["trainer"]["callbacks"]
+            return given if isinstance(given, list) else [given] if given else []
+
+        super().parse_arguments(parser, place_options(args, read))
+
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's model override the config's without a word.
         config = self.config[self.config.subcommand]
@@ -70,9 +80,11 @@ class EnergyGansCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
+        follow_max_steps(config)
         guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
         callbacks = [] if guarded else [NonFiniteGuard()]
-        if config.enable_progress_bar is not False and self.subcommand == "fit":
+        shown = any(isinstance(c, ProgressBar) for c in config.callbacks or [])
+        if config.enable_progress_bar is not False and self.subcommand == "fit" and not shown:
             callbacks.append(StepProgress())
         if self.subcommand == "predict":
             callbacks.append(SampleWriter())
@@ -87,6 +99,17 @@ class EnergyGansCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         with claimed(self.trainer):
             super()._run_subcommand(subcommand)
+
+
+def follow_max_steps(trainer: Namespace) -> None:
+    r"""Makes a run that is shorter than an interval validate and log at its end."""
+    every = ["log_every_n_steps"]
+    if trainer.check_val_every_n_epoch is None:
+        every.append("val_check_interval")
+    for name in every:
+        # A share of an epoch is a float.
+        if type(trainer[name]) is int and 0 < trainer.max_steps < trainer[name]:
+            trainer[name] = trainer.max_steps
 
 
 def runs_folder(trainer: Namespace) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import yaml
 from PIL import Image
 
 from energy_gans.callbacks import EMA, SamplePictures
@@ -38,6 +39,29 @@ def test_pictures_go_to_loggers_that_take_images(tiny: Callable) -> None:
     ):
         main(tiny("--trainer.max_steps=4", f"--trainer.callbacks=[{PICTURES}]"))
     assert logged == [("samples", 2), ("samples", 4)]
+
+
+@pytest.mark.parametrize("steps", [5, 6])
+def test_a_run_that_is_shorter_than_its_intervals_ends_as_any_other(
+    tiny: Callable, tmp_path: Path, steps: int
+) -> None:
+    pictures = PICTURES.replace("every_n_steps: 2", "every_n_steps: 1000")
+    checkpoints = (
+        "{class_path: energy_gans.callbacks.Checkpoints, init_args: {every_n_steps: 999}}"
+    )
+    intervals = ["val_check_interval=1000", "log_every_n_steps=6", f"max_steps={steps}"]
+    flags = [f"--trainer.{flag}" for flag in intervals]
+    main(tiny(*flags, f"--trainer.callbacks=[{pictures}, {checkpoints}]", points=True))
+    run = tmp_path / "tiny/version_0"
+    assert [p.name for p in (run / "samples").iterdir()] == [f"step_{steps:08d}.png"]
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name in ("val/energy", "train/loss_d"):
+        assert [row["step"] for row in rows if row[name]] == [f"{steps - 1}"]
+    # What was asked for is kept, for a run that is longer.
+    trainer = yaml.safe_load((run / "config.yaml").read_text())["trainer"]
+    assert trainer["val_check_interval"] == 1000
 
 
 def test_coverage_is_logged_at_validation(tiny: Callable, tmp_path: Path) -> None:

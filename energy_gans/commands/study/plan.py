@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ...functional.checks import check_count
+from ..config_files import read_yaml
 
 NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 
@@ -74,10 +73,7 @@ def read_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise FileNotFoundError(f"'file' should be a study file, and {str(path)!r} is none.")
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path} should hold keys and values, got {content!r}.")
     known = [f.name for f in fields(Study)]
