@@ -3,6 +3,7 @@ r"""Measures of samples while a model trains, of a few of them."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import chosen, measure
 from ..metrics.reference import BATCH, default_cache, reference_statistics
 from ..metrics.statistics import Statistics, gather, processes
+from .progress import image_progress
 
 # Those of them that need no held-out images.
 KNOWN = ("fd", "is", "pr")
@@ -86,6 +88,7 @@ class SampleMeasures(Callback):
         device = pl_module.device
         self.extractor.to(device)
         if self.reference is None:
+            shown = trainer.progress_bar_callback is not None
             self.reference = reference_statistics(
                 trainer.datamodule,
                 "train",
@@ -94,6 +97,7 @@ class SampleMeasures(Callback):
                 self.extractor,
                 self.cache,
                 device,
+                partial(image_progress, "train") if shown else None,
             )
         x = gather(self.extractor, self.samples(pl_module), self.keep, device)
         # None of these measures looks at held-out images: the reference stands in their place.

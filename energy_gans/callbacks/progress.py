@@ -1,26 +1,98 @@
-r"""A progress bar that counts steps, which is what a run of alternating updates is made of."""
+r"""Progress bars, redrawn by the clock: a run of alternating updates is made of steps of any length."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
+from torch import Tensor
 from tqdm.auto import tqdm
+
+from ..functional.checks import check_count
+from ..metrics.statistics import processes
+
+# The seconds from one drawing to the next, where somebody looks on, and in a log file.
+LOOKED_AT, LOGGED = 0.1, 20.0
+
+
+def is_looked_at() -> bool:
+    r"""Returns whether progress is drawn for a terminal or a notebook, and not into a log file."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return sys.stderr.isatty() or (shell is not None and "IPKernelApp" in shell.config)
+
+
+def progress_bar(
+    total: int,
+    unit: str,
+    desc: str | None = None,
+    shown: bool = True,
+    items: Iterable[Any] | None = None,
+) -> tqdm:
+    r"""Returns a progress bar on stderr: that of a log file says something every 20 seconds only.
+
+    Arguments:
+        total: How many there are of what is counted.
+        unit: What is counted.
+        desc: What is done.
+        shown: Whether it is shown at all, such as in the first process only.
+        items: What the bar yields, if it is to be iterated over.
+    """
+    looked_at = is_looked_at()
+    return tqdm(
+        items,
+        total=total,
+        desc=desc,
+        unit=f" {unit}",
+        disable=not shown,
+        leave=not looked_at,
+        delay=0.0 if looked_at else LOGGED,
+        mininterval=LOOKED_AT if looked_at else LOGGED,
+        miniters=1,
+    )
+
+
+def image_progress(
+    name: str, batches: Iterable[tuple[Tensor, Tensor]], n: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    r"""Yields this process's share of `n` images, with a progress bar in the first process.
+
+    Arguments:
+        name: What the images are.
+        batches: The share, in batches, with the images' places.
+        n: The number of images of all processes.
+    """
+    rank, world_size = processes()
+    with progress_bar(n, "images", f"features of {name}", shown=rank == 0) as bar:
+        for x, index in batches:
+            yield x, index
+            bar.update(min(len(x) * world_size, n - bar.n))
 
 
 class StepProgress(ProgressBar):
     r"""Shows the steps of the whole run, their rate, and the losses as last logged.
 
+    It is redrawn ten times a second at most, and every 20 seconds in a log file.
+
     Arguments:
-        refresh_rate: The number of steps from one refresh to the next.
+        refresh_rate: The least number of steps from one drawing to the next.
+
+    Raises:
+        ValueError: If `refresh_rate` is not positive.
     """
 
-    def __init__(self, refresh_rate: int = 20) -> None:
+    def __init__(self, refresh_rate: int = 1) -> None:
         super().__init__()
+        check_count("refresh_rate", refresh_rate)
         self.refresh_rate = refresh_rate
         self.bar: tqdm | None = None
         self.enabled = True
+        self.interval = LOOKED_AT
+        self.shown_at = -float("inf")
 
     def disable(self) -> None:
         self.enabled = False
@@ -30,24 +102,28 @@ class StepProgress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
+        self.interval = LOOKED_AT if is_looked_at() else LOGGED
         self.bar = tqdm(
             total=trainer.max_steps if trainer.max_steps > 0 else None,
             initial=trainer.global_step,
             desc="step",
             unit="step",
             disable=not self.enabled,
-            # A log file needs no redrawing.
-            mininterval=0.1 if sys.stderr.isatty() else 20.0,
+            # The clock here says when: it is asked before the losses are read from the device.
+            mininterval=0.0,
+            miniters=1,
         )
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
     ) -> None:
-        if trainer.global_step % self.refresh_rate == 0:
+        due = time.monotonic() - self.shown_at >= self.interval
+        if due and trainer.global_step % self.refresh_rate == 0:
             self.show(trainer)
 
     def show(self, trainer: Trainer) -> None:
         r"""Draws the present step and the losses."""
+        self.shown_at = time.monotonic()
         terms = {
             name.removeprefix("train/"): f"{float(value):.4g}"
             for name, value in trainer.progress_bar_metrics.items()

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch import Tensor
-from tqdm import tqdm
 
 from ..callbacks.pictures import write_picture
+from ..callbacks.progress import image_progress
 from ..functional.checks import check_count
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import chosen
@@ -86,8 +85,14 @@ def evaluate(
         folder = Path(cache) if cache else default_cache()
         # Of held-out images only those that are compared in pairs are kept.
         asked = ((reference, reference_n, reference_n), (held_out, source.n, PAIRED))
-        y, z = (reference_statistics(data, *ask, extractor, folder, where) for ask in asked)
-        x = gather(extractor, progress(source), min(source.n, PAIRED), where)
+        y, z = (
+            reference_statistics(
+                data, *ask, extractor, folder, where, partial(image_progress, ask[0])
+            )
+            for ask in asked
+        )
+        batches = image_progress("samples", source.share(*processes()), source.n)
+        x = gather(extractor, batches, min(source.n, PAIRED), where)
         if processes()[0] > 0:
             return
         warn_if_few(names, x, extractor)
@@ -121,17 +126,6 @@ def draw(
         if name in names:
             write_picture(picture(), place)
             print(place)
-
-
-def progress(samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
-    r"""Yields this process's share of samples, with a progress bar in the first process."""
-    rank, world_size = processes()
-    # None: no bar where there is no terminal.
-    bar = tqdm(total=samples.n, unit=" samples", disable=True if rank else None, leave=False)
-    with bar:
-        for x, index in samples.share(rank, world_size):
-            yield x, index
-            bar.update(min(len(x) * world_size, samples.n - bar.n))
 
 
 def warn_if_few(names: list[str], x: Statistics, extractor: FeatureExtractor) -> None:

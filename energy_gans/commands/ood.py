@@ -25,10 +25,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..callbacks.directory import write_text
 from ..callbacks.pictures import write_picture
+from ..callbacks.progress import progress_bar
 from ..data.base import TensorDataModule
 from ..data.prepared import file_digest
 from ..functional import potential_gradient
@@ -159,8 +159,7 @@ def measured(images: ImageSet, score: Field, device: str, name: str) -> tuple[Te
         ValueError: If scores are not finite.
     """
     scores, statistics = [], []
-    # None: no bar where there is no terminal.
-    with tqdm(total=images.n, desc=name, unit=" images", disable=None, leave=False) as bar:
+    with progress_bar(images.n, "images", name) as bar:
         for y in images.batches():
             scores.append(score(y.to(device)).cpu())
             statistics.append(image_statistics(y))

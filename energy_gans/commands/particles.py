@@ -20,10 +20,10 @@ from itertools import islice
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from ..callbacks.films import film_picture, plane_picture
 from ..callbacks.pictures import write_picture
+from ..callbacks.progress import progress_bar
 from ..callbacks.writer import write_samples
 from ..data.base import StepOrder, TensorDataModule, to_unit_range
 from ..functional import elastic, elastic_power, interaction_energy, keyed_generator
@@ -94,11 +94,11 @@ def particles(
     batches = streamed(data, data_batch, steps, seed)
     frames = {}
     print("| step | energy | nearest | coincide | velocity |\n|---|---|---|---|---|")
-    # None: no bar where there is no terminal.
-    with tqdm(batches, total=steps, unit=" steps", disable=None, leave=False) as bar:
+    with progress_bar(steps, "steps", items=batches) as bar:
         for step, state in shown(x, evolve(x, bar, velocity, step_size), steps):
             frames[step] = state
-            bar.write(f"| {step} | {row(state)} |")
+            bar.clear()
+            print(f"| {step} | {row(state)} |", flush=True)
     if path.suffix == ".npz":
         write_samples(frames[steps], path)
         print(path)

@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 import numpy as np
 import PIL
-from tqdm import tqdm
 
 from .. import __version__
+from ..callbacks.progress import progress_bar
 from ..data.preprocessing import Preprocessing
 from ..data.sources import Record, Source
 from ..data.writing import PreparedWriter
@@ -103,7 +103,7 @@ class Preparation:
     def write(self, source: Source, writer: PreparedWriter) -> None:
         r"""Writes all images of a source, in its order."""
         count = len(source.splits)
-        with tqdm(desc=self.name, total=count, unit=" images", disable=None) as bar:
+        with progress_bar(count, "images", self.name) as bar:
             for chunk in self.chunks(source.records):
                 for record, reason in chunk.failures:
                     if self.on_error == "fail":

@@ -2,6 +2,10 @@ r"""The training commands, `fit`, `validate`, `test` and `predict`: LightningCLI
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from ..callbacks.directory import SaveConfig
 from ..methods import GenerativeModule
 from ..storage.checkpoint import AtomicCheckpointIO
 from .callback_options import place_options
+from .config_files import check_config_files
 from .messages import OneSentence
 from .resume import check_unchanged, find_last
 from .turns import let_networks_take_turns
@@ -99,6 +104,31 @@ class EnergyGansCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         with claimed(self.trainer):
             super()._run_subcommand(subcommand)
+
+
+def printed_config(flags: list[str]) -> str:
+    r"""Returns the whole config that `fit` would run with, as YAML.
+
+    Modules are looked for as a process of `fit` does that is started in this folder.
+
+    Arguments:
+        flags: The arguments of `fit`.
+
+    Raises:
+        ValueError: If there is none, with what `fit` says.
+    """
+    check_config_files(flags)
+    text = io.StringIO()
+    sys.path.insert(0, os.getcwd())
+    try:
+        with contextlib.redirect_stdout(text):
+            EnergyGansCLI(["fit", *flags, "--print_config"])
+    except SystemExit as stop:
+        if stop.code:
+            raise ValueError(str(stop.code).removeprefix("energy-gans: error: ")) from stop
+    finally:
+        sys.path.remove(os.getcwd())
+    return text.getvalue()
 
 
 def follow_max_steps(trainer: Namespace) -> None:

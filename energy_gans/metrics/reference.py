@@ -12,7 +12,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -30,6 +30,8 @@ BATCH = 100
 FORMAT = 1
 T = TypeVar("T")
 
+# Wraps batches, of which it is told the number of images, to show how far they are.
+Progress = Callable[[Iterable[tuple[Tensor, Tensor]], int], Iterable[tuple[Tensor, Tensor]]]
 ARRAYS = ("mean", "covariance", "features", "scores")
 
 
@@ -59,6 +61,7 @@ def reference_statistics(
     extractor: FeatureExtractor,
     cache: Path,
     device: torch.device | str = "cpu",
+    progress: Progress | None = None,
 ) -> Statistics:
     r"""Returns the statistics of real images, from the cache if they are there.
 
@@ -70,6 +73,7 @@ def reference_statistics(
         extractor: The extractor, on `device`.
         cache: The folder of cache files.
         device: The device that computes.
+        progress: What shows how far this process is with its batches; nothing does if `None`.
     """
     length = data.length(split)
     n = min(n, length)
@@ -89,6 +93,8 @@ def reference_statistics(
     places = torch.arange(n).split(BATCH)[rank::world_size]
     loader = data.loader(split, [order[i] for i in places])
     images = ((y, i) for (y, _), i in zip(loader, places, strict=True))
+    if progress is not None:
+        images = progress(images, n)
     statistics = gather(extractor, images, keep, device)
     if rank == 0:
         write(statistics, path, key)

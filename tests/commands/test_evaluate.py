@@ -413,3 +413,17 @@ def test_the_first_difference_of_protocols_is_named() -> None:
         "extractor.sha256 is 'a' and 'b'"
     )
     assert unlike(a, {"n": 1}) is not None
+
+
+def test_every_pass_over_images_shows_how_far_it_is(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("energy_gans.callbacks.progress.LOGGED", 0.0)
+    args = ["evaluate", "--ckpt_path", str(checkpoint), *PIXELS, "--n", "120", "--measures", "fd"]
+    for names in (("train", "val", "samples"), ("samples",)):
+        # The second time the real images' statistics are there.
+        main(args)
+        said = capsys.readouterr().err
+        found = [name for name in ("train", "val", "samples") if f"features of {name}" in said]
+        assert found == list(names)
+        assert "120/120" in said

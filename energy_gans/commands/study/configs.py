@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from ... import __version__
 from ...callbacks.directory import write_text
 from ...storage.rebuild import packages_beyond
 from ..resume import flat
+from ..training import printed_config
 from .plan import Study
 
 PROGRAM = [sys.executable, "-m", "energy_gans"]
@@ -61,20 +61,6 @@ def own_packages(study: Study, setting: str, method: str) -> str:
     parts = [yaml.safe_load(Path(file).read_text()) or {} for file in files]
     named = [packages_beyond([part.get("model"), part.get("data")]) for part in parts]
     return ",".join(sorted(set().union(*named)))
-
-
-def printed_config(flags: list[str]) -> str:
-    r"""Returns the whole config that `fit` would run with, as YAML.
-
-    Raises:
-        ValueError: If there is none, with what `fit` said.
-    """
-    command = [*PROGRAM, "fit", *flags, "--print_config"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        said = (done.stderr.strip() or "nothing was said").splitlines()[-1]
-        raise ValueError(said.removeprefix("energy-gans: error: "))
-    return done.stdout
 
 
 def resolved_config(study: Study, setting: str, method: str, folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+from ...callbacks.progress import progress_bar
 from ...files import remove_stale
 from ...interruption import raising
 from .cells import check_same, locked, read_state, run_cell
@@ -70,11 +71,9 @@ def run_cells(plan: Study, works: list[Work], folder: Path, retry: bool) -> Coun
 
 def checked_works(plan: Study, folder: Path, retried: list[Cell]) -> dict[Cell, Work]:
     r"""Returns the work of every cell, once all configs are known to be good, fair and unchanged."""
-    configs = {
-        (setting, method): resolved_config(plan, setting, method, folder / "configs")
-        for setting in plan.settings
-        for method in plan.methods
-    }
+    places = [(setting, method) for setting in plan.settings for method in plan.methods]
+    with progress_bar(len(places), "configs", "reading", items=places) as bar:
+        configs = {place: resolved_config(plan, *place, folder / "configs") for place in bar}
     for setting in plan.settings:
         check_fair(setting, {method: configs[setting, method] for method in plan.methods})
     works = {

@@ -1,9 +1,7 @@
 r"""Tests for `energy-gans study`: with stand-ins for the programs, and once with the real ones."""
 
-import contextlib
 import csv
 import importlib
-import io
 import json
 import multiprocessing
 import os
@@ -16,7 +14,6 @@ import yaml
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.study import configs
 
 from ...conftest import POINTS, TINY
 from .conftest import Workshop
@@ -116,19 +113,17 @@ trainer:
     - {class_path: energy_gans.callbacks.Checkpoints, init_args: {every_n_steps: 3}}
 """
 
-
-def printed_here(flags: list[str]) -> str:
-    r"""Returns what `fit --print_config` prints, without a process for it."""
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        main(["fit", *flags, "--print_config"])
-    return text.getvalue()
+OWN_NETWORK = """
+import torch.nn as nn
+class Net(nn.Linear):
+    def __init__(self, size: int) -> None:
+        super().__init__(size, size)
+"""
 
 
 @pytest.fixture
 def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     r"""Returns the arguments of a study of two powers of the Coulomb GAN, one seed each."""
-    monkeypatch.setattr(configs, "printed_config", printed_here)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     methods = {f"power_{p}": {"model": {"init_args": {"power": float(p)}}} for p in (1, 3)}
     content = {name: yaml.safe_dump(method) for name, method in methods.items()}
@@ -146,6 +141,30 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
     return ["study", str(tmp_path / "study.yaml"), "--out", str(tmp_path / "out")]
+
+
+def test_configs_are_read_without_a_process_for_each(
+    real: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    monkeypatch.chdir(tmp_path)
+    # As in a process of `fit`, modules of the folder that it is started in are found.
+    (tmp_path / "own_network.py").write_text(OWN_NETWORK)
+    network = "{class_path: own_network.Net, init_args: {size: 2}}"
+    (tmp_path / "power_3.yaml").write_text(f"model: {{init_args: {{generator: {network}}}}}")
+    main([*real, "--dry_run", "true"])
+    assert capsys.readouterr().out.splitlines() == [f"ring/power_{p}/seed_0: new" for p in (1, 3)]
+    files = [tmp_path / f"{name}.yaml" for name in ("tiny", "points", "overlay", "power_1")]
+    with pytest.raises(SystemExit):
+        main(["fit", *(f"--config={file}" for file in files), "--print_config"])
+    kept = [path.read_text() for path in (tmp_path / "out/configs").iterdir()]
+    assert capsys.readouterr().out in kept
+    (tmp_path / "power_3.yaml").write_text("model: {init_args: {powerr: 3}}")
+    with pytest.raises(SystemExit, match="'power_3' in setting 'ring': .*mean 'power'"):
+        main([*real, "--dry_run", "true"])
 
 
 def test_a_study_that_is_killed_goes_on(real: list[str], tmp_path: Path) -> None:
