@@ -105,7 +105,9 @@ def curves_picture(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).flatten()
     for axis, (name, (steps, values)) in zip(axes, curves.items(), strict=False):
-        axis.plot(steps, values, color=GENERATED, linewidth=1.2)
+        # A single point makes no line.
+        marker = "o" if sum(map(math.isfinite, values)) == 1 else None
+        axis.plot(steps, values, color=GENERATED, linewidth=1.2, marker=marker, markersize=4)
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("step", fontsize=8)
         axis.tick_params(labelsize=8)

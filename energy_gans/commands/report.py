@@ -33,6 +33,8 @@ SAMPLES = 500
 def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -> None:
     r"""Writes samples.png, curves.png and report.md into a run's directory, and prints the table.
 
+    Curves are drawn of the metrics.csv that a CSVLogger leaves.
+
     Arguments:
         run: The run's directory, or one above it: then its newest run.
         checkpoint: Which checkpoint to look at, `last` or `best`.
@@ -44,10 +46,12 @@ def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -
     path = found.checkpoint(checkpoint)
     torch.manual_seed(seed)
     model, data = load_model(path, trust), found.data(trust)
+    curves = found.curves()
     pictures = {
-        "samples.png": samples_picture(model, data, 100 if len(data.shape) > 1 else 4000, seed),
-        "curves.png": curves_picture(found.curves()),
+        "samples.png": samples_picture(model, data, 100 if len(data.shape) > 1 else 4000, seed)
     }
+    if curves:
+        pictures["curves.png"] = curves_picture(curves)
     for name, picture in pictures.items():
         write_picture(picture, found.directory / name)
     table = markdown(measure(draw(model, 10 * SAMPLES, seed), data))
@@ -56,6 +60,11 @@ def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -
     print(f"{path} at step {step}\n\n{table}")
     for name in [*pictures, "report.md"]:
         print(f"{found.directory / name}")
+    if not curves:
+        print(
+            f"No curves.png: {found.directory} has no metrics.csv with numbers, which a CSVLogger "
+            "writes; those of another logger are where it put them."
+        )
 
 
 def measure(x: Tensor, data: object) -> dict[str, dict[str, float]]:

@@ -67,6 +67,18 @@ def test_a_report_holds_pictures_and_a_table(
     assert ("modes" in table) == points
 
 
+def test_a_report_of_a_run_without_a_metrics_csv_draws_no_empty_curves(
+    run: Callable, capsys: pytest.CaptureFixture
+) -> None:
+    directory = run(points=True)
+    # As a WandbLogger leaves a run.
+    (directory / "metrics.csv").unlink()
+    main(["report", "--run", str(directory)])
+    assert "No curves.png" in capsys.readouterr().out.splitlines()[-1]
+    assert {path.name for path in directory.glob("*.png")} == {"samples.png"}
+    assert (directory / "report.md").is_file()
+
+
 def test_validation_measures_a_checkpoint(
     run: Callable, tiny: Callable, capsys: pytest.CaptureFixture
 ) -> None:
