@@ -17,13 +17,14 @@ import torchvision
 
 from .base import Batch
 from .images import ImageDataModule, pad_to, resize_to
+from .sources.mnist import load_mnist
 
 
 class MNIST(ImageDataModule):
     r"""Creates the MNIST data module.
 
     Arguments:
-        root: The folder that holds `MNIST/raw/*-ubyte`, where torchvision keeps it.
+        root: The folder that holds `MNIST/raw/*-ubyte`, or `*-ubyte.gz`, where torchvision keeps them.
         size: The width and height of the images, in pixels: 28, or more with a black margin.
         download: Whether torchvision may download the files if they are missing.
         resize: Whether images are resized to `size`, antialiased, instead of given a margin.
@@ -31,7 +32,7 @@ class MNIST(ImageDataModule):
 
     Raises:
         FileNotFoundError: If files are missing and `download` is false.
-        ValueError: If `size` is smaller than 28 or odd, without `resize`.
+        ValueError: If a file is truncated or damaged, or `size` is smaller than 28 or odd, without `resize`.
     """
 
     dataset = torchvision.datasets.MNIST
@@ -55,24 +56,34 @@ class MNIST(ImageDataModule):
     def classes(self) -> list[str]:
         return list(self.dataset.classes)
 
+    @property
+    def folder(self) -> Path:
+        r"""The folder of the set's files."""
+        return self.root / self.dataset.__name__
+
     def prepare_data(self) -> None:
-        if self.download:
+        if not self.download:
+            return
+        try:
+            for split in self.splits:
+                load_mnist(self.folder, split)
+        except FileNotFoundError:
             self.dataset(self.root, download=True)
 
     def load(self, split: str) -> Batch:
         try:
-            data = self.dataset(self.root, train=split == "train")
-        except RuntimeError as error:
+            images, labels = load_mnist(self.folder, split)
+        except FileNotFoundError as error:
             raise FileNotFoundError(self.missing()) from error
         fit = resize_to if self.resize else pad_to
-        return fit(data.data[:, None], self.size), data.targets
+        return fit(images[:, None], self.size), labels
 
     def missing(self) -> str:
         r"""Returns what to do if `root` lacks the files."""
         name = self.dataset.__name__
         return (
             f"{name} is not in 'data.init_args.root' = {str(self.root)!r}: "
-            f"{self.root / name / 'raw'} should hold train-images-idx3-ubyte, "
+            f"{self.folder / 'raw'} should hold train-images-idx3-ubyte, "
             "train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte. "
             "Put them there, or set 'data.init_args.download' to true."
         )

@@ -121,3 +121,32 @@ def test_missing_files_are_named(tmp_path: Path, source: type[MNIST], file: str)
         data.setup("fit")
     folder = tmp_path / source.__name__ / "raw"
     assert all(name in str(error.value) for name in (file, str(folder), "data.init_args.root"))
+
+
+@every_set
+@pytest.mark.parametrize("download", [False, True])
+def test_a_truncated_file_is_said_to_be_one(
+    tmp_path: Path, source: type[MNIST], download: bool
+) -> None:
+    raw = tmp_path / source.__name__ / "raw"
+    raw.mkdir(parents=True)
+    for file in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (raw / file).write_bytes(b"")
+    data = source(str(tmp_path), download=download)
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte is truncated: it has 0 bytes"):
+        data.prepare_data()
+        data.setup("fit")
+
+
+@every_set
+def test_downloads_are_asked_for_where_files_are_missing(
+    tmp_path: Path, source: type[MNIST], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, bool]] = []
+    dataset = type(source.__name__, (), {})
+    dataset.__init__ = lambda self, root, download: asked.append((root, download))
+    monkeypatch.setattr(source, "dataset", dataset)
+    source(str(tmp_path)).prepare_data()
+    assert asked == []
+    source(str(tmp_path), download=True).prepare_data()
+    assert asked == [(tmp_path, True)]

@@ -9,10 +9,15 @@ import os
 import stat
 from pathlib import Path
 
+# The bytes of one file: as many as the largest picture that is decoded has as plain pixels.
+LARGEST = 256 * 2**20
 # Pictures are compressed already: what unpacks to more than this many times its size, and to more than
 # a gigabyte, holds none.
 EXPANSION = 100
 UNPACKED = 2**30
+
+# What reading a file gives: its bytes, or why they can not be read.
+Contents = bytes | ValueError
 
 KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -58,6 +63,11 @@ def read_regular(path: Path | str, largest: int) -> bytes:
     if len(contents) > size:
         raise ValueError(f"it has more than the {size} bytes that the file system says")
     return contents
+
+
+def limit(largest: int | None) -> int:
+    r"""Returns how many bytes a file may have."""
+    return LARGEST if largest is None else largest
 
 
 def size_error(size: int, largest: int) -> ValueError | None:

@@ -1,0 +1,145 @@
+r"""MNIST and FashionMNIST: 60,000 and 10,000 grey images of 28x28 pixels, and their labels, in IDX files.
+
+An IDX file says the type of its values and the number of its dimensions in four bytes, the dimensions in four
+bytes each, most significant first, and then has the values. It is read as it is, or packed by gzip as it is
+downloaded. An older torchvision wrote tensors in their place, `processed/{training,test}.pt`, which are read
+where the original files are missing. The test set is `val`.
+
+References:
+    The MNIST Database of Handwritten Digits (LeCun, Cortes and Burges, 1998)
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from .limits import check_regular, limit
+
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "val": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+PROCESSED = {"train": "training.pt", "val": "test.pt"}
+# The type of values of an IDX file that are bytes.
+UBYTE = 8
+PART = 2**16
+
+
+def load_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
+    r"""Returns the images and labels of a set in MNIST's files.
+
+    Arguments:
+        folder: The folder that holds `raw`, or `processed`.
+        split: `"train"` or `"val"`.
+
+    Returns:
+        The images as uint8, with shape :math:`(N, H, W)`, and the labels, with shape :math:`(N)`.
+
+    Raises:
+        FileNotFoundError: If the files are not there.
+        ValueError: If a file is truncated or damaged, or images and labels are not equally many.
+    """
+    paths = [idx_path(folder / "raw", file) for file in FILES[split]]
+    processed = folder / "processed" / PROCESSED[split]
+    if None not in paths:
+        where = f"{paths[0]} and {paths[1]}"
+        images, labels = read_idx(paths[0], 3), read_idx(paths[1], 1).long()
+    elif processed.exists():
+        where = str(processed)
+        images, labels = read_processed(processed)
+    else:
+        raise FileNotFoundError(
+            f"{str(folder / 'raw')!r} should hold {' and '.join(FILES[split])}."
+        )
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{where} should fit, but have {len(images)} images and {len(labels)} labels."
+        )
+    return images, labels
+
+
+def idx_path(raw: Path, file: str) -> Path | None:
+    r"""Returns the path of a file or, if it is not there, of what gzip packed of it; `None` if neither is.
+
+    Raises:
+        PermissionError: If the folder can not be read.
+    """
+    paths = (raw / file, raw / f"{file}.gz")
+    try:
+        return next((path for path in paths if path.exists()), None)
+    except PermissionError as error:
+        raise PermissionError(f"{raw} can not be read: {error.strerror}.") from error
+
+
+def read_idx(path: Path, dimensions: int) -> Tensor:
+    r"""Returns the values of an IDX file of bytes, as uint8.
+
+    Arguments:
+        path: The file, packed by gzip if it is called so.
+        dimensions: The number of dimensions that it should have.
+
+    Raises:
+        ValueError: If it is truncated, too long or something else.
+    """
+    try:
+        check_regular(path)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = read_part(file, 4 + 4 * dimensions)
+            if len(head) == 4 + 4 * dimensions and head[:4] != bytes([0, 0, UBYTE, dimensions]):
+                raise ValueError(f"it is no IDX file of bytes in {dimensions} dimensions")
+            shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, len(head), 4)]
+            size = min(math.prod(shape), limit(None)) if len(shape) == dimensions else 0
+            values = read_part(file, size + 1)
+    except (OSError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} can not be read: {error}.") from error
+    expected, found = 4 + 4 * dimensions + math.prod(shape), len(head) + len(values)
+    if found < 4 + 4 * dimensions:
+        raise ValueError(
+            f"{path} is truncated: it has {found} bytes, and {4 + 4 * dimensions} are its header's."
+        )
+    if found != expected:
+        how = "is truncated" if found < expected else "is too long"
+        more = " or more" if found > expected or expected > limit(None) else ""
+        raise ValueError(
+            f"{path} {how}: it should have {expected} bytes by its header, and has {found}{more}."
+        )
+    return torch.frombuffer(bytearray(values), dtype=torch.uint8).reshape(shape)
+
+
+def read_part(file: BinaryIO, size: int) -> bytes:
+    r"""Returns the next bytes of a file, fewer where it ends, also in the midst of what gzip packed."""
+    parts: list[bytes] = []
+    try:
+        while size > 0 and (part := file.read1(min(size, PART))):
+            parts.append(part)
+            size -= len(part)
+    except EOFError:
+        pass
+    return b"".join(parts)
+
+
+def read_processed(path: Path) -> tuple[Tensor, Tensor]:
+    r"""Returns the images and labels that an older torchvision wrote.
+
+    Raises:
+        ValueError: If the file holds anything else.
+    """
+    try:
+        images, labels = torch.load(path, map_location="cpu", weights_only=True)
+        fits = images.dtype == torch.uint8 and (images.ndim, labels.ndim) == (3, 1)
+    except Exception:  # A damaged file makes torch raise almost anything, in many lines.
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{path} is not what an older torchvision wrote, uint8 images and their labels: put the original "
+            f"files {', '.join(name for pair in FILES.values() for name in pair)} into "
+            f"{path.parent.parent / 'raw'}, and remove it."
+        )
+    return images, labels.long()
