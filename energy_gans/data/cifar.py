@@ -15,7 +15,7 @@ from torchvision.datasets.utils import download_url
 
 from .base import Batch
 from .sources.cifar import cifar_classes, load_cifar
-from .stored import OriginalImages
+from .stored import OriginalImages, of_root
 
 
 class CIFAR10(OriginalImages):
@@ -40,6 +40,8 @@ class CIFAR10(OriginalImages):
             return cifar_classes(self.root, self.count)
         except FileNotFoundError:
             return []
+        except ValueError as error:
+            raise ValueError(of_root(error)) from error
 
     def prepare_data(self) -> None:
         unpacked = self.root / self.dataset.base_folder

@@ -1,7 +1,12 @@
-r"""The manifest of a prepared set, `manifest.json`: see :mod:`.prepared` for what it says."""
+r"""The manifest of a prepared set, `manifest.json`: see :mod:`.prepared` for what it says.
+
+It has a sum of its own, under the key `manifest_sha256`: the SHA-256 of all its other keys as JSON in a
+canonical form, keys sorted, without spaces, and ASCII alone. Manifests of older sets carry none.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,14 +15,24 @@ FORMAT = "energy-gans prepared images"
 VERSION = 1
 
 KEYS = ("name", "source", "preprocessing", "classes", "splits")
+SUM_KEY = "manifest_sha256"
+# What decides what a split's images and labels mean.
+MEANING = ("name", "preprocessing", "classes")
 SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
 AGAIN = "Prepare the set again, or copy it again."
 
 
 def has_prepared(root: Path) -> bool:
-    r"""Returns whether a folder holds the manifest of a prepared set, be it a torn one."""
+    r"""Returns whether a folder holds the manifest of a prepared set, be it a torn one.
+
+    Raises:
+        OSError: If the folder or the manifest can not be read.
+    """
     path = Path(root) / "manifest.json"
-    return path.is_file() and FORMAT.encode() in path.read_bytes()
+    try:
+        return path.is_file() and FORMAT.encode() in path.read_bytes()
+    except OSError as error:
+        raise type(error)(f"{path} can not be read: {error.strerror}.") from error
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
@@ -25,13 +40,16 @@ def read_manifest(root: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the folder has none.
-        ValueError: If it is torn, is none of a prepared set, or one of another version.
+        PermissionError: If it can not be read.
+        ValueError: If it is torn or was edited, is none of a prepared set, or one of another version.
     """
     path = Path(root) / "manifest.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{str(root)!r} is no prepared set: it has no manifest.json.")
     try:
+        if not path.is_file():
+            raise FileNotFoundError(f"{str(root)!r} is no prepared set: it has no manifest.json.")
         manifest = json.loads(path.read_bytes())
+    except PermissionError as error:
+        raise PermissionError(f"{path} can not be read: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{path} is torn: {error}. {AGAIN}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -51,7 +69,29 @@ def read_manifest(root: Path) -> dict[str, Any]:
             raise ValueError(
                 f"{path}: 'splits.{name}.shape' should be (N, C, H, W), got {shape!r}."
             )
+    if manifest.get(SUM_KEY, digest := manifest_digest(manifest)) != digest:
+        raise ValueError(
+            f"{path} was edited or is damaged: its sha256 is not its own {SUM_KEY!r}. {AGAIN}"
+        )
     return manifest
+
+
+def manifest_digest(manifest: dict[str, Any]) -> str:
+    r"""Returns the SHA-256 of what a manifest says, without the sum that it carries itself."""
+    said = {key: value for key, value in manifest.items() if key != SUM_KEY}
+    return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def meaning(manifest: dict[str, Any]) -> str:
+    r"""Returns what a manifest says of its images beside their sums, `""` if no sum covers it."""
+    if SUM_KEY not in manifest:
+        return ""
+    return canonical({key: manifest[key] for key in MEANING}).decode()
+
+
+def canonical(value: Any) -> bytes:
+    r"""Returns the one way to write a value as JSON."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def check_keys(found: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str = "") -> None:

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from ..functional.checks import check_count
 from .base import Batch, Samples
 from .images import ImageDataModule, resize_to
-from .manifest import has_prepared, read_manifest
+from .manifest import has_prepared, meaning, read_manifest
 from .prepared import open_prepared, split_digest, verification
 from .sums import sampled_rows
 
@@ -137,7 +137,13 @@ class StoredImages(ImageDataModule):
         if self.manifest is None:
             return super().fingerprint(split)
         n, digest = self.length(split), split_digest(self.manifest["splits"][split])
-        return hashlib.sha256(f"{digest} {n}".encode()).hexdigest()
+        said = f"{digest} {n} {meaning(self.manifest)}".rstrip()
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+def of_root(error: Exception) -> str:
+    r"""Returns what an error says of a source, which is the `root` of a data module."""
+    return str(error).replace("'source' = ", "'data.init_args.root' = ")
 
 
 class OriginalImages(StoredImages):
@@ -174,6 +180,8 @@ class OriginalImages(StoredImages):
             y, label = self.originals(split)
         except FileNotFoundError as error:
             raise FileNotFoundError(self.missing()) from error
+        except ValueError as error:
+            raise ValueError(of_root(error)) from error
         return resize_to(y, self.size), label
 
     def missing(self) -> str:

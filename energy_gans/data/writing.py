@@ -8,10 +8,10 @@ and what a run leaves that was killed is never opened: the next run removes it a
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,72 +19,16 @@ from typing import Any
 import numpy as np
 
 from ..files import is_at, lock
-from .manifest import FORMAT, VERSION, has_prepared
-from .prepared import HEADER, array_header, array_path
-from .sums import row_sums
-
-
-class SplitWriter:
-    r"""Creates the writer of a split's three files: images are appended as they come.
-
-    Arguments:
-        root: The folder.
-        split: The name of the split.
-        shape: The shape :math:`(C, H, W)` of an image.
-    """
-
-    def __init__(self, root: Path, split: str, shape: tuple[int, ...]) -> None:
-        self.root, self.split, self.shape, self.count = root, split, shape, 0
-        self.labels: list[np.ndarray] = []
-        self.sums: list[np.ndarray] = []
-        self.digest = hashlib.sha256()
-        # How often each channel has each value: what exact means and deviations are made of.
-        self.histogram = np.zeros((shape[0], 256), np.int64)
-        self.file = array_path(root, split, "images").open("wb")
-        self.file.write(bytes(HEADER))
-
-    def append(self, images: np.ndarray, labels: np.ndarray) -> None:
-        r"""Appends images, uint8 with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
-        contents = np.ascontiguousarray(images)
-        self.file.write(contents)
-        self.digest.update(contents)
-        for channel, counts in enumerate(self.histogram):
-            counts += np.bincount(contents[:, channel].ravel(), minlength=256)
-        self.labels.append(np.asarray(labels, "<i8"))
-        self.sums.append(row_sums(contents, labels))
-        self.count += len(images)
-
-    def finish(self) -> dict[str, Any]:
-        r"""Completes the files and returns what the manifest says of the split."""
-        shape = (self.count, *self.shape)
-        self.file.seek(0)
-        self.file.write(array_header(np.dtype(np.uint8), shape))
-        close_durably(self.file)
-        columns = {"labels": np.concatenate(self.labels), "sums": np.concatenate(self.sums)}
-        for what, column in columns.items():
-            with array_path(self.root, self.split, what).open("wb") as file:
-                file.write(array_header(column.dtype, column.shape))
-                file.write(column)
-                close_durably(file)
-        value = np.arange(256)
-        pixels = self.histogram.sum(1)
-        mean = self.histogram @ value / pixels
-        variance = (self.histogram * (value - mean[:, None]) ** 2).sum(1) / pixels
-        return {
-            "count": self.count,
-            "shape": list(shape),
-            "sha256": self.digest.hexdigest(),
-            **{f"{what}_sha256": hashlib.sha256(c).hexdigest() for what, c in columns.items()},
-            # In units of the stored values, 0 to 255.
-            "mean": mean.tolist(),
-            "std": np.sqrt(variance).tolist(),
-        }
+from .manifest import FORMAT, SUM_KEY, VERSION, has_prepared, manifest_digest
+from .splitting import SplitWriter, Undivided, close_durably
 
 
 class PreparedWriter:
     r"""Creates the writer of a prepared set: a context in which images are appended.
 
-    Leaving the context with an error removes what was written. :meth:`finish` completes the set.
+    Images whose splits are known only once all were read are appended without one, and :meth:`divide`
+    divides them. Leaving the context with an error removes what was written. :meth:`finish` completes the
+    set.
 
     Arguments:
         root: The folder of the set.
@@ -92,29 +36,46 @@ class PreparedWriter:
 
     Raises:
         FileExistsError: If `root` holds a set that may not be replaced, or anything else.
+        ValueError: If `root` is no folder below another one.
+        OSError: If it can not be read or written.
         BlockingIOError: If another run is writing the set.
     """
 
     def __init__(self, root: Path, overwrite: bool = False) -> None:
-        self.root = Path(root).resolve()
-        self.part = self.root.with_name(self.root.name + ".part")
         self.splits: dict[str, SplitWriter] = {}
+        self.undivided: Undivided | None = None
         self.skipped: dict[str, list[dict[str, str]]] = {}
         self.overwrite = overwrite
+        try:
+            self.root = Path(root).resolve()
+        except (OSError, RuntimeError) as error:
+            # A circle of links is a RuntimeError before Python 3.13.
+            raise OSError(f"'out' = {str(root)!r} can not be written: {error}.") from error
+        if self.root.name == "":
+            raise ValueError(f"'out' should be a folder below others, got {str(root)!r}.")
+        self.part = self.root.with_name(self.root.name + ".part")
         self.check_root()
 
     def check_root(self) -> None:
-        r"""Raises a `FileExistsError` if the folder holds what may not be replaced."""
-        if has_prepared(self.root):
-            if not self.overwrite:
-                raise FileExistsError(
-                    f"'out' = {str(self.root)!r} holds a prepared set: choose another folder, or add "
-                    "--overwrite true."
-                )
-        elif self.root.exists() and not (self.root.is_dir() and not any(self.root.iterdir())):
+        r"""Raises a `FileExistsError` if the folder holds what may not be replaced.
+
+        Raises:
+            OSError: If that can not be found out.
+        """
+        out = f"'out' = {str(self.root)!r}"
+        try:
+            there = self.root.exists()
+            fresh = not there or (self.root.is_dir() and not any(self.root.iterdir()))
+            prepared = there and has_prepared(self.root)
+        except OSError as error:
+            raise type(error)(f"{out} can not be written: {error}.") from error
+        if prepared and not self.overwrite:
             raise FileExistsError(
-                f"'out' = {str(self.root)!r} holds something that is no prepared set: choose another "
-                "folder."
+                f"{out} holds a prepared set: choose another folder, or add --overwrite true."
+            )
+        if not prepared and not fresh:
+            raise FileExistsError(
+                f"{out} holds something that is no prepared set: choose another folder."
             )
 
     def __enter__(self) -> PreparedWriter:
@@ -129,18 +90,46 @@ class PreparedWriter:
         try:
             # Another run may have finished the set since.
             self.check_root()
-        except FileExistsError:
+        except OSError:
             self.__exit__(None, None, None)
             raise
         return self
 
-    def append(self, split: str, images: np.ndarray, labels: np.ndarray) -> None:
-        r"""Appends images, with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
+    def append(self, split: str | None, images: np.ndarray, labels: np.ndarray) -> None:
+        r"""Appends images, with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`.
+
+        Arguments:
+            split: The split, of all images or of none; `None` if :meth:`divide` settles it.
+            images: The images.
+            labels: The labels.
+        """
         if len(images) == 0:
+            return
+        if split is None:
+            self.undivided = self.undivided or Undivided(self.part, images.shape[1:])
+            self.undivided.append(images, labels)
             return
         if split not in self.splits:
             self.splits[split] = SplitWriter(self.part, split, images.shape[1:])
         self.splits[split].append(images, labels)
+
+    def divide(self, held_out: np.ndarray) -> Iterator[int]:
+        r"""Divides the images without a split into training and validation images.
+
+        Arguments:
+            held_out: Which of them are for validation, booleans in their order.
+
+        Yields:
+            How many images were moved since the last time.
+        """
+        begin = 0
+        for images, labels in self.undivided.parts():
+            held = held_out[begin : begin + len(labels)]
+            # No row is written behind what was read: the training images take the place of all.
+            self.append("train", images[~held], labels[~held])
+            self.append("val", images[held], labels[held])
+            begin += len(labels)
+            yield len(labels)
 
     def skip(self, split: str, name: str, reason: str) -> None:
         r"""Notes for the manifest that an image of a split was left out, and why."""
@@ -158,6 +147,7 @@ class PreparedWriter:
             if name in self.splits
         }
         whole = {"format": FORMAT, "version": VERSION, **manifest, "splits": splits}
+        whole[SUM_KEY] = manifest_digest(whole)
         with (self.part / "manifest.json").open("wb") as file:
             file.write(json.dumps(whole, indent=2).encode())
             close_durably(file)
@@ -175,7 +165,7 @@ class PreparedWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for writer in self.splits.values():
+        for writer in filter(None, [*self.splits.values(), self.undivided]):
             # What could not be written can not be flushed either.
             with contextlib.suppress(OSError):
                 writer.file.close()
@@ -214,10 +204,3 @@ def locked(folder: Path) -> int:
         if is_at(descriptor, folder):
             return descriptor
         os.close(descriptor)
-
-
-def close_durably(file: Any) -> None:
-    r"""Closes a file once its contents are on the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()

@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.data.prepared module."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from energy_gans.data import prepared
-from energy_gans.data.manifest import has_prepared, read_manifest
+from energy_gans.data.manifest import SUM_KEY, has_prepared, read_manifest
 from energy_gans.data.prepared import StoredArray, open_prepared, verify
 from energy_gans.data.writing import PreparedWriter
 
@@ -205,6 +206,41 @@ def test_only_a_folder_with_our_manifest_holds_a_set(root: Path, tmp_path: Path)
 
 def test_verify_reads_every_byte(root: Path) -> None:
     assert verify(root) == read_manifest(root)
+
+
+EDITS = {
+    "classes": lambda m: m["classes"].reverse(),
+    "name": lambda m: m.update(name="y"),
+    "crop": lambda m: m["preprocessing"].update(crop="face"),
+    "mean": lambda m: m["splits"]["train"]["mean"].reverse(),
+    "source": lambda m: m["source"].update(path="elsewhere"),
+    "more": lambda m: m.update(more=1),
+}
+
+
+@pytest.mark.parametrize("edited", EDITS)
+def test_an_edited_manifest_is_refused(root: Path, edited: str) -> None:
+    edit(root, EDITS[edited])
+    for reads in (verify, read_manifest, lambda path: open_prepared(path, "train")):
+        with pytest.raises(ValueError, match=r"manifest.json was edited or is damaged: .*'mani"):
+            reads(root)
+
+
+def test_the_sum_of_a_manifest_is_that_of_what_it_says(root: Path) -> None:
+    manifest = json.loads((root / "manifest.json").read_text())
+    said = {key: manifest[key] for key in sorted(manifest) if key != "manifest_sha256"}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    assert manifest["manifest_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    # How it is written makes no difference.
+    backwards = dict(reversed(manifest.items()))
+    (root / "manifest.json").write_text(json.dumps(backwards, indent=7))
+    assert verify(root) == manifest
+
+
+def test_a_manifest_without_a_sum_is_read(root: Path) -> None:
+    edit(root, lambda m: m.pop(SUM_KEY))
+    edit(root, EDITS["classes"])
+    assert verify(root)["classes"] == ["b", "a"]
 
 
 @pytest.mark.parametrize("file", ["train.images.npy", "val.images.npy", "val.labels.npy"])

@@ -120,6 +120,42 @@ def test_what_is_no_set_is_never_replaced(tmp_path: Path, overwrite: bool) -> No
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("loop", r"'out' = .*loop' can not be written: .*(links|loop)"),
+        ("loop/set", r"'out' = .*set' can not be written: .*(links|loop)"),
+        ("x" * 300, r"'out' = .*xx' can not be written: .*File name too long"),
+        ("file/set", r"'out' = .*set' can not be written: .*Not a directory"),
+        ("/proc/none/set", r"'out' = '/proc/none/set' can not be written: .*No such file"),
+    ],
+)
+def test_what_can_not_be_written_is_named(tmp_path: Path, out: str, message: str) -> None:
+    if out.startswith("/proc") and not Path("/proc").is_dir():
+        pytest.skip("This system has no /proc.")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=message):
+        write(tmp_path / out)
+    assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    with pytest.raises(PermissionError, match=r"'out' = .*set' can not be written: .*denied"):
+        PreparedWriter(tmp_path / "set")
+
+
+def test_the_root_of_the_disk_is_refused() -> None:
+    with pytest.raises(ValueError, match="'out' should be a folder below others, got '/'"):
+        PreparedWriter(Path("/"))
+
+
 def test_an_empty_folder_and_a_link_may_be_given(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk")
