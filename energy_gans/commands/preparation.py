@@ -4,12 +4,16 @@ The source is read once, in its order, by one thread; a pool of threads decodes,
 chunks of images, and the chunks are written in the source's order again. So what is written does not
 depend on the number of workers. (Pillow works without Python's lock: threads are as fast as
 processes, and pass arrays without copying them.)
+
+Of a source without held-out images, some are held out once all were read, by their contents: see
+:mod:`energy_gans.data.division`.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,13 +23,16 @@ from typing import Any, Literal
 
 import numpy as np
 import PIL
+from PIL import Image
 
 from .. import __version__
 from ..callbacks.progress import progress_bar
+from ..data.division import Contents, content_hash, draw_held_out
 from ..data.preprocessing import Preprocessing
-from ..data.sources import Record, Source
+from ..data.sources import Record, Source, check_enough
 from ..data.writing import PreparedWriter
 from ..functional.checks import check_count
+from .terminal import NAMED, say, show
 
 OnError = Literal["fail", "skip"]
 
@@ -35,8 +42,6 @@ AHEAD = 4
 # The bytes of images in a chunk from which on it takes no more, and those of all chunks in work.
 CHUNK_BYTES = 8 * 2**20
 WORK_BYTES = 128 * 2**20
-# Skipped images that are named on the terminal: the manifest names all.
-NAMED = 5
 
 
 @dataclass
@@ -46,11 +51,13 @@ class Chunk:
     Arguments:
         records: The images that could be read, without what was read of them.
         arrays: Their pixels, uint8 with shape :math:`(3, S, S)` each.
+        hashes: The hashes of what was read of them.
         failures: The images that could not, and why.
     """
 
     records: list[Record]
     arrays: list[np.ndarray]
+    hashes: list[int]
     failures: list[tuple[Record, str]]
 
 
@@ -87,22 +94,27 @@ class Preparation:
             OSError: If the set can not be written.
         """
         check_count("workers", self.workers)
-        with PreparedWriter(Path(self.out), self.overwrite) as writer:
+        with PreparedWriter(Path(self.out), self.overwrite) as writer, warnings.catch_warnings():
+            # Pictures that are too large are errors, each named once.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with tempfile.TemporaryDirectory(dir=writer.part) as scratch:
                 source = open_source(Path(self.source), Path(scratch))
-                self.write(source, writer)
+                contents = self.write(source, writer)
             for split in sorted(set(source.splits)):
-                if split not in writer.splits:
+                if split not in contents.labels:
                     name, reason = writer.skipped[split][0].values()
                     raise ValueError(
                         f"None of the {split} images of 'source' = {self.source!r} can be used: "
                         f"{name}: {reason}."
                     )
-            return writer.finish(self.manifest(source))
+            if source.hold_out:
+                self.divide(writer, contents, source.hold_out)
+            return writer.finish(self.manifest(source, contents))
 
-    def write(self, source: Source, writer: PreparedWriter) -> None:
-        r"""Writes all images of a source, in its order."""
+    def write(self, source: Source, writer: PreparedWriter) -> Contents:
+        r"""Writes all images of a source, in its order, and returns what is known of their contents."""
         count = len(source.splits)
+        contents = Contents()
         with progress_bar(count, "images", self.name) as bar:
             for chunk in self.chunks(source.records):
                 for record, reason in chunk.failures:
@@ -116,8 +128,30 @@ class Preparation:
                     own = [i for i, record in enumerate(chunk.records) if record.split == split]
                     images = np.stack([chunk.arrays[i] for i in own])
                     labels = np.array([chunk.records[i].label for i in own], np.int64)
-                    writer.append(split, images, labels)
+                    writer.append(None if source.hold_out else split, images, labels)
+                    hashes = [chunk.hashes[i] for i in own]
+                    names = [chunk.records[i].name for i in own]
+                    contents.append(split, labels, hashes, names)
                 bar.update(len(chunk.records) + len(chunk.failures))
+        return contents
+
+    def divide(self, writer: PreparedWriter, contents: Contents, hold_out: int) -> None:
+        r"""Holds out some of the images that were written.
+
+        Raises:
+            ValueError: If there are too few, or all are copies of each other.
+        """
+        labels, hashes = contents.training()
+        check_enough(self.source, len(labels), hold_out)
+        held_out = draw_held_out(labels, hashes, hold_out)
+        if not held_out.any():
+            raise ValueError(
+                f"No image of 'source' = {self.source!r} can be held out: all of a class have the same "
+                "contents."
+            )
+        with progress_bar(len(labels), "images", "splits") as bar:
+            for n in writer.divide(held_out):
+                bar.update(n)
 
     def chunks(self, records: Iterable[Record]) -> Iterator[Chunk]:
         r"""Yields what becomes of the images, in their order, a few chunks ahead."""
@@ -135,11 +169,19 @@ class Preparation:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def manifest(self, source: Source) -> dict[str, Any]:
+    def manifest(self, source: Source, contents: Contents) -> dict[str, Any]:
         r"""Returns what the manifest says beside what it says of the arrays."""
+        copies, held_out_copies = contents.copies()
         return {
             "name": self.name,
-            "source": {"path": self.source, "kind": source.kind, "split": source.division},
+            "source": {
+                "path": self.source,
+                "kind": source.kind,
+                "split": source.division,
+                "left_out": [{"name": name, "reason": why} for name, why in source.left_out],
+                "copies": copies,
+                "held_out_copies": held_out_copies,
+            },
             "preprocessing": {**self.preprocessing.manifest(), **source.options},
             "classes": source.classes,
             "versions": {
@@ -158,18 +200,27 @@ class Preparation:
             module: The data module that reads it.
             options: The data module's arguments beside `root` and `size`.
         """
-        splits = manifest["splits"]
-        counts = ", ".join(f"{about['count']} {name}" for name, about in splits.items())
-        print(f"{self.out}: {counts} images of {self.preprocessing.size} pixels")
-        skipped = [one for about in splits.values() for one in about["skipped"]]
-        if skipped:
-            print(f"{len(skipped)} images were skipped, which the manifest names:")
-        for one in skipped[:NAMED]:
-            print(f"  {one['name']}: {one['reason']}")
+        splits, about = manifest["splits"], manifest["source"]
+        counts = ", ".join(f"{split['count']} {name}" for name, split in splits.items())
+        classes = f", {named(manifest['classes'])}" if len(manifest["classes"]) > 1 else ""
+        say(f"{self.out}: {counts} images of {self.preprocessing.size} pixels{classes}")
+        skipped = [one for split in splits.values() for one in split["skipped"]]
+        show("images were skipped", [f"{one['name']}: {one['reason']}" for one in skipped])
+        left_out = [f"{one['name']}: {one['reason']}" for one in about["left_out"]]
+        show("names of the source were left out", left_out)
+        show("held-out images are copies of training images", about["held_out_copies"])
+        if about["copies"]:
+            say(f"{about['copies']} images are copies of others in their split.")
         arguments = {"root": self.out, **options, "size": self.preprocessing.size}
         inner = ", ".join(f"{key}: {value}" for key, value in arguments.items())
-        print("To train on it:")
-        print(f"data:\n  class_path: energy_gans.data.{module}\n  init_args: {{{inner}}}")
+        say("To train on it:")
+        say(f"data:\n  class_path: energy_gans.data.{module}\n  init_args: {{{inner}}}")
+
+
+def named(classes: list[str]) -> str:
+    r"""Returns how many classes there are, and the names of the first of them."""
+    more = ", ..." if len(classes) > NAMED else ""
+    return f"{len(classes)} classes ({', '.join(classes[:NAMED])}{more})"
 
 
 def cut(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
@@ -188,7 +239,7 @@ def cut(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
 
 def preprocess(preprocessing: Preprocessing, records: list[Record]) -> Chunk:
     r"""Returns the pixels of images, and the errors of those that can not be read."""
-    chunk = Chunk([], [], [])
+    chunk = Chunk([], [], [], [])
     for record in records:
         done = replace(record, image=b"")
         try:
@@ -199,5 +250,6 @@ def preprocess(preprocessing: Preprocessing, records: list[Record]) -> Chunk:
             chunk.failures.append((done, str(error)))
         else:
             chunk.arrays.append(array)
+            chunk.hashes.append(content_hash(record.image))
             chunk.records.append(done)
     return chunk

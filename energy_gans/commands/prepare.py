@@ -8,8 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..data import prepared, sources
+from ..data.manifest import SUM_KEY
 from ..data.preprocessing import Crop, Preprocessing
+from ..data.sources import Labels
 from .preparation import OnError, Preparation
+from .terminal import say
 
 
 def celeba(
@@ -29,7 +32,7 @@ def celeba(
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
         crop: rows (20:-20, then 178x178: VAPO), center140 (VAPO's code), face (108x108: GGCN, Coulomb GAN) or none (stretched: EIEG).
-        hold_out: Every which image is held out, if there are training images only.
+        hold_out: Of how many images of a class one is held out, if there are training images only.
         workers: The number of threads that decode.
         on_error: Whether an image that can not be read ends the run, or is left out and named.
         overwrite: Whether a prepared set in `out` may be replaced.
@@ -60,7 +63,7 @@ def lsun(
         size: The width and height of the images, in pixels.
         category: The category, if `source` holds several or does not say.
         crop: square (the centre of the shorter side) or none (stretched).
-        hold_out: Every which image is held out, if there are training images only.
+        hold_out: Of how many images of a class one is held out, if there are training images only.
         workers: The number of threads that decode.
         on_error: Whether an image that can not be read ends the run, or is left out and named.
         overwrite: Whether a prepared set in `out` may be replaced.
@@ -85,7 +88,7 @@ def tinyimagenet(
         source: tiny-imagenet-200.zip, its folder, or parquet shards.
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
-        hold_out: Every which image is held out, if there are training images only.
+        hold_out: Of how many images of a class one is held out, if there are training images only.
         workers: The number of threads that decode.
         on_error: Whether an image that can not be read ends the run, or is left out and named.
         overwrite: Whether a prepared set in `out` may be replaced.
@@ -102,6 +105,7 @@ def folder(
     out: str,
     size: int = 64,
     crop: Crop = "square",
+    labels: Labels = "first",
     hold_out: int = 20,
     workers: int = 2,
     on_error: OnError = "fail",
@@ -114,7 +118,8 @@ def folder(
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
         crop: square (the centre of the shorter side), none (stretched), or one of CelebA's.
-        hold_out: Every which image is held out, if there is no held-out split.
+        labels: The class of a picture: the first folder, within the split's if there is one; the last, which holds the picture; or none.
+        hold_out: Of how many images of a class one is held out, if there is no held-out split.
         workers: The number of threads that decode.
         on_error: Whether an image that can not be read ends the run, or is left out and named.
         overwrite: Whether a prepared set in `out` may be replaced.
@@ -122,7 +127,7 @@ def folder(
     job = Preparation(
         "folder", source, out, Preprocessing(size, crop), workers, on_error, overwrite
     )
-    manifest = job.run(lambda path, _: sources.folder_source(path, hold_out))
+    manifest = job.run(lambda path, _: sources.folder_source(path, hold_out, labels))
     job.report(manifest, "ImageFolder")
 
 
@@ -209,4 +214,9 @@ def verify(root: str) -> None:
     """
     manifest = prepared.verify(Path(root))
     counts = ", ".join(f"{s['count']} {name}" for name, s in manifest["splits"].items())
-    print(f"{root}: {manifest['name']}, {counts}: every byte is as the manifest says.")
+    say(f"{root}: {manifest['name']}, {counts}: every byte is as the manifest says.")
+    if SUM_KEY not in manifest:
+        say(
+            "The manifest carries no sum of its own, as it was written before manifests had one: what it says "
+            "of classes, crops and means was not checked."
+        )

@@ -4,6 +4,7 @@ import io
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from energy_gans.data.prepared import open_prepared, verify
 from energy_gans.data.preprocessing import Preprocessing
 from energy_gans.data.sources import Record, Source, folder_source
 
-from ..data.sources.writing import pack
+from ..data.sources.writing import pack, picture
+from ..data.test_preprocessing import announced
 
 N = 203
 
@@ -85,8 +87,11 @@ def test_the_manifest_says_where_the_pixels_come_from(tmp_path: Path, photograph
         "path": str(photographs),
         "kind": "zip",
         "split": "the source's own",
+        "left_out": [],
+        "copies": 0,
+        "held_out_copies": [],
     }
-    assert manifest["preprocessing"] == Preprocessing(8).manifest()
+    assert manifest["preprocessing"] == {**Preprocessing(8).manifest(), "labels": "first"}
     assert manifest["versions"].keys() == {"energy_gans", "pillow", "numpy", "python"}
     assert [s["count"] for s in manifest["splits"].values()] == [162, 41]
 
@@ -103,6 +108,110 @@ def array_source(n: int, broken: tuple[int, ...] = ()) -> Source:
         for i in range(n)
     ]
     return Source("arrays", [r.split for r in records], "by hand", [], records)
+
+
+# What is held out
+
+
+def classes_and_copies(path: Path, order: int, top: str = "") -> Path:
+    r"""Writes ten classes of ten pictures and one of forty, some of them copies, in some order."""
+    random = np.random.default_rng(0)
+    files = {}
+    for c, n in enumerate([10] * 10 + [40]):
+        for i in range(n):
+            value = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            contents = io.BytesIO()
+            Image.fromarray(value).save(contents, "PNG")
+            files[f"{top}class {c:02}/{i:02}.png"] = contents.getvalue()
+    for i in range(10):
+        files[f"{top}class 10/copy {i}.png"] = files[f"{top}class 10/{i:02}.png"]
+        files[f"{top}class 00/copy {i}.png"] = files[f"{top}class 10/{30 + i}.png"]
+    names = random.permutation(sorted(files)) if order else sorted(files)
+    return pack(path, {name: files[name] for name in names})
+
+
+def rows(root: Path, split: str) -> list[tuple[bytes, int]]:
+    prepared = open_prepared(root, split)
+    images = prepared.images[torch.arange(len(prepared.labels))].numpy()
+    return sorted(zip(map(bytes, images), prepared.labels.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_same_images_are_held_out_of_a_folder_and_its_archives(
+    tmp_path: Path, workers: int
+) -> None:
+    kinds = {"folder": (0, ""), "x.zip": (1, ""), "x.tar": (1, "top/"), "y.tar.gz": (0, "top/")}
+    found = []
+    for kind, (order, top) in kinds.items():
+        out = tmp_path / f"set of {kind}"
+        manifest = prepare(out, classes_and_copies(tmp_path / kind, order, top), workers=workers)
+        assert verify(out) == manifest
+        found.append({split: rows(out, split) for split in ("train", "val")})
+        assert manifest["source"]["copies"] == 20
+    assert all(one == found[0] for one in found)
+    train, val = found[0]["train"], found[0]["val"]
+    assert not {image for image, _ in train} & {image for image, _ in val}
+    assert len(val) == 160 // 20
+    # Classes of twenty images or more give at least one.
+    assert {0, 10} <= {label for _, label in val}
+
+
+def test_copies_of_training_images_that_a_source_holds_out_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    files = {f"train/a/{i}.png": picture(i) for i in range(9)}
+    files |= {f"val/a/{i}.png": picture(i + 8) for i in range(3)}
+    run = job(tmp_path / "set", pack(tmp_path / "x.zip", files))
+    manifest = run.run(lambda path, _: folder_source(path, 20))
+    assert manifest["source"]["held_out_copies"] == ["val/a/0.png"]
+    assert [s["count"] for s in manifest["splits"].values()] == [9, 3]
+    run.report(manifest, "ImageFolder")
+    printed = capsys.readouterr().out
+    assert "1 held-out images are copies of training images, which the manifest names:" in printed
+    assert "  val/a/0.png\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({f"{i}.png": picture(1) for i in range(20)}, "No image of 'source' .* the same contents"),
+        (
+            {f"{i}.png": picture(i) if i else b"" for i in range(20)},
+            "'hold_out' should be at most the number of images, 19, got 20",
+        ),
+    ],
+)
+def test_where_nothing_can_be_held_out_there_is_no_set(
+    tmp_path: Path, files: dict[str, bytes], message: str
+) -> None:
+    source = pack(tmp_path / "x.zip", files)
+    with pytest.raises(ValueError, match=message):
+        prepare(tmp_path / "set", source, on_error="skip")
+    assert os.listdir(tmp_path) == ["x.zip"]
+
+
+def test_an_image_that_is_skipped_is_not_held_out(tmp_path: Path) -> None:
+    files = {f"{c}/{i}.png": picture(100 * c + i) for c in range(2) for i in range(30)}
+    files |= {f"0/broken {i}.png": bytes([i]) for i in range(20)}
+    prepare(tmp_path / "set", pack(tmp_path / "x.zip", files), on_error="skip")
+    labels = open_prepared(tmp_path / "set", "val").labels
+    assert sorted(labels.tolist()) in ([0, 0, 1], [0, 1, 1])
+
+
+# What can not be used
+
+
+def test_pictures_that_are_too_large_are_told_of_once(tmp_path: Path) -> None:
+    files = {f"train/{i}.png": picture(i) for i in range(3)} | {"val/0.png": picture(9)}
+    files |= {f"train/large {i}.png": announced(9460, 9460 + i) for i in range(5)}
+    source = pack(tmp_path / "x.zip", files)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        manifest = prepare(tmp_path / "set", source, on_error="skip", workers=2)
+    assert [str(one.message) for one in told] == []
+    skipped = manifest["splits"]["train"]["skipped"]
+    reasons = [f"it has 9460x{9460 + i} pixels, more than 89478485" for i in range(5)]
+    assert [one["reason"] for one in skipped] == reasons
 
 
 def test_the_first_broken_image_ends_the_run(tmp_path: Path) -> None:

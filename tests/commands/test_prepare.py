@@ -1,6 +1,7 @@
 r"""Tests for the energy_gans.commands.prepare module."""
 
 import importlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from scipy.io import savemat
 from energy_gans.cli import main
 from energy_gans.data.manifest import read_manifest
 from energy_gans.data.prepared import open_prepared
-from energy_gans.data.sources import containers
+from energy_gans.data.sources import limits
 
 from ..data.sources.test_cifar import FILES, batches, python2
 from ..data.sources.writing import frugal, pack, picture
@@ -166,6 +167,81 @@ def test_skipped_images_are_printed(
     assert "  2.png: it is no picture" in printed
 
 
+@pytest.mark.skipif(os.name == "nt", reason="There all names are Unicode.")
+def test_a_skipped_file_may_have_any_name(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pack(source, {f"{v}.png": picture(v) for v in range(6)})
+    try:
+        Path(os.fsdecode(os.fsencode(source) + b"/\xff.png")).write_bytes(b"<html>")
+    except OSError:
+        pytest.skip("This file system refuses such names.")
+    out = tmp_path / "set"
+    command = ["data", "prepare", "folder", "--source", str(source), "--out", str(out)]
+    main([*command, "--hold_out", "3", "--on_error", "skip"])
+    assert "  \\udcff.png: it is no picture\n" in capsys.readouterr().out
+    (skipped,) = read_manifest(out)["splits"]["train"]["skipped"]
+    assert os.fsencode(skipped["name"]) == b"\xff.png"
+    main(["data", "verify", "--root", str(out)])
+
+
+def test_what_was_left_out_is_printed(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pack(source, {f"{c}/{v}.png": picture(v) for v in range(6) for c in "ab"})
+    for name, to in (("c", "a"), ("d", tmp_path / "nowhere")):
+        (source / name).symlink_to(to)
+    out = tmp_path / "set"
+    command = ["data", "prepare", "folder", "--source", str(source), "--out", str(out)]
+    main([*command, "--hold_out", "3"])
+    printed = capsys.readouterr().out
+    assert "8 train, 4 val images of 64 pixels, 2 classes (a, b)\n" in printed
+    assert "2 names of the source were left out, which the manifest names:\n  c: the f" in printed
+    assert "6 images are copies of others in their split.\n" in printed
+    left_out = read_manifest(out)["source"]["left_out"]
+    assert [one["name"] for one in left_out] == ["c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [("first", ["a", "b"]), ("last", None), ("none", [])],
+)
+def test_labels_of_nested_folders_are_chosen(
+    source: Path, tmp_path: Path, labels: str, classes: list[str] | None
+) -> None:
+    pack(source, {f"{c}/games/{v}.png": picture(v) for v in range(6) for c in "ab"})
+    out = tmp_path / "set"
+    command = ["data", "prepare", "folder", "--source", str(source), "--out", str(out)]
+    command += ["--hold_out", "3", "--labels", labels]
+    if classes is None:
+        with pytest.raises(SystemExit, match=r"error: 'labels' = 'last' would make one class 'g"):
+            main(command)
+        assert not out.exists()
+        return
+    main(command)
+    manifest = read_manifest(out)
+    assert manifest["classes"] == classes
+    assert manifest["preprocessing"]["labels"] == labels
+
+
+def test_verify_says_if_a_manifest_carries_no_sum(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "set"
+    main(["data", "prepare", "svhn", "--source", str(svhn(source)), "--out", str(out)])
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["classes"] = []
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(SystemExit, match=r"manifest.json was edited or is damaged"):
+        main(["data", "verify", "--root", str(out)])
+    del manifest["manifest_sha256"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    capsys.readouterr()
+    main(["data", "verify", "--root", str(out)])
+    told = capsys.readouterr().out
+    assert "every byte is as the manifest says.\nThe manifest carries no sum of its own" in told
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -227,7 +303,7 @@ def test_a_hostile_file_is_one_sentence_or_is_skipped(
     kind: str,
     reason: str,
 ) -> None:
-    monkeypatch.setattr(containers, "LARGEST", 2**20)
+    monkeypatch.setattr(limits, "LARGEST", 2**20)
     out = tmp_path / "set"
     command = ["data", "prepare", "folder", "--source", str(hostile(source, kind))]
     command += ["--out", str(out), "--hold_out", "3"]

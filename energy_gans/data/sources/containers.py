@@ -1,41 +1,33 @@
 r"""Containers of files that are read without unpacking them: folders, zip and tar archives.
 
 A container lists the names of its files and reads them. Names never become paths: nothing that an
-archive calls its members can make this write anywhere. What is no regular file (a named pipe, a device,
-a link in a tar archive) is listed and never opened: reading it gives an error. So does a file that is
-larger than `LARGEST`, before it takes memory.
+archive calls its members can make this write anywhere. What is no regular file (a named pipe, a device)
+is listed and never opened: reading it gives an error. So does a file that is larger than
+`limits.LARGEST`, before it takes memory.
+
+Links of a folder are followed wherever they lead; those of an archive within the archive. What is not
+listed although it is there is in `left_out`, with the reason. A link that leads to nothing is listed, and
+is in `broken`, too.
 """
 
 from __future__ import annotations
 
+import heapq
 import os
-import tarfile
+import stat
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from .limits import check_expansion, check_regular, read_regular, size_error
-
-# The bytes of one file: as many as the largest picture that is decoded has as plain pixels.
-LARGEST = 256 * 2**20
-# The bytes of a header of a tar archive that says a long name.
-HEADER = 2**20
-
-Contents = bytes | ValueError
+from .limits import LARGEST as LARGEST, Contents, check_regular, limit, read_regular, size_error
+from .names import FOLDER_TWICE, REPLACED, Link, clean, follow, ordered
+from .tars import Tar, is_tar
 
 # What reading a member of a zip archive raises: NotImplementedError is a RuntimeError.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
-# What reading a tar archive raises: a long chain of headers makes tarfile call itself too often.
-TORN = (tarfile.TarError, zlib.error, EOFError, OSError, RecursionError)
-
-LONG_NAMES = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-)
+# The bytes of a link of a zip archive, as many as a path may have.
+LINK = 4096
 
 
 class Folder:
@@ -44,24 +36,51 @@ class Folder:
     Names are relative to the folder. They are listed and read in their own order.
 
     Arguments:
-        path: The folder.
+        path: The folder. If it can not be read, it is left out, as those below it are.
     """
 
     kind = "folder"
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        found, seen = [], set()
-        for folder, folders, files in os.walk(path, followlinks=True):
-            # A link may lead back to a folder above it.
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            below = Path(folder).relative_to(path)
-            found += [(below / file).as_posix() for file in files]
-        self.names = ordered(found)
+        self.names: list[str] = []
+        self.folders: list[str] = []
+        self.left_out: list[tuple[str, str]] = []
+        self.broken: dict[str, str] = {}
+        seen: set[tuple[int, int]] = set()
+        folders, links = [""], []
+        while folders or links:
+            # Links come last, so that what is in the folder itself has its own name there; in the order of
+            # names, so that it does not depend on the file system. One may lead back to a folder above it.
+            folder = folders.pop() if folders else heapq.heappop(links)
+            try:
+                self.scan(folder, seen, folders, links)
+            except OSError as error:
+                self.left_out.append((folder, f"the folder can not be read: {error.strerror}"))
+        self.names = ordered(self.names)
+
+    def scan(
+        self, folder: str, seen: set[tuple[int, int]], folders: list[str], links: list[str]
+    ) -> None:
+        r"""Lists a folder's files, and the folders and the links to folders that are yet to be scanned."""
+        path = os.path.join(self.path, folder)
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) in seen:
+            self.left_out.append((folder, FOLDER_TWICE))
+            return
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(path) as entries:
+            for entry in entries:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if not is_folder(entry):
+                    self.names.append(name)
+                    if entry.is_symlink() and not os.path.exists(entry.path):
+                        self.broken[name] = f"it is a link to {os.readlink(entry.path)!r}"
+                elif entry.is_symlink():
+                    heapq.heappush(links, name)
+                else:
+                    folders.append(name)
+        self.folders.append(folder)
 
     def read(
         self, names: Collection[str], largest: int | None = None
@@ -70,7 +89,7 @@ class Folder:
 
         Arguments:
             names: The names.
-            largest: How many bytes a file may have, `LARGEST` by default.
+            largest: How many bytes a file may have, `limits.LARGEST` by default.
         """
         for name in names:
             try:
@@ -81,6 +100,14 @@ class Folder:
                 # A traceback would keep what was read.
                 contents = error.with_traceback(None)
             yield name, contents
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    r"""Returns whether an entry of a folder is a folder or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 class Zip:
@@ -94,10 +121,30 @@ class Zip:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.left_out: list[tuple[str, str]] = []
+        members: dict[str, zipfile.ZipInfo] = {}
         with zipfile.ZipFile(path) as archive:
-            members = {clean(m.filename): m for m in archive.infolist() if not m.is_dir()}
-        self.names = ordered(members)
-        self.members = members
+            for member in archive.infolist():
+                name = clean(member.filename)
+                if not member.is_dir():
+                    self.left_out += [(name, REPLACED)] if name in members else []
+                    members[name] = member
+            found = {n: self.link(archive, m) for n, m in members.items() if is_link(m)}
+        links = {name: link for name, link in found.items() if link is not None}
+        followed = follow(links, members.keys() - links.keys())
+        self.broken = followed.broken
+        self.left_out += [(name, FOLDER_TWICE) for name in followed.folders]
+        self.members = members | {link: members[name] for link, name in followed.files.items()}
+        self.names = ordered(self.members.keys() - set(followed.folders))
+
+    def link(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Link | None:
+        r"""Returns where a link of the archive leads, `None` if that can not be read."""
+        if method_error(member) or member.file_size > LINK:
+            return None
+        try:
+            return Link(self.unpacked(archive, member).decode(errors="surrogateescape"), True)
+        except DAMAGED:
+            return None
 
     def read(
         self, names: Collection[str], largest: int | None = None
@@ -108,6 +155,8 @@ class Zip:
                 member = self.members[name]
                 contents: Contents | None = method_error(member)
                 contents = contents or size_error(member.file_size, limit(largest))
+                if name in self.broken:
+                    contents = ValueError(self.broken[name])
                 try:
                     yield name, contents or self.unpacked(archive, member)
                 except DAMAGED as error:
@@ -121,67 +170,6 @@ class Zip:
             return file.read(member.file_size + 1)
 
 
-class Header(tarfile.TarInfo):
-    r"""Creates a header of a tar archive, whose long names are short enough to be read."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Header:
-        header = super().frombuf(buf, encoding, errors)
-        if header.type in LONG_NAMES and header.size > HEADER:
-            raise tarfile.ReadError(f"a name has {header.size} bytes, more than {HEADER}")
-        return header
-
-
-class Tar:
-    r"""Creates the container of the files in a tar archive, compressed or not.
-
-    It is read from its beginning to its end, so files come in the archive's own order.
-
-    Arguments:
-        path: The archive.
-
-    Raises:
-        ValueError: If the archive is torn, or unpacks to far more than its size.
-    """
-
-    kind = "tar"
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.names = []
-        size = path.stat().st_size
-        for name, _, member in self.members():
-            # Before the archive is unpacked up to the next member.
-            check_expansion(path, member.offset_data + member.size, size)
-            self.names.append(name)
-
-    def members(self) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
-        r"""Yields the names of the files, the archive and its members."""
-        try:
-            with tarfile.open(self.path, tarinfo=Header) as archive:
-                for member in archive:
-                    if not member.isdir():
-                        yield clean(member.name), archive, member
-                    # Else every member that was seen is kept.
-                    archive.members = []
-        except TORN as error:
-            raise ValueError(f"'source' = {str(self.path)!r} is torn: {error}.") from error
-
-    def read(
-        self, names: Collection[str], largest: int | None = None
-    ) -> Iterator[tuple[str, Contents]]:
-        r"""Yields the names and contents of files, as :meth:`Folder.read` does."""
-        wanted = set(names)
-        for name, archive, member in self.members():
-            if name not in wanted:
-                continue
-            if not member.isreg():
-                yield name, ValueError("it is a link, a device or a pipe, and no regular file")
-            else:
-                error = size_error(member.size, limit(largest))
-                yield name, error or archive.extractfile(member).read()
-
-
 Container = Folder | Zip | Tar
 
 
@@ -190,12 +178,15 @@ def open_container(path: Path) -> Container:
 
     Raises:
         FileNotFoundError: If there is nothing.
-        ValueError: If it is no folder, zip or tar archive.
+        ValueError: If it is no folder, zip or tar archive, or can not be read.
     """
     if not path.exists():
         raise FileNotFoundError(f"'source' = {str(path)!r} does not exist.")
     if path.is_dir():
-        return Folder(path)
+        folder = Folder(path)
+        if folder.left_out and folder.left_out[0][0] == "":
+            raise ValueError(f"'source' = {str(path)!r}: {folder.left_out[0][1]}.")
+        return folder
     try:
         check_regular(path)
     except ValueError as error:
@@ -221,13 +212,9 @@ def is_zip(path: Path) -> bool:
         return False
 
 
-def is_tar(path: Path) -> bool:
-    r"""Returns whether a path is a tar archive whose first header can be read."""
-    try:
-        with tarfile.open(path, tarinfo=Header):
-            return True
-    except TORN:
-        return False
+def is_link(member: zipfile.ZipInfo) -> bool:
+    r"""Returns whether a member of a zip archive is a symbolic link."""
+    return stat.S_ISLNK(member.external_attr >> 16)
 
 
 def method_error(member: zipfile.ZipInfo) -> ValueError | None:
@@ -236,18 +223,3 @@ def method_error(member: zipfile.ZipInfo) -> ValueError | None:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return ValueError("it is not stored or deflated, which is what is read of zip archives")
     return None
-
-
-def limit(largest: int | None) -> int:
-    r"""Returns how many bytes a file may have."""
-    return LARGEST if largest is None else largest
-
-
-def clean(name: str) -> str:
-    r"""Returns the name of a member as a plain relative one."""
-    return PurePosixPath(name).as_posix()
-
-
-def ordered(names: Collection[str]) -> list[str]:
-    r"""Returns names in the order of their folders, then of their files."""
-    return sorted(names, key=lambda name: name.split("/"))

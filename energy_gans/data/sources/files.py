@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .containers import Container, open_container
-from .records import SPLITS, Record, Source, check_found, settle
+from .records import Record, Source, check_found, settle
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
+LEADS_OUT = "its name leads out of the archive"
 
 # The last image of each split in CelebA's official partition.
 CELEBA = (("train", 162_770), ("val", 182_637), ("test", 202_599))
@@ -37,6 +38,32 @@ class Entry:
 Layout = Callable[[Container], list[Entry]]
 
 
+@dataclass(frozen=True)
+class Pictures:
+    r"""Creates the pictures of a container, of which the splits and the labels are known.
+
+    Arguments:
+        container: The container.
+        facts: The split and the label of each picture, by its name.
+        classes: The names of the classes.
+        division: How the splits came about, in words.
+        hold_out: Of how many training images one is yet to be held out, 0 for none.
+        left_out: The names of what was left out, and why.
+    """
+
+    container: Container
+    facts: dict[str, tuple[str, int]]
+    classes: list[str]
+    division: str
+    hold_out: int
+    left_out: list[tuple[str, str]]
+
+    def records(self) -> Iterator[Record]:
+        r"""Yields the pictures with their contents, in the container's order."""
+        for name, contents in self.container.read(self.facts):
+            yield Record(name, *self.facts[name], contents)
+
+
 def file_source(path: Path, layout: Layout, looked_for: str, hold_out: int) -> Source:
     r"""Returns the source of pictures in a container.
 
@@ -44,65 +71,69 @@ def file_source(path: Path, layout: Layout, looked_for: str, hold_out: int) -> S
         path: The folder, zip or tar archive.
         layout: Says the split and the class of each picture.
         looked_for: What the layout looks for, in words.
-        hold_out: Which images are held out if the source has no held-out split.
+        hold_out: Of how many images one is held out if the source has no held-out split.
 
     Raises:
         ValueError: If nothing fits the layout, or only some of the pictures have a class.
     """
+    found = find_pictures(path, layout, looked_for, hold_out)
+    splits = [split for split, _ in found.facts.values()]
+    return Source(
+        found.container.kind,
+        splits,
+        found.division,
+        found.classes,
+        found.records(),
+        hold_out=found.hold_out,
+        left_out=found.left_out,
+    )
+
+
+def find_pictures(path: Path, layout: Layout, looked_for: str, hold_out: int) -> Pictures:
+    r"""Returns the pictures in a container, none of which is read: see :func:`file_source`."""
     container = open_container(path)
     entries = layout(container)
-    check_found(path, entries, looked_for)
+    unread = left_out(container)
+    check_found(path, entries, looked_for, unread)
     names = sorted({e.class_name for e in entries if e.class_name is not None})
     if names and (stray := [e.name for e in entries if e.class_name is None]):
         raise ValueError(
             f"'source' = {str(path)!r} has pictures in class folders and pictures in none, "
-            f"as {stray[0]!r}."
+            f"as {stray[0]!r}: move them, or take no labels, 'labels' = 'none'."
         )
     index = {name: i for i, name in enumerate(names)}
-    splits, division = settle(path, [e.split for e in entries], hold_out)
+    splits, division, hold_out = settle(path, [e.split for e in entries], hold_out)
     facts = {
         e.name: (split, index.get(e.class_name, 0))
         for e, split in zip(entries, splits, strict=True)
     }
-    return Source(container.kind, splits, division, names, file_records(container, facts))
-
-
-def file_records(container: Container, facts: dict[str, tuple[str, int]]) -> Iterator[Record]:
-    r"""Yields the pictures of which the split and the label are known."""
-    for name, contents in container.read(facts):
-        yield Record(name, *facts[name], contents)
+    return Pictures(container, facts, names, division, hold_out, unread)
 
 
 def pictures(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     r"""Yields the names that are those of pictures, and their parts, without hidden files."""
     for name in names:
         parts = name.split("/")
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if name.lower().endswith(PICTURES) and not hidden:
+        if name.lower().endswith(PICTURES) and ".." not in parts and not is_hidden(parts):
             yield name, parts
 
 
-def folder_layout(container: Container) -> list[Entry]:
-    r"""Returns the pictures of `{train,val,test}/<class>/*`, `<class>/*` or `*`.
-
-    Where there are splits, a class is the folder within the split's, whatever is below it and above
-    them; without, it is the folder that holds the picture.
-    """
-    entries = []
-    for name, parts in pictures(container.names):
-        *folders, _ = parts
-        at = next((i for i, part in enumerate(folders) if part.lower() in SPLITS), None)
-        if at is None:
-            entries.append(Entry(name, None, folders[-1] if folders else None))
-        else:
-            class_name = folders[at + 1] if at + 1 < len(folders) else None
-            entries.append(Entry(name, SPLITS[folders[at].lower()], class_name))
-    return entries
+def is_hidden(parts: Sequence[str]) -> bool:
+    r"""Returns whether the parts of a name are those of a hidden file, or of one of macOS's own."""
+    return any((p.startswith(".") and p != "..") or p == "__MACOSX" for p in parts)
 
 
-def unlabelled_layout(container: Container) -> list[Entry]:
-    r"""Returns the pictures as :func:`folder_layout` does, without classes."""
-    return [Entry(e.name, e.split, None) for e in folder_layout(container)]
+def left_out(container: Container) -> list[tuple[str, str]]:
+    r"""Returns the names in a container that are none of its pictures but might have been, and why."""
+    known = {name for name, _ in pictures(container.names)}
+    broken = [item for item in container.broken.items() if item[0] not in known]
+    outside = [
+        (name, LEADS_OUT)
+        for name in container.names
+        if ".." in name.split("/") and name.lower().endswith(PICTURES)
+    ]
+    found = [*container.left_out, *broken, *outside]
+    return [(name, reason) for name, reason in found if not is_hidden(name.split("/"))]
 
 
 def celeba_layout(container: Container) -> list[Entry]:

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import containers
 from .containers import is_zip, method_error
-from .files import file_source, unlabelled_layout
-from .limits import check_expansion, size_error
+from .files import file_source
+from .folders import folder_layout
+from .limits import check_expansion, limit, size_error
 from .parquet import optional, parquet_files, parquet_source
 from .records import Record, Source, check_found, settle
 
@@ -33,7 +33,7 @@ def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) 
         path: The lmdb of a category, its zip archive, a folder that holds those for training and
             validation, or a folder or archive of pictures or parquet shards of one category.
         category: Which category, if the folder holds several, and the name of the class.
-        hold_out: Which images are held out if the source has no held-out split.
+        hold_out: Of how many images one is held out if the source has no held-out split.
         scratch: A folder for the file of an archive.
 
     Raises:
@@ -55,7 +55,7 @@ def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) 
         source = parquet_source(path, hold_out, labelled=False)
     else:
         looked_for = "{category}_train_lmdb[.zip], parquet shards or pictures"
-        source = file_source(path, unlabelled_layout, looked_for, hold_out)
+        source = file_source(path, folder_layout("none"), looked_for, hold_out)
     if category is None:
         raise ValueError(
             f"'category' should be given: 'source' = {str(path)!r} does not say what its images are."
@@ -68,8 +68,9 @@ def lmdb_source(path: Path, found: dict[str | None, Path], hold_out: int, scratc
     files = {split: unpacked(one, scratch) for split, one in found.items()}
     said = [split for split, file in files.items() for _ in range(count_images(file))]
     check_found(path, said, "images in its lmdb")
-    splits, division = settle(path, said, hold_out)
-    return Source("lmdb", splits, division, [], lmdb_records(list(files.values()), splits))
+    splits, division, hold_out = settle(path, said, hold_out)
+    records = lmdb_records(list(files.values()), splits)
+    return Source("lmdb", splits, division, [], records, hold_out=hold_out)
 
 
 def holds_lmdb(path: Path) -> bool:
@@ -155,6 +156,6 @@ def lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
     for path in files:
         with open_lmdb(path) as env, env.begin(buffers=True) as transaction:
             for key, value in transaction.cursor():
-                image = size_error(len(value), containers.LARGEST) or bytes(value)
+                image = size_error(len(value), limit(None)) or bytes(value)
                 yield Record(bytes(key).decode(errors="replace"), splits[i], 0, image)
                 i += 1

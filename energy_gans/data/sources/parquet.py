@@ -14,9 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import containers
 from .files import celeba_split
-from .limits import check_regular, size_error
+from .limits import check_regular, limit, size_error
 from .records import SPLITS, Record, Source, check_found, settle
 
 IMAGES = ("image", "img")
@@ -55,7 +54,7 @@ def parquet_source(
 
     Arguments:
         path: The shard, or the folder of shards.
-        hold_out: Which images are held out if the source has no held-out split.
+        hold_out: Of how many images one is held out if the source has no held-out split.
         labelled: Whether the labels are of interest.
         celeba: Whether images have the split of their number, where the shards say none.
 
@@ -77,9 +76,9 @@ def parquet_source(
         found += shard_numbers(file) if by_number else [split] * file.metadata.num_rows
     check_found(path, found, "rows in its parquet shards")
     labels, names = index_labels(path, labels, names)
-    splits, division = settle(path, found, hold_out)
+    splits, division, hold_out = settle(path, found, hold_out)
     records = parquet_records(shards, splits, labels)
-    return Source("parquet", splits, division, names, records)
+    return Source("parquet", splits, division, names, records, hold_out=hold_out)
 
 
 def open_shard(shard: Path) -> Any:
@@ -197,7 +196,7 @@ def parquet_records(shards: list[Path], splits: list[str], labels: list[int]) ->
 
 def batch_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
     r"""Returns the encoded picture of a batch of one row, or the error that there is none, and its path."""
-    if error := size_error(batch.nbytes, containers.LARGEST):
+    if error := size_error(batch.nbytes, limit(None)):
         return error, None
     (value,) = batch.column(0).to_pylist()
     image, path = (

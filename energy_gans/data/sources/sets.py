@@ -3,19 +3,22 @@ r"""The data sets: which container and layout each of them comes in."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from .cifar import cifar_classes, load_cifar
-from .files import celeba_layout, file_source, folder_layout, tiny_imagenet_layout
+from .files import celeba_layout, file_source, tiny_imagenet_layout
+from .folders import Labels, folder_layout
 from .parquet import parquet_files, parquet_source
 from .records import TEST_IS_VAL, Record, Source
 from .svhn import FILES, load_svhn
 
 # Where a set has a test set, as CIFAR and SVHN have, nothing more is held out.
 HOLD_OUT = 20
+FOLDER = "pictures {train,val}/<class>/*.jpg, <class>/*.jpg or *.jpg (or PNG, WebP)"
 
 
 def celeba_source(path: Path, hold_out: int) -> Source:
@@ -24,7 +27,7 @@ def celeba_source(path: Path, hold_out: int) -> Source:
     Arguments:
         path: `img_align_celeba.zip`, or the folder, archive or parquet shards of `000001.jpg` to
             `202599.jpg`.
-        hold_out: Which images are held out if there are none but training images.
+        hold_out: Of how many images one is held out if there are none but training images.
     """
     if parquet_files(path):
         return parquet_source(path, hold_out, labelled=False, celeba=True)
@@ -37,7 +40,7 @@ def tiny_imagenet_source(path: Path, hold_out: int) -> Source:
 
     Arguments:
         path: `tiny-imagenet-200.zip`, its folder, or parquet shards.
-        hold_out: Which images are held out if there are none but training images.
+        hold_out: Of how many images one is held out if there are none but training images.
     """
     if parquet_files(path):
         return parquet_source(path, hold_out)
@@ -45,17 +48,21 @@ def tiny_imagenet_source(path: Path, hold_out: int) -> Source:
     return file_source(path, tiny_imagenet_layout, looked_for, hold_out)
 
 
-def folder_source(path: Path, hold_out: int) -> Source:
+def folder_source(path: Path, hold_out: int, labels: Labels = "first") -> Source:
     r"""Returns the source of a user's own pictures.
 
     Arguments:
         path: A folder or archive of `{train,val,test}/<class>/*`, `<class>/*` or `*`, or parquet shards.
-        hold_out: Which images are held out if there is no held-out split.
+        hold_out: Of how many images one is held out if there is no held-out split.
+        labels: Which folder is a picture's class, as in :func:`.files.folder_layout`; shards have a column
+            of labels, which is used unless `labels` is `"none"`.
     """
+    layout = folder_layout(labels)
     if parquet_files(path):
-        return parquet_source(path, hold_out)
-    looked_for = "pictures {train,val}/<class>/*.jpg, <class>/*.jpg or *.jpg (or PNG, WebP)"
-    return file_source(path, folder_layout, looked_for, hold_out)
+        source = parquet_source(path, hold_out, labelled=labels != "none")
+    else:
+        source = file_source(path, layout, FOLDER, hold_out)
+    return replace(source, options={"labels": labels})
 
 
 def cifar_source(path: Path, classes: int) -> Source:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from energy_gans.data.sources import containers
+from energy_gans.data.sources import limits
 from energy_gans.data.sources.containers import open_container
 
 from .writing import frugal, pack
@@ -64,10 +64,23 @@ def add(archive: tarfile.TarFile, name: str, kind: bytes, size: int = 0) -> tarf
 
 
 @pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
+    ("kind", "reason"),
+    [
+        (
+            tarfile.SYMTYPE,
+            "it is a link to '/etc/passwd', and no file of the archive has that name",
+        ),
+        (
+            tarfile.LNKTYPE,
+            "it is a link to '/etc/passwd', and no file of the archive has that name",
+        ),
+        (tarfile.FIFOTYPE, "it is a device or a pipe, and no regular file"),
+        (tarfile.CHRTYPE, "it is a device or a pipe, and no regular file"),
+        (tarfile.BLKTYPE, "it is a device or a pipe, and no regular file"),
+    ],
 )
 def test_members_of_a_tar_that_are_no_files_are_named_and_not_followed(
-    tmp_path: Path, kind: bytes
+    tmp_path: Path, kind: bytes, reason: str
 ) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         add(archive, "folder", tarfile.DIRTYPE)
@@ -76,7 +89,7 @@ def test_members_of_a_tar_that_are_no_files_are_named_and_not_followed(
     with frugal():
         ((name, error),) = container.read(container.names)
     assert name == "x.png"
-    assert "no regular file" in str(error)
+    assert str(error) == reason
 
 
 def test_links_to_files_are_read_in_a_folder(tmp_path: Path) -> None:
@@ -126,6 +139,51 @@ def test_a_damaged_member_is_an_error_of_its_own(tmp_path: Path) -> None:
     assert "damaged" in str(b)
 
 
+def test_a_folder_has_the_name_of_its_place_and_is_read_once(tmp_path: Path) -> None:
+    pack(tmp_path / "here", {"z/1": b"1", "m/2": b"2"})
+    pack(tmp_path / "there", {"3": b"3", "deep/4": b"4"})
+    (tmp_path / "here/a").symlink_to("z")
+    for name in ("y", "b"):
+        (tmp_path / "here" / name).symlink_to(tmp_path / "there")
+    (tmp_path / "here/m/up").symlink_to("..")
+    container = open_container(tmp_path / "here")
+    assert container.names == ["b/3", "b/deep/4", "m/2", "z/1"]
+    reason = "the folder is read under another name"
+    assert container.left_out == [("a", reason), ("m/up", reason), ("y", reason)]
+
+
+def test_links_to_nothing_are_listed_and_known(tmp_path: Path) -> None:
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "ring").symlink_to("ring")
+    container = open_container(tmp_path)
+    assert container.names == ["gone", "ring"]
+    assert container.broken == {
+        "gone": "it is a link to 'nowhere'",
+        "ring": "it is a link to 'ring'",
+    }
+
+
+def test_a_folder_that_can_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(tmp_path, FILES)
+    whole = os.scandir
+
+    def scan(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    closed = tmp_path / "a"
+    container = open_container(tmp_path)
+    assert container.names == ["b/2", "top"]
+    assert container.left_out == [("a", "the folder can not be read: Permission denied")]
+    closed = tmp_path
+    with pytest.raises(ValueError, match=r"'source' = .*: the folder can not be read: Permission"):
+        open_container(tmp_path)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads anything")
 def test_a_file_that_may_not_be_read_is_an_error_of_its_own(tmp_path: Path) -> None:
     pack(tmp_path, FILES)
@@ -138,7 +196,7 @@ def test_a_file_that_may_not_be_read_is_an_error_of_its_own(tmp_path: Path) -> N
 def test_what_is_too_large_is_not_read(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(containers, "LARGEST", 2)
+    monkeypatch.setattr(limits, "LARGEST", 2)
     container = open_container(pack(tmp_path / kind, FILES))
     contents = dict(container.read(container.names))
     assert contents["a/z"] == b"z"
@@ -146,7 +204,7 @@ def test_what_is_too_large_is_not_read(
 
 
 def test_a_zip_of_bombs_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "LARGEST", 2**20)
+    monkeypatch.setattr(limits, "LARGEST", 2**20)
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("a.png", "w") as file:

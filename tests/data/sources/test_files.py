@@ -37,16 +37,12 @@ def test_splits_and_classes_are_folders(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_classes_alone_hold_out_every_nth(tmp_path: Path, kind: str) -> None:
+def test_classes_alone_are_for_training_until_they_are_read(tmp_path: Path, kind: str) -> None:
     files = {f"{name}/{i}.png": picture(i) for i in range(4) for name in "ab"}
     source = folder_source(pack(tmp_path / kind, files), 4)
     assert source.classes == ["a", "b"]
-    assert source.division == "every 4th image is held out"
-    assert sorted(f for f in facts(source) if f[0] == "val") in (
-        [("val", 0, 3), ("val", 1, 3)],
-        # A tar is read in its own order, a0 b0 a1 b1 ...
-        [("val", 1, 1), ("val", 1, 3)],
-    )
+    assert source.hold_out == 4
+    assert sorted(facts(source)) == [("train", c, i) for c in (0, 1) for i in range(4)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,14 +50,15 @@ def test_flat_pictures_have_no_classes(tmp_path: Path, kind: str) -> None:
     files = {f"{i}.png": picture(i) for i in range(5)}
     source = folder_source(pack(tmp_path / kind, files), 3)
     assert source.classes == []
-    assert facts(source) == [("val" if i == 2 else "train", 0, i) for i in range(5)]
+    assert facts(source) == [("train", 0, i) for i in range(5)]
 
 
 def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
     files = {f"{i}.png": picture(i) for i in range(2)}
     other = {"notes.txt": b"", ".hidden.png": b"", "__MACOSX/._0.png": b"", ".git/x.jpg": b""}
     source = folder_source(pack(tmp_path / "x.zip", {**files, **other}), 2)
-    assert facts(source) == [("train", 0, 0), ("val", 0, 1)]
+    assert facts(source) == [("train", 0, 0), ("train", 0, 1)]
+    assert source.left_out == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +66,10 @@ def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
     [
         ({"notes.txt": b""}, r"holds no pictures \{train,val\}/<class>"),
         ({}, "holds no pictures"),
-        ({"a/0.png": b"", "1.png": b""}, "in class folders and pictures in none, as '1.png'"),
+        (
+            {"a/0.png": b"", "1.png": b""},
+            r"in class folders and pictures in none, as '1.png': .* 'labels' = 'none'",
+        ),
         ({"train/a/0.png": b"", "b/1.png": b""}, "inside and images outside"),
     ],
 )
@@ -78,6 +78,18 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=rf"'source' = .*{message}"):
         folder_source(pack(tmp_path / "x.zip", files), 2)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_pictures_whose_names_lead_out_of_an_archive_are_named(tmp_path: Path, kind: str) -> None:
+    files = {f"{i}.png": picture(i) for i in range(2)}
+    outside = {"../x.png": b"", "a/../../y.png": b"", "../notes.txt": b"", "../.z.png": b""}
+    source = folder_source(pack(tmp_path / kind, {**files, **outside}), 2)
+    assert len(facts(source)) == 2
+    reason = "its name leads out of the archive"
+    assert sorted(source.left_out) == [("../x.png", reason), ("a/../../y.png", reason)]
+    with pytest.raises(ValueError, match=r"left out 2, \.\./x\.png: its name leads out"):
+        folder_source(pack(tmp_path / f"2{kind}", outside), 2)
 
 
 BORDERS = {1: "train", 162770: "train", 162771: "val", 182637: "val", 182638: "test"}
@@ -95,10 +107,11 @@ def test_celeba_has_its_official_partition(tmp_path: Path, kind: str, above: str
     assert source.classes == []
 
 
-def test_a_part_of_celeba_holds_out_every_nth(tmp_path: Path) -> None:
+def test_a_part_of_celeba_holds_some_out(tmp_path: Path) -> None:
     files = {f"{n:06}.jpg": picture(n, "JPEG") for n in range(1, 5)}
     source = celeba_source(pack(tmp_path / "x.zip", files), 2)
-    assert [split for split, _, _ in facts(source)] == ["train", "val"] * 2
+    assert [split for split, _, _ in facts(source)] == ["train"] * 4
+    assert source.hold_out == 2
 
 
 def test_celeba_twice_is_refused(tmp_path: Path) -> None:

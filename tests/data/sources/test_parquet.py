@@ -13,8 +13,8 @@ import pytest
 from energy_gans.data.sources import (
     celeba_source,
     cifar_source,
-    containers,
     folder_source,
+    limits,
     lsun_source,
     svhn_source,
     tiny_imagenet_source,
@@ -78,7 +78,8 @@ def test_one_shard_of_binary_values_without_labels(tmp_path: Path) -> None:
     path = shard(tmp_path / "x.parquet", {"image": [picture(v) for v in range(4)]})
     source = folder_source(path, 4)
     assert source.classes == []
-    assert facts(source) == [("val" if v == 3 else "train", 0, v) for v in range(4)]
+    assert facts(source) == [("train", 0, v) for v in range(4)]
+    assert source.hold_out == 4
 
 
 def test_labels_that_are_words(tmp_path: Path) -> None:
@@ -87,6 +88,13 @@ def test_labels_that_are_words(tmp_path: Path) -> None:
     source = folder_source(path, 4)
     assert source.classes == ["ant", "cat", "dog"]
     assert [label for _, label, _ in facts(source)] == [2, 1, 2, 0]
+
+
+def test_labels_are_left_out_if_none_are_wanted(tmp_path: Path) -> None:
+    path = shard(tmp_path / "x.parquet", {"img": rows(1, 2), "label": ["dog", "cat"]})
+    source = folder_source(path, 2, "none")
+    assert source.classes == []
+    assert [label for _, label, _ in facts(source)] == [0, 0]
 
 
 def test_labels_that_are_lists_are_none(tmp_path: Path) -> None:
@@ -205,7 +213,7 @@ def test_a_value_that_many_rows_name_is_not_multiplied(
     assert path.stat().st_size < 10**5
     with frugal(memory=2**29, seconds=30):
         assert [len(r.image) for r in folder_source(path, 20).records] == [size] * 64
-        monkeypatch.setattr(containers, "LARGEST", 2**20)
+        monkeypatch.setattr(limits, "LARGEST", 2**20)
         errors = [r.image for r in folder_source(path, 20).records]
     assert all("bytes, more than the 1048576" in str(error) for error in errors)
 

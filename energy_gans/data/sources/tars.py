@@ -1,0 +1,125 @@
+r"""Tar archives, read from their beginnings to their ends without being unpacked.
+
+A link gives the contents of the file that it leads to, if that is in the archive. Both come where that
+file is, so that nothing is read twice. Where two members have one name, the later one counts, as it
+does for who unpacks the archive.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from .limits import Contents, check_expansion, limit, size_error
+from .names import FOLDER_TWICE, REPLACED, Link, clean, follow
+
+# The bytes of a header that says a long name.
+HEADER = 2**20
+
+# What reading a tar archive raises: a long chain of headers makes tarfile call itself too often.
+TORN = (tarfile.TarError, zlib.error, EOFError, OSError, RecursionError)
+
+LONG_NAMES = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+
+class Header(tarfile.TarInfo):
+    r"""Creates a header of a tar archive, whose long names are short enough to be read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Header:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in LONG_NAMES and header.size > HEADER:
+            raise tarfile.ReadError(f"a name has {header.size} bytes, more than {HEADER}")
+        return header
+
+
+class Tar:
+    r"""Creates the container of the files in a tar archive, compressed or not.
+
+    Files come in the archive's own order.
+
+    Arguments:
+        path: The archive.
+
+    Raises:
+        ValueError: If the archive is torn, or unpacks to far more than its size.
+    """
+
+    kind = "tar"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.left_out: list[tuple[str, str]] = []
+        packed, unpacked = path.stat().st_size, 0
+        places: dict[str, int] = {}
+        sizes: dict[str, int] = {}
+        links: dict[str, Link] = {}
+        for place, (name, _, member) in enumerate(self.members()):
+            # Before the archive is unpacked up to the next member.
+            unpacked = member.offset_data + member.size
+            check_expansion(path, unpacked, packed)
+            if places.pop(name, None) is not None:
+                self.left_out.append((name, REPLACED))
+                links.pop(name, None)
+            places[name], sizes[name] = place, member.size
+            if member.issym() or member.islnk():
+                links[name] = Link(member.linkname, member.issym())
+        followed = follow(links, places.keys() - links.keys())
+        check_expansion(path, unpacked + sum(sizes[t] for t in followed.files.values()), packed)
+        self.broken = followed.broken
+        self.left_out += [(name, FOLDER_TWICE) for name in followed.folders]
+        # The names under which the contents of a member are read, by its place in the archive.
+        self.read_as: dict[int, list[str]] = {}
+        for name in places.keys() - set(followed.folders):
+            self.read_as.setdefault(places[followed.files.get(name, name)], []).append(name)
+        for names in self.read_as.values():
+            names.sort(key=places.__getitem__)
+        self.names = [name for place in sorted(self.read_as) for name in self.read_as[place]]
+
+    def members(self) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
+        r"""Yields the names of what is no folder, the archive and its members."""
+        try:
+            with tarfile.open(self.path, tarinfo=Header) as archive:
+                for member in archive:
+                    if not member.isdir():
+                        yield clean(member.name), archive, member
+                    # Else every member that was seen is kept.
+                    archive.members = []
+        except TORN as error:
+            raise ValueError(f"'source' = {str(self.path)!r} is torn: {error}.") from error
+
+    def read(
+        self, names: Collection[str], largest: int | None = None
+    ) -> Iterator[tuple[str, Contents]]:
+        r"""Yields the names and contents of files, as :meth:`.containers.Folder.read` does."""
+        wanted = set(names)
+        for place, (name, archive, member) in enumerate(self.members()):
+            asked = [read_as for read_as in self.read_as.get(place, ()) if read_as in wanted]
+            if not asked:
+                continue
+            contents: Contents | None
+            if member.isreg():
+                contents = size_error(member.size, limit(largest))
+                contents = contents or archive.extractfile(member).read()
+            else:
+                reason = self.broken.get(name, "it is a device or a pipe, and no regular file")
+                contents = ValueError(reason)
+            for read_as in asked:
+                yield read_as, contents
+
+
+def is_tar(path: Path) -> bool:
+    r"""Returns whether a path is a tar archive whose first header can be read."""
+    try:
+        with tarfile.open(path, tarinfo=Header):
+            return True
+    except TORN:
+        return False
