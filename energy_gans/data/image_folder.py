@@ -4,22 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision import datasets
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from .base import Batch, Samples
-from .stored import StoredImages
+from .manifest import canonical
+from .preprocessing import Crop, Preprocessing
+from .sources.files import Pictures, find_pictures
+from .sources.folders import Labels, empty_classes, folder_layout
+from .sources.records import NothingFound
+from .stored import StoredImages, of_root
+
+
+class FileImages(Dataset):
+    r"""Creates the images of files, each decoded when it is asked for.
+
+    `images[i]` is an image, uint8 with shape :math:`(3, S, S)`, and its label; of a file that can not be used,
+    the error, for which no traceback of another process has to be shown.
+
+    Arguments:
+        pictures: The pictures of a folder.
+        split: The split whose pictures these are.
+        preprocessing: The map from a picture to its pixels.
+    """
+
+    def __init__(self, pictures: Pictures, split: str, preprocessing: Preprocessing) -> None:
+        self.folder, self.preprocessing = pictures.container, preprocessing
+        own = [(name, label) for name, (of, label) in pictures.facts.items() if of == split]
+        self.names, self.labels = [name for name, _ in own], [label for _, label in own]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int] | ValueError:
+        ((name, contents),) = self.folder.read([self.names[i]])
+        try:
+            if isinstance(contents, ValueError):
+                raise contents
+            return torch.from_numpy(self.preprocessing(contents)), self.labels[i]
+        except ValueError as error:
+            return ValueError(f"{self.folder.path / name} can not be used: {error}.")
 
 
 class FolderLoader:
     r"""Creates a loader of images whose batches follow an order of indices.
+
+    Iterating raises a `ValueError` if an image can not be used.
 
     Arguments:
         data: The set of images and labels.
@@ -42,8 +79,18 @@ class FolderLoader:
             batch_sampler=batches,
             num_workers=self.num_workers,
             worker_init_fn=ignore_interrupts,
+            collate_fn=collate,
         )
-        return iter(loader)
+        for batch in loader:
+            if isinstance(batch, ValueError):
+                raise batch
+            yield batch
+
+
+def collate(images: Sequence[tuple[Tensor, int] | ValueError]) -> Batch | ValueError:
+    r"""Returns a batch of images and labels, or the first error among them."""
+    error = next((image for image in images if isinstance(image, ValueError)), None)
+    return default_collate(images) if error is None else error
 
 
 def ignore_interrupts(worker: int) -> None:
@@ -54,48 +101,87 @@ def ignore_interrupts(worker: int) -> None:
 class ImageFolder(StoredImages):
     r"""Creates a data module of image files, one folder a class.
 
-    `root` holds any prepared set, or the files themselves. These are read as they are needed,
-    which takes far longer than training small networks on them: resized until their shorter side
-    fits, cropped to the centre square.
+    `root` holds any prepared set, or the files themselves. These are read as they are needed, which takes
+    far longer than training small networks on them. Their pixels and labels are those that
+    `energy-gans data prepare folder` writes.
 
     Arguments:
         root: The folder that holds a prepared set, or `train/<class>/*.jpg` and
             `val/<class>/*.jpg` (or PNG, WebP).
         size: The width and height of the images, in pixels.
         num_workers: The number of processes that read files.
+        crop: What is kept of a picture; of files, the centre square by default. A prepared set has to be
+            prepared so, if this is given.
+        labels: Which folder is a picture's class: `"first"`, within the split's; `"last"`, which holds the
+            picture; or `"none"`. Of files, the first by default. A prepared set has to be prepared so, if
+            this is given.
         kwargs: The arguments of :class:`ImageDataModule`.
 
     Raises:
         FileNotFoundError: If a folder is missing or holds no images.
-        ValueError: If a set was prepared at another size.
+        ValueError: If a set was prepared otherwise, or folders at different places would be one class.
     """
 
     command = "folder"
 
-    def __init__(self, root: str, size: int = 64, num_workers: int = 4, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        root: str,
+        size: int = 64,
+        num_workers: int = 4,
+        crop: Crop | None = None,
+        labels: Labels | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(root, size, **kwargs)
-        self.num_workers = num_workers
-
-    def transform(self) -> Callable:
-        r"""Returns the transform from a file's image to a uint8 tensor, with shape :math:`(3, S, S)`."""
-        return v2.Compose(
-            [v2.PILToTensor(), v2.Resize(self.size, antialias=True), v2.CenterCrop(self.size)]
+        self.num_workers, self.crop, self.labels = num_workers, crop, labels
+        # What is unknown is refused before there are files.
+        self.decoding, self.layout = (
+            Preprocessing(size, crop or "square"),
+            folder_layout(labels or "first"),
         )
 
     @property
+    def preprocessing(self) -> dict[str, Any]:
+        given = {"crop": self.crop, "labels": self.labels, **super().preprocessing}
+        return {option: value for option, value in given.items() if value is not None}
+
+    @property
     def classes(self) -> list[str]:
-        return super().classes if self.manifest is not None else self.contents("train")[0].classes
+        return super().classes if self.manifest is not None else self.pictures.classes
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        r"""The image files in `root`."""
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"{self.missing()}.")
+        try:
+            found = find_pictures(self.root, self.layout, "pictures", hold_out=2)
+        except NothingFound as error:
+            raise FileNotFoundError(f"{self.missing()}: {of_root(error)}") from error
+        except ValueError as error:
+            raise ValueError(of_root(error)) from error
+        if found.hold_out:
+            raise FileNotFoundError(f"{self.missing()}: it has no held-out images.")
+        if self.labels in (None, "first") and (empty := empty_classes(found)):
+            raise FileNotFoundError(f"{self.missing()}: {empty[0]!r} has no picture.")
+        if found.left_out:
+            name, reason = found.left_out[0]
+            rank_zero_warn(
+                f"{len(found.left_out)} names in {str(self.root)!r} were left out, as {name!r}: {reason}."
+            )
+        return found
+
+    def missing(self) -> str:
+        out = Path(f"{self.root}_{self.size}")
+        return (
+            f"'data.init_args.root' = {str(self.root)!r} should hold train/<class>/*.jpg and "
+            f"val/<class>/*.jpg, or a prepared set, as {self.prepare('FOLDER', out)!r} makes one"
+        )
 
     def read(self, split: str) -> Samples:
-        try:
-            files = datasets.ImageFolder(self.root / split, self.transform())
-        except FileNotFoundError as error:
-            out = Path(f"{self.root}_{self.size}")
-            raise FileNotFoundError(
-                f"'data.init_args.root' = {str(self.root)!r} should hold {split}/<class>/*.jpg, or "
-                f"a prepared set, as {self.prepare('FOLDER', out)!r} makes one: {error}"
-            ) from error
-        return files, torch.tensor(files.targets)
+        files = FileImages(self.pictures, split, self.decoding)
+        return files, torch.tensor(files.labels)
 
     def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[Batch]:
         if self.manifest is not None:
@@ -106,9 +192,13 @@ class ImageFolder(StoredImages):
         r"""Returns a SHA-256 of the files' names, sizes and times, and of what is done to them."""
         if self.manifest is not None:
             return super().fingerprint(split)
-        digest = hashlib.sha256(f"centre square at {self.size}".encode())
-        for path, label in self.contents(split)[0].samples[: self.length(split)]:
-            found = Path(path).stat()
-            name = Path(path).relative_to(self.root)
-            digest.update(f"{name} {label} {found.st_size} {found.st_mtime_ns}\n".encode())
+        files, _ = self.contents(split)
+        digest = hashlib.sha256(canonical(self.decoding.manifest()))
+        for name, label in zip(files.names[: self.length(split)], files.labels, strict=False):
+            found = (self.root / name).stat()
+            digest.update(
+                f"{name} {label} {found.st_size} {found.st_mtime_ns}\n".encode(
+                    errors="surrogatepass"
+                )
+            )
         return digest.hexdigest()

@@ -1,10 +1,12 @@
 r"""Tests for the energy_gans.data.image_folder module."""
 
+import os
 import shutil
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -167,18 +169,136 @@ def test_fingerprints_go_with_the_files(root: Path) -> None:
     assert len({first, *others}) == 6
 
 
+def test_fingerprints_go_with_what_is_done_to_the_files(root: Path) -> None:
+    nested = root / "train" / "odd" / "deeper"
+    nested.mkdir()
+    (root / "train" / "odd" / "01.png").rename(nested / "01.png")
+    options = [{}, {"crop": "none"}, {"labels": "last"}, {"labels": "none"}]
+    prints = [ImageFolder(str(root), 8, **given).fingerprint("train") for given in options]
+    assert len(set(prints)) == 4
+    said = ImageFolder(str(root), 8, crop="square", labels="first").fingerprint("train")
+    assert said == prints[0]
+
+
+# What can not be read
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_file_that_can_not_be_read_is_one_sentence(root: Path, num_workers: int) -> None:
+    (root / "train" / "odd" / "03.png").write_bytes(b"<html>")
+    with pytest.raises(ValueError) as error:
+        read(folder(root, num_workers=num_workers))
+    assert str(error.value) == f"{root}/train/odd/03.png can not be used: it is no picture."
+
+
+def test_what_is_left_out_is_told_once(root: Path) -> None:
+    (root / "train" / "odd" / "again").symlink_to(root / "train" / "even")
+    (root / "val" / "gone").symlink_to(root / "nowhere")
+    with pytest.warns(UserWarning, match=r"2 names in .* were left out, as 'train/odd/again': t"):
+        assert folder(root).length("train") == TRAIN
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"labels": "middle"}, r"'labels' should be one of .* got 'middle'"),
+        ({"crop": "middle"}, r"'crop' should be one of .* got 'middle'"),
+    ],
+)
+def test_options_are_checked_at_once(option: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ImageFolder("nowhere", **option)
+
+
+def test_folders_that_would_be_one_class_are_named(root: Path) -> None:
+    for above in "ab":
+        (root / "train" / above / "games").mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(root / "train" / above / "games" / "0.png")
+    assert ImageFolder(str(root), labels="first").classes == ["a", "b", "even", "odd"]
+    both = r"one class 'games' of the folders 'a/games' and 'b/games' of 'data.init_args.root' = "
+    with pytest.raises(ValueError, match=both):
+        ImageFolder(str(root), labels="last").setup("fit")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="There all names are Unicode.")
+def test_names_that_are_not_utf_8_are_read(root: Path) -> None:
+    path = os.fsencode(root / "val" / "odd") + b"/\xff.png"
+    try:
+        Image.new("RGB", (8, 8), (7, 7, 7)).save(root / "x.png")
+        os.rename(root / "x.png", path)
+    except OSError:
+        pytest.skip("This file system refuses such names.")
+    data = folder(root)
+    ((y, _),) = data.val_dataloader()
+    assert (y[-1] == 7).all()
+    assert len(data.fingerprint("val")) == 64
+
+
 # The command that prepares them
 
 
-def test_prepared_images_are_those_of_the_files(root: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    main(["data", "prepare", "folder", f"--source={root}", f"--out={out}", "--size=8"])
+def pictures(folder: Path) -> None:
+    r"""Writes pictures of all kinds that do not look like what they are stored as."""
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+
+    def noise(*channels: int, dtype: type = np.uint8) -> np.ndarray:
+        return random.integers(0, np.iinfo(dtype).max + 1, (190, 150, *channels), dtype=dtype)
+
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    grey = Image.fromarray(noise())
+    Image.fromarray(noise(4), "RGBA").save(folder / "rgba.png")
+    Image.merge("LA", [grey, Image.fromarray(noise())]).save(folder / "la.png")
+    Image.fromarray(noise(3)).quantize(16).save(folder / "p.png", transparency=3)
+    Image.fromarray(noise(dtype=np.uint16)).save(folder / "16.png")
+    Image.fromarray(noise(4), "CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(noise()).save(folder / "turned.jpg", exif=turned)
+    grey.point(lambda v: 255 * (v > 99), "1").save(folder / "1.png")
+    grey.save(folder / "l.gif")
+    Image.fromarray(noise(3)).save(folder / "rgb.webp", lossless=True)
+
+
+@pytest.mark.parametrize("crop", ["square", "none", "center140", "face", "rows"])
+@pytest.mark.parametrize("size", [8, 64, 150])
+def test_prepared_images_are_those_of_the_files(tmp_path: Path, size: int, crop: str) -> None:
+    root, out = tmp_path / "files", tmp_path / "out"
+    pictures(root / "train" / "b")
+    if crop == "rows":
+        # Turned back, it is wider than high.
+        (root / "train" / "b" / "turned.jpg").unlink()
+    shutil.copytree(root / "train" / "b", root / "val" / "a")
+    command = ["data", "prepare", "folder", f"--source={root}", f"--out={out}"]
+    main([*command, f"--size={size}", f"--crop={crop}"])
+    n = len(os.listdir(root / "val" / "a"))
     for split in ("train", "val"):
-        read = [
-            next(iter(ImageFolder(str(place), 8, 0).loader(split, [torch.arange(5)])))
-            for place in (root, out)
-        ]
-        # The files' own names sort them in both; filters differ by a rounding.
-        assert (read[0][0].int() - read[1][0].int()).abs().max() <= 1
-        assert torch.equal(read[0][1], read[1][1])
-    assert ImageFolder(str(out), 8).classes == ["even", "odd"]
+        (y, label), (z, expected) = (
+            next(iter(ImageFolder(str(at), size, 0, crop=crop).loader(split, [torch.arange(n)])))
+            for at in (root, out)
+        )
+        assert torch.equal(y, z) and torch.equal(label, expected)
+        assert y.shape == (n, 3, size, size)
+        assert label.unique().tolist() == [split == "train"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [("first", ["even", "odd"]), ("last", ["deeper", "even", "odd"]), ("none", [])],
+)
+def test_prepared_labels_are_those_of_the_files(
+    root: Path, tmp_path: Path, labels: str, classes: list[str]
+) -> None:
+    for split in ("train", "val"):
+        nested = root / split / "odd" / "deeper"
+        nested.mkdir()
+        (root / split / "odd" / "01.png").rename(nested / "01.png")
+    out = tmp_path / "out"
+    command = ["data", "prepare", "folder", f"--source={root}", f"--out={out}", "--size=8"]
+    main([*command, f"--labels={labels}"])
+    files, prepared = (ImageFolder(str(at), 8, 0, labels=labels) for at in (root, out))
+    assert files.classes == prepared.classes == classes
+    for split in ("train", "val"):
+        assert torch.equal(files.contents(split)[1], prepared.contents(split)[1])
+        order = [torch.arange(files.length(split))]
+        ((y, label),), ((z, expected),) = files.loader(split, order), prepared.loader(split, order)
+        assert torch.equal(y, z) and torch.equal(label, expected)

@@ -1,6 +1,8 @@
 r"""Tests for the energy_gans.data.stored module, on every set that is stored so."""
 
+import hashlib
 import io
+import json
 import re
 import shlex
 import shutil
@@ -29,6 +31,7 @@ from energy_gans.data import (
     ImageFolder,
     TinyImageNet,
 )
+from energy_gans.data.manifest import SUM_KEY, manifest_digest, read_manifest
 from energy_gans.data.stored import StoredImages
 
 Writer = Callable[..., Path]
@@ -142,6 +145,61 @@ def test_fingerprints_go_with_the_contents(
     assert fingerprint(copy) == fingerprint(root) == fingerprint(root, batch_size=2, flip=True)
     assert fingerprint(root) != fingerprint(root, limit=3)
     assert fingerprint(root) != stored(str(root), size=8).fingerprint("val")
+
+
+def rewritten(root: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    r"""Returns a copy of a set whose manifest says something else, and has the sum of that."""
+    shutil.copytree(root, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    if SUM_KEY in manifest:
+        manifest[SUM_KEY] = manifest_digest(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_fingerprints_go_with_what_the_manifest_says_of_the_images(
+    prepared: Writer, tmp_path: Path
+) -> None:
+    root = prepared("folder", classes=("cats", "dogs"), crop="square")
+    changes = {
+        "classes": lambda m: m["classes"].reverse(),
+        "crop": lambda m: m["preprocessing"].update(crop="none"),
+        "name": lambda m: m.update(name="celeba"),
+        "path": lambda m: m["source"].update(path="elsewhere"),
+    }
+    prints = {
+        name: ImageFolder(str(rewritten(root, tmp_path / name, change)), size=8).fingerprint("val")
+        for name, change in changes.items()
+    }
+    first = ImageFolder(str(root), size=8).fingerprint("val")
+    # Where the same images were is no part of them.
+    assert prints.pop("path") == first
+    assert len({first, *prints.values()}) == 4
+
+
+def test_fingerprints_of_sets_without_a_sum_are_what_they_were(
+    prepared: Writer, tmp_path: Path
+) -> None:
+    root = prepared("folder", classes=("cats", "dogs"))
+    old = rewritten(root, tmp_path / "old", lambda m: m.pop(SUM_KEY))
+    said = read_manifest(root)["splits"]["val"]
+    digest = hashlib.sha256((said["sha256"] + said["labels_sha256"]).encode()).hexdigest()
+    expected = hashlib.sha256(f"{digest} 5".encode()).hexdigest()
+    assert ImageFolder(str(old), size=8).fingerprint("val") == expected
+
+
+@pytest.mark.parametrize(("option", "other"), [("crop", "face"), ("labels", "last")])
+def test_a_folder_that_was_prepared_otherwise_is_refused(
+    prepared: Writer, option: str, other: str
+) -> None:
+    root = prepared("folder", **{"crop": "square", "labels": "first", option: other})
+    assert ImageFolder(str(root), size=8).length("val") == 5
+    assert ImageFolder(str(root), size=8, **{option: other}).length("val") == 5
+    with pytest.raises(
+        ValueError, match=rf"'data.init_args.{option}' is 'none', .* with '{other}'"
+    ):
+        ImageFolder(str(root), size=8, **{option: "none"}).length("val")
 
 
 def test_a_torn_set_is_refused(prepared: Writer) -> None:
