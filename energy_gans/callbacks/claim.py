@@ -28,13 +28,14 @@ def claimed(trainer: Trainer) -> Iterator[None]:
     """
     logger = trainer.logger
     numbered = isinstance(logger, (CSVLogger, TensorBoardLogger)) and logger._version is None
-    # Others may have no name before they start: wandb draws one.
-    named = logger is None or logger.version is not None
+    version = None if logger is None else logger.version
+    # Some draw a name only when they start, as wandb's does.
+    named = logger is None or version is not None
     with ExitStack() as stack:
         while trainer.is_global_zero and named:
             folder = own_directory(trainer)
             try:
-                stack.enter_context(held(lock_of(folder, logger is None), repr(str(folder))))
+                stack.enter_context(held(lock_of(folder, version), repr(str(folder))))
             except BlockingIOError:
                 if not numbered:
                     raise
@@ -45,11 +46,15 @@ def claimed(trainer: Trainer) -> Iterator[None]:
         yield
 
 
-def lock_of(folder: Path, shared: bool) -> Path:
-    r"""Returns the path of a directory's lock: beside it, as `version_0.lock`, so that it can be removed whole.
+def lock_of(folder: Path, version: str | int | None) -> Path:
+    r"""Returns the path of a directory's lock: `version_0.lock` beside it, so that it can be removed whole.
 
     Arguments:
         folder: The directory.
-        shared: Whether it is not a run's alone, as it is without a logger; then the lock is in it.
+        version: The logger's version; a directory without one is not a run's alone, and holds the lock.
     """
-    return folder / "run.lock" if shared else folder.with_name(f"{folder.name}.lock")
+    return (
+        folder.with_name(f"{folder.name}.lock")
+        if version not in (None, "")
+        else folder / "run.lock"
+    )

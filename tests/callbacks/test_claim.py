@@ -59,6 +59,17 @@ def test_what_a_killed_run_left_is_removed_when_its_directory_is_used_again(
     assert (folder / "checkpoints/last.ckpt").exists()
 
 
+def test_a_trial_run_of_one_step_takes_a_lock_too(
+    tiny: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = tiny("--trainer.fast_dev_run=true", points=True)
+    with held(Path("run.lock"), "another run"), pytest.raises(SystemExit, match="'.' is in use"):
+        main(args)
+    main(args)
+    assert not Path("run.lock").exists()
+
+
 def test_without_a_logger_the_lock_is_in_the_folder(tiny: Callable, tmp_path: Path) -> None:
     options = ["--trainer.logger=false", f"--trainer.default_root_dir={tmp_path / 'here'}"]
     with (

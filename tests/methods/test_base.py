@@ -4,14 +4,19 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from energy_gans.cli import main
-from energy_gans.methods import CoulombGAN
+from energy_gans.methods import VAPO, CoulombGAN
+from energy_gans.methods.flow import Flow
 from energy_gans.methods.handling import evaluating, frozen
 from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
+
+from .harness import model
 
 
 def images() -> CoulombGAN:
@@ -169,3 +174,27 @@ def test_initial_weights_are_read_of_regular_files_only(tiny: Callable) -> None:
                 points=True,
             )
         )
+
+
+def as_process(rank: int, world_size: int) -> CoulombGAN:
+    r"""Returns a model as one of several processes has it."""
+    gan = model(CoulombGAN)
+    gan._trainer = SimpleNamespace(global_rank=rank, world_size=world_size)
+    return gan
+
+
+def test_processes_draw_the_samples_of_one_for_their_batches() -> None:
+    y = torch.zeros(5, 2)
+    alone = [as_process(0, 1).predict_step((y, None), i) for i in range(6)]
+    shares = [[as_process(r, 3).predict_step((y, None), i) for i in range(2)] for r in range(3)]
+    in_turn = [x for step in zip(*shares, strict=True) for x in step]
+    assert all(torch.equal(a, b) for a, b in zip(alone, in_turn, strict=True))
+    assert len(torch.cat(alone).unique(dim=0)) == 30
+    assert as_process(2, 3).predict_step((y[:0], None), 2).shape == (0, 2)
+
+
+def test_energies_and_flows_sample_under_inference_mode() -> None:
+    vapo = VAPO(descriptor=nn.Linear(2, 1), shape=[2], flow=Flow("euler", steps=2))
+    with torch.inference_mode():
+        x = vapo.sample(3, random=torch.Generator().manual_seed(0))
+    assert torch.equal(x, vapo.sample(3, random=torch.Generator().manual_seed(0)))
