@@ -3,6 +3,7 @@ r"""Tests for the energy_gans.commands.prepare module."""
 import importlib
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from energy_gans.cli import main
 from energy_gans.data.manifest import read_manifest
 from energy_gans.data.prepared import open_prepared
 from energy_gans.data.sources import limits
+from energy_gans.data.writing import PreparedWriter
 
 from ..data.sources.test_cifar import FILES, batches, python2
 from ..data.sources.writing import frugal, pack, picture
@@ -256,6 +258,34 @@ def test_a_source_that_is_missing_is_one_sentence(tmp_path: Path, name: str, mes
     with pytest.raises(SystemExit, match=rf"^energy-gans: error: {message}"):
         main(["data", "prepare", name, *given])
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_leaves_nothing_and_ends_with_the_status_of_the_signal(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    number: signal.Signals,
+) -> None:
+    append = PreparedWriter.append
+
+    def interrupted(self: PreparedWriter, *args: object) -> None:
+        append(self, *args)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(PreparedWriter, "append", interrupted)
+    # Processes that share out the tests ignore interruptions.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    given = ["--source", str(svhn(source)), "--out", str(tmp_path / "set")]
+    with pytest.raises(SystemExit) as stop:
+        main(["data", "prepare", "svhn", *given])
+    signal.signal(signal.SIGINT, usual)
+    assert stop.value.code == 128 + number
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert sentence.startswith("energy-gans: interrupted. ")
+    assert sentence.endswith("Nothing was left behind.")
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("set")]
 
 
 def test_a_damaged_set_is_one_sentence(source: Path, tmp_path: Path) -> None:
