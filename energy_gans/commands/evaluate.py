@@ -8,7 +8,6 @@ can be expected to go below. Started by `torchrun`, all processes share the work
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from .joining import joined
 from .lookalikes import duplicates_picture, neighbours_picture
 from .numbers import numbers_of, table
 from .runs import run_data
+from .sample import check_writable
 from .samples import ModelSamples, Samples, open_samples
 from .stamps import write_metrics
 
@@ -158,9 +158,9 @@ def writable(out: str | None, ckpt_path: str | None, samples: str | None) -> Pat
     else:
         path = Path(samples).resolve()
         path = path.with_name(f"{path.stem if path.is_file() else path.name}.metrics.json")
-    folder = next(p for p in [path.parent, *path.absolute().parents] if p.exists())
-    if path.is_dir() or not os.access(folder, os.W_OK):
-        raise ValueError(f"'out' = {str(path)!r} can not be written.")
+    if path.is_dir():
+        raise ValueError(f"'out' = {str(path)!r} can not be written: it is a folder.")
+    check_writable(path)
     return path
 
 

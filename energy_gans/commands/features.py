@@ -7,6 +7,7 @@ from pathlib import Path
 from ..data.base import TensorDataModule
 from ..metrics.features import save_classifier, train_classifier
 from .joining import existing
+from .sample import check_writable
 
 
 def train(
@@ -39,6 +40,7 @@ def train(
         raise FileExistsError(
             f"'out' = {out!r} exists: choose another name, or add --overwrite true."
         )
+    check_writable(path)
     data.prepare_data()
     network, metadata = train_classifier(
         data, epochs, batch_size, width, learning_rate, seed, existing(device)

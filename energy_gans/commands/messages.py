@@ -22,7 +22,6 @@ SKIPPED = (
     "Subtypes:",
     "Given value",
     "Expected a <class 'NoneType'>",
-    "Not a valid subclass of",
     "Subclass types expect one of",
     "a class path (str)",
     "a dict with",
@@ -33,11 +32,13 @@ ROOMS = (
     *("energy_gans.methods.baselines", "energy_gans.metrics.features"),
     *("lightning.pytorch.callbacks", "lightning.pytorch.loggers", "torch.nn", "torch.optim"),
 )
-CALLABLE = re.compile(
-    r"^( *)(?:- )?Type typing\.Callable\[[^\n]*? expects a function or a callable class: (.*?)"
-    r"\. Got value: Namespace\(class_path='([^']+)'[^\n]*$",
+# How an argument that is a callable of a type is told of: of another class it is told as in the second.
+CALLABLE = r"Type typing\.Callable\[[^\n]*? expects a function or a callable class: "
+CALLABLE_CLASS = re.compile(
+    rf"^( *)(?:- )?{CALLABLE}(.*?)\. Got value: Namespace\(class_path='([^']+)'[^\n]*$",
     re.DOTALL | re.MULTILINE,
 )
+CLASS = r"\1Problem with given class_path '\3':\n\1 \2"
 
 
 class OneSentence(ArgumentParser):
@@ -65,9 +66,10 @@ def sentence(message: str, known: Sequence[str] = ()) -> str:
         message: The message.
         known: The flags that the parser knows.
     """
-    cls, text = None, re.sub(r'^Parser key "([^"]+)": ', r"\1: ", message)
+    message = re.sub(r'^Parser key "([^"]+)": ', r"\1: ", message)
+    cls, text = None, message
     if "\n" in message:
-        message = CALLABLE.sub(r"\1Problem with given class_path '\3':\n\1 \2", message)
+        message = re.sub(CALLABLE, "", CALLABLE_CLASS.sub(CLASS, message))
         lines = [line for line in message.splitlines() if line.strip(" -")]
         told = read([(len(line) - len(line.lstrip(" ")), line.strip(" -")) for line in lines])
         cls, text = told.cls, joined(told.reasons or lines[:1])
@@ -118,6 +120,8 @@ def leaf(text: str) -> Told:
         return Told([text], depth=-2)
     if name := re.fullmatch(r"Expected a dot import path string: (.*)", text):
         return Told([f"There is no class {name[1]!r}"], depth=1 if name[1][:1].isupper() else -1)
+    if base := re.fullmatch(r"Not a valid subclass of (.*)", text):
+        return Told([f"Expected class_path and init_args of a {base[1]}"], depth=-1)
     return Told([text])
 
 
@@ -130,6 +134,7 @@ def joined(reasons: Sequence[str]) -> str:
 
 def plain(text: str, known: Sequence[str]) -> str:
     r"""Returns a text on one line, with types and flags as users write them."""
+    text = text.replace(".. Got", ". Got")
     text = re.sub(r"a typing\.Literal\[([^\]]*)\]", r"one of \1", " ".join(text.split()))
     text = re.sub(r"a <class '([aeiou][^']*)'>", r"an \1", text)
     if found := re.fullmatch(r"(the following arguments are required: )(.*)", text):

@@ -80,10 +80,20 @@ def checked_output(out: str, overwrite: bool, endings: tuple[str, str] = (".png"
         raise FileExistsError(
             f"'out' = {out!r} exists: choose another name, or add --overwrite true."
         )
+    check_writable(path)
+    return path
+
+
+def check_writable(path: Path) -> None:
+    r"""Makes the folder of an output, before anything is computed for it.
+
+    Raises:
+        PermissionError: If its folder can not be made or written.
+    """
+    out = str(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PermissionError(f"'out' = {out!r} can not be written: {error}.") from error
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"'out' = {out!r} can not be written: {path.parent} is read-only.")
-    return path

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,12 @@ class EnergyGansCLI(LightningCLI):
         seed = given["seed_everything"] if self.config.subcommand == "fit" else None
         check_unchanged(config.ckpt_path, given["model"], given["data"], seed)
 
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        for name in ("model", "data", "trainer"):
+            if not isinstance(config[name], Namespace):
+                raise ValueError(f"{name!r} should hold keys and values, got {config[name]!r}.")
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
         follow_max_steps(config)
@@ -96,14 +102,49 @@ class EnergyGansCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = callbacks
         plugins = config.plugins or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
-        trainer = super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
+        try:
+            trainer = super().instantiate_trainer(
+                plugins=[*plugins, AtomicCheckpointIO()], **kwargs
+            )
+        except (ValueError, TypeError) as error:
+            said = " ".join(str(error).split())
+            raise ValueError(f"'trainer' can not be made: {said}") from error
         if self.subcommand == "fit":
             let_networks_take_turns(trainer, self.model)
         return trainer
 
+    def _set_seed(self) -> None:
+        seed = self.config[self.subcommand].seed_everything
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"'seed_everything' should be from 0 to 2**32 - 1, got {seed}.")
+        super()._set_seed()
+
     def _run_subcommand(self, subcommand: str) -> None:
-        with claimed(self.trainer):
+        with naming_folder(runs_folder(self.config[subcommand].trainer)), claimed(self.trainer):
             super()._run_subcommand(subcommand)
+
+
+@contextlib.contextmanager
+def naming_folder(root: Path) -> Iterator[None]:
+    r"""Says of an error of the system that a run could not be written, and which options say where.
+
+    What this package writes says so itself; what a logger writes does not.
+
+    Arguments:
+        root: The folder of the run.
+
+    Raises:
+        OSError: In its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        raise OSError(
+            f"The run could not be written to {root}, which 'trainer.logger' or "
+            f"'trainer.default_root_dir' names: {error.strerror}: {error.filename!r}."
+        ) from error
 
 
 def printed_config(flags: list[str]) -> str:

@@ -252,12 +252,17 @@ class GenerativeModule(SteppedModule):
         return self.sample(len(y), random=random) if len(y) else y
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
-        optimizers = [make(weights_and_rest(network)) for network, make, _ in self.trained]
-        schedulers = [
-            schedule(optimizer)
-            for optimizer, (*_, schedule) in zip(optimizers, self.trained, strict=True)
-            if schedule is not None
-        ]
+        optimizers, schedulers = [], []
+        for network, make, schedule in self.trained:
+            try:
+                optimizers.append(make(weights_and_rest(network)))
+                if schedule is not None:
+                    schedulers.append(schedule(optimizers[-1]))
+            except (ValueError, TypeError) as error:
+                name = next(name for name, part in self.named_modules() if part is network)
+                raise ValueError(
+                    f"The optimizer of {name!r}, or its schedule, can not be made: {error}."
+                ) from error
         return optimizers, schedulers
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
