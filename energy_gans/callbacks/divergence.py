@@ -12,7 +12,7 @@ from torch import Tensor
 from ..functional.checks import check_count, check_positive
 from .checkpoints import LAST
 from .directory import run_directory
-from .guard import NonFiniteGuard
+from .guard import NonFiniteGuard, on_any_process, what_is_left
 
 
 class DivergenceGuard(NonFiniteGuard):
@@ -59,14 +59,12 @@ class DivergenceGuard(NonFiniteGuard):
         *args: object,
     ) -> None:
         excess = self.excess(outputs)
-        if not trainer.strategy.reduce_boolean_decision(excess is not None, all=False):
+        if not on_any_process(trainer, excess is not None):
             return
         what = f"{excess or 'A term of another process is out of bounds'} at step {trainer.global_step}"
         if self.action == "stop" or self.rollbacks == self.most_rollbacks:
             tried = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
-            raise FloatingPointError(
-                f"{what}: stopped{tried}, and the last checkpoint before it is good."
-            )
+            raise FloatingPointError(f"{what}: stopped{tried}, and {what_is_left(trainer)}.")
         self.rollbacks += 1
         step = roll_back(trainer, pl_module)
         rank_zero_warn(

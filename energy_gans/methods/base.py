@@ -167,6 +167,14 @@ class GenerativeModule(SteppedModule):
         self.averaged.decay = decay
         return self.averaged
 
+    def carried_state(self) -> dict[str, Any]:
+        r"""Returns what this process goes on with besides weights and optimizers, by its checkpoint key.
+
+        A method that adds states of its own to checkpoints, such as those of chains, says so: all
+        that is saved is looked at first.
+        """
+        return {}
+
     # The plumbing
 
     def keep_plain_hyperparameters(self) -> None:

@@ -92,6 +92,10 @@ class GCN(ContrastiveModule):
                 self.saved_states = None
         return self.buffer.draw(fresh, self.share_of)
 
+    def carried_state(self) -> dict[str, Any]:
+        states = self.buffer.contents() if self.buffer.states else self.saved_states
+        return {} if states is None else {"buffer": states}
+
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
         if self.buffer.states:

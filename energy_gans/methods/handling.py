@@ -14,6 +14,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from ..files import check_archive
+from .finite import non_finite
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def load_weights(module: nn.Module, path: str) -> None:
     r"""Loads the weights of a checkpoint, but for moving averages.
 
     Raises:
-        ValueError: If it is no checkpoint, or one of other networks.
+        ValueError: If it is no checkpoint, one of other networks, or one with a weight that is not finite.
     """
     try:
         if not Path(path).is_file():
@@ -72,6 +73,10 @@ def load_weights(module: nn.Module, path: str) -> None:
         raise ValueError(
             f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
         ) from error
+    if (name := non_finite({"state_dict": state})) is not None:
+        raise ValueError(
+            f"'initial_weights' = {path!r} is of a run that diverged: {name!r} is not finite."
+        )
     missing = [name for name in missing if not name.startswith("averaged.")]
     if missing:
         raise ValueError(f"'initial_weights' = {path!r} lacks {missing[0]!r}.")

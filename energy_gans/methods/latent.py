@@ -76,6 +76,9 @@ class LatentModule(GenerativeModule):
             )
         return self.charges
 
+    def carried_state(self) -> dict[str, Any]:
+        return {} if self.charges is None else {"charges": self.charges}
+
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
         if self.charges is not None:

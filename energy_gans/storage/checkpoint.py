@@ -13,6 +13,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from ..files import atomic_write, check_archive
 from ..methods import GenerativeModule
+from ..methods.finite import non_finite
 from .rebuild import Rebuilder, check_size
 
 
@@ -43,7 +44,8 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is truncated or damaged, holds anything but tensors and plain values, was not
-            written by this package, or describes its model by more values than any has.
+            written by this package, describes its model by more values than any has, or has a weight
+            that is not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -72,6 +74,10 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
         )
     for key in ("hyper_parameters", "datamodule_hyper_parameters"):
         check_size(checkpoint.get(key), f"{path}: {key}")
+    if (name := non_finite({"state_dict": checkpoint["state_dict"]})) is not None:
+        raise ValueError(
+            f"'ckpt_path' = {str(path)!r} is of a run that diverged: {name!r} is not finite."
+        )
     return checkpoint
 
 

@@ -1,6 +1,7 @@
 r"""Tests for the energy_gans.storage.checkpoint module."""
 
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from energy_gans.cli import main
 from energy_gans.storage import load_checkpoint, load_model
 
 from ..commands.conftest import trained  # noqa: F401
+from .test_rebuild import COMMANDS, command
 
 
 @pytest.fixture
@@ -86,3 +89,68 @@ def test_a_checkpoint_of_another_method_is_refused(
     torch.save(other, tmp_path / "other.ckpt")
     with pytest.raises(ValueError, match=f"holds a {class_path} that can not be rebuilt here"):
         load_model(tmp_path / "other.ckpt")
+
+
+def spoilt(path: str, folder: Path, *keys: str | int) -> tuple[Path, str]:
+    r"""Returns a copy of a checkpoint in a run's folder, and the weight of it that is now infinite.
+
+    Arguments:
+        path: The path of the checkpoint.
+        folder: The folder to make.
+        keys: Which tensor is spoilt; the last of the weights if there are none.
+    """
+    shutil.copytree(Path(path).parents[1], folder)
+    copy = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(copy, weights_only=True)
+    keys = keys or ("state_dict", list(content["state_dict"])[-1])
+    tensor = content
+    for key in keys:
+        tensor = tensor[key]
+    tensor.view(-1)[0] = torch.inf
+    torch.save(content, copy)
+    return copy, ".".join(map(str, keys)).removeprefix("state_dict.")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_takes_weights_that_are_not_finite(
+    trained: Callable[[str], str],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, weight = spoilt(trained(COMMANDS[name][0]), tmp_path / "run")
+    before = sorted(tmp_path.rglob("*"))
+    message = rf"last\.ckpt' is of a run that diverged: '{weight}' is not finite\.$"
+    with pytest.raises(SystemExit, match=message):
+        command(name, path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+WAYS_ON = {
+    "fit": ["--ckpt_path"],
+    "validate": ["--ckpt_path"],
+    "predict": ["--ckpt_path"],
+    "fit from weights": ["--model.init_args.initial_weights"],
+}
+
+
+@pytest.mark.parametrize("name", WAYS_ON)
+def test_nothing_goes_on_from_weights_that_are_not_finite(
+    checkpoint: str, tmp_path: Path, name: str
+) -> None:
+    path, weight = spoilt(checkpoint, tmp_path / "run")
+    config = Path(checkpoint).parents[3] / "config.yaml"
+    root = f"--trainer.logger.init_args.save_dir={tmp_path}"
+    args = [name.split()[0], "--config", str(config), root, *WAYS_ON[name], str(path)]
+    with pytest.raises(SystemExit, match=f"is of a run that diverged: '{weight}' is not finite"):
+        main(args)
+
+
+def test_only_training_looks_at_optimizers(checkpoint: str, tmp_path: Path) -> None:
+    keys = ("optimizer_states", 0, "state", 0, "exp_avg_sq")
+    path, name = spoilt(checkpoint, tmp_path / "run", *keys)
+    assert load_model(path).sample(3).isfinite().all()
+    config = Path(checkpoint).parents[3] / "config.yaml"
+    with pytest.raises(SystemExit, match=f"is of a run that diverged: '{name}' is not finite"):
+        main(["fit", "--config", str(config), "--ckpt_path", str(path)])
