@@ -223,15 +223,9 @@ class GenerativeModule(SteppedModule):
         r"""Looks at the first batch, and finds the parameters that losses do not see.
 
         Raises:
-            ValueError: If the batch can not be cut up, or does not fit the networks.
+            ValueError: If the batch can not be cut up, is too small, or does not fit the networks.
         """
-        parts = self.updates_per_step * self.discriminator_steps * self.accumulate
-        if len(y) % parts != 0:
-            raise ValueError(
-                f"'data.init_args.batch_size' should be a multiple of updates_per_step x "
-                f"discriminator_steps x accumulate = {parts} on each of {self.world_size} "
-                f"processes, got {len(y) * self.world_size}."
-            )
+        self.check_batch_size(len(y))
         with torch.no_grad(), evaluating(self):
             self.check(y[:2])
         with torch.enable_grad(), evaluating(self), torch.autocast(y.device.type, enabled=False):

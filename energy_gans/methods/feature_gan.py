@@ -165,6 +165,11 @@ class FeatureGAN(AdversarialModule):
             (_, vv, uv), _ = self.pairs(u, v)
             yield matching_loss(*self.kernels(v.shape[1], vv, uv))
 
+    @property
+    def smallest_minibatch(self) -> int:
+        # Without pairs of real samples or of generated ones nothing is left of the repulsive loss.
+        return 2 if self.objective == "repulsive" else 1
+
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
         # The penalty's features move, and those that it holds fixed do not.
         return [] if self.gradient_penalty else [self.features(y)]

@@ -215,6 +215,29 @@ class SteppedModule(LightningModule):
         return keyed_generator(self.seed, *keys, 0, device=self.device)
 
     @property
+    def smallest_minibatch(self) -> int:
+        r"""The size of the smallest minibatch, of all processes together, whose losses are not empty."""
+        return 1
+
+    def check_batch_size(self, n: int) -> None:
+        r"""Raises a `ValueError` unless a step can cut up its batch, of `n` samples on each process."""
+        minibatches = self.updates_per_step * self.discriminator_steps
+        parts, batch_size = minibatches * self.accumulate, n * self.world_size
+        if n % parts != 0:
+            raise ValueError(
+                f"'data.init_args.batch_size' should be a multiple of updates_per_step x "
+                f"discriminator_steps x accumulate = {parts} on each of {self.world_size} "
+                f"processes, got {batch_size}."
+            )
+        smallest = self.smallest_minibatch
+        if batch_size < smallest * minibatches:
+            raise ValueError(
+                f"'data.init_args.batch_size' should be at least {smallest * minibatches} for "
+                f"{type(self).__name__}, got {batch_size}: the loss of a minibatch of fewer than "
+                f"{smallest} samples is empty, and a step takes {minibatches}."
+            )
+
+    @property
     def world_size(self) -> int:
         r"""The number of processes that train this model."""
         return self.trainer.world_size

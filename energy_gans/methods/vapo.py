@@ -151,6 +151,12 @@ class VAPO(FlowModule):
         r"""Returns how fast the homotopy's time runs in the flow's."""
         return time_rate(t, self.sharpness) if self.jacobian else torch.ones_like(t)
 
+    @property
+    def smallest_minibatch(self) -> int:
+        # Potentials are centred by those of other samples, in each part for itself.
+        centred = self.estimator == "e1" or self.spectral_gap > 0
+        return 2 * self.accumulate if centred else 1
+
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
         # Gradients and centred potentials know no constant.
         return [self.potential(y)]
