@@ -1,16 +1,20 @@
 r"""Nearest neighbours in a feature space: how much of one set the other covers.
 
-With :math:`B_k(y_i)` the ball around :math:`y_i` that just reaches its :math:`k`-th nearest other
-point, for :math:`N` real :math:`y` and :math:`M` generated :math:`x`,
+With :math:`B_k(y_i)` the open ball around :math:`y_i` whose rim is its :math:`k`-th nearest other
+point, and :math:`\bar B_k(y_i)` the same ball with its rim, for :math:`N` real :math:`y` and
+:math:`M` generated :math:`x`,
 
 .. math::
-    \text{precision} & = \tfrac{1}{M} \, \# \{ j : x_j \in \cup_i B_k(y_i) \} &
-    \text{recall} & = \tfrac{1}{N} \, \# \{ i : y_i \in \cup_j B_k(x_j) \} \\
+    \text{precision} & = \tfrac{1}{M} \, \# \{ j : x_j \in \cup_i \bar B_k(y_i) \} &
+    \text{recall} & = \tfrac{1}{N} \, \# \{ i : y_i \in \cup_j \bar B_k(x_j) \} \\
     \text{density} & = \tfrac{1}{k M} \sum_j \# \{ i : x_j \in B_k(y_i) \} &
     \text{coverage} & = \tfrac{1}{N} \, \# \{ i : \exists j : x_j \in B_k(y_i) \}
 
 Precision and density ask whether samples are like data, recall and coverage whether data is like
-samples. Matrices of distances are never whole in memory.
+samples. The rim counts where the code of the papers counts it: for precision and recall
+(Kynkäänniemi et al., `<=`), not for density and coverage (Naeem et al., `prdc`, `<`). It matters
+where samples equal real ones: a set has the density 1 from itself, and with the rim 1 + 1/k.
+Matrices of distances are never whole in memory.
 
 References:
     Improved Precision and Recall Metric for Assessing Generative Models (Kynkäänniemi et al.,
@@ -82,7 +86,7 @@ def neighbour_radii(y: Tensor, k: int) -> Tensor:
 
 
 def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Returns the improved precision and recall.
+    r"""Returns the improved precision and recall; the balls' rims count.
 
     Arguments:
         y: The real samples' features, with shape :math:`(N, D)`.
@@ -105,7 +109,7 @@ def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Te
 
 
 def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Returns density and coverage.
+    r"""Returns density and coverage; the balls' rims do not count.
 
     Arguments:
         y: The real samples' features, with shape :math:`(N, D)`.
@@ -120,7 +124,7 @@ def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor,
     inside = torch.zeros(len(y), dtype=torch.long, device=x.device)
     for i in parts(len(x)):
         for j in parts(len(y)):
-            inside[j] += (squared_distances(x[i], y[j]) <= r_y[j]).sum(0)
+            inside[j] += (squared_distances(x[i], y[j]) < r_y[j]).sum(0)
     return inside.sum().double() / (k * len(x)), (inside > 0).double().mean()
 
 

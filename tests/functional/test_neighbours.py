@@ -49,10 +49,10 @@ def loop(y: Tensor, x: Tensor, k: int) -> dict[str, float]:
     return {
         "precision": np.mean([any(r2(x[j], y[i]) <= ball_y[i] for i in real) for j in generated]),
         "recall": np.mean([any(r2(y[i], x[j]) <= ball_x[j] for j in generated) for i in real]),
-        "density": np.mean([[r2(x[j], y[i]) <= ball_y[i] for i in real] for j in generated])
+        "density": np.mean([[r2(x[j], y[i]) < ball_y[i] for i in real] for j in generated])
         * len(y)
         / k,
-        "coverage": np.mean([any(r2(y[i], x[j]) <= ball_y[i] for j in generated) for i in real]),
+        "coverage": np.mean([any(r2(y[i], x[j]) < ball_y[i] for j in generated) for i in real]),
     }
 
 
@@ -143,10 +143,8 @@ def test_precision_and_recall_are_those_of_torch_fidelity(dim: int, k: int) -> N
 def test_a_set_against_itself(k: int) -> None:
     y = torch.randn(40, 7)
     values = measured(y, y.flip(0), k)
-    # Every point lies in its own ball; those of the others hold k points more in all.
-    assert values == pytest.approx(
-        {"precision": 1, "recall": 1, "density": 1 + 1 / k, "coverage": 1}
-    )
+    # A ball holds its own point and k - 1 others; the k-th is on its rim.
+    assert values == pytest.approx({"precision": 1, "recall": 1, "density": 1, "coverage": 1})
 
 
 def test_sets_that_are_far_apart() -> None:
@@ -155,15 +153,42 @@ def test_sets_that_are_far_apart() -> None:
     assert values == {"precision": 0, "recall": 0, "density": 0, "coverage": 0}
 
 
-def test_a_sample_at_the_rim_of_a_ball_is_inside() -> None:
+def test_the_rim_of_a_ball_counts_for_precision_and_recall_alone() -> None:
     y, x = torch.tensor([[0.0], [1.0], [10.0]]), torch.tensor([[2.0], [-1.0], [-20.0]])
+    # 2 and -1 are on the rims of the balls around 1 and 0; 10's ball, of radius 9, holds 2.
     values = measured(y, x, 1)
     assert values["precision"] == pytest.approx(2 / 3)
-    assert values["coverage"] == 1
+    assert values["density"] == values["coverage"] == pytest.approx(1 / 3)
     r_y, r_x = torch.tensor([1.0, 1.0, 0.0]), torch.zeros(3)
-    assert [v.item() for v in density_coverage(y, x, r_y, 1)] == pytest.approx([2 / 3, 2 / 3])
+    assert [v.item() for v in density_coverage(y, x, r_y, 1)] == [0, 0]
+    more = [v.item() for v in density_coverage(y, x, r_y + 1e-6, 1)]
+    assert more == pytest.approx([2 / 3, 2 / 3])
     assert precision_recall(y, x, r_y, r_x)[1] == 0
     assert precision_recall(y, x, r_y, r_x + 121)[1] == 1
+
+
+# Of k = 2. By hand: the radii of 0, 1, 3, 7 are 3, 2, 3, 6, so that each open ball holds two points
+# of the set, of which one is its centre, and each rim one more. Of 0, 0, 0, 5 they are 0, 0, 0, 5.
+@pytest.mark.parametrize(
+    "y, x, expected",
+    [
+        ([0, 1, 3, 7], [0, 1, 3, 7], (8 / 8, 1)),
+        ([0, 1, 3, 7], [3, 3, 3, 3], (2 * 4 / 8, 2 / 4)),
+        ([0, 1, 3, 7], [0, 0], (2 * 2 / 4, 2 / 4)),
+        ([0, 0, 0, 5], [0, 0, 5], (1 / 6, 1 / 4)),
+        ([0, 0, 0, 5], [0], (0, 0)),
+        ([2, 2, 2, 2], [2, 2], (0, 0)),
+    ],
+)
+def test_density_and_coverage_of_copies_by_hand(
+    y: list[int], x: list[int], expected: tuple[float, float]
+) -> None:
+    y, x = (torch.tensor(points).float()[:, None] for points in (y, x))
+    radii = neighbour_radii(y, 2)[:, -1]
+    found = density_coverage(y, x, radii, 2)
+    assert [value.item() for value in found] == pytest.approx(expected)
+    # With the rims, nothing that equals a real point is outside.
+    assert precision_recall(y, x, radii, torch.zeros(len(x)))[0] == 1
 
 
 def test_a_collapsed_generator() -> None:
@@ -180,7 +205,7 @@ def test_a_collapsed_generator() -> None:
 def test_numbers_of_hits_beyond_float32() -> None:
     # 4,101 x 4,099 hits: an odd number beyond 2^24 is no float32.
     y = torch.zeros(4101, 1)
-    inside, covered = density_coverage(y, y[2:], torch.zeros(4101), 1)
+    inside, covered = density_coverage(y, y[2:], torch.ones(4101), 1)
     assert inside == 4101
     assert covered == 1
 
