@@ -27,7 +27,7 @@ from .features import FeatureExtractor
 from .statistics import Statistics, gather, processes
 
 BATCH = 100
-FORMAT = 1
+FORMAT = 2
 T = TypeVar("T")
 
 # Wraps batches, of which it is told the number of images, to show how far they are.

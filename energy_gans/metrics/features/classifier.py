@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ...files import atomic_write
-from .base import FeatureExtractor, Output, load_weights, resized
+from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resized
 
 
 class PreActBlock(nn.Module):
@@ -89,9 +89,12 @@ class PreActResNet(nn.Module):
         Arguments:
             x: The images in [0, 255], with shape :math:`(N, C, H, W)`.
         """
-        x = (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        features = self.body(x)
+        features = self.features(x)
         return features, self.head(features)
+
+    def features(self, x: Tensor) -> Tensor:
+        r"""Returns the features alone."""
+        return self.body((x / 127.5 - 1).contiguous(memory_format=torch.channels_last))
 
 
 class DomainClassifier(FeatureExtractor):
@@ -111,6 +114,7 @@ class DomainClassifier(FeatureExtractor):
     """
 
     name = "domain_classifier"
+    at_once = SMALL_ON_CPU
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -132,7 +136,9 @@ class DomainClassifier(FeatureExtractor):
         self.eval().requires_grad_(False)
 
     def extract(self, images: Tensor) -> Output:
-        return self.network(resized(images, self.size))
+        features = self.network.features(resized(images, self.size))
+        # A product with few columns is rounded otherwise in some places of a batch.
+        return features, torch.cat([self.network.head(row) for row in features.split(1)])
 
 
 def save_classifier(network: PreActResNet, metadata: dict[str, Any], path: Path) -> None:

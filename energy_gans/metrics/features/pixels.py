@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from .base import FeatureExtractor, Output
+from .base import SMALL_ON_CPU, FeatureExtractor, Output
 
 
 class Pixels(FeatureExtractor):
@@ -23,6 +23,7 @@ class Pixels(FeatureExtractor):
     name = "pixels"
     channels = None
     resize = "none"
+    at_once = SMALL_ON_CPU
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()

@@ -1,0 +1,191 @@
+r"""Fingerprints of extractors that users write: a SHA-256 of what decides their features.
+
+It covers the class's path and code, the arguments it was made with, its layers with their weights and
+buffers, and what its functions name of their own module: constants and other functions. An argument
+that is the path of a file stands for what the file holds. Code is hashed as bytecode, so another
+version of Python gives another fingerprint.
+
+It does not see code of other modules, nor attributes that were set after construction.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import hashlib
+import inspect
+import json
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Packages whose code is named, not hashed.
+KNOWN = ("builtins", "energy_gans", "torch")
+PLAIN = (type(None), bool, int, str)
+SHOWN = (float, complex, bytes, Path, np.generic, type(...), torch.dtype, torch.device)
+NAMES = (types.BuiltinFunctionType, types.MethodDescriptorType, types.ModuleType, np.ufunc)
+WRAPPERS = (
+    *(types.MethodType, staticmethod, classmethod, property),
+    *(functools.partial, functools.cached_property, type(functools.cache(len))),
+)
+PARTS = ("__func__", "__self__", "__wrapped__", "fget", "func", "args", "keywords")
+
+
+class NoFingerprintError(TypeError):
+    r"""Says that a value has no bytes that are known to decide what it does."""
+
+
+def fingerprint(**values: Any) -> str:
+    r"""Returns the SHA-256 of values by name.
+
+    Arguments:
+        values: Plain values, containers, arrays, tensors, modules, classes and functions.
+
+    Raises:
+        NoFingerprintError: If one is or holds anything else.
+    """
+    return hashlib.sha256(json.dumps(Description()(values)).encode()).hexdigest()
+
+
+def with_contents(value: Any) -> Any:
+    r"""Returns values in which what a file holds stands for its path."""
+    if isinstance(value, dict):
+        return {k: with_contents(v) for k, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(with_contents, value))
+    try:
+        if isinstance(value, (str, Path)) and Path(value).is_file():
+            return ("file", hashlib.sha256(Path(value).read_bytes()).hexdigest())
+    except (OSError, ValueError):  # It is too long for a path, or holds a zero byte.
+        pass
+    return value
+
+
+class Description:
+    r"""Creates a function from values to lists of plain values that are equal only for equal ones."""
+
+    def __init__(self) -> None:
+        # Classes and functions may lead back to themselves.
+        self.seen: dict[int, Any] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) in PLAIN:
+            return value
+        if isinstance(value, SHOWN):
+            return [path_of(type(value)), repr(value)]
+        if isinstance(value, dict):
+            return ["dict", *([self(k), self(v)] for k, v in value.items())]
+        if isinstance(value, (list, tuple)):
+            return [path_of(type(value)), *map(self, value)]
+        if isinstance(value, (set, frozenset)):
+            return ["set", *sorted(json.dumps(self(v)) for v in value)]
+        if isinstance(value, (Tensor, np.ndarray)):
+            return array_sum(value)
+        if id(value) in self.seen:
+            return ["again", list(self.seen).index(id(value))]
+        self.seen[id(value)] = value
+        return self.thing(value)
+
+    def thing(self, value: Any) -> list[Any]:
+        r"""Describes what is no data: a module, a class, a function or what wraps one.
+
+        Raises:
+            NoFingerprintError: If it is something else.
+        """
+        if isinstance(value, nn.Module):
+            return self.module(value)
+        if isinstance(value, type):
+            return self.code_of_class(value)
+        if isinstance(value, enum.Enum):
+            return [self(type(value)), value.name]
+        if isinstance(value, types.FunctionType):
+            return self.function(value)
+        if isinstance(value, NAMES):
+            of = self(getattr(value, "__self__", None))
+            return ["name", getattr(value, "__module__", None), value.__name__, of]
+        if isinstance(value, WRAPPERS):
+            return [path_of(type(value)), *(self(getattr(value, k, None)) for k in PARTS)]
+        raise NoFingerprintError(f"a {type(value).__name__}")
+
+    def module(self, module: nn.Module) -> list[Any]:
+        r"""Describes a module: its layers by class and settings, its weights and buffers."""
+        layers = [[k, self(type(m)), m.extra_repr()] for k, m in module.named_modules()]
+        tensors = [*module.named_parameters(), *module.named_buffers()]
+        return ["module", layers, [[name, array_sum(tensor)] for name, tensor in tensors]]
+
+    def code_of_class(self, cls: type) -> list[Any]:
+        r"""Describes a class: its path, and the code and the constants that it and its bases add."""
+        found: list[Any] = [path_of(cls)]
+        for base in cls.__mro__:
+            if not is_known(base):
+                own = {k: v for k, v in vars(base).items() if callable(v) or k[:2] != "__"}
+                found.append([path_of(base), [[k, self.maybe(v)] for k, v in own.items()]])
+        return found
+
+    def function(self, function: types.FunctionType) -> list[Any]:
+        r"""Describes a function: its path and code, and the values that it takes from elsewhere."""
+        if is_known(function):
+            return [path_of(function)]
+        values = [function.__defaults__, function.__kwdefaults__]
+        values += [cell.cell_contents for cell in function.__closure__ or ()]
+        values += [[k, v] for k, v in own_names(function).items()]
+        return [path_of(function), self.code(function.__code__), *map(self.maybe, values)]
+
+    def code(self, code: types.CodeType) -> list[Any]:
+        r"""Describes bytecode with its constants, functions inside among them."""
+        constants = [self.code(c) if inspect.iscode(c) else self(c) for c in code.co_consts]
+        return [code.co_code.hex(), list(code.co_names), constants]
+
+    def maybe(self, value: Any) -> Any:
+        r"""Describes a value, or its type alone where no more is possible."""
+        try:
+            return self(value)
+        except NoFingerprintError:
+            return path_of(type(value))
+
+
+def own_names(function: types.FunctionType) -> dict[str, Any]:
+    r"""Returns what a function's code names of its own module: data, functions and classes."""
+    codes, names = [function.__code__], set()
+    while codes:
+        code = codes.pop()
+        names |= {*code.co_names}
+        codes += [c for c in code.co_consts if inspect.iscode(c)]
+    there = {k: function.__globals__[k] for k in sorted(names) if k in function.__globals__}
+    code = (type, types.FunctionType, *NAMES)
+    return {
+        k: v
+        for k, v in there.items()
+        if not isinstance(v, code) or getattr(v, "__module__", None) == function.__module__
+    }
+
+
+def is_known(value: type | types.FunctionType) -> bool:
+    r"""Returns whether a class or a function is of a package whose code is not hashed."""
+    return str(value.__module__).partition(".")[0] in KNOWN
+
+
+def path_of(value: type | types.FunctionType) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+def array_sum(value: Tensor | np.ndarray) -> list[Any]:
+    r"""Returns the type, the shape and the SHA-256 of the elements of a tensor or an array.
+
+    Raises:
+        NoFingerprintError: If its elements have no bytes of their own.
+    """
+    if isinstance(value, Tensor):
+        if value.layout != torch.strided or value.is_quantized or value.is_meta:
+            raise NoFingerprintError("a tensor that is sparse, quantized or empty of data")
+        kind, elements = str(value.dtype), value.detach().cpu().contiguous().reshape(-1)
+        data = elements.view(torch.uint8).numpy().tobytes()
+    else:
+        if value.dtype.hasobject:
+            raise NoFingerprintError("an array of objects")
+        kind, data = value.dtype.str, value.tobytes()
+    return [kind, list(value.shape), hashlib.sha256(data).hexdigest()]
