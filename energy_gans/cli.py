@@ -55,7 +55,7 @@ USAGE = """\
 usage: energy-gans COMMAND [--help] ...
 
 training, each with --config FILE [--config FILE ...] and --KEY VALUE:
-  fit          train a model; --ckpt_path last|FILE goes on with a run. Ctrl-C or SIGTERM finishes the step,
+  fit          train a model; --ckpt_path last|RUN|FILE goes on with a run. Ctrl-C or SIGTERM finishes the step,
                saves it and ends with status 130 or 143; a second Ctrl-C ends at once
   validate     measure a checkpoint on the held-out data
   test         the same, under other names

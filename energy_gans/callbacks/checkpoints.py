@@ -2,6 +2,7 @@ r"""Checkpoints of a run: the last, the best, and the one that an interruption l
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -13,10 +14,14 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_info
 
+from ..files import atomic_write
 from ..functional.checks import check_count
+from ..storage.checkpoint import load_checkpoint
+from ..storage.runs import LAST
+from .clock import TrainingClock
 from .directory import run_directory
 
-LAST = Path("checkpoints/last.ckpt")
+BEST = Path("checkpoints/best.ckpt")
 
 
 class Checkpoints(Checkpoint):
@@ -25,6 +30,10 @@ class Checkpoints(Checkpoint):
     The last is written every few steps, at the end, and when the run is asked to stop: at Ctrl-C or
     SIGTERM the present step is finished, a checkpoint written and training ended. A second Ctrl-C
     ends it at once. `fit` then ends with the status of the signal, 130 or 143.
+
+    A last checkpoint is written when all of its step is done: its losses are logged, and it was
+    validated if that was due. So a run that is killed at any time and resumed logs every row, and
+    validates every step, that it would have without.
 
     Arguments:
         every_n_steps: The number of steps from one last checkpoint to the next.
@@ -63,9 +72,34 @@ class Checkpoints(Checkpoint):
             self.saved_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.ckpt_path is not None:
+            check_same_everywhere(trainer)
+            if trainer.is_global_zero:
+                self.adopt(Path(trainer.ckpt_path), trainer.global_step)
+            trainer.strategy.barrier()
+            self.saved_step = trainer.global_step
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self.handlers[number] = signal.signal(number, self.ask_to_stop)
+
+    def adopt(self, path: Path, step: int) -> None:
+        r"""Makes the checkpoint that a run was resumed from its last one, and keeps the best before it.
+
+        Arguments:
+            path: The path of the checkpoint.
+            step: Its step.
+        """
+        last, best = self.directory / LAST.name, self.directory / BEST.name
+        if last.exists() and last.samefile(path):
+            return
+        if last.exists():
+            rank_zero_info(f"The run goes on from step {step}, and {path} replaces {last}.")
+        copy(path, last)
+        earlier = path.with_name(BEST.name)
+        if best.exists() or not earlier.is_file():
+            return
+        if load_checkpoint(earlier)["global_step"] <= step:
+            copy(earlier, best)
 
     def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self.asked_to_stop and number == signal.SIGINT:
@@ -79,17 +113,24 @@ class Checkpoints(Checkpoint):
             self.asked_to_stop = int(trainer.strategy.reduce(number, reduce_op="max"))
         return self.asked_to_stop
 
-    def on_train_batch_end(
+    def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
     ) -> None:
         stop = self.signal_to_stop(trainer)
-        if stop or trainer.global_step % self.every_n_steps == 0:
+        due = trainer.global_step > 0 and trainer.global_step % self.every_n_steps == 0
+        if stop or due:
             self.save_last(trainer)
+            for clock in trainer.callbacks:
+                if isinstance(clock, TrainingClock):
+                    # It stands still since the checkpoint was written, and the step begins.
+                    clock.on_train_batch_start(trainer, pl_module)
         if stop:
             rank_zero_info(
                 f"Stopped after step {trainer.global_step}: {self.directory / 'last.ckpt'}"
             )
             trainer.should_stop, self.stopped_by = True, stop
+            # Whoever asks a run to stop does not ask for its smallest number of steps.
+            trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or trainer.sanity_checking or self.monitor is None:
@@ -103,7 +144,7 @@ class Checkpoints(Checkpoint):
         sign = 1 if self.mode == "min" else -1
         if self.best is None or sign * value < sign * self.best:
             self.best = value
-            trainer.save_checkpoint(self.directory / "best.ckpt", weights_only=False)
+            trainer.save_checkpoint(self.directory / BEST.name, weights_only=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.save_last(trainer)
@@ -114,10 +155,12 @@ class Checkpoints(Checkpoint):
         self.handlers.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "monitor": self.monitor, "mode": self.mode}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+        # The best of one measure is not to be compared with values of another.
+        monitor = state_dict.get("monitor", self.monitor), state_dict.get("mode", self.mode)
+        self.best = state_dict["best"] if monitor == (self.monitor, self.mode) else None
 
 
 def signal_that_stopped(trainer: Trainer) -> int:
@@ -129,3 +172,19 @@ def signal_that_stopped(trainer: Trainer) -> int:
     if trainer.local_rank != 0:
         return 0
     return max((c.stopped_by for c in trainer.callbacks if isinstance(c, Checkpoints)), default=0)
+
+
+def check_same_everywhere(trainer: Trainer) -> None:
+    r"""Raises a `ValueError` in all processes unless they were resumed from the same checkpoint."""
+    path = trainer.strategy.broadcast(str(trainer.ckpt_path))
+    if not trainer.strategy.reduce_boolean_decision(path == str(trainer.ckpt_path), all=True):
+        raise ValueError(
+            f"'ckpt_path' should be one checkpoint in all processes, got {path!r} in the first and "
+            "another in some: another run was saved in the meantime, so give the path."
+        )
+
+
+def copy(source: Path, target: Path) -> None:
+    r"""Copies a file, whole or not at all."""
+    with source.open("rb") as file, atomic_write(target) as copied:
+        shutil.copyfileobj(file, copied)

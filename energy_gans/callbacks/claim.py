@@ -18,7 +18,7 @@ def claimed(trainer: Trainer) -> Iterator[None]:
     r"""Holds the lock of a run's directory, and removes the temporary files that a killed run left there.
 
     The first process holds it for all processes of the run. A logger that numbers its directories takes
-    the next number if a run that started at the same time holds this one.
+    the next number if a run that started at the same time holds this one, or has just made it.
 
     Arguments:
         trainer: The trainer, before it runs.
@@ -39,10 +39,11 @@ def claimed(trainer: Trainer) -> Iterator[None]:
             except BlockingIOError:
                 if not numbered:
                     raise
-                logger._version = logger.version + 1
             else:
-                remove_stale(folder)
-                break
+                if not (numbered and folder.exists()):
+                    remove_stale(folder)
+                    break
+            logger._version = logger.version + 1
         yield
 
 

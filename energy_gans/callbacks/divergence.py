@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from ..functional.checks import check_count, check_positive
-from .checkpoints import LAST
+from ..storage.runs import LAST
 from .directory import run_directory
 from .guard import NonFiniteGuard, on_any_process, what_is_left
 

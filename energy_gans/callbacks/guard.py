@@ -9,7 +9,7 @@ from torch import Tensor
 from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from ..methods.finite import non_finite
-from .checkpoints import LAST
+from ..storage.runs import LAST
 from .directory import run_directory
 
 Terms = dict[str, Tensor]

@@ -7,7 +7,7 @@ from ..data.base import TensorDataModule
 from ..methods.energy import EnergyModule
 from ..methods.flow_module import FlowModule
 from ..storage.checkpoint import load_model
-from .evaluate import run_of
+from ..storage.runs import run_of
 from .runs import run_data
 
 

@@ -23,6 +23,7 @@ from ..metrics.measures import chosen
 from ..metrics.reference import default_cache, reference_statistics, shared
 from ..metrics.statistics import PAIRED, Statistics, gather, processes
 from ..storage.checkpoint import load_model
+from ..storage.runs import find_checkpoint, run_of
 from .joining import joined
 from .lookalikes import duplicates_picture, neighbours_picture
 from .numbers import numbers_of, table
@@ -52,7 +53,7 @@ def evaluate(
     r"""Measures a checkpoint's samples, or those in a folder of pictures or an .npz file.
 
     Arguments:
-        ckpt_path: The checkpoint.
+        ckpt_path: The checkpoint, or the folder of a run: then its last one.
         samples: A folder of pictures, or an .npz file, instead of a checkpoint.
         data: The data module; that of the checkpoint's run by default.
         measures: Which measures: fd, is, kid, pr (precision and recall), dc (density and
@@ -75,6 +76,8 @@ def evaluate(
     if n is not None:
         check_count("n", n)
     check_count("reference_n", reference_n)
+    if ckpt_path is not None:
+        ckpt_path = str(find_checkpoint(ckpt_path))
     names, path = chosen(measures), writable(out, ckpt_path, samples)
     with joined(device) as where:
         source, data = opened(ckpt_path, samples, data, n, seed, where, trust)
@@ -143,13 +146,8 @@ def writable(out: str | None, ckpt_path: str | None, samples: str | None) -> Pat
     r"""Returns where numbers are written, once it is known that they can be.
 
     Raises:
-        FileNotFoundError: If there is no such checkpoint.
         ValueError: If they can not be written there.
     """
-    if ckpt_path is not None and not Path(ckpt_path).is_file():
-        raise FileNotFoundError(
-            f"'ckpt_path' should be a checkpoint file, and {ckpt_path!r} is none."
-        )
     if out is not None:
         path = Path(out)
     elif ckpt_path is not None:
@@ -174,12 +172,6 @@ def check_measurable(
         raise ValueError(
             f"'reference' should be one of {', '.join(map(repr, data.splits))}, got {reference!r}."
         )
-
-
-def run_of(ckpt_path: str) -> Path:
-    r"""Returns the directory of the run that a checkpoint belongs to."""
-    folder = Path(ckpt_path).parent
-    return folder.parent if folder.name == "checkpoints" else folder
 
 
 def opened(

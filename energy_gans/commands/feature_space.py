@@ -28,7 +28,7 @@ from ..methods import GenerativeModule
 from ..metrics.features import FeatureExtractor
 from ..metrics.images import to_uint8
 from ..storage.checkpoint import load_checkpoint, load_model
-from .evaluate import run_of
+from ..storage.runs import find_checkpoint, run_of
 from .runs import run_data
 from .sample import checked_output, draw
 
@@ -51,7 +51,7 @@ def picture(
     Held-out real samples are coloured by label, generated ones by the class that a classifier sees.
 
     Arguments:
-        ckpt_path: The checkpoint, in the folder of its run.
+        ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
         n: The number of real samples, all held-out ones if they are fewer, and of generated ones.
         out: The picture, as `.png`.
         classifier: A classifier of the data's classes, such as DomainClassifier; generated samples
@@ -65,6 +65,7 @@ def picture(
     if path.suffix != ".png":
         raise ValueError(f"'out' should end in .png, got {out!r}.")
     check_count("n", n)
+    ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_model(ckpt_path, trust)
     check_features(model, ckpt_path)
     data = run_data(run_of(ckpt_path), trust)

@@ -35,6 +35,7 @@ from ..methods.energy import EnergyModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.images import to_uint8
 from ..metrics.statistics import Statistics
+from ..storage.runs import find_checkpoint
 from .chains import data_of, load_energy_model
 from .completions import RANGE, fillings, numbers, statistics_of, table
 from .evaluate import warn_if_few
@@ -70,7 +71,7 @@ def inpaint(
     printed, and written as `.json` beside `out`.
 
     Arguments:
-        ckpt_path: The checkpoint, in the folder of its run.
+        ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
         mask: Where holes are: a square in the middle, spot for random spots, other ones in each
             image, both, or a picture of the images' size that is black there.
         square: The width of the square hole, in pixels; half of the image's by default.
@@ -89,6 +90,7 @@ def inpaint(
     """
     path = checked_outputs(out, overwrite)
     check_count("n", n)
+    ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_image_model(ckpt_path, trust)
     steps = chosen_steps(model, steps)
     random = keyed_generator(seed, "mask")

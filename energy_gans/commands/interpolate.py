@@ -47,7 +47,7 @@ def interpolate(
     r"""Decodes latents on paths between pairs of latents of a checkpoint's generator.
 
     Arguments:
-        ckpt_path: The checkpoint.
+        ckpt_path: The checkpoint, or the folder of a run: then its last one.
         n: The number of pairs.
         steps: The number of latents on a path, both ends included.
         path: Straight lines, linear, or great circles, spherical; linear for a GGCN and spherical

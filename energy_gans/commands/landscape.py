@@ -22,6 +22,7 @@ from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from ..methods.energy import EnergyModule
 from ..methods.flow_module import FlowModule
+from ..storage.runs import find_checkpoint
 from .chains import data_of
 from .feature_space import held_out
 from .flows import run_flow
@@ -50,7 +51,7 @@ def landscape(
     r"""Pictures a checkpoint's potential in the plane, its gradient, and particles that move in it.
 
     Arguments:
-        ckpt_path: The checkpoint, in the folder of its run.
+        ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
         n: The number of particles.
         time: The time in [0, 1] at which a picture shows a potential that knows it; 1 by default. In a
             film, and beside each of a picture's particles, the potential is that of their time.
@@ -64,6 +65,7 @@ def landscape(
     """
     path = checked_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)
+    ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_plane_model(ckpt_path, label, trust)
     film = path.suffix == ".gif"
     time = chosen_time(model, time, film)

@@ -35,6 +35,7 @@ from ..functional import potential_gradient
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.energy import EnergyModule
+from ..storage.runs import find_checkpoint
 from .chains import data_of
 from .detection import (
     BASELINE,
@@ -73,7 +74,7 @@ def ood(
     The numbers are printed, and written as `.json` beside the histograms.
 
     Arguments:
-        ckpt_path: The checkpoint, in the folder of its run.
+        ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
         outliers: Sets of outliers: interpolated, noise, constant, folders of pictures and .npz files,
             separated by commas; empty for none.
         outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
@@ -95,6 +96,7 @@ def ood(
     if n < 2:
         raise ValueError(f"'n' should be at least 2, got {n}.")
     names, where = chosen_outliers(outliers), existing(device)
+    ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_detector(ckpt_path, trust)
     shape = sample_shape(model)
     sets = opened(names, outlier_data or [], inliers or data_of(ckpt_path, trust), shape, n, seed)

@@ -36,8 +36,9 @@ def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -
     Curves are drawn of the metrics.csv that a CSVLogger leaves.
 
     Arguments:
-        run: The run's directory, or one above it: then its newest run.
-        checkpoint: Which checkpoint to look at, `last` or `best`.
+        run: The run's directory, or one above it: then the run that was trained last. It may be a
+            checkpoint of the run, too.
+        checkpoint: Which checkpoint of a directory to look at, `last` or `best`.
         seed: The seed of the latents, and of which training samples are compared.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.

@@ -9,33 +9,29 @@ from lightning.pytorch import LightningDataModule
 
 from ..callbacks.curves import Curves, read_curves
 from ..storage.rebuild import PACKAGES, Rebuilder, check_size, within
+from ..storage.runs import find_checkpoint, run_of
 
 
 class Run:
     r"""Creates a view of a run's directory: `config.yaml`, `metrics.csv`, `checkpoints/`.
 
     Arguments:
-        directory: The directory, or one that holds several: then the newest in it is taken.
+        directory: The directory, or one that holds several: then the one that was trained last. It
+            may be one of a run's checkpoints, too.
 
     Raises:
         FileNotFoundError: If there is no run.
     """
 
     def __init__(self, directory: str) -> None:
-        found = [
-            path.parent.parent
-            for path in Path(directory).glob("**/checkpoints/last.ckpt")
-            if (path.parent.parent / "config.yaml").is_file()
-        ]
-        if not found:
-            raise FileNotFoundError(
-                f"'run' = {directory!r} should be a run's directory: it holds no config.yaml and "
-                "checkpoints/last.ckpt."
-            )
-        self.directory = max(found, key=lambda path: (path / "config.yaml").stat().st_mtime)
+        self.found = find_checkpoint(directory, "run")
+        self.given = Path(directory).is_file()
+        self.directory = run_of(self.found)
 
     def checkpoint(self, name: str = "last") -> Path:
-        r"""Returns the path of a checkpoint: `"last"` or `"best"`."""
+        r"""Returns the path of a checkpoint: `"last"` or `"best"`, or the one that was given."""
+        if self.given:
+            return self.found
         path = self.directory / "checkpoints" / f"{name}.ckpt"
         if not path.is_file():
             raise FileNotFoundError(f"The run {self.directory} has no checkpoint {path.name} yet.")

@@ -26,7 +26,7 @@ def sample(
     r"""Draws samples from a checkpoint's model.
 
     Arguments:
-        ckpt_path: The checkpoint.
+        ckpt_path: The checkpoint, or the folder of a run: then its last one.
         n: The number of samples.
         out: Where to write them: a grid of images or a scatter of points as `.png`, or the array
             `samples` as `.npz`, float32, images in [-1, 1].

@@ -29,6 +29,7 @@ from ..methods.chains import drawer
 from ..methods.energy import EnergyModule
 from ..methods.flow_module import FlowModule
 from ..metrics.images import to_uint8
+from ..storage.runs import find_checkpoint
 from .chains import data_of, load_moving_model
 from .feature_space import held_out
 from .flows import run_flow
@@ -80,6 +81,7 @@ def synthesize(
     """
     path = checked_output(out, overwrite)
     check_count("n", n)
+    ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_moving_model(ckpt_path, trust)
     if path.suffix == ".png":
         check_picturable(model.shape)

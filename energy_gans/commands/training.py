@@ -17,14 +17,28 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from ..callbacks import NonFiniteGuard, SampleWriter, StepProgress
+from ..callbacks.checkpoints import signal_that_stopped
 from ..callbacks.claim import claimed
-from ..callbacks.directory import SaveConfig
+from ..callbacks.directory import (
+    SaveConfig,
+    discard_failed_start,
+    go_on_in,
+    keep_curves,
+    own_directory,
+)
 from ..methods import GenerativeModule
-from ..storage.checkpoint import AtomicCheckpointIO
+from ..storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
 from .callback_options import place_options
 from .config_files import check_config_files
 from .messages import OneSentence
-from .resume import check_unchanged, find_last
+from .resume import (
+    check_unchanged,
+    find_last,
+    given_version,
+    next_command,
+    own_folder,
+    runs_folder,
+)
 from .turns import let_networks_take_turns
 
 # What `--help` of a training command opens with.
@@ -39,7 +53,15 @@ class TrainingParser(OneSentence, LightningArgumentParser):
 
 
 class EnergyGansCLI(LightningCLI):
-    r"""LightningCLI with what every run has: a guard, step progress and checkpoints written whole."""
+    r"""LightningCLI with what every run has: a guard, step progress and checkpoints written whole.
+
+    Attributes:
+        folder: The directory of the run that is resumed, if it goes on there.
+        step: The step that the run starts from.
+    """
+
+    folder: Path | None = None
+    step = 0
 
     def __init__(self, args: Sequence[str]) -> None:
         self.asked = args[0]
@@ -74,14 +96,18 @@ class EnergyGansCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         if config.get("ckpt_path") is None:
             return
-        if config.ckpt_path == "last":
-            config.ckpt_path = str(find_last(runs_folder(config.trainer)))
+        root, version = runs_folder(config.trainer), given_version(config.trainer)
+        is_last = config.ckpt_path == "last"
+        path = find_last(root, version) if is_last else find_checkpoint(config.ckpt_path)
+        config.ckpt_path = str(path)
         given = yaml.safe_load(
             self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
         )
         given = given[self.config.subcommand]
         seed = given["seed_everything"] if self.config.subcommand == "fit" else None
         check_unchanged(config.ckpt_path, given["model"], given["data"], seed)
+        if self.config.subcommand == "fit":
+            self.folder, self.step = own_folder(path, root, version), step_of(path)
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
@@ -111,6 +137,8 @@ class EnergyGansCLI(LightningCLI):
             raise ValueError(f"'trainer' can not be made: {said}") from error
         if self.subcommand == "fit":
             let_networks_take_turns(trainer, self.model)
+        if self.folder is not None:
+            go_on_in(self.folder, trainer, self.step)
         return trainer
 
     def _set_seed(self) -> None:
@@ -120,8 +148,24 @@ class EnergyGansCLI(LightningCLI):
         super()._set_seed()
 
     def _run_subcommand(self, subcommand: str) -> None:
-        with naming_folder(runs_folder(self.config[subcommand].trainer)), claimed(self.trainer):
+        root = runs_folder(self.config[subcommand].trainer)
+        start = discard_failed_start(self.trainer, self.step)
+        with naming_folder(root), claimed(self.trainer), start:
+            if subcommand == "fit":
+                keep_curves(self.trainer, self.folder, self.step)
             super()._run_subcommand(subcommand)
+
+    def before_fit(self) -> None:
+        weights = self.model.initial_weights
+        if weights is not None and Path(weights).is_dir():
+            self.model.initial_weights = str(find_checkpoint(weights, "initial_weights"))
+
+    def after_fit(self) -> None:
+        trainer = self.trainer
+        if trainer.is_global_zero:
+            folder, packages = own_directory(trainer), packages_beyond(self.config_dump["model"])
+            stopped = signal_that_stopped(trainer) != 0
+            print(next_command(folder, trainer.global_step, stopped, packages))
 
 
 @contextlib.contextmanager
@@ -181,11 +225,3 @@ def follow_max_steps(trainer: Namespace) -> None:
         # A share of an epoch is a float.
         if type(trainer[name]) is int and 0 < trainer.max_steps < trainer[name]:
             trainer[name] = trainer.max_steps
-
-
-def runs_folder(trainer: Namespace) -> Path:
-    r"""Returns the folder in which a trainer's logger puts one folder a run."""
-    logger = trainer.logger[0] if isinstance(trainer.logger, list) else trainer.logger
-    options = logger.get("init_args", {}) if isinstance(logger, Namespace) else {}
-    root = options.get("save_dir") or trainer.default_root_dir or "."
-    return Path(root) / (options.get("project") or options.get("name") or "lightning_logs")

@@ -40,7 +40,8 @@ class GenerativeModule(SteppedModule):
     :mod:`energy_gans.methods.step`.
 
     Arguments:
-        initial_weights: A checkpoint whose weights a new run starts from, or `None`.
+        initial_weights: A checkpoint whose weights a new run starts from, or `None`; on the command
+            line the folder of a run, too.
         channels_last: Whether images and convolutions are stored channels last, which is faster.
         kwargs: The arguments of :class:`SteppedModule`.
     """
@@ -268,6 +269,7 @@ class GenerativeModule(SteppedModule):
         return optimizers, schedulers
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
+        super().on_save_checkpoint(checkpoint)
         checkpoint["seed"] = self.seed
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:

@@ -28,6 +28,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..functional import fold, keyed_generator
 from ..functional.checks import check_count, check_positive
 from .bystander import is_bystander
+from .loops import place_between_steps
 
 
 class SteppedModule(LightningModule):
@@ -85,6 +86,16 @@ class SteppedModule(LightningModule):
     def on_train_start(self) -> None:
         self.random = torch.Generator(self.device)
         self.direct = is_bystander(self.trainer)
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> int | None:
+        # Loggers take their steps from here, and Lightning counts one too many after some checkpoints.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.global_step
+        # No step is begun once the run was asked to stop: -1 ends the epoch, and then the run ends.
+        stop = self.trainer.should_stop and self.trainer.fit_loop._can_stop_early
+        return -1 if stop else None
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        place_between_steps(checkpoint, self.global_step, self.trainer.num_training_batches)
 
     def training_step(
         self, batch: tuple[Tensor, Tensor | None], batch_idx: int

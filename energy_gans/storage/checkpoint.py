@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from ..files import atomic_write, check_archive
 from ..methods import GenerativeModule
 from ..methods.finite import non_finite
 from .rebuild import Rebuilder, check_size
+from .runs import find_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -39,7 +39,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     r"""Returns the contents of a checkpoint, with tensors on the CPU.
 
     Arguments:
-        path: The path of the checkpoint.
+        path: The path of the checkpoint, or the folder of a run: then its last one.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -47,11 +47,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
             written by this package, describes its model by more values than any has, or has a weight
             that is not finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"'ckpt_path' should be a checkpoint file, and {str(path)!r} is none."
-        )
+    path = find_checkpoint(path)
     try:
         check_archive(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -81,6 +77,11 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     return checkpoint
 
 
+def step_of(path: str | os.PathLike) -> int:
+    r"""Returns the step of a checkpoint, without reading its tensors."""
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+
+
 def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, on the CPU, in evaluation mode.
 
@@ -88,7 +89,7 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
     this package and of torch only, see :mod:`energy_gans.storage.rebuild`.
 
     Arguments:
-        path: The path of the checkpoint.
+        path: The path of the checkpoint, or the folder of a run: then its last one.
         trust: The packages besides whose classes it may name, such as that of an own network, with
             commas between them. Their code is run.
 
@@ -96,6 +97,7 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no checkpoint, or one that can not be rebuilt.
     """
+    path = find_checkpoint(path)
     rebuilder, checkpoint = Rebuilder(trust), load_checkpoint(path)
     options = checkpoint.get("hyper_parameters") or {}
     class_path = options.get("_class_path")

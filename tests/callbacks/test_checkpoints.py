@@ -5,17 +5,22 @@ import errno
 import multiprocessing
 import os
 import resource
+import shlex
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
 from energy_gans.callbacks import Checkpoints
+from energy_gans.callbacks.checkpoints import check_same_everywhere
 from energy_gans.cli import main
 from energy_gans.methods.step import SteppedModule
 
@@ -134,6 +139,114 @@ def test_the_best_is_the_one_of_the_smallest_measure(tiny: Callable, tmp_path: P
             )
         )
     assert checkpoint(tmp_path / "tiny", "best")["global_step"] == 6
+
+
+class Killed(BaseException):
+    r"""Ends a run where a kill would."""
+
+
+def killing(name: str, when: str, step: int) -> object:
+    r"""Ends a run before or after it writes a checkpoint, or at the start of a validation."""
+    save, validate = Trainer.save_checkpoint, Checkpoints.on_validation_start
+
+    def die(trainer: Trainer, *moment: str) -> None:
+        if (*moment, trainer.global_step) == (name, when, step):
+            raise Killed
+
+    def watch_saving(self: Trainer, path: Path, **kwargs: object) -> None:
+        die(self, path.stem, "before")
+        save(self, path, **kwargs)
+        die(self, path.stem, "after")
+
+    def watch_validation(self: Checkpoints, trainer: Trainer, *args: object) -> None:
+        die(trainer, "validation", "before")
+        validate(self, trainer, *args)
+
+    patches = {"save_checkpoint": watch_saving} if name != "validation" else {}
+    owner = Trainer if patches else Checkpoints
+    return mock.patch.multiple(owner, **(patches or {"on_validation_start": watch_validation}))
+
+
+def test_a_validation_and_its_best_checkpoint_survive_a_kill(
+    tiny: Callable, tmp_path: Path
+) -> None:
+    # The measure grows: every validation has a new best.
+    args = ["--trainer.max_steps=12", "--trainer.val_check_interval=3"]
+    args += ["--trainer.callbacks.mode=max"]
+    main(tiny(*args, points=True, name="whole"))
+    kills = [
+        ("validation", "before", 6),
+        ("best", "after", 6),
+        ("last", "before", 6),
+        ("last", "after", 6),
+        ("last", "before", 12),
+    ]
+    for i, kill in enumerate(kills):
+        resumed = ["--ckpt_path=last"] if i else []
+        with killing(*kill), pytest.raises(Killed):
+            main(tiny(*args, *resumed, points=True, name="killed"))
+    main(tiny(*args, "--ckpt_path=last", points=True, name="killed"))
+    whole, killed = tmp_path / "whole/version_0", tmp_path / "killed/version_0"
+    assert (killed / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+    for name in ("best", "last"):
+        a, b = (checkpoint(folder.parent, name) for folder in (whole, killed))
+        assert a["global_step"] == b["global_step"]
+        assert a["callbacks"]["Checkpoints"] == b["callbacks"]["Checkpoints"]
+        for key, value in a["state_dict"].items():
+            assert torch.equal(value, b["state_dict"][key])
+
+
+def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(
+    tiny: Callable, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    args = ["--trainer.max_steps=14", "--trainer.min_steps=13", "--trainer.callbacks.mode=max"]
+    main(tiny(*args, points=True, name="whole"))
+    # Nothing is logged after step 5, and step 6 is validated.
+    stops = [0, 5, 6]
+
+    def stop(self: Checkpoints, trainer: Trainer, *args: object) -> None:
+        if stops and trainer.global_step == stops[0]:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    command = tiny(*args, points=True, name="stopped")
+    with (
+        mock.patch.object(Checkpoints, "on_train_epoch_start", stop),
+        mock.patch.object(Checkpoints, "on_train_batch_end", stop),
+    ):
+        while stops:
+            main(command)
+            said = capsys.readouterr().out.splitlines()[-1]
+            assert said.startswith("next: energy-gans fit ")
+            command = shlex.split(said)[2:]
+            assert checkpoint(tmp_path / "stopped")["global_step"] == stops.pop(0)
+    main(command)
+    whole, stopped = tmp_path / "whole/version_0", tmp_path / "stopped/version_0"
+    assert (stopped / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+    for name in ("best", "last"):
+        a, b = (checkpoint(folder.parent, name) for folder in (whole, stopped))
+        assert all(torch.equal(v, b["state_dict"][k]) for k, v in a["state_dict"].items())
+    assert [p.name for p in stopped.parent.iterdir()] == ["version_0"]
+
+
+@pytest.mark.parametrize("found", ["a.ckpt", "b.ckpt"])
+def test_processes_that_found_other_checkpoints_are_stopped(found: str) -> None:
+    # As the second process sees it: the first one found a.ckpt.
+    strategy = SimpleNamespace(broadcast=lambda path: "a.ckpt")
+    strategy.reduce_boolean_decision = lambda same, all: same
+    trainer = SimpleNamespace(strategy=strategy, ckpt_path=found)
+    refusal = pytest.raises(ValueError, match="in all processes, got 'a.ckpt' in the first")
+    with refusal if found == "b.ckpt" else nullcontext():
+        check_same_everywhere(trainer)
+
+
+def test_the_best_of_one_measure_is_not_that_of_another() -> None:
+    state = Checkpoints(monitor="val/energy").state_dict() | {"best": 2.0}
+    for monitor, best in (("val/energy", 2.0), ("val/fd_2k", None)):
+        resumed = Checkpoints(monitor=monitor)
+        resumed.load_state_dict(state)
+        assert resumed.best == best
+    resumed.load_state_dict({"best": 3.0})
+    assert resumed.best == 3.0
 
 
 def test_a_measure_that_is_not_there_is_named(tiny: Callable) -> None:

@@ -4,12 +4,15 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
 from energy_gans.callbacks import TrainingClock, clock
 from energy_gans.cli import main
+from energy_gans.methods import CoulombGAN
 
 MODULE = SimpleNamespace(device=torch.device("cpu"))
 ADDED = "--trainer.callbacks+=energy_gans.callbacks.TrainingClock"
@@ -55,9 +58,31 @@ def test_seconds_are_logged_and_survive_resuming(tiny: Callable, tmp_path: Path)
     checkpoint = torch.load(path / "checkpoints" / "last.ckpt", weights_only=True)
     seconds = checkpoint["callbacks"]["TrainingClock"]["seconds"]
     main(tiny("--trainer.max_steps=24", "--ckpt_path=last", ADDED, points=True))
-    first, second = (logged(tmp_path / "tiny" / name) for name in ("version_0", "version_1"))
-    assert first[1] == pytest.approx(seconds)
-    assert 0 < first[0] < first[1] < second[0] < second[1]
+    times = logged(path)
+    assert times[1] == pytest.approx(seconds)
+    assert 0 < times[0] < times[1] < times[2] < times[3]
+
+
+def test_the_step_after_a_checkpoint_is_counted(
+    tiny: Callable, tmp_path: Path, now: list[float]
+) -> None:
+    step, save = CoulombGAN.training_step, Trainer.save_checkpoint
+
+    def slow_step(self: CoulombGAN, *args: object) -> object:
+        now[0] += 10
+        return step(self, *args)
+
+    def slow_save(self: Trainer, *args: object, **kwargs: object) -> None:
+        save(self, *args, **kwargs)
+        now[0] += 1000
+
+    with (
+        mock.patch.object(CoulombGAN, "training_step", slow_step),
+        mock.patch.object(Trainer, "save_checkpoint", slow_save),
+    ):
+        main(tiny("--trainer.max_steps=6", ADDED, points=True))
+    checkpoint = torch.load(tmp_path / "tiny/version_0/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["callbacks"]["TrainingClock"] == {"seconds": 60}
 
 
 def logged(run: Path) -> list[float]:

@@ -95,6 +95,28 @@ def test_a_run_is_rolled_back_with_half_its_learning_rate(tiny: Callable, tmp_pa
     assert state == {"rollbacks": 2}
 
 
+def test_a_resumed_run_is_rolled_back_to_what_it_was_resumed_from(
+    tiny: Callable, tmp_path: Path
+) -> None:
+    options = [GUARD, LIMITS, "--trainer.callbacks.action=rollback"]
+    with spoiling([5], 2000.0), pytest.warns(UserWarning, match="back to the .* of step 3, "):
+        main(arguments(tiny, "--trainer.max_steps=9", *options))
+    whole = torch.load(tmp_path / "tiny/version_0/checkpoints/last.ckpt", weights_only=True)
+    main(arguments(tiny, "--trainer.max_steps=3", *options))
+    place = tmp_path / "tiny/version_1/checkpoints/last.ckpt"
+    # From a folder of this config's runs it goes on there, and from elsewhere in a new one.
+    moved = tmp_path / "moved.ckpt"
+    moved.write_bytes(place.read_bytes())
+    for path, name in ((moved, "version_2"), (place, "version_1")):
+        with spoiling([5], 2000.0), pytest.warns(UserWarning, match="back to the .* of step 3, "):
+            main(arguments(tiny, "--trainer.max_steps=9", *options, f"--ckpt_path={path}"))
+        resumed = torch.load(tmp_path / f"tiny/{name}/checkpoints/last.ckpt", weights_only=True)
+        for key in ("state_dict", "buffer"):
+            assert all(torch.equal(v, resumed[key][k]) for k, v in whole[key].items())
+        (a,), (b,) = (saved["optimizer_states"] for saved in (whole, resumed))
+        assert a["param_groups"] == b["param_groups"]
+
+
 def test_a_run_that_will_not_be_helped_is_stopped(tiny: Callable) -> None:
     options = ["--trainer.callbacks.action=rollback", "--trainer.callbacks.most_rollbacks=2"]
     with (

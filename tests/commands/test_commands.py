@@ -89,9 +89,9 @@ def test_validation_measures_a_checkpoint(
 
 
 def test_predictions_are_written(run: Callable, tiny: Callable, tmp_path: Path) -> None:
-    path = last(run(points=True))
+    folder = run(points=True)
     _, *rest = tiny(points=True)
-    main(["predict", *rest, "--ckpt_path", path])
+    main(["predict", *rest, "--ckpt_path", str(folder)])
     (written,) = tmp_path.glob("tiny/*/predictions/samples_0.npz")
     assert np.load(written)["samples"].shape == (1024, 2)
 
@@ -121,7 +121,7 @@ def test_outputs_are_refused_before_anything_is_drawn(run: Callable, tmp_path: P
 
 
 def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"'run' = .* should be a run's directory"):
+    with pytest.raises(SystemExit, match=r"'run' = .* is a folder without a checkpoint"):
         main(["report", "--run", str(tmp_path)])
 
 
@@ -147,7 +147,7 @@ def test_a_resumed_run_is_the_same_run(
 def test_a_resumed_run_may_be_longer(run: Callable, tiny: Callable, tmp_path: Path) -> None:
     run(points=True)
     main(tiny("--ckpt_path=last", "--trainer.max_steps=9", points=True))
-    assert load_checkpoint(tmp_path / "tiny/version_1/checkpoints/last.ckpt")["global_step"] == 9
+    assert load_checkpoint(tmp_path / "tiny/version_0/checkpoints/last.ckpt")["global_step"] == 9
 
 
 def test_there_has_to_be_a_run_to_go_on_with(tiny: Callable) -> None:

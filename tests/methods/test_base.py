@@ -119,7 +119,8 @@ def test_channels_last_changes_how_images_are_stored_not_what_they_are(
         torch.testing.assert_close(plain[name], last[name], rtol=1e-3, atol=1e-4)
 
 
-def test_a_run_starts_from_initial_weights(tiny: Callable, tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["", "version_0/checkpoints/last.ckpt"])
+def test_a_run_starts_from_initial_weights(tiny: Callable, tmp_path: Path, given: str) -> None:
     main(tiny("--trainer.max_steps=3", points=True, name="first"))
     path = tmp_path / "first/version_0/checkpoints/last.ckpt"
     stay = [
@@ -129,7 +130,7 @@ def test_a_run_starts_from_initial_weights(tiny: Callable, tmp_path: Path) -> No
     main(
         tiny(
             "--trainer.max_steps=1",
-            f"--model.init_args.initial_weights={path}",
+            f"--model.init_args.initial_weights={tmp_path / 'first' / given}",
             "--seed_everything=5",
             *stay,
             points=True,

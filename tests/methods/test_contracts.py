@@ -198,7 +198,7 @@ def test_everything_counts_the_same_steps(
             )
         )
     assert seen == list(range(1, 13))
-    assert saved == [3, 6, 9, 12, 12]
+    assert saved == [3, 6, 9, 12]
     checkpoint = last(tmp_path / "tiny")
     assert checkpoint["global_step"] == 12
     assert checkpoint["state_dict"]["averaged.n_averaged"] == 12
@@ -228,6 +228,10 @@ def assert_outlives(
     assert whole["global_step"] == killed["global_step"] == steps
     for key in ("state_dict", "optimizer_states", "lr_schedulers"):
         assert_same(whole[key], killed[key])
+    tables = [
+        (folder / name / "version_0/metrics.csv").read_text() for name in ("whole", "killed")
+    ]
+    assert tables[0] == tables[1]
 
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny: Arguments, tmp_path: Path) -> None:
@@ -355,6 +359,24 @@ def test_two_processes_with_half_the_batch_are_one_with_the_whole(
 ) -> None:
     options = [*SHORT, f"--model.init_args.updates_per_step={updates}"]
     assert_processes_do_not_matter(partial(tiny, *options), tmp_path)
+
+
+def test_two_processes_that_are_resumed_are_one_that_ran_through(
+    tiny: Arguments, tmp_path: Path
+) -> None:
+    options = [*SHORT, "--trainer.val_check_interval=3"]
+    main(tiny(*options, points=True, name="one"))
+    for more in (["--trainer.max_steps=5"], ["--ckpt_path=last"]):
+        args = tiny(*options, "--trainer.devices=2", *more, points=True, name="two")
+        run_as(2, args, tmp_path / "two.pt")
+    one, two = (last(tmp_path / name)["state_dict"] for name in ("one", "two"))
+    assert_close([one[name] for name in one], [two[name] for name in one])
+    assert [path.name for path in (tmp_path / "two").iterdir()] == ["version_0"]
+    rows: list[list[str]] = []
+    for name in ("one", "two"):
+        with (tmp_path / name / "version_0/metrics.csv").open() as file:
+            rows.append([(row["epoch"], row["step"]) for row in csv.DictReader(file)])
+    assert rows[0] == rows[1]
 
 
 @other_methods

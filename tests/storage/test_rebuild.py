@@ -152,8 +152,8 @@ def hostile(
 
 
 def command(name: str, path: Path, *more: str) -> None:
-    place = ["--run", str(path.parents[1])] if name == "report" else ["--ckpt_path", str(path)]
-    main([*name.split(), *place, *COMMANDS[name][1], *more])
+    place = "--run" if name == "report" else "--ckpt_path"
+    main([*name.split(), place, str(path), *COMMANDS[name][1], *more])
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -1,0 +1,52 @@
+r"""Tests for the energy_gans.commands.resume module: folders of runs, and what is said at their end."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from jsonargparse import Namespace
+
+from energy_gans.commands.resume import given_version, next_command, own_folder, runs_folder
+
+
+def trainer(**options: object) -> Namespace:
+    logger = Namespace(class_path="a.Logger", init_args=Namespace(**options))
+    return Namespace(logger=[logger], default_root_dir="root")
+
+
+@pytest.mark.parametrize(
+    "given, folder, version",
+    [
+        ({"save_dir": "runs", "name": "ring", "version": None}, "runs/ring", None),
+        ({"save_dir": "runs", "name": "ring", "version": 0}, "runs/ring", "version_0"),
+        ({"save_dir": "runs", "name": "ring", "version": "mine"}, "runs/ring", "mine"),
+        ({"save_dir": "runs", "project": "p", "version": None, "id": "x"}, "runs/p", "x"),
+        ({}, "root/lightning_logs", None),
+    ],
+)
+def test_a_config_says_where_its_runs_are(given: dict, folder: str, version: str | None) -> None:
+    assert runs_folder(trainer(**given)) == Path(folder)
+    assert given_version(trainer(**given)) == version
+
+
+def test_a_run_goes_on_in_its_folder_if_that_is_one_of_its_config() -> None:
+    path, root = Path("runs/ring/version_3/checkpoints/last.ckpt"), Path("runs/ring")
+    assert own_folder(path, root) == Path("runs/ring/version_3")
+    assert own_folder(path.absolute(), root) == Path("runs/ring/version_3").absolute()
+    assert own_folder(path, root, "version_3") == Path("runs/ring/version_3")
+    assert own_folder(path, root, "version_4") is None
+    assert own_folder(path, Path("runs/grid")) is None
+    assert own_folder(Path("last.ckpt"), root) is None
+
+
+def test_the_end_of_a_run_says_what_to_do_next(tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    assert next_command(folder, 7, False, []) == f"step 7: {folder}"
+    last = folder / "checkpoints/last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.touch()
+    said = [next_command(folder, 7, stopped, {"mine", "her"}) for stopped in (False, True)]
+    sample, fit = (shlex.split(text.split("next: ")[1]) for text in said)
+    assert sample == ["energy-gans", "sample", "--ckpt_path", str(last), "--trust", "her,mine"]
+    config = str(folder / "config.yaml")
+    assert fit == ["energy-gans", "fit", "--config", config, "--ckpt_path", str(last)]
