@@ -3,6 +3,7 @@ r"""The curves of all that a run logged, as a picture that grows with it."""
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,11 +39,15 @@ class CurvesPicture(Callback):
 
 
 def read_curves(path: Path) -> Curves:
-    r"""Returns the steps and the values of every number in a `metrics.csv`; none if it is missing."""
+    r"""Returns the steps and the values of every number in a `metrics.csv`; none if it is missing.
+
+    A last row without an end was cut off, by a kill or a full disk, and is left out: its last number
+    may be.
+    """
     if not path.is_file():
         return {}
-    with path.open(newline="") as file:
-        return curves_of(list(csv.DictReader(file)))
+    whole, end, _ = path.read_bytes().decode().rpartition("\n")
+    return curves_of(list(csv.DictReader(io.StringIO(whole + end, newline=""))))
 
 
 def curves_of(rows: list[Mapping[str, str]]) -> Curves:
