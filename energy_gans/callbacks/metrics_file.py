@@ -6,15 +6,17 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from ..files import append, atomic_write
 
 
 class MetricsFile(ExperimentWriter):
-    r"""Writes the `metrics.csv` of a CSVLogger, and goes on with the one of a resumed run.
+    r"""Writes the `metrics.csv` and the `hparams.yaml` of a CSVLogger, and goes on with the one of a resumed run.
 
     A resumed run logs the steps after its checkpoint again: when it logs its first row, the rows that
     a killed process had written of them are dropped, and the file is what the run would have written
@@ -48,6 +50,14 @@ class MetricsFile(ExperimentWriter):
         else:
             append(path, table(self.metrics, self.metrics_keys))
         self.metrics = []
+
+    def log_hparams(self, params: dict[str, Any]) -> None:
+        self.hparams.update(params)
+        path = Path(self.log_dir) / self.NAME_HPARAMS_FILE
+        with TemporaryDirectory() as scratch, atomic_write(path) as file:
+            copy = Path(scratch) / path.name
+            save_hparams_to_yaml(copy, self.hparams)
+            file.write(copy.read_bytes())
 
 
 def cut(path: Path, step: int) -> list[str]:

@@ -1,14 +1,21 @@
 r"""Tests for the energy_gans.callbacks.metrics_file module."""
 
+import errno
 import io
-from collections.abc import Iterable
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from energy_gans.callbacks.metrics_file import MetricsFile
+from energy_gans.cli import main
 
 # What a run logs in six steps: losses at every second, a measure at every third, another from 4 on.
 LOGGED = [(step, {"loss": step / 3}) for step in (1, 3, 5)] + [
@@ -79,3 +86,81 @@ class FullDisk(io.FileIO):
             raise OSError("full")
         self.left -= super().write(content[: self.left])
         return 4 - self.left
+
+
+# What Lightning's class writes, and errors
+
+# What is logged from one save to the next.
+SAVED = [
+    [{"train/loss": torch.tensor(0.5)}, {"train/loss": 0.25, "epoch": 1}],
+    [],
+    [{"val/energy": float("nan"), "epoch": 1}, {"train/loss": 1e-30}],
+    [{"train/loss": 3.0}],
+    [{"a": 1, "z": "text, with a comma"}],
+]
+
+
+def written(writer: ExperimentWriter) -> tuple[bytes, bytes]:
+    step = 0
+    writer.log_hparams({"rate": 0.1, "sizes": [1, 2], "name": "x"})
+    for rows in SAVED:
+        for row in rows:
+            writer.log_metrics(row, step := step + 1)
+        writer.save()
+    folder = Path(writer.log_dir)
+    return (folder / "metrics.csv").read_bytes(), (folder / "hparams.yaml").read_bytes()
+
+
+def test_files_are_those_that_lightning_writes(tmp_path: Path) -> None:
+    assert written(MetricsFile(str(tmp_path / "a"))) == written(
+        ExperimentWriter(str(tmp_path / "b"))
+    )
+    assert sorted(os.listdir(tmp_path / "a")) == ["hparams.yaml", "metrics.csv"]
+
+
+@contextmanager
+def full(limit: int) -> Iterator[None]:
+    r"""Makes a disk on which no file grows beyond a number of bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("name, said", [("a", "What it held is"), ("b", "The previous one is")])
+def test_a_full_disk_leaves_the_rows_that_were_there(tmp_path: Path, name: str, said: str) -> None:
+    writer = MetricsFile(str(tmp_path))
+    writer.log_metrics({"a": 1.0}, 1)
+    writer.save()
+    path = tmp_path / "metrics.csv"
+    before = path.read_bytes()
+    for step in range(100):
+        writer.log_metrics({name: 1.0}, step)
+    with (
+        full(len(before)),
+        pytest.raises(OSError, match=f"^{path} could not be written: .*too large. {said} as it"),
+    ):
+        writer.save()
+    assert path.read_bytes() == before
+
+
+def test_a_run_whose_rows_can_not_be_written_names_the_file(
+    tiny: Callable, tmp_path: Path
+) -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        mock.patch("energy_gans.files.open", side_effect=error, create=True),
+        pytest.raises(SystemExit, match="version_0/metrics.csv could not be written: .*No space"),
+    ):
+        main(
+            tiny(
+                "--trainer.max_steps=9",
+                "--trainer.limit_val_batches=0",
+                "--trainer.logger.init_args.flush_logs_every_n_steps=1",
+                points=True,
+            )
+        )
