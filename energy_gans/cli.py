@@ -54,7 +54,8 @@ TRAINING = ("fit", "validate", "test", "predict")
 USAGE = """\
 usage: energy-gans COMMAND [--help] ...
 
-training, each with --config FILE [--config FILE ...] and --KEY VALUE:
+training, each with --config FILE [--config FILE ...] and --KEY VALUE, of one of the callbacks
+--trainer.callbacks.CLASS.KEY VALUE:
   fit          train a model; --ckpt_path last|RUN|FILE goes on with a run. Ctrl-C or SIGTERM finishes the step,
                saves it and ends with status 130 or 143; a second Ctrl-C ends at once
   validate     measure a checkpoint on the held-out data

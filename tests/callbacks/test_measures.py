@@ -57,6 +57,20 @@ def test_it_is_the_distance_of_the_model_s_samples(tiny: Callable, tmp_path: Pat
     assert value == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_pass_over_the_reference_is_shown_if_the_run_is(
+    tiny: Callable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    shown: bool,
+) -> None:
+    monkeypatch.setattr("energy_gans.callbacks.progress.LOGGED", 0.0)
+    flags = ["--trainer.max_steps=1", f"--trainer.enable_progress_bar={shown}"]
+    main(tiny(*flags, f"--trainer.callbacks={callbacks(tmp_path)}"))
+    assert ("features of train" in capsys.readouterr().err) == shown
+
+
 def test_it_changes_nothing_that_is_learned(tiny: Callable, tmp_path: Path) -> None:
     alone = "[{class_path: energy_gans.callbacks.Checkpoints, init_args: {monitor: null}}]"
     weights = []
