@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import textwrap
 import zipfile
 from typing import Any
 
@@ -114,8 +115,9 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
     except Exception as error:
-        # A file can be wrong in any way.
+        # A file can be wrong in any way, and torch names every weight that does not fit in a line of its own.
+        reason = textwrap.shorten(str(error), 500, placeholder=" ...")
         raise ValueError(
-            f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: {error}"
+            f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: {reason}"
         ) from error
     return model.eval()

@@ -154,3 +154,12 @@ def test_only_training_looks_at_optimizers(checkpoint: str, tmp_path: Path) -> N
     config = Path(checkpoint).parents[3] / "config.yaml"
     with pytest.raises(SystemExit, match=f"is of a run that diverged: '{name}' is not finite"):
         main(["fit", "--config", str(config), "--ckpt_path", str(path)])
+
+
+def test_weights_that_do_not_fit_are_one_sentence(checkpoint: str, tmp_path: Path) -> None:
+    other = load_checkpoint(checkpoint)
+    other["hyper_parameters"]["generator"]["init_args"]["hidden_features"] = [9] * 50
+    torch.save(other, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match="here: Error.* in loading state_dict") as told:
+        load_model(tmp_path / "other.ckpt")
+    assert "\n" not in str(told.value) and len(str(told.value)) < 1000
