@@ -45,8 +45,8 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is truncated or damaged, holds anything but tensors and plain values, was not
-            written by this package, describes its model by more values than any has, or has a weight
-            that is not finite.
+            written by this package, has more parts than any checkpoint does, or a weight that is not
+            finite.
     """
     path = find_checkpoint(path)
     try:
@@ -69,8 +69,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'state_dict' or 'seed'."
         )
-    for key in ("hyper_parameters", "datamodule_hyper_parameters"):
-        check_size(checkpoint.get(key), f"{path}: {key}")
+    check_size(checkpoint, str(path))
     if (name := non_finite({"state_dict": checkpoint["state_dict"]})) is not None:
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} is of a run that diverged: {name!r} is not finite."
@@ -115,7 +114,7 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
     except Exception as error:
-        # A file can be wrong in any way, and torch names every weight that does not fit in a line of its own.
+        # A file can be wrong in any way; of weights that do not fit torch names each in a line.
         reason = textwrap.shorten(str(error), 500, placeholder=" ...")
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: {reason}"

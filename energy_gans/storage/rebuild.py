@@ -36,8 +36,8 @@ PACKAGES = (
     "torch.optim",
 )
 SPEC = {"class_path", "init_args", "dict_kwargs"}
-# More values than any model is described by: aliases let a few lines of YAML stand for billions.
-VALUES = 10**5
+# More values than any file of a run holds: aliases let a few lines of YAML stand for billions.
+VALUES = 10**6
 
 
 class Rebuilder:
@@ -223,7 +223,7 @@ def trains(hint: Any) -> bool:
 
 
 def check_size(config: Any, key: str) -> None:
-    r"""Raises a `ValueError` if a file describes something by more values than can be walked through."""
+    r"""Raises a `ValueError` if a nest of values in a file is too large to be walked through."""
     pending, count = [config], 0
     while pending:
         one = pending.pop()

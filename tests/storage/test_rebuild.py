@@ -308,10 +308,16 @@ def many(depth: int) -> list[Any]:
 def test_few_lines_do_not_stand_for_billions_of_values(hostile: Callable) -> None:
     network = part("networks.MLP", in_features=2, out_features=2, hidden_features=many(9))
     path = hostile("plane", {"generator": network}, part("data.Ring", radius=many(9)))
-    with pytest.raises(ValueError, match="hyper_parameters' should hold at most 100000 values"):
+    with pytest.raises(ValueError, match=r"last\.ckpt' should hold at most 1000000 values"):
         load_model(path)
-    with pytest.raises(ValueError, match="'data' should hold at most 100000 values"):
+    with pytest.raises(ValueError, match="'data' should hold at most 1000000 values"):
         run_data(path.parents[1])
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["hyper_parameters"].pop("generator")
+    checkpoint["state_dict"]["more"] = many(9)
+    torch.save(checkpoint, path)
+    with pytest.raises(ValueError, match=r"last\.ckpt' should hold at most 1000000 values"):
+        load_model(path)
 
 
 def test_a_function_of_a_trusted_package_is_refused_all_the_same() -> None:
