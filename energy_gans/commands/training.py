@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace
+from jsonargparse import SUPPRESS, Namespace
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -19,6 +19,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from ..callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from ..callbacks.checkpoints import signal_that_stopped
 from ..callbacks.claim import claimed
+from ..callbacks.conditions import Conditions
 from ..callbacks.directory import (
     SaveConfig,
     discard_failed_start,
@@ -29,10 +30,10 @@ from ..callbacks.directory import (
 from ..methods import GenerativeModule
 from ..storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
 from .callback_options import place_options
+from .changes import check_conditions, check_unchanged
 from .config_files import check_config_files
 from .messages import OneSentence
 from .resume import (
-    check_unchanged,
     find_last,
     given_version,
     next_command,
@@ -62,9 +63,11 @@ class EnergyGansCLI(LightningCLI):
 
     folder: Path | None = None
     step = 0
+    allow_changes = False
 
     def __init__(self, args: Sequence[str]) -> None:
         self.asked = args[0]
+        self.conditions, self.saved_conditions = Conditions(), {}
         super().__init__(
             GenerativeModule,
             LightningDataModule,
@@ -91,10 +94,27 @@ class EnergyGansCLI(LightningCLI):
 
         super().parse_arguments(parser, place_options(args, read))
 
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--allow_changes",
+            type=bool,
+            default=SUPPRESS,
+            help="With a checkpoint: go on although the seed, the data and its files, the precision, the "
+            "moving average or numbers of the model are others than the checkpoint's. Networks, optimizers "
+            "and schedules are always those of the checkpoint, and have to be the config's.",
+        )
+
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's model override the config's without a word.
         config = self.config[self.config.subcommand]
+        # It is about this start, and not kept in config.yaml.
+        self.allow_changes = config.pop("allow_changes", False)
         if config.get("ckpt_path") is None:
+            if self.config.subcommand != "fit":
+                raise ValueError(
+                    f"`energy-gans {self.config.subcommand}` needs a trained model: add --ckpt_path with a "
+                    "checkpoint, or with `last` for the newest one of the config's runs."
+                )
             return
         root, version = runs_folder(config.trainer), given_version(config.trainer)
         is_last = config.ckpt_path == "last"
@@ -105,7 +125,9 @@ class EnergyGansCLI(LightningCLI):
         )
         given = given[self.config.subcommand]
         seed = given["seed_everything"] if self.config.subcommand == "fit" else None
-        check_unchanged(config.ckpt_path, given["model"], given["data"], seed)
+        self.saved_conditions = check_unchanged(
+            config.ckpt_path, given["model"], given["data"], seed, self.allow_changes
+        )
         if self.config.subcommand == "fit":
             self.folder, self.step = own_folder(path, root, version), step_of(path)
 
@@ -115,11 +137,19 @@ class EnergyGansCLI(LightningCLI):
             if not isinstance(config[name], Namespace):
                 raise ValueError(f"{name!r} should hold keys and values, got {config[name]!r}.")
 
+    def after_instantiate_classes(self) -> None:
+        path = self.config[self.subcommand].ckpt_path
+        # One process looks: others could come before it has downloaded the data.
+        if path is not None and self.subcommand == "fit" and self.trainer.is_global_zero:
+            self.datamodule.prepare_data()
+            found = self.conditions.of(self.trainer, self.datamodule)
+            check_conditions(path, self.saved_conditions, found, self.allow_changes)
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
         follow_max_steps(config)
         guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
-        callbacks = [] if guarded else [NonFiniteGuard()]
+        callbacks = [self.conditions] if guarded else [self.conditions, NonFiniteGuard()]
         shown = any(isinstance(c, ProgressBar) for c in config.callbacks or [])
         if config.enable_progress_bar is not False and self.subcommand == "fit" and not shown:
             callbacks.append(StepProgress())

@@ -7,12 +7,17 @@ The first update copies the network. The n-th, from the second on, moves the ave
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn as nn
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from ..functional import warmed_decay
+
+if TYPE_CHECKING:
+    from .base import GenerativeModule
 
 
 class MovingAverage(AveragedModel):
@@ -34,3 +39,27 @@ class MovingAverage(AveragedModel):
             torch._foreach_lerp_(averaged, current, 1 - warmed_decay(self.decay, int(n) - 1))
         else:
             torch._foreach_copy_(averaged, current)
+
+
+def match_average(model: GenerativeModule, state: dict[str, Tensor], trains: bool) -> None:
+    r"""Makes a checkpoint's weights and a model agree on whether there is a moving average.
+
+    A run that goes on without one drops the checkpoint's, which would only freeze; a run that goes on with
+    one that the checkpoint lacks starts it from the checkpoint's weights.
+
+    Arguments:
+        model: The model that the weights are about to be loaded into.
+        state: The weights, which are changed in place.
+        trains: Whether a run goes on from them.
+    """
+    keys = [key for key in state if key.startswith("averaged.")]
+    if keys and model.averaged is None:
+        if trains:
+            for key in keys:
+                del state[key]
+        else:
+            model.average(decay=0.0).to(memory_format=model.memory_format)
+    elif not keys and model.averaged is not None:
+        model.load_state_dict(state, strict=False)
+        model.averaged = MovingAverage(model.sampled_network, model.averaged.decay)
+        state |= {f"averaged.{key}": value for key, value in model.averaged.state_dict().items()}

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..functional import energy_distance
-from .averaging import MovingAverage
+from .averaging import MovingAverage, match_average
 from .groups import regroup, weights_and_rest
 from .handling import check_label, check_made_in_python, evaluating, load_weights
 from .shifts import shift_parameters
@@ -273,16 +273,14 @@ class GenerativeModule(SteppedModule):
         checkpoint["seed"] = self.seed
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
-        if self._trainer is not None and self.trainer.training:
+        trains = self._trainer is not None and self.trainer.training
+        if trains:
             states = checkpoint.get("optimizer_states", [])
             states[:] = [
                 regroup(state, network)
                 for state, (network, *_) in zip(states, self.trained, strict=True)
             ]
-        averaged = any(key.startswith("averaged.") for key in checkpoint["state_dict"])
-        if averaged and self.averaged is None:
-            self.average(decay=0.0)
-            self.averaged.to(memory_format=self.memory_format)
+        match_average(self, checkpoint["state_dict"], trains)
 
 
 def clipped(x: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.resume import differences
 from energy_gans.storage import load_checkpoint, load_model
 
 
@@ -153,15 +152,6 @@ def test_a_resumed_run_may_be_longer(run: Callable, tiny: Callable, tmp_path: Pa
 def test_there_has_to_be_a_run_to_go_on_with(tiny: Callable) -> None:
     with pytest.raises(SystemExit, match=r"'ckpt_path' = 'last' finds no"):
         main(tiny("--ckpt_path=last", points=True))
-
-
-def test_differences_name_keys_that_only_one_side_has() -> None:
-    saved = {"_class_path": "a.B", "_instantiator": "c", "x": [1, 2], "y": {"z": 1}}
-    given = {"class_path": "a.B", "init_args": {"x": [1, 3], "y": {}}}
-    assert differences("model", saved, given) == [
-        "model.init_args.x.1 was 2 and is 3",
-        "model.init_args.y.z was 1 and is None",
-    ]
 
 
 def test_a_checkpoint_of_a_baseline_is_read_in_a_fresh_process(

@@ -21,8 +21,8 @@ from typing import IO, Any
 from ...callbacks.curves import read_curves
 from ...callbacks.directory import write_text
 from ...files import remove_stale
+from ...methods.finite import flat
 from ...storage.checkpoint import load_checkpoint
-from ..resume import flat
 from ..stamps import read_metrics, versions
 from .configs import PROGRAM, budget_of, changes, code_version, config_digest
 from .work import Work

@@ -17,8 +17,8 @@ import yaml
 
 from ... import __version__
 from ...callbacks.directory import write_text
+from ...methods.finite import flat
 from ...storage.rebuild import packages_beyond
-from ..resume import flat
 from ..training import printed_config
 from .plan import Study
 

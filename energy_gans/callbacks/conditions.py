@@ -1,0 +1,49 @@
+r"""What a run depends on besides the config's model, data and seed: kept in its checkpoints.
+
+These are the numbers' precision, the decay of the moving average, which a callback keeps, and the samples that
+stood behind the data's arguments. A run that is resumed compares them with its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+
+from .ema import EMA
+
+CONDITIONS = "conditions"
+SPLITS = ("train", "val")
+DIGITS = 16
+NO_AVERAGE = "none (there is no such callback)"
+
+
+class Conditions(Callback):
+    r"""Keeps in each checkpoint what the run depends on, as it was at the start."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] | None = None
+
+    def of(self, trainer: Trainer, data: LightningDataModule | None) -> dict[str, Any]:
+        r"""Returns what a run depends on, by name: numbers, strings and `None`.
+
+        Data modules that have no `fingerprint` are left out.
+        """
+        if self.found is None:
+            decays = [c.decay for c in trainer.callbacks if isinstance(c, EMA)]
+            self.found = {"trainer.precision": trainer.precision}
+            self.found["the decay of EMA"] = decays[0] if decays else NO_AVERAGE
+            for split in SPLITS if hasattr(data, "fingerprint") else ():
+                digest = data.fingerprint(split)[:DIGITS]
+                self.found[f"the data's split {split!r}"] = (
+                    f"{data.length(split)} samples with SHA-256 {digest}..."
+                )
+        return self.found
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.of(trainer, trainer.datamodule)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict
+    ) -> None:
+        checkpoint[CONDITIONS] = self.of(trainer, trainer.datamodule)
