@@ -28,6 +28,7 @@ from ..callbacks.directory import (
     own_directory,
 )
 from ..methods import GenerativeModule
+from ..methods.handling import check_precision
 from ..storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
 from .callback_options import place_options
 from .changes import check_conditions, check_unchanged
@@ -147,6 +148,7 @@ class EnergyGansCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
+        check_precision(config.precision or "32-true")
         follow_max_steps(config)
         guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
         callbacks = [self.conditions] if guarded else [self.conditions, NonFiniteGuard()]

@@ -17,7 +17,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..functional import energy_distance
 from .averaging import MovingAverage, match_average
 from .groups import regroup, weights_and_rest
-from .handling import check_label, check_made_in_python, evaluating, load_weights
+from .handling import (
+    check_label,
+    check_made_in_python,
+    check_precision,
+    evaluating,
+    load_weights,
+)
 from .shifts import shift_parameters
 from .step import SteppedModule
 
@@ -202,6 +208,7 @@ class GenerativeModule(SteppedModule):
         return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True} | kwargs)
 
     def setup(self, stage: str) -> None:
+        check_precision(self.trainer.precision)
         self.to(memory_format=self.memory_format)
         if stage == "fit" and self.initial_weights and self.trainer.ckpt_path is None:
             load_weights(self, self.initial_weights)
@@ -210,6 +217,8 @@ class GenerativeModule(SteppedModule):
         self, batch: tuple[Tensor, Tensor | None], batch_idx: int
     ) -> dict[str, Tensor]:
         y, label = batch
+        # The trainer's plugin for float64 converts floats only, and images come as uint8.
+        y = y.to(self.dtype)
         if not self.checked:
             self.check_batch(y)
             if self.classes is not None:

@@ -16,6 +16,9 @@ from torch import Tensor
 from ..files import check_archive
 from .finite import non_finite
 
+PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+SPELLINGS = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
@@ -94,6 +97,19 @@ def check_made_in_python(path: str | os.PathLike) -> None:
         raise ValueError(
             f"'checkpoint_path' = {str(path)!r} names the classes of its model: load it with "
             "energy_gans.commands.load_model, which makes only those that may be named."
+        )
+
+
+def check_precision(precision: str) -> None:
+    r"""Raises a `ValueError` unless potentials and losses can be float32 at least.
+
+    Arguments:
+        precision: The trainer's precision, in any of Lightning's spellings.
+    """
+    if SPELLINGS.get(str(precision), precision) not in PRECISIONS:
+        raise ValueError(
+            f"'trainer.precision' should be one of {', '.join(PRECISIONS)}, got {precision!r}: weights, "
+            "potentials and losses are float32 at least."
         )
 
 
