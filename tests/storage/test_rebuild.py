@@ -231,7 +231,9 @@ def test_what_a_file_quotes_is_not_taken_for_a_message_of_the_parser(
     with pytest.raises(SystemExit, match="evilmod"):
         command("report", path)
     if model:
-        with pytest.raises(SystemExit, match="is of another run: .*evilmod"):
+        with pytest.raises(
+            SystemExit, match="is a checkpoint of .*evilmod|is of another run: .*evilmod"
+        ):
             main(
                 [
                     *("validate", "--config", str(path.parents[1] / "config.yaml")),
