@@ -214,7 +214,8 @@ def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(
         mock.patch.object(Checkpoints, "on_train_batch_end", stop),
     ):
         while stops:
-            main(command)
+            with pytest.raises(SystemExit, match="143"):
+                main(command)
             said = capsys.readouterr().out.splitlines()[-1]
             assert said.startswith("next: energy-gans fit ")
             command = shlex.split(said)[2:]
