@@ -43,12 +43,15 @@ class SplitWriter:
     def append(self, images: np.ndarray, labels: np.ndarray) -> None:
         r"""Appends images, uint8 with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
         contents = np.ascontiguousarray(images)
-        self.file.write(contents)
-        self.digest.update(contents)
-        for channel, counts in enumerate(self.histogram):
-            counts += np.bincount(contents[:, channel].ravel(), minlength=256)
-        self.labels.append(np.asarray(labels, "<i8"))
-        self.sums.append(row_sums(contents, labels))
+        self.histogram += histogram(contents)
+        self.write(contents, np.asarray(labels, "<i8"), row_sums(contents, labels))
+
+    def write(self, images: np.ndarray, labels: np.ndarray, sums: np.ndarray) -> None:
+        r"""Writes images whose sums are known, without counting their values."""
+        self.file.write(images)
+        self.digest.update(images)
+        self.labels.append(labels)
+        self.sums.append(sums)
         self.count += len(images)
 
     def finish(self) -> dict[str, Any]:
@@ -88,24 +91,50 @@ class Undivided:
     """
 
     def __init__(self, root: Path, shape: tuple[int, ...]) -> None:
-        self.path, self.shape = array_path(root, "train", "images"), shape
-        self.labels: list[np.ndarray] = []
+        self.root, self.shape = root, shape
+        # What does not depend on the splits is found while images are still decoded by others.
+        self.columns: list[tuple[np.ndarray, np.ndarray]] = []
+        self.histogram = np.zeros((shape[0], 256), np.int64)
+        self.path = array_path(root, "train", "images")
         self.file = self.path.open("wb")
         self.file.write(bytes(HEADER))
 
     def append(self, images: np.ndarray, labels: np.ndarray) -> None:
         r"""Appends images, uint8 with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
-        self.file.write(np.ascontiguousarray(images))
-        self.labels.append(np.asarray(labels, "<i8"))
+        contents = np.ascontiguousarray(images)
+        self.file.write(contents)
+        self.histogram += histogram(contents)
+        self.columns.append((np.asarray(labels, "<i8"), row_sums(contents, labels)))
 
-    def parts(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        r"""Yields what was appended, images and labels, some at a time."""
+    def divide(self, train: SplitWriter, val: SplitWriter, held_out: np.ndarray) -> Iterator[int]:
+        r"""Writes the images to the files of two splits, and yields how many at a time.
+
+        Arguments:
+            train: The writer of the training images.
+            val: The writer of the validation images.
+            held_out: Which of the images are for validation, booleans in their order.
+        """
         self.file.close()
+        begin = 0
         with self.path.open("rb") as file:
             file.seek(HEADER)
-            for labels in self.labels:
-                contents = file.read(len(labels) * math.prod(self.shape))
-                yield np.frombuffer(contents, np.uint8).reshape(-1, *self.shape), labels
+            for columns in self.columns:
+                contents = file.read(len(columns[0]) * math.prod(self.shape))
+                images = np.frombuffer(contents, np.uint8).reshape(-1, *self.shape)
+                held = held_out[begin : begin + len(images)]
+                # No row is written behind what was read: the training images take the place of all.
+                train.write(images[~held], *(column[~held] for column in columns))
+                val.write(images[held], *(column[held] for column in columns))
+                val.histogram += histogram(images[held])
+                begin += len(images)
+                yield len(images)
+        train.histogram += self.histogram - val.histogram
+
+
+def histogram(images: np.ndarray) -> np.ndarray:
+    r"""Returns how often each channel of images has each value, with shape :math:`(C, 256)`."""
+    channels = images.swapaxes(0, 1)
+    return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in channels])
 
 
 def close_durably(file: Any) -> None:

@@ -122,14 +122,9 @@ class PreparedWriter:
         Yields:
             How many images were moved since the last time.
         """
-        begin = 0
-        for images, labels in self.undivided.parts():
-            held = held_out[begin : begin + len(labels)]
-            # No row is written behind what was read: the training images take the place of all.
-            self.append("train", images[~held], labels[~held])
-            self.append("val", images[held], labels[held])
-            begin += len(labels)
-            yield len(labels)
+        for split in ("train", "val"):
+            self.splits[split] = SplitWriter(self.part, split, self.undivided.shape)
+        yield from self.undivided.divide(self.splits["train"], self.splits["val"], held_out)
 
     def skip(self, split: str, name: str, reason: str) -> None:
         r"""Notes for the manifest that an image of a split was left out, and why."""
