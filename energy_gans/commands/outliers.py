@@ -60,8 +60,8 @@ def chosen_outliers(outliers: str) -> list[str]:
     for name in names:
         if name not in MADE and not Path(name).exists():
             raise ValueError(
-                f"'outliers' should be of {', '.join(MADE)}, folders of pictures and .npz files, "
-                f"got {name!r}; data sets are given by --outlier_data."
+                f"'outliers' should be of {', '.join(MADE)}, folders of pictures and .npz, .npy or "
+                f".pt files, got {name!r}; data sets are given by --outlier_data."
             )
     return names
 
@@ -170,7 +170,7 @@ def drawn(kind: str, sizes: list[int], shape: tuple[int, ...], seed: int) -> Ite
 
 
 def of_path(path: str, channels: int, n: int) -> ImageSet:
-    r"""Returns the images in a folder or in an `.npz` file, or as many as are asked for.
+    r"""Returns the images in a folder or a file, or as many as are asked for.
 
     Raises:
         ValueError: If they can not be read.

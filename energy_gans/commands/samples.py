@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,30 +25,38 @@ from ..data.sources.limits import read_regular
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
-from .arrays import ImageArray
+from .arrays import open_array
 
 BATCH = 100
+Convert = Literal["grey", "rgb"]
+# Of red, green and blue, times 2^16: luma of ITU-R BT.601, as Pillow has it.
+LUMA = (19595, 38470, 7471)
 
 
 class Samples:
     r"""Creates a view of `n` samples in batches of 100.
 
-    A kind of samples implements :meth:`batch` and :meth:`origin`.
+    A kind of samples implements :meth:`images` and :meth:`origin`.
 
     Arguments:
         n: The number of samples.
+        convert: What they are made, `"grey"` or `"rgb"`; they stay as they are if `None`.
     """
 
-    def __init__(self, n: int) -> None:
-        self.n = n
+    def __init__(self, n: int, convert: Convert | None = None) -> None:
+        self.n, self.convert = n, convert
         self.places = shuffled(n, n)
 
     def __len__(self) -> int:
         return -(-self.n // BATCH)
 
+    def images(self, j: int) -> Tensor:
+        r"""Returns the samples of a batch as they are, uint8, with shape :math:`(B, C, H, W)`."""
+        raise NotImplementedError
+
     def batch(self, j: int) -> Tensor:
         r"""Returns the samples of a batch, uint8, with shape :math:`(B, C, H, W)`."""
-        raise NotImplementedError
+        return converted(self.images(j), self.convert)
 
     def origin(self) -> dict[str, Any]:
         r"""Returns where the samples come from, for a stamp."""
@@ -74,13 +82,21 @@ class ModelSamples(Samples):
         n: The number of samples.
         seed: The seed of the latents.
         path: The path of its checkpoint.
+        convert: As for :class:`Samples`.
     """
 
-    def __init__(self, model: GenerativeModule, n: int, seed: int, path: Path) -> None:
-        super().__init__(n)
+    def __init__(
+        self,
+        model: GenerativeModule,
+        n: int,
+        seed: int,
+        path: Path,
+        convert: Convert | None = None,
+    ) -> None:
+        super().__init__(n, convert)
         self.model, self.seed, self.path = model, seed, path
 
-    def batch(self, j: int) -> Tensor:
+    def images(self, j: int) -> Tensor:
         random = keyed_generator(self.seed, "evaluate", j, device=self.model.device)
         x = self.model.sample(BATCH, random=random)
         return to_uint8(x[: self.n - j * BATCH]).cpu()
@@ -96,19 +112,24 @@ class FolderSamples(Samples):
         path: The folder; its subfolders are looked through, too.
         n: How many of them, or `None` for all.
         channels: The number of channels of the data they are compared with, 1 or 3.
+        convert: As for :class:`Samples`.
 
     Raises:
         ValueError: If there are none, or fewer than `n`.
     """
 
-    def __init__(self, path: Path, n: int | None, channels: int) -> None:
-        self.path, self.channels = path, channels
+    def __init__(
+        self, path: Path, n: int | None, channels: int, convert: Convert | None = None
+    ) -> None:
+        self.path = path
+        # What all are RGB for to begin with.
+        self.grey = channels == 1 and convert is None
         files = [path / name for name, _ in pictures(Folder(path).names)]
-        super().__init__(wanted(n, len(files), path))
+        super().__init__(wanted(n, len(files), path), convert)
         self.files = [files[i] for i in shuffled(len(files), self.n).sort().values]
         self.shape: tuple[int, ...] | None = None
 
-    def batch(self, j: int) -> Tensor:
+    def images(self, j: int) -> Tensor:
         return torch.stack([self.read(p) for p in self.files[j * BATCH : (j + 1) * BATCH]])
 
     def read(self, path: Path) -> Tensor:
@@ -118,9 +139,12 @@ class FolderSamples(Samples):
         except ValueError as error:
             raise ValueError(f"The sample {path} can not be read: {error}") from error
         x = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-        if self.channels == 1:
+        if self.grey:
             if not (x == x[:1]).all():
-                raise ValueError(f"The sample {path} has colours, and the data is grey.")
+                raise ValueError(
+                    f"The sample {path} has colours, and the data is grey: `evaluate` makes samples "
+                    "grey with --convert grey."
+                )
             x = x[:1]
         self.shape = self.shape or tuple(x.shape)
         if x.shape != self.shape:
@@ -136,56 +160,79 @@ class FolderSamples(Samples):
 
 
 class ArraySamples(Samples):
-    r"""Creates the samples in an array of an `.npz` file, read a batch at a time.
+    r"""Creates the samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time.
 
-    The array is called `samples` or `arr_0` or is the only one, and holds uint8, or floats in
+    The array or tensor is alone in it, or called `samples` (or `arr_0`). It holds uint8, or floats in
     [-1, 1], with shape :math:`(N, C, H, W)` or :math:`(N, H, W, C)`.
 
     Arguments:
         path: The file.
         n: How many of them, or `None` for all.
+        convert: As for :class:`Samples`.
 
     Raises:
         ValueError: If the file can not be read, or holds something else, or fewer than `n`.
     """
 
-    def __init__(self, path: Path, n: int | None) -> None:
-        self.path, self.array = path, ImageArray(path)
-        super().__init__(wanted(n, len(self.array), path))
+    def __init__(self, path: Path, n: int | None, convert: Convert | None = None) -> None:
+        self.path, self.array = path, open_array(path)
+        super().__init__(wanted(n, len(self.array), path), convert)
         self.taken = shuffled(len(self.array), self.n).sort().values
 
-    def batch(self, j: int) -> Tensor:
-        x = torch.from_numpy(self.array.rows(self.taken[j * BATCH : (j + 1) * BATCH].numpy()))
+    def images(self, j: int) -> Tensor:
+        x = self.array.rows(self.taken[j * BATCH : (j + 1) * BATCH].numpy())
         if j == 0 and x.is_floating_point() and x.min() >= 0:
             raise ValueError(
                 f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got floats "
                 f"none of which is below 0, in [{x.min():.4g}, {x.max():.4g}]."
             )
         channels_last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
-        return to_uint8(x.permute(0, 3, 1, 2) if channels_last else x)
+        try:
+            return to_uint8(x.permute(0, 3, 1, 2) if channels_last else x)
+        except ValueError as error:
+            raise ValueError(f"'samples' = {str(self.path)!r} can not be used: {error}") from error
 
     def origin(self) -> dict[str, Any]:
         return {"samples": str(self.path), "sha256": file_digest(self.path)}
 
 
-def open_samples(path: str, n: int | None, channels: int) -> Samples:
-    r"""Returns the samples in a folder of pictures or in an `.npz` file.
+def open_samples(
+    path: str, n: int | None, channels: int, convert: Convert | None = None
+) -> Samples:
+    r"""Returns the samples in a folder of pictures or in an `.npz`, `.npy` or `.pt` file.
 
     Arguments:
         path: The folder or the file.
         n: How many of them, or `None` for all.
         channels: The number of channels of the data they are compared with.
+        convert: As for :class:`Samples`.
 
     Raises:
         FileNotFoundError: If there is neither.
     """
     if Path(path).is_dir():
-        return FolderSamples(Path(path), n, channels)
+        return FolderSamples(Path(path), n, channels, convert)
     if Path(path).is_file():
-        return ArraySamples(Path(path), n)
+        return ArraySamples(Path(path), n, convert)
     raise FileNotFoundError(
-        f"'samples' should be a folder of pictures or an .npz file, and {path!r} is neither."
+        "'samples' should be a folder of pictures or an .npz, .npy or .pt file, and "
+        f"{path!r} is neither."
     )
+
+
+def converted(x: Tensor, convert: Convert | None) -> Tensor:
+    r"""Returns images that are grey, by their luma, or RGB, by repetition.
+
+    Arguments:
+        x: The images, uint8, with shape :math:`(N, C, H, W)`.
+        convert: Which; the images are returned as they are if `None`.
+    """
+    if convert == "rgb":
+        return x.expand(-1, 3, -1, -1)
+    if convert == "grey" and x.shape[1] == 3:
+        luma = sum(weight * x[:, i].int() for i, weight in enumerate(LUMA))
+        return ((luma + 2**15) >> 16).to(torch.uint8)[:, None]
+    return x
 
 
 def shuffled(there: int, n: int) -> Tensor:
