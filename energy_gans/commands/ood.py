@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,7 @@ from ..callbacks.pictures import write_picture
 from ..callbacks.progress import progress_bar
 from ..data.base import TensorDataModule
 from ..data.prepared import file_digest
+from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
@@ -51,6 +53,7 @@ from .inpaint import checked_outputs
 from .joining import existing
 from .outliers import ImageSet, chosen_outliers, opened
 from .potentials import load_potential_model, sample_shape, shown_potential
+from .sample import checked_output
 from .stamps import versions
 
 SCORES = {"potential": "potential", "gradient": "minus the norm of the gradient"}
@@ -68,6 +71,7 @@ def ood(
     device: str = "auto",
     overwrite: bool = False,
     trust: str = "",
+    raw: str | None = None,
 ) -> None:
     r"""Measures how well a checkpoint's potential tells held-out images from outliers.
 
@@ -75,8 +79,8 @@ def ood(
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
-        outliers: Sets of outliers: interpolated, noise, constant, folders of pictures and .npz files,
-            separated by commas; empty for none.
+        outliers: Sets of outliers: interpolated, noise, constant, folders of pictures, and .npz, .npy
+            or .pt files, separated by commas; empty for none.
         outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
             --outlier_data.root data, and again for more.
         inliers: The data module of inliers; that of the checkpoint's run by default.
@@ -89,8 +93,11 @@ def ood(
         overwrite: Whether files may exist.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
+        raw: Where the scores themselves are written, too, as `.npz`: an array of each set, such as
+            potential/held-out, and of its image statistics, such as image statistics/held-out.
     """
     path = checked_outputs(out, overwrite)
+    raw_path = None if raw is None else checked_output(raw, overwrite, (".npz",), "raw")
     if path.suffix != ".png":
         raise ValueError(f"'out' should end in .png, got {out!r}.")
     if n < 2:
@@ -116,6 +123,9 @@ def ood(
     protocol |= {"sets": {name: {"n": s.n} | s.about for name, s in sets.items()}}
     write_numbers(measures, scores, protocol, origin | {"device": where}, path)
     print(f"{path}\n{path.with_suffix('.json')}")
+    if raw_path is not None:
+        write_scores(scores, raw_path)
+        print(raw_path)
 
 
 def load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
@@ -173,6 +183,15 @@ def measured(images: ImageSet, score: Field, device: str, name: str) -> tuple[Te
             "finite: its training went wrong."
         )
     return s, torch.cat(statistics)
+
+
+def write_scores(scores: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
+    r"""Writes scores as an `.npz`, whole or not at all: an array `SCORE/SET` of each set."""
+    arrays = {
+        f"{name}/{key}": s.numpy() for name, found in scores.items() for key, s in found.items()
+    }
+    with atomic_write(path) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def write_numbers(

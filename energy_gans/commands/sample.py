@@ -65,8 +65,16 @@ def draw(model: GenerativeModule, n: int, seed: int, batch_size: int = 500) -> t
     return torch.cat([model.sample(size, random=random).cpu() for size in sizes])
 
 
-def checked_output(out: str, overwrite: bool, endings: tuple[str, str] = (".png", ".npz")) -> Path:
+def checked_output(
+    out: str, overwrite: bool, endings: tuple[str, ...] = (".png", ".npz"), argument: str = "out"
+) -> Path:
     r"""Returns the path of an output, once it is known that it can be written.
+
+    Arguments:
+        out: The path.
+        overwrite: Whether the file may exist.
+        endings: The endings that it may have.
+        argument: The argument that gave the path.
 
     Raises:
         ValueError: If it has no known ending.
@@ -75,25 +83,29 @@ def checked_output(out: str, overwrite: bool, endings: tuple[str, str] = (".png"
     """
     path = Path(out)
     if path.suffix not in endings:
-        raise ValueError(f"'out' should end in {' or '.join(endings)}, got {out!r}.")
+        raise ValueError(f"{argument!r} should end in {' or '.join(endings)}, got {out!r}.")
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"'out' = {out!r} exists: choose another name, or add --overwrite true."
+            f"{argument!r} = {out!r} exists: choose another name, or add --overwrite true."
         )
-    check_writable(path)
+    check_writable(path, argument)
     return path
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, argument: str = "out") -> None:
     r"""Makes the folder of an output, before anything is computed for it.
+
+    Arguments:
+        path: The path.
+        argument: The argument that gave it.
 
     Raises:
         PermissionError: If its folder can not be made or written.
     """
-    out = str(path)
+    name = f"{argument!r} = {str(path)!r}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PermissionError(f"'out' = {out!r} can not be written: {error}.") from error
+        raise PermissionError(f"{name} can not be written: {error}.") from error
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"'out' = {out!r} can not be written: {path.parent} is read-only.")
+        raise PermissionError(f"{name} can not be written: {path.parent} is read-only.")

@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.commands.ood, outliers, detection and potentials modules."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -260,6 +261,44 @@ def test_a_table_and_what_is_beside_it(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ood.json", "ood.png"]
 
 
+def test_the_scores_themselves_can_be_written(trained: Callable, tmp_path: Path) -> None:
+    path, raw = trained("vapo"), tmp_path / "more" / "scores.npz"
+    # A set may be called as the first argument of what writes arrays.
+    np.savez(tmp_path / "file", samples=DIGITS.contents("val")[0][:7].numpy())
+    sets = ["--outliers", f"noise,{tmp_path / 'file.npz'}", "--n", "30", "--raw", str(raw)]
+    written = told_apart(path, tmp_path, *sets)
+    with np.load(raw) as found:
+        scores = {name: found[name] for name in found.files}
+    names = ["training", "held-out", "noise", str(tmp_path / "file.npz")]
+    kinds = ("potential", "image statistics")
+    assert [*scores] == [f"{kind}/{name}" for kind in kinds for name in names]
+    assert [len(s) for s in scores.values()] == 2 * [30, 30, 30, 7]
+    order = torch.randperm(180, generator=keyed_generator(0, "ood"))[:30]
+    expected = shown_potential(load_detector(path))(VAL[order]).detach()
+    np.testing.assert_allclose(scores["potential/held-out"], expected, rtol=1e-4, atol=1e-6)
+    for name in names[1:]:
+        for kind in kinds:
+            inliers, there = ("training", "held-out") if name == "held-out" else ("held-out", name)
+            given = (torch.from_numpy(scores[f"{kind}/{k}"]) for k in (inliers, there))
+            assert detection(*given) == written["measures"][name][kind]
+    with pytest.raises(SystemExit, match="'raw' = .*scores.npz' exists"):
+        main(["ood", "--ckpt_path", path, "--out", str(tmp_path / "b.png"), *sets])
+
+
+def test_scores_are_whole_or_not_there(trained: Callable, tmp_path: Path) -> None:
+    def full(file: io.IOBase, **arrays: np.ndarray) -> None:
+        file.write(b"PK")
+        raise OSError(28, "No space left on device")
+
+    raw = ["--outliers", "noise", "--n", "9", "--raw", str(tmp_path / "raw" / "scores.npz")]
+    with (
+        mock.patch.object(np, "savez_compressed", full),
+        pytest.raises(SystemExit, match="scores.npz could not be written: .*No space left"),
+    ):
+        told_apart(trained("vapo"), tmp_path, *raw)
+    assert not list((tmp_path / "raw").iterdir())
+
+
 def test_the_score_can_be_the_slope(trained: Callable, tmp_path: Path) -> None:
     path, few = trained("vapo"), ["--n", "30", "--outliers", "noise"]
     slope = told_apart(path, tmp_path, *few, "--score", "gradient")
@@ -308,6 +347,7 @@ def test_scores_of_one_value_are_drawn() -> None:
         ("vapo", ["--score", "energy"], "score.*'potential', 'gradient'"),
         ("vapo", ["--n", "1"], "'n' should be at least 2, got 1"),
         ("vapo", ["--out", "a.npz"], "'out' should end in .png, got 'a.npz'"),
+        ("vapo", ["--raw", "a.csv"], "'raw' should end in .npz, got 'a.csv'"),
         ("vapo", ["--device", "gpu9"], "'device' should be auto, cpu or a GPU that is there"),
         (
             "vapo",
