@@ -34,6 +34,8 @@ class Projection(FeatureExtractor):
     r"""Creates an extractor that costs next to nothing: random projections of the pixels."""
 
     name, resize, num_features, num_classes = "projection", "none", 2048, 1000
+    # Rounding is of no interest here.
+    at_once = BATCH
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from ..functional import keyed_generator
 from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
-from ..metrics.measures import chosen, measure
+from ..metrics.measures import check_enough, chosen, measure, said_of_few
 from ..metrics.reference import BATCH, default_cache, reference_statistics
 from ..metrics.statistics import Statistics, gather, processes
 from .progress import image_progress
@@ -41,7 +42,7 @@ class SampleMeasures(Callback):
 
     Raises:
         ValueError: If the data is no images, a measure is unknown or needs a classifier that the
-            extractor has not, or a number is not positive.
+            extractor has not, a number is too small for a measure, or the extractor has no stamp.
     """
 
     def __init__(
@@ -61,8 +62,12 @@ class SampleMeasures(Callback):
             raise ValueError(
                 f"'measures' should be of {','.join(KNOWN)} here, got {unknown[0]!r}."
             )
+        # What an extractor of a user lacks is said before the training, not after it.
+        self.extractor.stamp()
         if "is" in self.measures and self.extractor.num_classes is None:
             raise ValueError(f"'measures' has 'is', and {self.extractor.name} has no classifier.")
+        for name in self.measures:
+            check_enough(name, n, reference_n, 0)
         self.keep = n if "pr" in self.measures else 0
         self.cache = Path(cache) if cache else default_cache()
         self.reference: Statistics | None = None
@@ -99,12 +104,20 @@ class SampleMeasures(Callback):
                 device,
                 partial(image_progress, "train") if shown else None,
             )
+            self.warn_if_few(self.reference.n)
         x = gather(self.extractor, self.samples(pl_module), self.keep, device)
         # None of these measures looks at held-out images: the reference stands in their place.
         numbers = measure(self.measures, x, self.reference, self.reference)
         # Every process has gathered the same: there is nothing left to reduce.
         for name, number in numbers.items():
             pl_module.log(f"{prefix}/{name}_{self.suffix}", number.value, sync_dist=False)
+
+    def warn_if_few(self, reference_n: int) -> None:
+        r"""Warns of measures for which there are few images."""
+        sizes = self.extractor.num_features, self.extractor.num_classes
+        counts = {"samples": self.n}, {"reference images": reference_n}
+        for sentence in said_of_few(self.measures, *counts, *sizes):
+            rank_zero_warn(f"SampleMeasures: {sentence}")
 
     def samples(self, model: GenerativeModule) -> Iterator[tuple[Tensor, Tensor]]:
         r"""Yields this process's share of the samples, and their places among all."""

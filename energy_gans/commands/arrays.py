@@ -45,7 +45,8 @@ def open_array(path: Path) -> Rows:
 
     Raises:
         ValueError: If the file can not be read, or holds no array of four dimensions, another type
-            than uint8 and floats, more images or larger ones than are read, or fewer bytes than it says.
+            than uint8 and floats, more images or larger ones than are read, or fewer bytes than
+            it says.
     """
     return TensorFile(path) if path.suffix in (".pt", ".pth") else ArrayFile(path)
 
@@ -63,8 +64,8 @@ def check_array(path: Path, shape: tuple[int, ...], kind: str, bits: int, floats
     name = f"'samples' = {str(path)!r}"
     if len(shape) != 4 or shape[0] < 0 or min(shape[1:]) < 1 or not {1, 3} & {shape[1], shape[3]}:
         raise ValueError(
-            f"{name} should hold an array of images with shape (N, C, H, W) or (N, H, W, C), and 1 or "
-            f"3 for C, got shape {tuple(shape)} of {kind}."
+            f"{name} should hold an array of images with shape (N, C, H, W) or (N, H, W, C), and "
+            f"1 or 3 for C, got shape {tuple(shape)} of {kind}."
         )
     if kind != "uint8" and not floats:
         raise ValueError(f"{name} should hold uint8, or floats in [-1, 1], got {kind}.")
@@ -206,8 +207,8 @@ def loaded(path: Path) -> Any:
     except Exception as error:
         # A file can be wrong in any way.
         raise ValueError(
-            f"'samples' = {str(path)!r} can not be read: it is damaged, or torch.save did not write "
-            "it."
+            f"'samples' = {str(path)!r} can not be read: it is damaged, or torch.save did not "
+            "write it."
         ) from error
 
 
@@ -222,8 +223,8 @@ def only_tensor(content: Any, path: Path) -> Tensor:
         content = content.get("samples", tensors[0] if len(tensors) == 1 else None)
     if not isinstance(content, Tensor):
         raise ValueError(
-            f"'samples' = {str(path)!r} should hold one tensor, alone or by the name 'samples', and "
-            "does not."
+            f"'samples' = {str(path)!r} should hold one tensor, alone or by the name 'samples', "
+            "and does not."
         )
     if content.layout != torch.strided or content.is_quantized or content.is_meta:
         raise ValueError(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..callbacks.directory import write_text
-from .stamps import read_metrics, shown, unlike
+from .stamps import View, read_metrics, shown, unlike, views
 
 
 def compare(files: list[str], measures: str | None = None, out: str | None = None) -> None:
     r"""Prints a table of what `evaluate` wrote, a row for each file.
 
-    Numbers of unlike protocols are refused: of other extractors, weights, sizes, references.
+    Numbers of unlike protocols are refused: of other extractors, weights, sizes, references. The
+    last row says what real images give. Where that is of fewer images or a smaller reference, a
+    measure has a second column, in which the runs' numbers are, too.
 
     Arguments:
         files: The metrics.json files.
@@ -34,9 +37,10 @@ def compare(files: list[str], measures: str | None = None, out: str | None = Non
         names = wanted
     for name in names:
         check_alike(name, runs)
-    rows = [["", *(heading(name, runs) for name in names)]]
-    rows += [[path, *(cell(numbers, name) for name in names)] for path, numbers in runs.items()]
-    rows += [["real", *(real(name, runs) for name in names)]]
+    found = [column for name in names for column in columns(name, runs)]
+    rows = [["", *(column.heading for column in found)]]
+    rows += [[path, *(cell(column.runs.get(path)) for column in found)] for path in runs]
+    rows += [["real", *(cell(column.real) for column in found)]]
     print(markdown(rows), end="")
     if out is not None:
         write_text(
@@ -58,25 +62,50 @@ def check_alike(name: str, runs: dict[str, dict[str, Any]]) -> None:
             )
 
 
-def heading(name: str, runs: dict[str, dict[str, Any]]) -> str:
-    r"""Returns a column's heading: the measure, the extractor and the number of samples."""
-    protocol = first(name, runs)["protocol"]
-    return f"{name} ({protocol['extractor']['name']}, n={protocol['n']})"
+@dataclass(frozen=True)
+class Column:
+    r"""Creates a column: numbers of one protocol.
+
+    Arguments:
+        heading: The measure, the extractor and the number of samples.
+        runs: The numbers of the runs that have it, by run.
+        real: What real images give, if there is one such number.
+    """
+
+    heading: str
+    runs: dict[str, dict[str, Any]]
+    real: dict[str, Any] | None
 
 
-def cell(numbers: dict[str, Any], name: str) -> str:
-    return shown(numbers[name]) if name in numbers else ""
+def columns(name: str, runs: dict[str, dict[str, Any]]) -> list[Column]:
+    r"""Returns the columns of a measure: two where real images have a protocol of their own.
+
+    Arguments:
+        name: The measure.
+        runs: What :func:`read_metrics` returns, by run. The runs' protocols are alike.
+    """
+    found = {path: views(name, numbers[name]) for path, numbers in runs.items() if name in numbers}
+    columns = []
+    for i in range(max(map(len, found.values()))):
+        seen = {path: rows[i] for path, rows in found.items() if i < len(rows)}
+        first, *others = seen.values()
+        if any(unlike(first.protocol, other.protocol) for other in others):
+            continue
+        real = first.real if all(other.real == first.real for other in others) else None
+        there = {path: view.samples for path, view in seen.items() if view.samples}
+        columns.append(Column(heading(first, first=i == 0), there, real))
+    return columns
 
 
-def real(name: str, runs: dict[str, dict[str, Any]]) -> str:
-    r"""Returns what real data gives, if all runs say the same of it."""
-    found = [numbers[name]["real"] for numbers in runs.values() if name in numbers]
-    return shown(found[0]) if found[0] and all(one == found[0] for one in found) else ""
+def heading(view: View, first: bool) -> str:
+    r"""Returns a column's heading, with the number of reference images in the second one."""
+    n, reference_n = view.counts()
+    against = "" if first or reference_n is None else f", reference n={reference_n}"
+    return f"{view.label} ({view.protocol['extractor']['name']}, n={n}{against})"
 
 
-def first(name: str, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    r"""Returns the first number of a name."""
-    return next(numbers[name] for numbers in runs.values() if name in numbers)
+def cell(number: dict[str, Any] | None) -> str:
+    return "" if number is None else shown(number)
 
 
 def markdown(rows: list[list[str]]) -> str:

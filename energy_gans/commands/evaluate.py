@@ -1,38 +1,39 @@
 r"""`energy-gans evaluate`: how far a model's samples, or any program's, are from real data.
 
 Features of every sample are computed once and shared by all measures. Those of the reference are
-kept on disk: a second evaluation makes no pass over the data. Beside each number stands what real
-samples that are not in the reference give, as many as there are at most: the floor that no model
-can be expected to go below. Started by `torchrun`, all processes share the work.
+kept on disk: a second evaluation makes no pass over the data. Beside each number stands what as
+many real images that are not in the reference give: the floor that no model can be expected to go
+below (:mod:`energy_gans.metrics.floor`). Started by `torchrun`, all processes share the work.
 """
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from pathlib import Path
 
 import torch
 from lightning.pytorch import LightningDataModule
 
 from ..callbacks.pictures import write_picture
-from ..callbacks.progress import image_progress
 from ..functional.checks import check_count
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
+from ..metrics.floor import choose_floor
 from ..metrics.measures import chosen
-from ..metrics.reference import default_cache, reference_statistics, shared
-from ..metrics.statistics import PAIRED, Statistics, gather, processes
+from ..metrics.reference import default_cache, shared
+from ..metrics.statistics import Statistics, processes
 from ..storage.checkpoint import load_model
 from ..storage.runs import find_checkpoint, run_of
+from .enough import enough_for, warn_if_few
 from .joining import joined
 from .lookalikes import duplicates_picture, neighbours_picture
 from .numbers import numbers_of, table
 from .runs import run_data
 from .sample import check_writable
-from .samples import ModelSamples, Samples, open_samples
+from .samples import Convert, ModelSamples, Samples, open_samples
+from .sets import gathered
 from .stamps import write_metrics
 
 SAMPLES = 10_000
+COLOURS = {1: "grey", 3: "RGB"}
 
 
 def evaluate(
@@ -49,12 +50,14 @@ def evaluate(
     cache: str | None = None,
     device: str = "auto",
     trust: str = "",
+    convert: Convert | None = None,
 ) -> None:
-    r"""Measures a checkpoint's samples, or those in a folder of pictures or an .npz file.
+    r"""Measures a checkpoint's samples, or those in a folder of pictures or a file.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.
-        samples: A folder of pictures, or an .npz file, instead of a checkpoint.
+        samples: A folder of pictures, or an .npz, .npy or .pt file, instead of a checkpoint. Files
+            hold uint8, or floats in [-1, 1], with shape (N, C, H, W) or (N, H, W, C).
         data: The data module; that of the checkpoint's run by default.
         measures: Which measures: fd, is, kid, pr (precision and recall), dc (density and
             coverage), support (birthday test) and neighbours (nearest real images).
@@ -70,6 +73,7 @@ def evaluate(
         device: The device that computes; a GPU by default, if there is one.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
+        convert: What samples of other colours than the data are made: grey, or rgb.
     """
     if (ckpt_path is None) == (samples is None):
         raise ValueError("Either 'ckpt_path' or 'samples' should be given, and not both.")
@@ -80,33 +84,28 @@ def evaluate(
         ckpt_path = str(find_checkpoint(ckpt_path))
     names, path = chosen(measures), writable(out, ckpt_path, samples)
     with joined(device) as where:
-        source, data = opened(ckpt_path, samples, data, n, seed, where, trust)
+        source, data = opened(ckpt_path, samples, data, n, seed, where, trust, convert)
         extractor = (extractor or EfficientNetLite0()).to(where)
         check_measurable(names, extractor, data, reference)
+        splits = reference, "val" if reference == "train" else "train"
+        reference_n, other = min(reference_n, data.length(reference)), data.length(splits[1])
+        floor = choose_floor(source.n, reference_n, data.length(reference), other)
+        names = enough_for(names, source.n, reference_n, floor)
+        warn_if_few(names, source.n, reference_n, floor, extractor)
         extractor(source.batch(0)[:1].to(where))
-        held_out = "val" if reference == "train" else "train"
         folder = Path(cache) if cache else default_cache()
-        # Of held-out images only those that are compared in pairs are kept.
-        asked = ((reference, reference_n, reference_n), (held_out, source.n, PAIRED))
-        y, z = (
-            reference_statistics(
-                data, *ask, extractor, folder, where, partial(image_progress, ask[0])
-            )
-            for ask in asked
-        )
-        batches = image_progress("samples", source.share(*processes()), source.n)
-        x = gather(extractor, batches, min(source.n, PAIRED), where)
+        sets = gathered(source, data, splits, reference_n, floor, extractor, folder, where)
         if processes()[0] > 0:
             return
-        warn_if_few(names, x, extractor)
         about = [
             {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
-            for split in (reference, held_out)
+            for split in splits
         ]
-        numbers = numbers_of(names, (x, y, z), extractor, *about)
-        write_metrics(numbers, source.origin() | {"device": where.type}, path)
+        numbers = numbers_of(names, sets, extractor, *about)
+        origin = source.origin() | ({"convert": convert} if convert else {})
+        write_metrics(numbers, origin | {"device": where.type}, path)
         print(f"{table(numbers)}\n{path}")
-        draw(names, x, y, source, data, reference, path)
+        draw(names, sets.samples, sets.reference, source, data, reference, path)
 
 
 def draw(
@@ -129,17 +128,6 @@ def draw(
         if name in names:
             write_picture(picture(), place)
             print(place)
-
-
-def warn_if_few(names: list[str], x: Statistics, extractor: FeatureExtractor) -> None:
-    r"""Warns of fewer samples than features."""
-    if "fd" in names and x.n < extractor.num_features:
-        print(
-            f"energy-gans: warning: 'n' = {x.n} is smaller than the {extractor.num_features} "
-            "features: the covariance of the samples is singular, and the Fréchet distance far "
-            "from that of many samples.",
-            file=sys.stderr,
-        )
 
 
 def writable(out: str | None, ckpt_path: str | None, samples: str | None) -> Path:
@@ -166,6 +154,7 @@ def check_measurable(
     names: list[str], extractor: FeatureExtractor, data: LightningDataModule, reference: str
 ) -> None:
     r"""Raises a `ValueError` for what would fail after the features of all images are computed."""
+    extractor.stamp()
     if "is" in names and extractor.num_classes is None:
         raise ValueError(f"'measures' has 'is', and {extractor.name} has no classifier.")
     if reference not in data.splits:
@@ -182,6 +171,7 @@ def opened(
     seed: int,
     device: torch.device,
     trust: str,
+    convert: Convert | None,
 ) -> tuple[Samples, LightningDataModule]:
     r"""Returns the samples and the data they are compared with."""
     if data is None and samples is not None:
@@ -196,11 +186,17 @@ def opened(
             "`energy-gans report` measures points."
         )
     if samples is not None:
-        source = open_samples(samples, n, data.shape[0])
+        source = open_samples(samples, n, data.shape[0], convert)
     else:
         model = load_model(ckpt_path, trust).to(device)
-        source = ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path))
+        source = ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path), convert)
     shape = tuple(source.batch(0).shape[1:])
+    if shape[0] != data.shape[0]:
+        ours, theirs = (COLOURS[channels] for channels in (shape[0], data.shape[0]))
+        raise ValueError(
+            f"The samples are {ours}, and 'data' is {theirs}: --convert {theirs.lower()} makes "
+            f"them {theirs}."
+        )
     if shape != tuple(data.shape):
         raise ValueError(
             f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be of "

@@ -34,11 +34,12 @@ from ..methods.chains import drawer
 from ..methods.energy import EnergyModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.images import to_uint8
+from ..metrics.measures import said_of_few
 from ..metrics.statistics import Statistics
 from ..storage.runs import find_checkpoint
 from .chains import data_of, load_energy_model
 from .completions import RANGE, fillings, numbers, statistics_of, table
-from .evaluate import warn_if_few
+from .enough import warn
 from .feature_space import held_out
 from .holes import chosen_mask
 from .labels import class_labels
@@ -209,7 +210,8 @@ def real_features(
         return None
     extractor = extractor or EfficientNetLite0()
     real = statistics_of(y, extractor)
-    warn_if_few(["fd"], real, extractor)
+    for said in said_of_few(["fd"], {"images": len(y)}, {}, extractor.num_features, None):
+        warn(said)
     return extractor, real
 
 

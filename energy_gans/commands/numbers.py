@@ -7,49 +7,69 @@ from functools import partial
 from typing import Any
 
 from ..metrics.features import FeatureExtractor
-from ..metrics.measures import TooFewSamplesError, measure
-from ..metrics.statistics import Statistics
-from .stamps import shown, stamped
+from ..metrics.measures import Number, TooFewSamplesError, measure
+from .sets import Sets
+from .stamps import Stamp, View, shown, stamped, views
 
 FID_SAMPLES = 50_000
+HEADINGS = ("measure", "samples", "real", "n", "reference n")
+MATCHED = (
+    "Where a measure has two rows, there are too few real images to stand in for all samples: the "
+    "second one compares fewer, or against a part of the reference."
+)
 
 
 def numbers_of(
     names: list[str],
-    statistics: tuple[Statistics, Statistics, Statistics],
+    sets: Sets,
     extractor: FeatureExtractor,
-    reference: dict[str, str],
-    held_out: dict[str, str],
+    reference: dict[str, Any],
+    held_out: dict[str, Any],
 ) -> dict[str, dict[str, Any]]:
     r"""Returns stamped numbers by name.
 
     Arguments:
         names: The names of the measures.
-        statistics: Those of the samples, of the reference and of held-out real samples.
+        sets: The statistics.
         extractor: The extractor.
-        reference: What the reference is, for the stamps.
-        held_out: What the held-out samples are, for the stamps.
+        reference: What the images of the reference's split are, for the stamps.
+        held_out: What those of the held-out split are, for the stamps.
     """
-    x, y, z = statistics
-    numbers, real = measure(names, x, y, z), {}
+    of = partial(sets.floor.about, reference=reference, held_out=held_out)
+    about = Stamp(extractor.stamp(), reference, of)
+    outside, left, z = sets.held_out(), sets.left(), sets.real
+    numbers: dict[str, dict[str, Any]] = {}
     for name in names:
-        # A few held-out images may be too few for some measures.
+        found = measure([name], sets.samples, sets.reference, outside)
+        real: dict[str, Number] = {}
+        matched: dict[str, Number] = {}
+        # A few real images may be too few for some measures.
         with suppress(TooFewSamplesError):
-            real |= measure([name], z, y, z)
-    enough = min(x.n, y.n) >= FID_SAMPLES and reference["split"] == "train"
-    if getattr(extractor, "standard", False) and enough:
-        for found in (numbers, real):
-            if "fd" in found:
-                found["fid"] = found.pop("fd")
-    stamp = partial(stamped, extractor=extractor, reference=reference, held_out=held_out)
-    return {name: stamp(number, real.get(name)) for name, number in numbers.items()}
+            real = measure([name], z, left, z)
+            if any(about(found[key]) != about(number) for key, number in real.items()):
+                matched = measure([name], sets.few, left, z)
+        for key, number in found.items():
+            stamp = stamped(number, real.get(key), matched.get(key), about, of(sets.floor.n))
+            numbers["fid" if key == "fd" and is_fid(sets, extractor, reference) else key] = stamp
+    return numbers
+
+
+def is_fid(sets: Sets, extractor: FeatureExtractor, reference: dict[str, Any]) -> bool:
+    r"""Returns whether the samples' Fréchet distance is the FID."""
+    enough = min(sets.samples.n, sets.reference.n) >= FID_SAMPLES
+    return getattr(extractor, "standard", False) and enough and reference["split"] == "train"
 
 
 def table(numbers: dict[str, dict[str, Any]]) -> str:
-    r"""Returns numbers as a table in Markdown, with what real samples give."""
-    lines = ["| measure | samples | n | real | n |", "|---|---|---|---|---|"]
-    for name, number in numbers.items():
-        real = number["real"]
-        floor = f"{shown(real)} | {real['protocol']['n']}" if real else " | "
-        lines.append(f"| {name} | {shown(number)} | {number['protocol']['n']} | {floor} |")
-    return "\n".join(lines)
+    r"""Returns numbers as a table in Markdown, with what real images give."""
+    rows = [row for name, number in numbers.items() for row in views(name, number)]
+    lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|", *map(line, rows)]
+    return "\n".join(lines) + (f"\n\n{MATCHED}" if len(rows) > len(numbers) else "")
+
+
+def line(view: View) -> str:
+    r"""Returns a row of the table."""
+    n, reference_n = view.counts()
+    cells = [shown(number) if number else "" for number in (view.samples, view.real)]
+    cells += [str(n), "" if reference_n is None else str(reference_n)]
+    return f"| {view.label} | {' | '.join(cells)} |"

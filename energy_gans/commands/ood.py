@@ -79,8 +79,8 @@ def ood(
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
-        outliers: Sets of outliers: interpolated, noise, constant, folders of pictures, and .npz, .npy
-            or .pt files, separated by commas; empty for none.
+        outliers: Sets of outliers: interpolated, noise, constant, folders of pictures, and .npz,
+            .npy or .pt files, separated by commas; empty for none.
         outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
             --outlier_data.root data, and again for more.
         inliers: The data module of inliers; that of the checkpoint's run by default.

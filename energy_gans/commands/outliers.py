@@ -60,8 +60,8 @@ def chosen_outliers(outliers: str) -> list[str]:
     for name in names:
         if name not in MADE and not Path(name).exists():
             raise ValueError(
-                f"'outliers' should be of {', '.join(MADE)}, folders of pictures and .npz, .npy or "
-                f".pt files, got {name!r}; data sets are given by --outlier_data."
+                f"'outliers' should be of {', '.join(MADE)}, folders of pictures and .npz, .npy "
+                f"or .pt files, got {name!r}; data sets are given by --outlier_data."
             )
     return names
 

@@ -142,8 +142,8 @@ class FolderSamples(Samples):
         if self.grey:
             if not (x == x[:1]).all():
                 raise ValueError(
-                    f"The sample {path} has colours, and the data is grey: `evaluate` makes samples "
-                    "grey with --convert grey."
+                    f"The sample {path} has colours, and the data is grey: `evaluate` makes "
+                    "samples grey with --convert grey."
                 )
             x = x[:1]
         self.shape = self.shape or tuple(x.shape)
@@ -162,8 +162,8 @@ class FolderSamples(Samples):
 class ArraySamples(Samples):
     r"""Creates the samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time.
 
-    The array or tensor is alone in it, or called `samples` (or `arr_0`). It holds uint8, or floats in
-    [-1, 1], with shape :math:`(N, C, H, W)` or :math:`(N, H, W, C)`.
+    The array or tensor is alone in it, or called `samples` (or `arr_0`). It holds uint8, or floats
+    in [-1, 1], with shape :math:`(N, C, H, W)` or :math:`(N, H, W, C)`.
 
     Arguments:
         path: The file.

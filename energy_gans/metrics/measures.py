@@ -35,6 +35,9 @@ from ..functional import (
 )
 from .statistics import GROUPS, Statistics
 
+# The fewest images of a measure: samples for IS, held-out ones for neighbours, else samples and
+# reference images.
+LEAST = {"fd": 2, "is": GROUPS, "kid": 4, "pr": 6, "dc": 6, "support": 2, "neighbours": 2}
 SEARCHED = 1000
 SUBSETS, SUBSET = 100, 1000
 CLOSE = 0.01
@@ -73,17 +76,16 @@ def frechet(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Num
 def score(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
     if len(x.scores) == 0:
         raise ValueError("'measures' has 'is', and 'extractor' has no classifier.")
-    check_enough("is", x.n, GROUPS)
+    check_enough("is", x.n, y.n, held_out.n)
     std = x.scores.std(correction=0).item()
     return {"is": Number(x.scores.mean().item(), x.n, 0, std=std, parameters={"groups": GROUPS})}
 
 
 def kernel(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
     a, b = x.paired, y.paired
+    check_enough("kid", len(a), len(b), held_out.n)
     # Subsets of at most half of a set differ: their spread says something.
-    n = min(len(a), len(b))
-    check_enough("kid", n, 4)
-    size = min(SUBSET, n // 2)
+    size = min(SUBSET, len(a) // 2, len(b) // 2)
     values = torch.stack(
         [
             2
@@ -115,22 +117,23 @@ def precision(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, N
 def density(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
     n, k = alike("dc", x, y), 5
     values = density_coverage(y.features[:n], x.features[:n], y.radii(n)[:, k - 1], k)
+    # Numbers of earlier versions counted the balls' rims.
+    parameters = {"k": k, "rim": 0}
     return {
-        name: Number(value.item(), n, n, parameters={"k": k})
+        name: Number(value.item(), n, n, parameters=parameters)
         for name, value in zip(("density", "coverage"), values, strict=True)
     }
 
 
 def alike(name: str, x: Statistics, y: Statistics) -> int:
     r"""Returns how many samples of either set are compared: as many of one as of the other."""
-    n = min(len(x.paired), len(y.paired))
-    check_enough(name, n, 6)
-    return n
+    check_enough(name, len(x.paired), len(y.paired), 0)
+    return min(len(x.paired), len(y.paired))
 
 
 def support(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
     a, n = x.paired, len(y.paired)
-    check_enough("support", min(len(a), n), 2)
+    check_enough("support", len(a), n, held_out.n)
     radius, share = y.duplicates
     _, _, degrees = closest_pairs(a, 1, radius)
     size, low, high = support_size(degrees)
@@ -138,6 +141,7 @@ def support(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Num
 
 
 def copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+    check_enough("neighbours", x.n, y.n, held_out.n)
     a, real = x.features[:SEARCHED], held_out.features[:SEARCHED]
     radius = nearest(real, y.features)[0].quantile(CLOSE)
     share = (nearest(a, y.features)[0] <= radius).double().mean()
@@ -149,10 +153,54 @@ class TooFewSamplesError(ValueError):
     r"""Says that a measure needs more samples than there are."""
 
 
-def check_enough(name: str, n: int, least: int) -> None:
-    r"""Raises a `TooFewSamplesError` unless there are enough samples for a measure."""
-    if n < least:
-        raise TooFewSamplesError(f"{name!r} needs at least {least} samples, got {n}.")
+def check_enough(name: str, n: int, reference_n: int, held_out_n: int) -> None:
+    r"""Raises a `TooFewSamplesError` unless there are enough images for a measure.
+
+    Arguments:
+        name: The measure.
+        n, reference_n, held_out_n: The numbers of samples, of reference and of held-out images.
+    """
+    least = LEAST[name]
+    if name == "is":
+        needed, there = f"{least} samples", {"": n}
+    elif name == "neighbours":
+        needed, there = f"{least} held-out images", {"": held_out_n}
+    else:
+        needed = f"{least} samples and {least} reference images"
+        there = {"samples": n, "reference images": reference_n}
+    if min(there.values()) < least:
+        got = " and ".join(f"{count} {what}".strip() for what, count in there.items())
+        raise TooFewSamplesError(f"{name!r} needs at least {needed}, got {got}.")
+
+
+def said_of_few(
+    names: list[str],
+    samples: dict[str, int],
+    references: dict[str, int],
+    num_features: int,
+    num_classes: int | None,
+) -> list[str]:
+    r"""Returns a sentence for each measure of fewer images than features or classes.
+
+    Arguments:
+        names: The names of the measures.
+        samples: The numbers of samples, and of images in their place, by what they are.
+        references: The numbers of reference images.
+        num_features: The number of features.
+        num_classes: The number of classes, or `None`.
+    """
+    singular = "features: covariances are singular, and it is far from that of many images"
+    low = "classes: its groups can not hold them all, and it is low"
+    cases = {
+        "fd": (samples | references, num_features, singular),
+        "is": (samples, num_classes or 0, low),
+    }
+    sentences = []
+    for name, (counts, number, why) in cases.items():
+        few = [f"{n} {what}" for what, n in counts.items() if n < number]
+        if name in names and few:
+            sentences.append(f"{name!r} is of {' and '.join(few)}, fewer than the {number} {why}.")
+    return sentences
 
 
 Measure = Callable[[Statistics, Statistics, Statistics], dict[str, Number]]
@@ -191,6 +239,9 @@ def measure(
         x: The statistics of the samples.
         y: The statistics of the reference.
         held_out: The statistics of real samples that are not in the reference.
+
+    Raises:
+        TooFewSamplesError: If there are too few for one of them.
     """
     numbers: dict[str, Number] = {}
     for name in names:

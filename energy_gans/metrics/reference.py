@@ -1,7 +1,7 @@
 r"""The statistics of real images, kept on disk: a reference is computed once.
 
-A cache file is named by what decides its numbers: the data's fingerprint, the split, how many
-images, and the extractor's stamp. It is an `.npz`, whose parts carry check sums; one that is torn
+A cache file is named by what decides its numbers: the data's fingerprint, which images of which
+split, and the extractor's stamp. It is an `.npz`, whose parts carry check sums; one that is torn
 or of something else is computed anew, never trusted.
 """
 
@@ -12,7 +12,8 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -48,6 +49,24 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "energy-gans"
 
 
+@dataclass(frozen=True)
+class Part:
+    r"""Creates the choice of images of a split by their places in its random order.
+
+    Arguments:
+        split: The split.
+        start: The first place.
+        stop: The place after the last.
+    """
+
+    split: str
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
 def reference_order(length: int, n: int) -> Tensor:
     r"""Returns which images of a set are the reference, in random order, with shape :math:`(n)`."""
     return torch.randperm(length, generator=keyed_generator(0, "reference"))[:n]
@@ -75,30 +94,72 @@ def reference_statistics(
         device: The device that computes.
         progress: What shows how far this process is with its batches; nothing does if `None`.
     """
-    length = data.length(split)
-    n = min(n, length)
-    keep = min(keep, n)
-    key = {"data": data.fingerprint(split), "split": split, "length": length, "n": n, "keep": keep}
-    key |= {"extractor": extractor.stamp(), "format": FORMAT, "torch": torch.__version__}
-    kind = torch.device(device).type
-    # A GPU may compute convolutions in TF32.
-    key |= {"device": kind, "tf32": kind == "cuda" and torch.backends.cudnn.allow_tf32}
-    key = json.dumps(key, sort_keys=True)
+    parts = [Part(split, 0, min(n, data.length(split)))]
+    return real_statistics(data, parts, keep, extractor, cache, device, progress)
+
+
+def real_statistics(
+    data: ImageData,
+    parts: list[Part],
+    keep: int,
+    extractor: FeatureExtractor,
+    cache: Path,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Statistics:
+    r"""Returns the statistics of real images of several splits, from the cache if they are there.
+
+    Arguments:
+        data: The data module.
+        parts: Which images, one part after the other.
+        keep: The features of how many of them are kept, the first.
+        extractor: The extractor, on `device`.
+        cache: The folder of cache files.
+        device: The device that computes.
+        progress: What shows how far this process is with its batches; nothing does if `None`.
+    """
+    n = sum(map(len, parts))
+    key = cache_key(data, parts, min(keep, n), extractor, torch.device(device).type)
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     rank, world_size = processes()
     found = read(path, key) if rank == 0 else None
     if shared(found is not None):
         return shared(found)
-    order = reference_order(length, n)
-    places = torch.arange(n).split(BATCH)[rank::world_size]
-    loader = data.loader(split, [order[i] for i in places])
-    images = ((y, i) for (y, _), i in zip(loader, places, strict=True))
+    images = batches(data, parts, rank, world_size)
     if progress is not None:
         images = progress(images, n)
-    statistics = gather(extractor, images, keep, device)
+    statistics = gather(extractor, images, min(keep, n), device)
     if rank == 0:
         write(statistics, path, key)
     return statistics
+
+
+def cache_key(
+    data: ImageData, parts: list[Part], keep: int, extractor: FeatureExtractor, device: str
+) -> str:
+    r"""Returns all that decides the statistics of real images."""
+    of = [
+        {"data": data.fingerprint(part.split), "length": data.length(part.split), **asdict(part)}
+        for part in parts
+    ]
+    key = {"parts": of, "keep": keep, "extractor": extractor.stamp(), "format": FORMAT}
+    # A GPU may compute convolutions in TF32.
+    key |= {"device": device, "tf32": device == "cuda" and torch.backends.cudnn.allow_tf32}
+    return json.dumps(key | {"torch": torch.__version__}, sort_keys=True)
+
+
+def batches(
+    data: ImageData, parts: list[Part], rank: int, world_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    r"""Yields a process's share of the images, in batches, and their places among all."""
+    first = 0
+    for part in parts:
+        order = reference_order(data.length(part.split), part.stop)[part.start :]
+        places = torch.arange(len(part)).split(BATCH)[rank::world_size]
+        loader = data.loader(part.split, [order[i] for i in places])
+        for (y, _), i in zip(loader, places, strict=True):
+            yield y, i + first
+        first += len(part)
 
 
 def shared(value: T) -> T:

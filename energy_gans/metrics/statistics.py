@@ -12,7 +12,8 @@ on how the samples are cut into batches and shared out to processes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import torch
@@ -47,6 +48,19 @@ class Statistics:
         self.n, self.mean, self.covariance = n, mean, covariance
         self.features, self.scores = features, scores
         self.known_radii: dict[int, Tensor] = {}
+
+    def first(self, n: int) -> Statistics:
+        r"""Returns the statistics of the first `n` images of those that are kept, without scores."""
+        if not 2 <= n <= len(self.features):
+            raise ValueError(f"'n' should be between 2 and {len(self.features)}, got {n!r}.")
+        size = self.features.shape[1]
+        total = torch.zeros(size, dtype=torch.float64)
+        outer = torch.zeros(size, size, dtype=torch.float64)
+        for part in self.features[:n].split(PAIRED):
+            f = part.double()
+            total += f.sum(0)
+            outer += f.T @ f
+        return Statistics(n, *moments(total, outer, n), self.features[:n], self.scores[:0])
 
     @property
     def paired(self) -> Tensor:
@@ -158,21 +172,46 @@ def gather(
         keep: The features of how many images are kept, those of the smallest places.
         device: The device that computes.
     """
-    sums = FeatureSums(extractor.num_features, extractor.num_classes).to(device)
+    return gather_first(extractor, images, [sys.maxsize], keep, device)[0]
+
+
+def gather_first(
+    extractor: FeatureExtractor,
+    images: Iterable[tuple[Tensor, Tensor]],
+    sizes: Sequence[int],
+    keep: int,
+    device: torch.device | str = "cpu",
+) -> list[Statistics]:
+    r"""Returns the statistics of the first images, for several numbers of them, from one pass.
+
+    Arguments:
+        extractor: The extractor, on `device`.
+        images: As for :func:`gather`.
+        sizes: How many images, those of the smallest places.
+        keep: The features of how many images are kept, those of the smallest places.
+        device: The device that computes.
+    """
+    number, classes = extractor.num_features, extractor.num_classes
+    sums = [FeatureSums(number, classes).to(device) for _ in sizes]
     # Every process fills in its own rows: their sum is all of them.
-    kept = torch.zeros(keep, extractor.num_features)
+    kept = torch.zeros(keep, number)
     for x, index in images:
         features, logits = extractor(to_uint8(x).to(device))
-        sums.update(features, logits, index)
+        for size, part in zip(sizes, sums, strict=True):
+            i = (index < size).to(device)
+            part.update(features[i], None if logits is None else logits[i], index[index < size])
         first = index < keep
         kept[index[first]] = features.cpu()[first]
-    n, mean, covariance, scores = sums.compute()
-    # Metrics give a single element as a scalar.
-    mean, covariance = mean.reshape(-1), covariance.reshape(len(kept.T), len(kept.T))
     if processes()[1] > 1:
         kept = kept.to(device)
         torch.distributed.all_reduce(kept)
-    return Statistics(n, mean, covariance, kept[:n].cpu(), scores)
+    found = []
+    for part in sums:
+        n, mean, covariance, scores = part.compute()
+        # Metrics give a single element as a scalar.
+        mean, covariance = mean.reshape(-1), covariance.reshape(number, number)
+        found.append(Statistics(n, mean, covariance, kept[:n].cpu(), scores))
+    return found
 
 
 def processes() -> tuple[int, int]:

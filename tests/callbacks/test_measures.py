@@ -15,7 +15,7 @@ from energy_gans.cli import main
 from energy_gans.commands import load_model
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import frechet_distance
-from energy_gans.metrics.features import Pixels, save_classifier
+from energy_gans.metrics.features import FeatureExtractor, Pixels, save_classifier
 from energy_gans.metrics.features.classifier import PreActResNet
 from energy_gans.metrics.statistics import gather
 
@@ -94,6 +94,17 @@ def test_names_hold_the_number_of_samples() -> None:
     assert SampleMeasures("fd", 500, Pixels((1, 8, 8))).suffix == "500"
 
 
+class Silent(FeatureExtractor):
+    pass
+
+
+class Own(FeatureExtractor):
+    name, resize, num_features, num_classes = "own", "none", 4, 3
+
+    def __init__(self, argument: object) -> None:
+        super().__init__()
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
@@ -101,11 +112,25 @@ def test_names_hold_the_number_of_samples() -> None:
         ({"measures": "kid"}, "'measures' should be of fd,is,pr here, got 'kid'"),
         ({"measures": "fi"}, "'measures' should be of"),
         ({"measures": "fd,is"}, "'measures' has 'is', and .* has no classifier"),
+        ({"n": 1}, "'fd' needs at least 2 samples and 2 reference images, got 1 samples"),
+        ({"measures": "pr", "n": 5}, "'pr' needs at least 6 samples and 6 .*, got 5 samples"),
+        ({"measures": "pr", "reference_n": 5}, "'pr' needs .* and 5 reference images"),
+        ({"measures": "is", "n": 9, "extractor": Own(4)}, "'is' needs at least 10 samples, got 9"),
+        ({"extractor": Silent()}, "Silent should have an attribute 'name'"),
+        ({"extractor": Own(iter([4]))}, "Own was made with a list_iterator, .* 'sha256'"),
     ],
 )
 def test_what_can_not_be_measured_is_refused(options: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         SampleMeasures(**({"extractor": Pixels((1, 8, 8))} | options))
+
+
+def test_few_reference_images_are_warned_of(tiny: Callable, tmp_path: Path) -> None:
+    more = ["--trainer.max_steps=6", "--data.init_args.limit=40", "--data.init_args.repeat=4"]
+    said = "'fd' is of 40 reference images, fewer than the 64 features"
+    with pytest.warns(UserWarning, match=said) as warned:
+        main(tiny(*more, f"--trainer.callbacks={callbacks(tmp_path)}"))
+    assert sum("fewer than" in str(warning.message) for warning in warned) == 1
 
 
 def test_several_measures_share_one_pass(tiny: Callable, tmp_path: Path) -> None:

@@ -11,7 +11,20 @@ from energy_gans.cli import main
 
 def number(value: float | None, n: int = 100, sha256: str = "a", **more: object) -> dict:
     protocol = {"extractor": {"name": "pixels", "sha256": sha256}, "n": n}
-    return {"value": value, "real": {"value": 0.5, "n": n}, "protocol": protocol, **more}
+    real = {"value": 0.5, "protocol": protocol | {"samples": {"split": "val"}}}
+    return {"value": value, "real": real, "protocol": protocol, **more}
+
+
+def apart(value: float, matched: float | None, n: int, reference_n: int | None = None) -> dict:
+    r"""Returns a number beside which real images have a protocol of their own."""
+    found = number(value)
+    protocol = found["real"]["protocol"] | {"n": n}
+    if reference_n is not None:
+        protocol["reference"] = {"n": reference_n}
+    found["real"]["protocol"] = protocol
+    if matched is not None:
+        found["real"]["matched"] = {"value": matched}
+    return found
 
 
 def written(folder: Path, name: str, **measures: dict) -> str:
@@ -59,7 +72,47 @@ def test_unlike_numbers_are_not_put_in_one_column(
     assert "kid" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"measures": {"fd": 1}}', '{"a": 1}'])
+def test_real_images_are_never_shown_under_the_number_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    a = written(tmp_path, "a", fd=apart(1.0, 11.0, 60, 70))
+    b = written(tmp_path, "b", fd=apart(2.0, 12.0, 60, 70))
+    main(["compare", a, b])
+    assert capsys.readouterr().out.splitlines() == [
+        "|  | fd (pixels, n=100) | fd (pixels, n=60, reference n=70) |",
+        "| --- | --- | --- |",
+        f"| {a} | 1 | 11 |",
+        f"| {b} | 2 | 12 |",
+        "| real |  | 0.5 |",
+    ]
+
+
+def test_files_of_earlier_versions_have_no_number_to_match(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    a = written(tmp_path, "a", fd=apart(1.0, None, 60))
+    main(["compare", a])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "|  | fd (pixels, n=100) | fd (pixels, n=60) |"
+    assert lines[2:] == [f"| {a} | 1 |  |", "| real |  | 0.5 |"]
+
+
+def test_real_images_of_unlike_protocols_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    a = written(tmp_path, "a", fd=apart(1.0, 11.0, 60))
+    b = written(tmp_path, "b", fd=apart(2.0, 12.0, 61))
+    main(["compare", a, b])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "|  | fd (pixels, n=100) |"
+    assert lines[-1] == "| real |  |"
+
+
+# What real images give, without a protocol.
+REAL = '{"measures": {"fd": {"value": 1, "protocol": {}, "real": {"value": 1}}}}'
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"measures": {"fd": 1}}', '{"a": 1}', REAL])
 def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(SystemExit, match="was not written by"):

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import socket
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +23,25 @@ from energy_gans.commands.samples import ArraySamples, FolderSamples, ModelSampl
 from energy_gans.commands.stamps import unlike
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
+from energy_gans.metrics.features import FeatureExtractor
+from energy_gans.metrics.reference import reference_order
 
 from ..data.sources.writing import frugal
 
 DATA = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
 PIXELS = ["--extractor", "Pixels", "--extractor.shape", "[1, 8, 8]"]
 context = multiprocessing.get_context("forkserver")
+
+
+class Scored(FeatureExtractor):
+    r"""Creates an extractor of pixels that has classes."""
+
+    name, channels, resize = "scored", 1, "none"
+    num_features, num_classes = 64, 3
+
+    def extract(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = images.flatten(1).float() / 255
+        return x, x[:, 10:13]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,20 +111,81 @@ def test_a_checkpoint_is_measured_with_all_measures(
     assert "| fd |" in shown
 
 
+def frechet(a: np.ndarray, b: np.ndarray) -> float:
+    root = scipy.linalg.sqrtm(np.cov(a.T) @ np.cov(b.T)).real
+    mean = a.mean(0) - b.mean(0)
+    return mean @ mean + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root)
+
+
+def in_order(split: str) -> np.ndarray:
+    r"""Returns the pixels of a split in the order of references."""
+    x = digits(split).reshape(-1, 64) / 255
+    return x[reference_order(len(x), len(x)).numpy()]
+
+
+@pytest.mark.filterwarnings("ignore:Matrix is singular")
 def test_the_distance_is_that_of_the_definition(tmp_path: Path) -> None:
-    x = np.random.default_rng(0).integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)
+    x = np.random.default_rng(0).integers(0, 256, (150, 1, 8, 8), dtype=np.uint8)
     found = evaluated(array(tmp_path, x), "--measures", "fd")["fd"]
-    a, b = x.reshape(300, -1) / 255, digits("train").reshape(-1, 64) / 255
-    held_out = digits("val").reshape(-1, 64) / 255
+    y, held_out = in_order("train"), in_order("val")[:150]
+    assert found["value"] == pytest.approx(frechet(x.reshape(150, -1) / 255, y), rel=1e-4)
+    assert found["real"]["value"] == pytest.approx(frechet(held_out, y), rel=1e-3)
+    assert found["real"]["protocol"]["n"] == found["protocol"]["n"] == 150
+    assert found["real"]["protocol"]["samples"]["n"] == 150
+    assert "matched" not in found["real"]
 
-    def distance(a: np.ndarray) -> float:
-        root = scipy.linalg.sqrtm(np.cov(a.T) @ np.cov(b.T)).real
-        mean = a.mean(0) - b.mean(0)
-        return mean @ mean + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root)
 
-    assert found["value"] == pytest.approx(distance(a), rel=1e-4)
-    assert found["real"]["value"] == pytest.approx(distance(held_out), rel=1e-3)
-    assert found["real"]["protocol"]["n"] == len(held_out)
+@pytest.mark.filterwarnings("ignore:Matrix is singular")
+@pytest.mark.parametrize("n, real_n, left", [(400, 400, 1397), (1000, 898, 899)])
+def test_the_floor_of_few_held_out_images_holds_a_part_of_the_reference_back(
+    tmp_path: Path, n: int, real_n: int, left: int
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (n, 1, 8, 8), dtype=np.uint8)
+    found = evaluated(array(tmp_path, x), "--measures", "fd")["fd"]
+    y, held_out = in_order("train"), in_order("val")
+    assert len(held_out) == 180
+    real = np.concatenate([held_out, y[left : left + real_n - 180]])
+    x = x.reshape(n, -1) / 255
+    assert found["value"] == pytest.approx(frechet(x, y), rel=1e-4)
+    assert found["real"]["value"] == pytest.approx(frechet(real, y[:left]), rel=1e-3)
+    # The first samples are drawn at random.
+    places = torch.randperm(n, generator=keyed_generator(0, "samples")).numpy()
+    matched = frechet(x[places < real_n], y[:left])
+    assert found["real"]["matched"]["value"] == pytest.approx(matched, rel=1e-4)
+    protocol = found["real"]["protocol"]
+    assert (protocol["n"], protocol["reference"]["n"]) == (real_n, left)
+    assert protocol["samples"]["n"] == 180
+    assert protocol["samples"]["more"]["n"] == real_n - 180
+    assert protocol["samples"]["more"]["split"] == protocol["reference"]["split"] == "train"
+
+
+def test_real_images_are_better_than_noisy_ones_however_few_are_held_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    with mock.patch("energy_gans.data.digits.HELD_OUT", 90):
+        x = digits("train")[::3].astype(int)
+        noise = np.random.default_rng(0).integers(-40, 41, x.shape)
+        noisy = np.clip(x + noise, 0, 255).astype(np.uint8)
+        measures = ["--measures", "fd,pr,dc,kid,neighbours"]
+        found = evaluated(array(tmp_path, noisy), *measures)
+    better = {"fd": -1, "kid": -1, "precision": 1, "density": 1}
+    for name, number in found.items():
+        real = number["real"]
+        assert real["protocol"]["n"] == number["protocol"]["n"] == 593
+        ours, theirs = real.get("matched", number)["value"], real["value"]
+        assert (theirs - ours) * better.get(name, 0) >= 0
+        assert name not in better or theirs != ours
+    # Each row of the table has numbers of one protocol.
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if "|" in line[:2]]
+    assert [row[1:] for row in rows[2:4]] == [
+        [f"{found['fd']['value']:.4g}", "", "593", "1777 |"],
+        [
+            f"{found['fd']['real']['matched']['value']:.4g}",
+            f"{found['fd']['real']['value']:.4g}",
+            "593",
+            "1204 |",
+        ],
+    ]
 
 
 def test_a_reference_is_computed_once(tmp_path: Path) -> None:
@@ -158,12 +233,16 @@ def test_two_processes_measure_what_one_measures(checkpoint: Path, tmp_path: Pat
     for name, number in one["measures"].items():
         other = two["measures"][name]
         assert other["protocol"] == number["protocol"]
-        for a, b in ((number, other), (number["real"], other["real"])):
-            shown = [name for name in a if name not in ("protocol", "real")]
+        pairs = [(number, other), (number["real"], other["real"])]
+        if "matched" in number["real"]:
+            pairs.append((number["real"]["matched"], other["real"]["matched"]))
+        for a, b in pairs:
+            shown = [name for name in a if name not in ("protocol", "real", "matched")]
             # Infinities are null.
             assert [b[k] or -1 for k in shown] == pytest.approx(
                 [a[k] or -1 for k in shown], rel=1e-5
             ), name
+    assert any("matched" in number["real"] for number in one["measures"].values())
 
 
 # Samples of other programs
@@ -241,11 +320,98 @@ def test_no_more_than_a_batch_of_an_array_is_held(tmp_path: Path) -> None:
     assert peak < 5e6  # of 61e6
 
 
+def colours(n: int) -> np.ndarray:
+    r"""Returns digits in random colours, channels last."""
+    tint = np.random.default_rng(0).random((n, 1, 1, 3))
+    return (digits("val")[:n].transpose(0, 2, 3, 1) * tint).astype(np.uint8)
+
+
+def test_coloured_samples_are_made_grey_on_demand(tmp_path: Path) -> None:
+    x, folder = colours(40), tmp_path / "pictures"
+    folder.mkdir()
+    pictures = [Image.fromarray(image) for image in x]
+    for i, image in enumerate(pictures):
+        image.save(folder / f"{i:02d}.png")
+    grey = np.stack([np.asarray(image.convert("L"))[None] for image in pictures])
+    expected = evaluated(array(tmp_path, grey), "--measures", "fd")
+    for path in (array(tmp_path, x), folder):
+        told = refused("--samples", str(path), *DATA, *PIXELS, "--measures", "fd")
+        assert "--convert grey" in told
+        assert evaluated(path, "--measures", "fd", "--convert", "grey") == expected
+        origin = json.loads(path.with_name("out.json").read_text())["origin"]
+        assert origin["convert"] == "grey"
+    # Grey stays as it is.
+    path = array(tmp_path, grey)
+    assert evaluated(path, "--measures", "fd", "--convert", "grey") == expected
+    told = refused("--samples", str(path), *DATA, *PIXELS, "--convert", "rgb")
+    assert "The samples are RGB, and 'data' is grey: --convert grey makes them grey." in told
+
+
+def test_grey_samples_are_made_rgb_on_demand(tmp_path: Path, checkpoint: Path) -> None:
+    folder = tmp_path / "set"
+    for i, image in enumerate(colours(60)):
+        path = folder / ("train" if i % 3 else "val") / "digits" / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    data = ["--data", "ImageFolder", "--data.root", str(folder), "--data.size", "8"]
+    rest = ["--extractor", "Pixels", "--extractor.shape", "[3, 8, 8]", "--measures", "fd"]
+    out = ["--out", str(tmp_path / "out.json")]
+    for source in (
+        ["--samples", str(array(tmp_path, digits("val")[:20]))],
+        ["--ckpt_path", str(checkpoint), "--n", "20"],
+    ):
+        told = refused(*source, *data, *rest)
+        assert "The samples are grey, and 'data' is RGB: --convert rgb makes them RGB." in told
+        main(["evaluate", *source, *data, *rest, *out, "--convert", "rgb"])
+        assert json.loads((tmp_path / "out.json").read_text())["measures"]["fd"]["value"] > 0
+
+
 def test_few_samples_are_measured_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    evaluated(array(tmp_path, digits("val")[:50]), "--measures", "fd")
-    assert "'n' = 50 is smaller than the 64 features" in capsys.readouterr().err
+    path = array(tmp_path, digits("val")[:50])
+    evaluated(path, "--measures", "fd")
+    (warning,) = capsys.readouterr().err.strip().splitlines()
+    assert warning.startswith(
+        "energy-gans: warning: 'fd' is of 50 samples, fewer than the 64 feat"
+    )
+    evaluated(path, "--measures", "fd", "--reference_n", "60")
+    (warning,) = capsys.readouterr().err.strip().splitlines()
+    assert "'fd' is of 50 samples and 60 reference images, fewer than the 64" in warning
+    evaluated(path, "--measures", "pr")
+    assert capsys.readouterr().err == ""
+
+
+def test_few_real_images_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = array(tmp_path, digits("val"))
+    few = ["--data.limit", "100", "--measures", "fd"]
+    with mock.patch("energy_gans.data.digits.HELD_OUT", 500):
+        found = evaluated(path, *few)
+    (warning,) = capsys.readouterr().err.strip().splitlines()
+    assert (
+        "of 52 real images in their place and 52 that are left of them, fewer than the 64"
+        in warning
+    )
+    assert found["fd"]["real"]["protocol"]["n"] == 52
+
+
+def test_measures_without_enough_samples_are_left_out_before_features_are_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    own = ["--extractor", f"{__name__}.Scored"]
+    args = ["--samples", str(array(tmp_path, digits("val")[:9])), *DATA, *own]
+    main(["evaluate", *args, "--measures", "fd,is,kid"])
+    assert "'is' needs at least 10 samples, got 9, and is left out." in capsys.readouterr().err
+    found = json.loads((tmp_path / "x.metrics.json").read_text())["measures"]
+    assert [*found] == ["fd", "kid"]
+    with mock.patch.object(Scored, "extract", side_effect=AssertionError("a pass")):
+        assert "'is' needs at least 10 samples, got 9." in refused(*args, "--measures", "is")
+        args[1] = str(array(tmp_path, digits("val")[:1]))
+        assert "'fd' needs at least 2 samples and 2 reference images, got 1 samples" in refused(
+            *args
+        )
+    main(["evaluate", *args[:1], str(array(tmp_path, digits("val")[:10])), *DATA, *own])
+    assert "is" in json.loads((tmp_path / "x.metrics.json").read_text())["measures"]
 
 
 def test_the_best_checkpoint_has_numbers_of_its_own(checkpoint: Path) -> None:
@@ -257,12 +423,30 @@ def test_the_best_checkpoint_has_numbers_of_its_own(checkpoint: Path) -> None:
     assert not (run / "metrics.json").exists()
 
 
-def test_held_out_images_too_few_for_a_measure_leave_it_out(tmp_path: Path) -> None:
-    few = [*DATA, "--data.limit", "300"]
+def test_without_held_out_images_there_is_no_scale_for_copies(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     path = array(tmp_path, digits("train")[:100])
-    with mock.patch("energy_gans.data.digits.HELD_OUT", 500):
-        main(["evaluate", "--samples", str(path), *few, *PIXELS, "--measures", "fd,pr"])
-    found = json.loads((tmp_path / "x.metrics.json").read_text())["measures"]
+    with mock.patch("energy_gans.data.digits.HELD_OUT", 5000):
+        found = evaluated(path, "--measures", "fd,neighbours")
+        assert [*found] == ["fd"]
+        said = capsys.readouterr().err
+        assert "'neighbours' needs at least 2 held-out images, got 1, and is left out" in said
+        # Those that the reference leaves are held out, too.
+        found = evaluated(path, "--measures", "fd,neighbours", "--reference_n", "1000")
+    assert found["copies"]["protocol"]["held_out"]["n"] == 1
+    assert found["copies"]["protocol"]["held_out"]["more"]["n"] == 99
+    assert found["fd"]["real"]["protocol"]["reference"]["n"] == 1000
+
+
+def test_few_images_in_all_leave_measures_of_real_ones_out(tmp_path: Path) -> None:
+    path = array(tmp_path, digits("train")[:100])
+    found = evaluated(path, "--data.limit", "9", "--reference", "val", "--measures", "fd,pr")
+    assert found["fd"]["real"]["protocol"]["n"] == 94
+    found = evaluated(path, "--data.limit", "7", "--reference_n", "6", "--measures", "fd,pr")
+    assert found["precision"]["value"] >= 0
+    with mock.patch("energy_gans.data.digits.HELD_OUT", 5000):
+        found = evaluated(path, "--data.limit", "7", "--measures", "fd,pr")
     assert found["fd"]["real"]["protocol"]["n"] == 4
     assert found["precision"]["real"] is None
 
@@ -276,7 +460,7 @@ def test_held_out_images_too_few_for_a_measure_leave_it_out(tmp_path: Path) -> N
         (np.full((20, 1, 8, 8), -1.5, np.float32), "floats in [-1.5, -1.5]"),
         (np.full((20, 1, 8, 8), 0.5, np.float32), "none of which is below 0, in [0.5, 0.5]"),
         (np.full((20, 1, 8, 8), np.nan, np.float32), "floats in [nan, nan]"),
-        (np.zeros((20, 1, 8, 8), np.int64), "torch.int64"),
+        (np.zeros((20, 1, 8, 8), np.int64), "got int64"),
         (np.zeros((20, 8, 8), np.uint8), "shape (20, 8, 8)"),
         (np.zeros((20, 2, 8, 8), np.uint8), "(20, 2, 8, 8)"),
         (np.array([{"a": 1}] * 3, dtype=object).reshape(3, 1, 1, 1), "object"),
@@ -327,7 +511,7 @@ def announced(tmp_path: Path, shape: tuple[int, ...], held: int = 100) -> Path:
             "at most 10000000 images of at most 16777216 bytes, got 1000000000000",
         ),
         ((1, 1, 10**6, 10**6), "at most 16777216 bytes, got 1 of 1000000000000"),
-        ((2**62, 2**62, 8, 8), "should hold at most"),
+        ((2**62, 3, 2**62, 8), "should hold at most"),
         ((10**6, 1, 8, 8), "says that it holds 1000000 images of 64 bytes, and has 100 bytes"),
         ((10**6, 1, 8, 0), "should hold an array of images"),
         ((-1, 1, 8, 8), "should hold an array of images"),
@@ -400,6 +584,74 @@ def test_what_can_not_be_measured_is_refused(
     main(tiny("--trainer.max_steps=2", points=True, name="points"))
     points = tmp_path / "points/version_0/checkpoints/last.ckpt"
     assert "energy-gans report" in refused("--ckpt_path", str(points))
+
+
+# Extractors of users
+
+
+OWN = """
+import torch
+from energy_gans.metrics.features import FeatureExtractor
+
+class Own(FeatureExtractor):
+    name, channels, resize, num_features = "own", 1, "none", 8
+
+    def __init__(self, seed: int = 0):
+        super().__init__()
+        random = torch.Generator().manual_seed(seed)
+        self.register_buffer("weight", torch.randn(64, 8, generator=random) * (1 + seed))
+
+    def extract(self, images):
+        return images.flatten(1).float() / 255 @ self.weight, None
+
+class NoResize(Own):
+    resize = None
+
+class Wide(Own):
+    num_features = 9
+
+class Alone(Own):
+    def extract(self, images):
+        return super().extract(images)[0]
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "own_extractors.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path / "code")
+    yield "own_extractors"
+    sys.modules.pop("own_extractors", None)
+
+
+def test_extractors_of_other_weights_share_no_reference(own: str, tmp_path: Path) -> None:
+    path = array(tmp_path, digits("val")[:100])
+    values, files = {}, []
+    for cache in ("shared", "one", "two"):
+        for seed in (0, 1) if cache == "shared" else (1,):
+            files.append(str(tmp_path / f"{cache}{seed}.json"))
+            args = ["--samples", str(path), *DATA, "--cache", str(tmp_path / cache)]
+            args += ["--extractor", f"{own}.Own", "--extractor.seed", str(seed)]
+            main(["evaluate", *args, "--measures", "fd", "--out", files[-1]])
+            values[cache, seed] = json.loads(Path(files[-1]).read_text())["measures"]["fd"]
+    assert values["shared", 1] == values["one", 1] == values["two", 1]
+    assert values["shared", 1]["value"] > 2 * values["shared", 0]["value"]
+    main(["compare", *files[1:]])
+    with pytest.raises(SystemExit, match="can not stand in one column: extractor.sha256 is"):
+        main(["compare", *files[:2]])
+
+
+def test_wrong_extractors_are_refused_in_a_sentence(own: str, tmp_path: Path) -> None:
+    path = array(tmp_path, digits("val")[:100])
+    for name, told in {
+        "NoResize": "should have an attribute 'resize', such as 'none', got None",
+        "Wide": "has 'num_features' = 9: the features that it makes of 1 images should be floats",
+        "Alone": "should return a tuple of features and logits",
+    }.items():
+        args = ["--samples", str(path), *DATA, "--extractor", f"{own}.{name}"]
+        assert told in refused(*args, "--measures", "fd")
+    assert not list(tmp_path.glob("cache/energy-gans/*"))
 
 
 # Stamps

@@ -152,7 +152,7 @@ def test_the_distance_of_features_is_frechets(
     assert set(written["measures"]) == {"chains of GCN", "mean image", "nearest image"}
     assert written["protocol"]["extractor"]["name"] == "pixels"
     told = capsys.readouterr()
-    assert "'n' = 6 is smaller than the 64 features" in told.err
+    assert "'fd' is of 6 images, fewer than the 64 features" in told.err
     assert "| PSNR of the hole | Fréchet distance |" in told.out
 
 

@@ -185,13 +185,13 @@ def test_dc_is_that_of_the_five_nearest() -> None:
         v.item() for v in expected
     ]
     assert numbers["coverage"].value != measured("dc", y, x)["coverage"].value
-    assert all(number.parameters == {"k": 5} for number in numbers.values())
+    assert all(number.parameters == {"k": 5, "rim": 0} for number in numbers.values())
     assert all((number.n, number.reference_n) == (130, 130) for number in numbers.values())
 
 
 @pytest.mark.parametrize(("name", "least"), [("kid", 4), ("pr", 6), ("dc", 6)])
 def test_too_few_samples_are_refused(name: str, least: int) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' needs at least {least} samples, got"):
+    with pytest.raises(ValueError, match=f"'{name}' needs at least {least} samples and {least}"):
         measured(name, real(least - 1), real(40))
     measured(name, real(least), real(40))
 

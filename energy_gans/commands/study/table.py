@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...callbacks.directory import write_text
-from ..compare import check_alike, comma_separated, heading, markdown, real
+from ..compare import check_alike, columns as columns_of, comma_separated, markdown
 from .plan import Study
 from .results import Result, common_seconds, done_of
 
@@ -97,26 +97,26 @@ def at_end(study: Study, results: list[Result], setting: str, budget: str) -> li
     names = list(dict.fromkeys(name for numbers in runs.values() for name in numbers))
     for name in names:
         check_alike(name, runs)
+    measured = [column for name in names for column in columns_of(name, runs)]
     for method in study.methods:
         done = done_of(results, setting, method)
         columns = {
             title: [r.left["last"][name] for r in done if name in r.left["last"]]
             for name, title in study.measures.items()
         }
-        for name in names:
-            found = [r.left["measures"][name]["value"] for r in done if name in r.left["measures"]]
-            columns[heading(name, runs)] = [math.inf if v is None else v for v in found]
+        for column in measured:
+            found = [column.runs[str(r.folder)] for r in done if str(r.folder) in column.runs]
+            columns[column.heading] = [value_of(number) for number in found]
         columns["ms/update"] = [r.ms_per_update for r in done]
         failed = failures(results, setting, method)
         entries += [Entry(setting, method, budget, k, v, failed) for k, v in columns.items()]
-    floors = {heading(name, runs): real_value(name, runs) for name in names if real(name, runs)}
+    floors = {column.heading: value_of(column.real) for column in measured if column.real}
     return entries + [Entry(setting, "real", "", k, [v]) for k, v in floors.items()]
 
 
-def real_value(name: str, runs: dict[str, dict]) -> float:
-    r"""Returns what real data gives, which all runs agree on."""
-    value = next(numbers[name]["real"]["value"] for numbers in runs.values() if name in numbers)
-    return math.inf if value is None else value
+def value_of(number: dict[str, float | None]) -> float:
+    r"""Returns the value of a stamped number, in which an infinite one is null."""
+    return math.inf if number["value"] is None else number["value"]
 
 
 def at_time(study: Study, results: list[Result], setting: str, seconds: float) -> list[Entry]:

@@ -6,13 +6,13 @@ tells. Numbers are comparable only if their stamps are equal.
 
 Features are float32, also under autocast, and the extractor never leaves evaluation mode.
 
-**The features of an image do not depend on its batch.** The kernels of CPUs and GPUs round otherwise for
-another size of the batch, and some for another place in it: by 1e-5, which is enough to make copies unlike.
-So a network always sees batches of one size, the last one filled up. On a CPU that size is one, where
-there is no other place, unless the extractor says otherwise: those of this package take 16 small images, of
-which all places are alike, as their tests try. Other ways cost more or do less. Of EfficientNet-Lite0 at
-96 pixels on one core, batches of 16 take 5.8 ms an image, single images 10 ms and float64 65 ms; rounding
-features to three decimals leaves 23% of the images unlike.
+**The features of an image do not depend on its batch.** The kernels of CPUs and GPUs round
+otherwise for another size of the batch, and some for another place in it: by 1e-5, which is enough to
+make copies unlike. So a network always sees batches of one size, the last one filled up. On a CPU
+that size is one, where there is no other place, unless the extractor says otherwise: those of this
+package take 16 small images, of which all places are alike, as their tests try. Other ways cost more
+or do less. Of EfficientNet-Lite0 at 96 pixels on one core, batches of 16 take 5.8 ms an image, single
+images 10 ms and float64 65 ms; rounding features to three decimals leaves 23% of images unlike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .fingerprint import NoFingerprintError, fingerprint, with_contents
 Output = tuple[Tensor, Tensor | None]
 PACKAGE = __name__.partition(".")[0]
 
-# Images that are computed at once on a GPU, and small ones on a CPU: as many as stay in its caches.
+# Images that are computed at once on a GPU, and small ones on a CPU: what stays in its caches.
 ON_GPU, SMALL_ON_CPU = 100, 16
 
 
@@ -91,7 +91,7 @@ class FeatureExtractor(nn.Module):
             `None`; both float32.
 
         Raises:
-            ValueError: If `images` are anything else, or the extractor's outputs or attributes are.
+            ValueError: If `images` are anything else, or outputs are not what attributes say.
         """
         check_attributes(self)
         check_images(images)
@@ -108,7 +108,7 @@ class FeatureExtractor(nn.Module):
         return torch.cat(features), None if self.num_classes is None else torch.cat(logits)
 
     def filled_up(self, images: Tensor, size: int) -> Output:
-        r"""Returns the outputs of images in a batch of a size, filled up with repetitions of the last."""
+        r"""Returns the outputs of images in a batch of a size, filled up with the last one."""
         n = len(images)
         features, logits = self.checked(images[torch.arange(size).clamp_max(n - 1)])
         return features[:n], None if logits is None else logits[:n]
@@ -141,8 +141,8 @@ class FeatureExtractor(nn.Module):
     def sha256_of_all(self) -> str | None:
         r"""Returns a SHA-256 that, with the rest of the stamp, decides the features.
 
-        It is `sha256` where that does: for the classes of this package, and where a user gave it. A
-        user's subclass of a class that reads weights may make other features of them.
+        It is `sha256` where that does: for the classes of this package, and where a user gave it.
+        A user's subclass of a class that reads weights may make other features of them.
         """
         mro = type(self).__mro__
         ours = next(i for i, c in enumerate(mro) if c.__module__.partition(".")[0] == PACKAGE)
@@ -159,9 +159,9 @@ class FeatureExtractor(nn.Module):
             return fingerprint(arguments=arguments, attributes=attributes, network=self)
         except NoFingerprintError as error:
             raise ValueError(
-                f"The extractor {type(self).__name__} was made with {error}, of which no fingerprint can "
-                "be taken: give the class an attribute 'sha256', a text that stands for all that decides "
-                "its features, such as the SHA-256 of a file of weights."
+                f"The extractor {type(self).__name__} was made with {error}, of which no "
+                "fingerprint can be taken: give the class an attribute 'sha256', a text that stands "
+                "for all that decides its features, such as the SHA-256 of a file of weights."
             ) from error
 
 

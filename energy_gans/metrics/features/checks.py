@@ -1,4 +1,4 @@
-r"""Checks of what goes into an extractor, and of what an extractor that a user wrote says and returns."""
+r"""Checks of what goes into an extractor, and of what one that a user wrote says and returns."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def check_images(images: Tensor) -> None:
 
 
 def check_attributes(extractor: object) -> None:
-    r"""Raises a `ValueError` unless the attributes of an extractor that have no default are set."""
+    r"""Raises a `ValueError` unless an extractor's attributes without a default are set."""
     for name, example in (("name", "mine"), ("num_features", 512), ("resize", "none")):
         value = getattr(extractor, name, None)
         if not isinstance(value, type(example)) or not value:
             raise ValueError(
-                f"The extractor {type(extractor).__name__} should have an attribute {name!r}, such as "
-                f"{example!r}, got {value!r}."
+                f"The extractor {type(extractor).__name__} should have an attribute {name!r}, "
+                f"such as {example!r}, got {value!r}."
             )
 
 
@@ -42,8 +42,8 @@ def check_outputs(outputs: Any, n: int, sizes: dict[str, int | None], extractor:
     """
     if not isinstance(outputs, tuple) or len(outputs) != 2:
         raise ValueError(
-            f"The extractor {extractor!r} should return a tuple of features and logits, or None for "
-            f"logits, got {described(outputs)}."
+            f"The extractor {extractor!r} should return a tuple of features and logits, or None "
+            f"for logits, got {described(outputs)}."
         )
     for (name, size), output in zip(sizes.items(), outputs, strict=True):
         wanted = None if size is None else (n, size)
@@ -52,8 +52,8 @@ def check_outputs(outputs: Any, n: int, sizes: dict[str, int | None], extractor:
             kind = "features" if name == "num_features" else "logits"
             expected = "None" if wanted is None else f"floats of shape {wanted}"
             raise ValueError(
-                f"The extractor {extractor!r} has {name!r} = {size}: the {kind} that it makes of {n} images "
-                f"should be {expected}, got {described(output)}."
+                f"The extractor {extractor!r} has {name!r} = {size}: the {kind} that it makes of "
+                f"{n} images should be {expected}, got {described(output)}."
             )
 
 

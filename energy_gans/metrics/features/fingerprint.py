@@ -1,9 +1,9 @@
 r"""Fingerprints of extractors that users write: a SHA-256 of what decides their features.
 
-It covers the class's path and code, the arguments it was made with, its layers with their weights and
-buffers, and what its functions name of their own module: constants and other functions. An argument
-that is the path of a file stands for what the file holds. Code is hashed as bytecode, so another
-version of Python gives another fingerprint.
+It covers the class's path and code, the arguments it was made with, its layers with their weights
+and buffers, and what its functions name of their own module: constants and other functions. An
+argument that is the path of a file stands for what the file holds. Code is hashed as bytecode, so
+another version of Python gives another fingerprint.
 
 It does not see code of other modules, nor attributes that were set after construction.
 """
@@ -66,7 +66,7 @@ def with_contents(value: Any) -> Any:
 
 
 class Description:
-    r"""Creates a function from values to lists of plain values that are equal only for equal ones."""
+    r"""Creates a function from values to plain ones that are equal only for equal values."""
 
     def __init__(self) -> None:
         # Classes and functions may lead back to themselves.
@@ -118,7 +118,7 @@ class Description:
         return ["module", layers, [[name, array_sum(tensor)] for name, tensor in tensors]]
 
     def code_of_class(self, cls: type) -> list[Any]:
-        r"""Describes a class: its path, and the code and the constants that it and its bases add."""
+        r"""Describes a class: its path, and the code and constants that it and its bases add."""
         found: list[Any] = [path_of(cls)]
         for base in cls.__mro__:
             if not is_known(base):
@@ -127,7 +127,7 @@ class Description:
         return found
 
     def function(self, function: types.FunctionType) -> list[Any]:
-        r"""Describes a function: its path and code, and the values that it takes from elsewhere."""
+        r"""Describes a function: its path and code, and values that it takes from elsewhere."""
         if is_known(function):
             return [path_of(function)]
         values = [function.__defaults__, function.__kwdefaults__]
