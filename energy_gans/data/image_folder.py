@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from .base import Batch, Samples
 from .manifest import canonical
@@ -24,10 +24,10 @@ from .stored import StoredImages, of_root
 
 
 class FileImages(Dataset):
-    r"""Creates the images of files, each decoded when it is asked for.
+    r"""Creates the images of files, decoded when they are asked for.
 
-    `images[i]` is an image, uint8 with shape :math:`(3, S, S)`, and its label; of a file that can not be used,
-    the error, for which no traceback of another process has to be shown.
+    `images[i]` with a list of :math:`B` indices is a batch of images, uint8 with shape :math:`(B, 3, S, S)`, and
+    labels; where a file can not be used, the error, for which no traceback of another process has to be shown.
 
     Arguments:
         pictures: The pictures of a folder.
@@ -43,14 +43,18 @@ class FileImages(Dataset):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, i: int) -> tuple[Tensor, int] | ValueError:
-        ((name, contents),) = self.folder.read([self.names[i]])
-        try:
-            if isinstance(contents, ValueError):
-                raise contents
-            return torch.from_numpy(self.preprocessing(contents)), self.labels[i]
-        except ValueError as error:
-            return ValueError(f"{self.folder.path / name} can not be used: {error}.")
+    def __getitem__(self, i: list[int]) -> Batch | ValueError:
+        size = self.preprocessing.size
+        y = torch.empty(len(i), 3, size, size, dtype=torch.uint8)
+        names = [self.names[k] for k in i]
+        for image, (name, contents) in zip(y, self.folder.read(names), strict=True):
+            try:
+                if isinstance(contents, ValueError):
+                    raise contents
+                image.copy_(torch.from_numpy(self.preprocessing(contents)))
+            except ValueError as error:
+                return ValueError(f"{self.folder.path / name} can not be used: {error}.")
+        return y, torch.tensor([self.labels[k] for k in i], dtype=torch.int64)
 
 
 class FolderLoader:
@@ -59,7 +63,7 @@ class FolderLoader:
     Iterating raises a `ValueError` if an image can not be used.
 
     Arguments:
-        data: The set of images and labels.
+        data: The set of images and labels, which lists of indices pick batches of.
         order: The batches' indices.
         num_workers: The number of processes that read.
     """
@@ -73,24 +77,17 @@ class FolderLoader:
     def __iter__(self) -> Iterator[Batch]:
         # Lightning leaves a loader that is no DataLoader alone: the order is already that of its
         # process, and a function of the step.
-        batches = [i.tolist() for i in self.order]
         loader = DataLoader(
             self.data,
-            batch_sampler=batches,
+            batch_size=None,
+            sampler=[i.tolist() for i in self.order],
             num_workers=self.num_workers,
             worker_init_fn=ignore_interrupts,
-            collate_fn=collate,
         )
         for batch in loader:
             if isinstance(batch, ValueError):
                 raise batch
             yield batch
-
-
-def collate(images: Sequence[tuple[Tensor, int] | ValueError]) -> Batch | ValueError:
-    r"""Returns a batch of images and labels, or the first error among them."""
-    error = next((image for image in images if isinstance(image, ValueError)), None)
-    return default_collate(images) if error is None else error
 
 
 def ignore_interrupts(worker: int) -> None:

@@ -88,6 +88,15 @@ def test_workers_change_nothing(root: Path) -> None:
     assert read(folder(root, num_workers=1)) == read(folder(root))
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_batch_may_be_empty(root: Path, num_workers: int) -> None:
+    # As the last one of a process, where others have one more.
+    order = [torch.arange(2), torch.arange(0)]
+    (y, label), (none, no_label) = folder(root, num_workers=num_workers).loader("val", order)
+    assert none.shape == (0, 3, 8, 8) and no_label.shape == (0,)
+    assert (none.dtype, no_label.dtype) == (y.dtype, label.dtype)
+
+
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_run_that_is_resumed_reads_the_rest(root: Path, step: int) -> None:
     assert read(folder(root, step=step)) == read(folder(root))[step:]
