@@ -49,7 +49,7 @@ TRAINING = {
         f"The run could not be written to {NOWHERE}/run, which 'trainer.logger'.*No such file"
     ),
     "fit {plane} --ckpt_path {torn}": "torn.ckpt' can not be read: it is truncated",
-    "validate {plane} --ckpt_path {tmp}/none.ckpt": "none.ckpt' is none",
+    "validate {plane} --ckpt_path {tmp}/none.ckpt": "none.ckpt' is neither",
     "test {plane} --ckpt_path {coulomb}": "is of another run: model",
     "predict {plane} --ckpt_path {torn}": "torn.ckpt' can not be read",
 }
@@ -68,7 +68,7 @@ WORKBENCH = {
     "ood --ckpt_path {gcn} --outlier_data+ SVHM": "no class 'SVHM'. Did you mean 'SVHN'",
     "landscape --ckpt_path {gcn}": "should hold a model of points in the plane",
     "landscape --ckpt_path {plane_ckpt} --time 2": "'time' should be left out",
-    "report --run {tmp}/empty": "should be a run's directory",
+    "report --run {tmp}/empty": "is a folder without a checkpoint",
     "evaluate": "Either 'ckpt_path' or 'samples' should be given",
     "evaluate --ckpt_path {coulomb} --measures fdd": "'measures' should be of .*, got 'fdd'",
     "evaluate --ckpt_path {coulomb} --extractor Pixel": "no class 'Pixel'. Did you mean 'Pixels'",

@@ -98,7 +98,7 @@ class Workshop:
         run = folder / "run"
         (run / "checkpoints").mkdir(parents=True)
         rows = [f"{s - 1},{0.5 * s},{(10 + seed) * s / steps}" for s in range(1, steps + 1)]
-        (run / "metrics.csv").write_text("\n".join(["step,time/seconds,val/modes", *rows]))
+        (run / "metrics.csv").write_text("\n".join(["step,time/seconds,val/modes", *rows, ""]))
         config = yaml.safe_load(self.printed_config(args[1 : args.index("--seed_everything")]))
         (run / "config.yaml").write_text(yaml.safe_dump({"data": config["data"]}))
         state = {"state_dict": {}, "seed": seed, "global_step": steps}
