@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from energy_gans.callbacks.pictures import rendered, write_picture
 from energy_gans.commands import load_model
-from energy_gans.commands.chains import data_of
+from energy_gans.commands.models import data_of
 from energy_gans.functional import frechet_distance, keyed_generator
 from energy_gans.methods.flow_module import FlowModule
 from energy_gans.metrics.features import FeatureExtractor

@@ -44,7 +44,7 @@ class ResponseCurve(Callback):
         shape = trainer.datamodule.shape
         if len(shape) != 3:
             raise ValueError(f"ResponseCurve measures images, got samples of shape {shape}.")
-        if self.of == "chains" and not hasattr(pl_module, "buffer"):
+        if self.of == "chains" and getattr(pl_module, "buffer", None) is None:
             raise ValueError(
                 f"'of' = 'chains' is for models with a replay buffer, and {type(pl_module).__name__} "
                 "has none."

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from PIL import Image
+from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from ..functional.checks import check_count
@@ -75,12 +76,13 @@ def samples_picture(model: GenerativeModule, data: object, n: int, seed: int = 0
         return image_grid(x)
     if x.ndim == 2 and x.shape[1] == 2:
         real, _ = next(iter(data.val_dataloader()))
-        potential = getattr(model, "potential", None)
-        return field_picture(
-            None if potential is None else lambda a: potential(a.to(model.device)).cpu(),
-            real,
-            x.cpu(),
-        )
+        potential = None
+        if model.supports("potential_at") and not model.potential_needs_label:
+
+            def potential(a: Tensor) -> Tensor:
+                return model.potential_at(a.to(model.device)).cpu()
+
+        return field_picture(potential, real, x.cpu())
     raise ValueError(
         f"Pictures are made of images and of points in the plane, not of {tuple(x.shape)}."
     )

@@ -17,7 +17,6 @@ import torch
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from .. import methods
 from ..callbacks.pictures import write_picture
 from ..callbacks.scatters import classes_picture
 from ..data.base import TensorDataModule, to_unit_range
@@ -27,9 +26,9 @@ from ..functional.spread import extent, separation, share_of_dimensions
 from ..methods import GenerativeModule
 from ..metrics.features import FeatureExtractor
 from ..metrics.images import to_uint8
-from ..storage.checkpoint import load_checkpoint, load_model
-from ..storage.runs import find_checkpoint, run_of
-from .runs import run_data
+from ..storage.checkpoint import load_checkpoint
+from ..storage.runs import find_checkpoint
+from .models import data_of, load_supporting
 from .sample import checked_output, draw
 
 BATCH = 500
@@ -66,10 +65,8 @@ def picture(
         raise ValueError(f"'out' should end in .png, got {out!r}.")
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
-    model = load_model(ckpt_path, trust)
-    check_features(model, ckpt_path)
-    data = run_data(run_of(ckpt_path), trust)
-    data.prepare_data()
+    model = load_supporting(ckpt_path, "features", trust)
+    data = data_of(ckpt_path, trust)
     check_classifier(classifier, data)
     y, label = held_out(data, n, seed)
     x = draw(model, n, seed)
@@ -83,18 +80,6 @@ def picture(
     }
     write_picture(classes_picture(panels, data.classes, title(model, u, ckpt_path)), path)
     print(path)
-
-
-def check_features(model: GenerativeModule, ckpt_path: str) -> None:
-    r"""Raises a `ValueError` unless a model has a feature space."""
-    if hasattr(model, "features"):
-        return
-    rooms = (methods, methods.baselines)
-    known = [name for m in rooms for name in m.__all__ if hasattr(getattr(m, name), "features")]
-    raise ValueError(
-        f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no feature space: "
-        f"it should be of {' or '.join(known)}."
-    )
 
 
 def check_classifier(classifier: FeatureExtractor | None, data: TensorDataModule) -> None:

@@ -29,21 +29,18 @@ from ..callbacks.writer import write_samples
 from ..data.prepared import file_digest
 from ..functional import keyed_generator
 from ..functional.checks import check_count
-from ..methods import InpaintingGGCN
-from ..methods.chains import drawer
-from ..methods.energy import EnergyModule
+from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.images import to_uint8
 from ..metrics.measures import said_of_few
 from ..metrics.statistics import Statistics
 from ..storage.runs import find_checkpoint
-from .chains import data_of, load_energy_model
 from .completions import RANGE, fillings, numbers, statistics_of, table
 from .enough import warn
 from .feature_space import held_out
 from .holes import chosen_mask
-from .labels import class_labels
 from .lookalikes import side_by_side
+from .models import class_labels, data_of, load_supporting
 from .sample import checked_output
 from .stamps import versions
 
@@ -95,7 +92,7 @@ def inpaint(
     model = load_image_model(ckpt_path, trust)
     steps = chosen_steps(model, steps)
     random = keyed_generator(seed, "mask")
-    known = chosen_mask(mask, square, spots, model.shape[1:], n, random)
+    known = chosen_mask(mask, square, spots, model.sample_shape[1:], n, random)
     data = data_of(ckpt_path, trust)
     y, own = held_out(data, n, seed)
     known = known[: len(y)].expand(len(y), -1, -1, -1)
@@ -120,16 +117,15 @@ def inpaint(
     print(f"{path}\n{path.with_suffix('.json')}")
 
 
-def chosen_steps(model: EnergyModule, steps: int | None) -> int:
+def chosen_steps(model: GenerativeModule, steps: int | None) -> int:
     r"""Returns the number of steps of the chains: 0 by default behind a generator that fills holes.
 
     Raises:
         ValueError: If there are none, and nothing else that would fill holes.
     """
-    fills = isinstance(model, InpaintingGGCN)
     if steps is None:
-        return 0 if fills else model.chains.steps
-    if not (fills and steps == 0):
+        return model.fill_steps
+    if not steps == model.fill_steps == 0:
         check_count("steps", steps)
     return steps
 
@@ -149,20 +145,19 @@ def checked_outputs(out: str, overwrite: bool) -> Path:
     return path
 
 
-def load_image_model(ckpt_path: str, trust: str = "") -> EnergyModule:
+def load_image_model(ckpt_path: str, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, once it is known to have an energy of images."""
-    model = load_energy_model(ckpt_path, trust)
-    if len(model.shape) != 3:
+    model = load_supporting(ckpt_path, "fill", trust)
+    if len(model.sample_shape) != 3:
         raise ValueError(
             f"'ckpt_path' = {ckpt_path!r} should hold a model of images, in which there can be holes, "
-            f"got one of samples of shape {model.shape}."
+            f"got one of samples of shape {model.sample_shape}."
         )
     return model
 
 
-@torch.no_grad()
 def completed(
-    model: EnergyModule, y: Tensor, known: Tensor, labels: Tensor | None, steps: int, seed: int
+    model: GenerativeModule, y: Tensor, known: Tensor, labels: Tensor | None, steps: int, seed: int
 ) -> Tensor:
     r"""Returns images in [-1, 1] whose holes chains have filled, with shape :math:`(N, C, H, W)`.
 
@@ -177,20 +172,11 @@ def completed(
     Raises:
         ValueError: If the chains run away.
     """
-    network, parts = model.shown_descriptor, []
+    parts = []
     for j, index in enumerate(torch.arange(len(y)).split(BATCH)):
-        original, m = y[index], known[index] == 1
-        gradient = model.gradient(network, None if labels is None else labels[index])
-        draw = drawer(keyed_generator(seed, "inpaint", j), model.device)
-        if isinstance(model, InpaintingGGCN):
-            x = model.complete(original, known[index])
-        else:
-            x = model.chains.start(draw, len(index), model.shape)
-        if steps > 0:
-            x = model.chains.end(
-                x, lambda x, g=gradient, y=original, m=m: g(torch.where(m, y, x)), draw, steps
-            )
-        parts.append(torch.where(m, original, x.clamp(-1, 1)))
+        label = None if labels is None else labels[index]
+        random = keyed_generator(seed, "inpaint", j)
+        parts.append(model.fill(y[index], known[index], label, steps, random))
     x = torch.cat(parts)
     if not x.isfinite().all():
         raise ValueError("The chains are not finite at last: the training went wrong.")

@@ -20,10 +20,10 @@ from ..callbacks.pictures import rendered, write_picture
 from ..callbacks.writer import write_samples
 from ..functional import keyed_generator, lerp, slerp
 from ..functional.checks import check_count
-from ..methods import GGCN, GenerativeModule
+from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
 from ..storage.checkpoint import load_model
-from .labels import class_labels
+from .models import class_labels
 from .sample import checked_output
 
 BATCH = 500
@@ -67,8 +67,8 @@ def interpolate(
     check_counts(n, steps, place.suffix == ".png")
     model = load_model(ckpt_path, trust)
     check_latents(model, ckpt_path)
-    usual = ("linear", 1.0) if isinstance(model, GGCN) else ("spherical", 0.0)
-    path, clip = path or usual[0], usual[1] if clip is None else clip
+    usual_path, usual_clip = model.latent_path
+    path, clip = path or usual_path, usual_clip if clip is None else clip
     if not clip >= 0:
         raise ValueError(f"'clip' should not be negative, got {clip!r}.")
     random = keyed_generator(seed, "interpolate", device=model.device)

@@ -11,8 +11,6 @@ the gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -20,17 +18,11 @@ from ..callbacks.pictures import write_picture
 from ..functional import keyed_generator
 from ..functional.checks import check_count
 from ..methods import GenerativeModule
-from ..methods.energy import EnergyModule
-from ..methods.flow_module import FlowModule
 from ..storage.runs import find_checkpoint
-from .chains import data_of
 from .feature_space import held_out
-from .flows import run_flow
-from .labels import class_labels
+from .models import class_labels, data_of, follow, load_supporting, potential_field
 from .planes import Plane, landscape_film, landscape_picture
-from .potentials import load_potential_model, sample_shape, shown_potential
 from .sample import checked_output
-from .synthesize import run_chains, shown_times, started
 
 # Times in a picture, and by default in a film.
 PANELS, FRAMES = 6, 48
@@ -68,12 +60,13 @@ def landscape(
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_plane_model(ckpt_path, label, trust)
     film = path.suffix == ".gif"
-    time = chosen_time(model, time, film)
+    model.check_conditions(label, time)
+    time = chosen_time(time, film)
     frames = chosen_frames(model, frames, film)
     y = held_out(data_of(ckpt_path, trust), REAL_POINTS, seed)[0]
-    course = particles_of(model, n, frames, label, seed)
-    plane = Plane(lambda s: shown_potential(model, label, s), y, course)
-    times = {t: known_time(model, t) for t in course}
+    course, times = particles_of(model, n, frames, label, seed)
+    known = model.time_conditioned
+    plane = Plane(lambda s: potential_field(model, label, s if known else None), y, course)
     if film:
         landscape_film(plane, course, times, path)
     else:
@@ -87,35 +80,26 @@ def load_plane_model(ckpt_path: str, label: int | None, trust: str = "") -> Gene
     Raises:
         ValueError: If it has none, or one for each class and none is given, or no such class.
     """
-    model = load_potential_model(ckpt_path, trust)
-    shape = sample_shape(model)
+    model = load_supporting(ckpt_path, "potential_at", trust)
+    shape = model.sample_shape
     if shape != (2,):
         raise ValueError(
             f"'ckpt_path' = {ckpt_path!r} should hold a model of points in the plane, got one of "
             f"samples of shape {shape}."
         )
     class_labels(label, model, 1, torch.Generator())
-    if isinstance(model, EnergyModule) and model.classes is not None and label is None:
-        raise ValueError(
-            f"'label' should be given, from 0 to {model.classes - 1}: each class of a "
-            f"{type(model).__name__} has a potential of its own."
-        )
+    model.check_conditions(label)
     return model
 
 
-def chosen_time(model: GenerativeModule, time: float | None, film: bool) -> float:
+def chosen_time(time: float | None, film: bool) -> float:
     r"""Returns the time at which the potential is shown.
 
     Raises:
-        ValueError: If it is out of its range, or means nothing to a model or in a film.
+        ValueError: If it is out of its range, or given for a film.
     """
     if time is None:
         return 1.0
-    if not knows_time(model):
-        raise ValueError(
-            f"'time' should be left out: the potential of this {type(model).__name__} knows none, "
-            f"got {time}."
-        )
     if film:
         raise ValueError(f"'time' should be left out of a film, which shows all, got {time}.")
     if not 0 <= time <= 1:
@@ -129,7 +113,7 @@ def chosen_frames(model: GenerativeModule, frames: int | None, film: bool) -> in
     Raises:
         ValueError: If there is none, or frames are asked of a picture or of samples that do not move.
     """
-    if film and not isinstance(model, EnergyModule | FlowModule):
+    if film and not model.supports("trajectory"):
         raise ValueError(
             f"'out' should end in .png for a {type(model).__name__}, whose samples do not move."
         )
@@ -141,22 +125,10 @@ def chosen_frames(model: GenerativeModule, frames: int | None, film: bool) -> in
     return frames
 
 
-def knows_time(model: GenerativeModule) -> bool:
-    r"""Returns whether a model's potential knows the time."""
-    return isinstance(model, FlowModule) and model.time_conditioned
-
-
-def known_time(model: GenerativeModule, time: float) -> float | None:
-    r"""Returns the time that a potential knows at one of a flow, or `None` if it knows none."""
-    if not knows_time(model):
-        return None
-    return model.known_time(torch.tensor(time)).clamp(max=1).item()
-
-
 def particles_of(
     model: GenerativeModule, n: int, frames: int, label: int | None, seed: int
-) -> Mapping[float, Tensor]:
-    r"""Returns particles on their way by time or step, or samples alone of a model whose do not move.
+) -> tuple[dict[float, Tensor], dict[float, float | None]]:
+    r"""Returns particles on their way, or only samples for models without a trajectory.
 
     Arguments:
         model: The model.
@@ -164,16 +136,17 @@ def particles_of(
         frames: How many times are shown after the start; at most all steps of chains.
         label: Their class, or `None`.
         seed: The seed.
+
+    Returns:
+        The particles, with shape :math:`(n, 2)`, and the time that the potential knows, or `None`, each
+        by the time or the step.
     """
     random = keyed_generator(seed, "landscape", device=model.device)
-    if isinstance(model, FlowModule):
-        given = model.classes if label is None else label
-        labels = None if given is None else torch.full((n,), given, device=model.device)
-        return run_flow(model, n, labels, frames, random)
-    if isinstance(model, EnergyModule):
-        start = "noise" if model.latent_network is None else "generator"
-        x, labels = started(model, None, start, n, label, seed, random)
-        steps = model.sample_steps or model.chains.steps
-        times = shown_times(steps, -(-steps // frames), False)
-        return run_chains(model, x, labels, times, random)
-    return {0: model.sample(n, random=random)}
+    if not model.supports("trajectory"):
+        return {0: model.sample(n, random=random)}, {0: None}
+    labels = None
+    if model.classes is not None:
+        # Of a flow the label after the last class means none of them.
+        labels = torch.full((n,), model.classes if label is None else label, device=model.device)
+    states = follow(model, model.starting_points(n, labels, random), frames, labels, random)
+    return {s.time: s.x for s in states}, {s.time: s.potential_time for s in states}

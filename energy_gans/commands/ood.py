@@ -36,9 +36,7 @@ from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
-from ..methods.energy import EnergyModule
 from ..storage.runs import find_checkpoint
-from .chains import data_of
 from .detection import (
     BASELINE,
     STATISTICS,
@@ -51,8 +49,8 @@ from .detection import (
 )
 from .inpaint import checked_outputs
 from .joining import existing
+from .models import data_of, load_supporting, potential_field
 from .outliers import ImageSet, chosen_outliers, opened
-from .potentials import load_potential_model, sample_shape, shown_potential
 from .sample import checked_output
 from .stamps import versions
 
@@ -105,9 +103,9 @@ def ood(
     names, where = chosen_outliers(outliers), existing(device)
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_detector(ckpt_path, trust)
-    shape = sample_shape(model)
+    shape = model.sample_shape
     sets = opened(names, outlier_data or [], inliers or data_of(ckpt_path, trust), shape, n, seed)
-    phi = scored_by(shown_potential(model.to(where)), score)
+    phi = scored_by(potential_field(model.to(where)), score)
     found = {name: measured(s, phi, where, name) for name, s in sets.items()}
     plain = baseline(found[TRAINING][1])
     scores = {
@@ -134,14 +132,14 @@ def load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
     Raises:
         ValueError: If it has none, or none without a class, or is not of images.
     """
-    model = load_potential_model(ckpt_path, trust)
-    shape = sample_shape(model)
+    model = load_supporting(ckpt_path, "potential_at", trust)
+    shape = model.sample_shape
     if len(shape) != 3:
         raise ValueError(
             f"'ckpt_path' = {ckpt_path!r} should hold a model of images, got one of samples of shape "
             f"{shape}."
         )
-    if isinstance(model, EnergyModule) and model.classes is not None:
+    if model.potential_needs_label:
         raise ValueError(
             f"'ckpt_path' = {ckpt_path!r} should hold a model without classes, got a "
             f"{type(model).__name__} with {model.classes}: its potential is that of a class, and "

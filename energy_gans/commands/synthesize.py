@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -22,18 +21,13 @@ from ..callbacks.films import film_picture, plane_picture
 from ..callbacks.pictures import write_picture
 from ..callbacks.writer import write_samples
 from ..data.base import TensorDataModule
-from ..functional import gibbs_score, keyed_generator
+from ..functional import keyed_generator
 from ..functional.checks import check_count
-from ..functional.langevin import Field
-from ..methods.chains import drawer
-from ..methods.energy import EnergyModule
-from ..methods.flow_module import FlowModule
+from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
 from ..storage.runs import find_checkpoint
-from .chains import data_of, load_moving_model
 from .feature_space import held_out
-from .flows import run_flow
-from .labels import class_labels
+from .models import class_labels, data_of, follow, load_supporting
 from .sample import checked_output
 
 # Times that are shown by default, and what a picture has room for.
@@ -82,32 +76,34 @@ def synthesize(
     path = checked_output(out, overwrite)
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
-    model = load_moving_model(ckpt_path, trust)
+    model = load_supporting(ckpt_path, "trajectory", trust)
     if path.suffix == ".png":
-        check_picturable(model.shape)
+        check_picturable(model.sample_shape)
+    frames = shown_frames(model, start, steps, every, path.suffix == ".png")
     random = keyed_generator(seed, "synthesize", device=model.device)
     data = partial(data_of, ckpt_path, trust)
-    if isinstance(model, FlowModule):
-        check_flow(model, start, steps, every)
-        labels = class_labels(label, model, n, random)
-        frames = run_flow(model, n, labels, FRAMES - 1, random)
-        write_frames(frames, data, seed, path)
-        return
-    steps = model.chains.steps if steps is None else steps
-    times = shown_times(steps, every, path.suffix == ".png")
     x, labels = started(model, data, start, n, label, seed, random)
-    frames = run_chains(model, x, labels, times, random)
-    write_frames(frames, data, seed, path)
+    states = follow(model, x, frames, labels, random)
+    write_frames({frame.time: frame.x for frame in states}, data, seed, path)
 
 
-def check_flow(model: FlowModule, start: Start, steps: int | None, every: int | None) -> None:
-    r"""Raises a `ValueError` for what is asked of chains, and means nothing to a flow."""
+def shown_frames(
+    model: GenerativeModule, start: Start, steps: int | None, every: int | None, pictured: bool
+) -> int | list[int]:
+    r"""Returns the number of states of a flow after its start, or the steps after which chains are shown.
+
+    Raises:
+        ValueError: If a flow is asked for what only chains have, or :func:`shown_times` refuses.
+    """
+    if model.dynamics == "chains":
+        return shown_times(model.chains.steps if steps is None else steps, every, pictured)
     for name, given in (("start", start != "noise"), ("steps", steps), ("every", every)):
         if given:
             raise ValueError(
                 f"{name!r} is of chains, and a {type(model).__name__} flows from noise, as its solver "
                 "goes: leave it out."
             )
+    return FRAMES - 1
 
 
 def write_frames(frames: dict[float, Tensor], data: Data, seed: int, path: Path) -> None:
@@ -149,15 +145,15 @@ def check_picturable(shape: tuple[int, ...]) -> None:
 
 
 def started(
-    model: EnergyModule,
-    data: Data | None,
+    model: GenerativeModule,
+    data: Data,
     start: Start,
     n: int,
     label: int | None,
     seed: int,
     random: torch.Generator,
 ) -> tuple[Tensor, Tensor | None]:
-    r"""Returns where chains start, with shape :math:`(n, *)`, and their classes, if there are any.
+    r"""Returns where samples start, with shape :math:`(n, *)`, and their classes, if there are any.
 
     Raises:
         ValueError: If the model has no generator to start at, or no such class.
@@ -165,63 +161,8 @@ def started(
     if start == "data":
         x, own = held_out(data(), n, seed)
         return x, class_labels(label, model, len(x), random, own)
-    labels, draw = class_labels(label, model, n, random), drawer(random, model.device)
-    if start == "noise":
-        return model.chains.start(draw, n, model.shape), labels
-    if model.latent_network is None:
-        raise ValueError(
-            f"'start' should be 'noise' or 'data' for a {type(model).__name__}, which has no "
-            f"generator, got {start!r}."
-        )
-    return model.decode(draw(torch.randn, n, model.latent_dim), labels), labels
-
-
-@torch.no_grad()
-def run_chains(
-    model: EnergyModule,
-    x: Tensor,
-    labels: Tensor | None,
-    times: list[int],
-    random: torch.Generator,
-) -> dict[int, Tensor]:
-    r"""Returns the states of chains at some times, and prints the potential and the score there.
-
-    Arguments:
-        model: The model.
-        x: Where chains start, with shape :math:`(n, *)`.
-        labels: Their classes, with shape :math:`(n)`, or `None`.
-        times: The steps after which states are kept; the last one ends the chains.
-        random: The generator of the noise.
-    """
-    network, chains, frames = model.shown_descriptor, model.chains, {}
-    gradient = model.gradient(network, labels)
-    score = gibbs_score(gradient, chains.reference_std, chains.clip_gradient)
-    states = chains.run(x, gradient, drawer(random, model.device), times[-1])
-    print("| step | potential | score |\n|---|---|---|")
-    for step, state in enumerate(chain([x], states)):
-        if step in times:
-            frames[step] = state
-            print(f"| {step} | {numbers(state, model.evaluate(network, state, labels), score)} |")
-    return frames
-
-
-def numbers(x: Tensor, phi: Tensor, score: Field) -> str:
-    r"""Returns the cells of a row of the table: the means of the potential and of the score's length.
-
-    Arguments:
-        x: The states, with shape :math:`(n, *)`.
-        phi: Their potential, with shape :math:`(n)`.
-        score: The score.
-
-    Raises:
-        ValueError: If states are not finite.
-    """
-    if not x.isfinite().all():
-        raise ValueError(
-            "The chains are not finite any more: the training went wrong, or there are too many "
-            "'steps' without bounds."
-        )
-    return f"{phi.mean():.4g} | {score(x).flatten(1).norm(dim=1).mean():.4g}"
+    labels = class_labels(label, model, n, random)
+    return model.starting_points(n, labels, random, start), labels
 
 
 def film(frames: dict[float, Tensor]) -> Image.Image:

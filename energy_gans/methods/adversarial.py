@@ -15,7 +15,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from .handling import fitted, frozen
+from .handling import evaluating, fitted, frozen
 from .latent import LatentModule
 
 
@@ -85,11 +85,21 @@ class AdversarialModule(LatentModule):
         for x_part, y_part in zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True):
             yield self.discriminator_loss(x_part, y_part)
 
-    def generator_losses(self, y: Tensor) -> Iterator[Tensor]:
-        r"""Yields the generator's loss on each part of a minibatch as large as that of `y`."""
+    def generator_losses(
+        self, y: Tensor, generated: list[Tensor] | None = None
+    ) -> Iterator[Tensor]:
+        r"""Yields the generator's loss on each part of a minibatch as large as that of `y`.
+
+        Arguments:
+            y: The real samples, with shape :math:`(B, *)`.
+            generated: A list that the generated samples are appended to, without gradients, or `None`.
+        """
         with frozen(self.discriminator):
             for z in self.noise(len(y), self.latent_dim).chunk(self.accumulate):
-                yield self.generator_loss(self.generator(z))
+                x = self.generator(z)
+                if generated is not None:
+                    generated.append(x.detach())
+                yield self.generator_loss(x)
 
     def potential(self, a: Tensor) -> Tensor:
         r"""Returns the discriminator's output :math:`D(a)`, high where real data is.
@@ -102,6 +112,13 @@ class AdversarialModule(LatentModule):
         """
         d = self.discriminator(a)
         return d.flatten().to(torch.promote_types(d.dtype, torch.float32))
+
+    def potential_at(
+        self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
+    ) -> Tensor:
+        self.check_conditions(label, time)
+        with evaluating(self.discriminator):
+            return self.potential(a)
 
     def check(self, y: Tensor) -> None:
         super().check(y)

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..functional import energy_distance
 from .averaging import MovingAverage, match_average
+from .capabilities import Capabilities
 from .groups import regroup, weights_and_rest
 from .handling import (
     check_label,
@@ -36,7 +37,7 @@ for words in ("is an instance of `nn.Module` and is already saved", "it cannot b
     warnings.filterwarnings("ignore", message=f".*{words}.*")
 
 
-class GenerativeModule(SteppedModule):
+class GenerativeModule(Capabilities, SteppedModule):
     r"""Creates a generative model that is trained by alternating updates of its networks.
 
     A method implements :meth:`update`, one alternating update on one minibatch, :meth:`generate`,

@@ -31,6 +31,7 @@ from torch.func import functional_call
 
 from ..functional import contrastive_loss, fold, magnitude, transport_cost
 from .energy import EnergyModule
+from .replay import ReplayBuffer, State
 
 
 class ContrastiveModule(EnergyModule):
@@ -42,6 +43,9 @@ class ContrastiveModule(EnergyModule):
             descriptor's last layer, which it has to call `head`.
         magnitude: The factor on :math:`\mathbb{E} \Phi^2`, which keeps the potential near zero.
         kwargs: The arguments of :class:`EnergyModule`.
+
+    Attributes:
+        buffer: The replay buffer that keeps the ends of chains, of methods that have one.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -65,11 +69,34 @@ class ContrastiveModule(EnergyModule):
                 "'penalized' is 'head', and the descriptor has no layer of that name."
             )
         self.gamma, self.penalized, self.magnitude = gamma, penalized, magnitude
+        self.buffer: ReplayBuffer | None = None
         self.interpolation = torch.Generator()
 
     def seed_step(self) -> None:
         super().seed_step()
         self.interpolation.manual_seed(fold(self.seed, "interpolation", self.global_step))
+
+    # The replay buffer of methods that have one
+
+    def replay(self, fresh: State) -> State:
+        r"""Returns where this process's chains start, as :meth:`ReplayBuffer.replay`."""
+        return self.buffer.replay(fresh, self.share_of, self.global_rank, self.world_size)
+
+    def carried_state(self) -> dict[str, Any]:
+        states = {} if self.buffer is None else self.buffer.carried()
+        return super().carried_state() | ({"buffer": states} if states else {})
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.buffer is not None:
+            self.buffer.save(checkpoint, self.gather)
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if self.buffer is not None:
+            self.buffer.load(checkpoint)
+
+    # The loss
 
     def losses(
         self,
@@ -109,7 +136,11 @@ class ContrastiveModule(EnergyModule):
             yield loss
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
-        return [] if self.magnitude else [self.potential(y, self.first_label(y))]
+        return (
+            []
+            if self.magnitude
+            else [self.potential(y, 0 if self.potential_needs_label else None)]
+        )
 
     def steered(self, network: nn.Module, label: Tensor | None) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential of two sets of points, as a function of the weights that are penalised."""

@@ -84,7 +84,6 @@ class CoulombGAN(AdversarialModule):
         self.epsilon_min = epsilon_min
         self.potential_scale = potential_scale
         self.noise_std = noise_std
-        self.generated: list[Tensor] = []
 
     def kernel(self) -> Kernel:
         r"""Returns the Plummer kernel at the present step's softening length."""
@@ -99,14 +98,14 @@ class CoulombGAN(AdversarialModule):
         for part in earlier:
             x = self.drawn(len(part))
             self.descend(discriminator_optimizer, self.discriminator_losses(x, part))
-        loss_g = self.descend(generator_optimizer, self.generator_losses(y))
-        x, self.generated = torch.cat(self.generated), []
+        generated: list[Tensor] = []
+        loss_g = self.descend(generator_optimizer, self.generator_losses(y, generated))
+        # The discriminator learns at the very samples that the generator climbed from.
+        x = torch.cat(generated)
         loss_d = self.descend(discriminator_optimizer, self.discriminator_losses(x, y))
         return {"loss_d": loss_d, "loss_g": loss_g}
 
     def generator_loss(self, x: Tensor) -> Tensor:
-        # The discriminator learns at the very samples that the generator climbed from.
-        self.generated.append(x.detach())
         return climbing_loss(self.potential(x))
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:

@@ -126,6 +126,12 @@ class EIEGGenerator(LatentModule):
         k = self.kernel.profile(y[0].numel(), squared_distances(y, x))
         return potential(a, y, x, lambda a, b: k(squared_distances(a, b)))
 
+    def potential_at(
+        self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
+    ) -> Tensor:
+        self.check_conditions(label, time)
+        return self.potential(a)
+
     def check(self, y: Tensor) -> None:
         super().check(y)
         elastic_power(self.kernel.power, y[0].numel())

@@ -7,89 +7,61 @@ The density is :math:`p(x) \propto e^{\Phi(x)} q(x)`. A network, the descriptor,
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, ClassVar
 
 import torch
 import torch.nn as nn
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..functional import gibbs_score, potential_gradient
 from ..functional.checks import check_count
 from ..functional.langevin import Field
-from .base import GenerativeModule
-from .chains import Chains, drawer
-from .handling import check_shape, fitted, frozen
+from .capabilities import Frame
+from .chains import Chains, Draw, drawer
+from .handling import evaluating, frozen
+from .potential import PotentialModule
 
 SATURATED = 0.99
 
 
-class EnergyModule(GenerativeModule):
-    r"""Creates a method with a descriptor.
+class EnergyModule(PotentialModule):
+    r"""Creates a method whose samples are the ends of Langevin chains.
 
     Arguments:
-        descriptor: The network :math:`\Phi`, from :math:`(B, *)`, and labels :math:`(B)` if there are
-            classes, to :math:`(B, 1)` or :math:`(B)`. It may not use batch statistics: each value is
-            that of its own sample.
-        shape: The shape of a sample.
         chains: The chains.
-        classes: The number of classes of a class-conditional model; `None` for one without labels.
         sample_steps: The number of steps with which :meth:`sample` draws, from the reference on;
             that of the chains if `None`.
-        descriptor_optimizer: The optimizer of the descriptor. Its weight decay is applied to the
-            weights of dense and convolutional layers only.
-        descriptor_scheduler: The learning rate schedule, stepped once a step.
         half_chains: Whether chains compute :math:`\nabla \Phi` in bfloat16; states stay float32.
         compile_gradient: Whether :math:`\nabla \Phi` is compiled, which takes a while at first.
-        kwargs: The arguments of :class:`GenerativeModule`.
+        kwargs: The arguments of :class:`PotentialModule`. With classes the descriptor takes labels,
+            :math:`(B)`, as its second argument.
 
     Raises:
         ValueError: If a number is out of its range.
     """
 
+    dynamics: ClassVar = "chains"
+
     def __init__(
         self,
-        descriptor: nn.Module,
-        shape: list[int],
         chains: Chains,
-        classes: int | None = None,
         sample_steps: int | None = None,
-        descriptor_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
-        descriptor_scheduler: LRSchedulerCallable | None = None,
         half_chains: bool = False,
         compile_gradient: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, count in (("classes", classes), ("sample_steps", sample_steps)):
-            if count is not None:
-                check_count(name, count)
-        self.descriptor = descriptor
-        self.shape, self.chains, self.classes = tuple(shape), chains, classes
-        self.sample_steps = sample_steps
+        if sample_steps is not None:
+            check_count("sample_steps", sample_steps)
+        self.chains, self.sample_steps = chains, sample_steps
         self.half_chains, self.compile_gradient = half_chains, compile_gradient
         self.compiled: dict[int, Any] = {}
-        self.trained.append((descriptor, descriptor_optimizer, descriptor_scheduler))
 
-    # The potential
-
-    def evaluate(self, network: nn.Module, a: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns the potential that a network gives, with shape :math:`(B)`, in float32 at least."""
-        phi = network(a) if label is None else network(a, label)
-        return phi.flatten().to(torch.promote_types(phi.dtype, torch.float32))
-
-    def potential(self, a: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns the potential :math:`\Phi(a)`, high where real data is.
-
-        Arguments:
-            a: The points, with shape :math:`(B, *)`.
-            label: Their labels, with shape :math:`(B)`, for class-conditional models.
-
-        Returns:
-            The potential, with shape :math:`(B)`, in float32 at least.
-        """
-        return self.evaluate(self.descriptor, a, label)
+    @property
+    def potential_needs_label(self) -> bool:
+        return self.classes is not None
 
     def gradient(self, network: nn.Module, label: Tensor | None = None) -> Field:
         r"""Returns :math:`\nabla \Phi` of a network, which keeps no graph."""
@@ -103,12 +75,6 @@ class EnergyModule(GenerativeModule):
 
             self.compiled[id(network)] = torch.compile(torch.func.grad(total))
         return lambda a: self.compiled[id(network)](a, label)
-
-    def first_label(self, y: Tensor) -> Tensor | None:
-        r"""Returns the label 0 for each sample, or `None` if there are no classes."""
-        if self.classes is None:
-            return None
-        return torch.zeros(len(y), dtype=torch.long, device=y.device)
 
     # The chains
 
@@ -139,15 +105,6 @@ class EnergyModule(GenerativeModule):
         self.note(score_norm=score.flatten(1).norm(dim=1).mean())
         return score
 
-    @property
-    def sampled_network(self) -> nn.Module:
-        return self.descriptor
-
-    @property
-    def shown_descriptor(self) -> nn.Module:
-        r"""The descriptor of whole samples, of the moving average if there is one."""
-        return self.shown_network
-
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
@@ -155,34 +112,66 @@ class EnergyModule(GenerativeModule):
         x = self.formatted(self.chains.start(draw, n, self.shape))
         return self.chains.end(x, self.gradient(network, label), draw, self.sample_steps)
 
-    # The checks
+    # What samples do on their way
 
-    def check(self, y: Tensor) -> None:
-        check_shape(self.shape, y)
-        self.check_descriptor(self.descriptor, y)
+    def starting_points(
+        self,
+        n: int,
+        label: Tensor | None = None,
+        random: torch.Generator | None = None,
+        start: str | None = None,
+    ) -> Tensor:
+        if start == "generator":
+            raise ValueError(
+                f"'start' should be 'noise' or 'data' for a {type(self).__name__}, which has no "
+                f"generator, got {start!r}."
+            )
+        return self.chains.start(self.drawn_from(random), n, self.shape)
 
-    def check_descriptor(self, network: nn.Module, y: Tensor) -> None:
-        r"""Raises a `ValueError` unless a descriptor gives each sample one value of its own."""
-        b = len(y)
-        label = self.first_label(y)
-        fitted(
-            lambda: self.evaluate(network, y, label),
-            (b,),
-            f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}, to "
-            f"{(b, 1)}",
-        )
-        check_independent(lambda network, a: self.evaluate(network, a, label), network, y)
+    @torch.no_grad()
+    def trajectory(
+        self,
+        x: Tensor,
+        frames: int | Sequence[int] = 10,
+        label: Tensor | None = None,
+        random: torch.Generator | None = None,
+    ) -> Iterator[Frame]:
+        network, chains = self.sampling_descriptor, self.chains
+        if isinstance(frames, int):
+            steps = self.sample_steps or chains.steps
+            frames = [round(steps * i / frames) for i in range(frames + 1)]
+        gradient = self.gradient(network, label)
+        score = gibbs_score(gradient, chains.reference_std, chains.clip_gradient)
+        with evaluating(network):
+            states = chains.run(x, gradient, self.drawn_from(random), max(frames))
+            for step, state in enumerate(chain([x], states)):
+                if step in frames:
+                    phi = self.evaluate(network, state, label)
+                    yield Frame(step, state, phi, score(state).flatten(1).norm(dim=1))
 
+    @property
+    def fill_steps(self) -> int:
+        r"""The number of the chains' steps with which :meth:`fill` fills holes by default."""
+        return self.chains.steps
 
-def check_independent(evaluate: Any, network: nn.Module, y: Tensor) -> None:
-    r"""Raises a `ValueError` if a network in training couples the samples of a batch."""
-    probe = copy.deepcopy(network).train()
-    with torch.enable_grad():
-        a = y.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(evaluate(probe, a)[0], a)
-    if len(y) > 1 and slope[1:].abs().max() > 0:
-        raise ValueError(
-            "'model.init_args.descriptor' should give each sample a value of its own, got one that "
-            "uses batch statistics: batch norm couples samples, and their gradients are then not "
-            "those of a potential."
-        )
+    @torch.no_grad()
+    def fill(
+        self,
+        y: Tensor,
+        known: Tensor,
+        label: Tensor | None = None,
+        steps: int | None = None,
+        random: torch.Generator | None = None,
+    ) -> Tensor:
+        network, m = self.sampling_descriptor, known == 1
+        steps, draw = self.fill_steps if steps is None else steps, self.drawn_from(random)
+        with evaluating(network):
+            x = self.first_fill(y, known, draw)
+            if steps > 0:
+                gradient = self.gradient(network, label)
+                x = self.chains.end(x, lambda x: gradient(torch.where(m, y, x)), draw, steps)
+        return torch.where(m, y, x.clamp(-1, 1))
+
+    def first_fill(self, y: Tensor, known: Tensor, draw: Draw) -> Tensor:
+        r"""Returns the images at which the chains that fill holes start, with shape :math:`(B, C, H, W)`."""
+        return self.chains.start(draw, len(y), self.shape)

@@ -155,7 +155,9 @@ class FeatureGAN(AdversarialModule):
             loss = loss + self.gradient_penalty * penalty
         yield loss
 
-    def generator_losses(self, y: Tensor) -> Iterator[Tensor]:
+    def generator_losses(
+        self, y: Tensor, generated: list[Tensor] | None = None
+    ) -> Iterator[Tensor]:
         with frozen(self.discriminator):
             x = self.generator(self.noise(len(y), self.latent_dim))
             with torch.no_grad():

@@ -15,46 +15,39 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 import torch
 import torch.nn as nn
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from ..functional import potential_gradient
-from ..functional.checks import check_count, check_positive
-from .base import GenerativeModule, clipped
-from .chains import drawer
-from .energy import check_independent
+from ..functional.checks import check_positive
+from .base import clipped
+from .capabilities import Frame
 from .flow import Flow, Velocity
-from .handling import check_shape, evaluating, fitted
+from .handling import evaluating
+from .potential import PotentialModule
 
 # A field that carries noise to data moves particles by about their size in the time of the flow. One
 # that is this many times as fast has diverged: a stiff one is rough, but not fast.
 DIVERGED = 1e3
 
 
-class FlowModule(GenerativeModule):
+class FlowModule(PotentialModule):
     r"""Creates a method with a potential that noise flows up.
 
     Arguments:
-        descriptor: The network :math:`\Phi`, from :math:`(B, *)` to :math:`(B, 1)` or :math:`(B)`.
-            With classes it takes `label`, :math:`(B)`, and knows one more than there are: the last one
-            means none of them. With `time_conditioned` it takes `time`, :math:`(B)` in [0, 1]. It may
-            not use batch statistics.
-        shape: The shape of a sample.
         omega: The standard deviation :math:`\omega` of the prior.
-        time_conditioned: Whether the potential knows the time.
+        time_conditioned: Whether the potential depends on the time.
         flow: How samples follow the field.
-        classes: The number of classes of a class-conditional model; `None` for one without labels.
-        label_dropout: The share of labels that training replaces by none.
+        label_dropout: The share of labels that training replaces by the one that means no class.
         guidance: The factor :math:`w` of samples' guidance.
-        descriptor_optimizer: The optimizer. Its weight decay is applied to the weights of dense and
-            convolutional layers only.
-        descriptor_scheduler: The learning rate schedule, stepped once a step.
-        kwargs: The arguments of :class:`GenerativeModule`.
+        kwargs: The arguments of :class:`PotentialModule`. With classes the descriptor takes labels,
+            :math:`(B)`, as its second argument, and knows one more than there are: the last one means
+            no class. With `time_conditioned` it takes `time`, :math:`(B)` in [0, 1].
 
     Attributes:
         evaluations: How often the last :meth:`sample` evaluated the field, at most, of its batches.
@@ -65,65 +58,44 @@ class FlowModule(GenerativeModule):
         ValueError: If an argument is out of its range.
     """
 
+    dynamics: ClassVar = "flow"
+
     def __init__(
         self,
-        descriptor: nn.Module,
-        shape: list[int],
         omega: float = 1.0,
         time_conditioned: bool = False,
         flow: Flow | None = None,
-        classes: int | None = None,
         label_dropout: float = 0.1,
         guidance: float = 0.0,
-        descriptor_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
-        descriptor_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_positive("omega", omega)
         if not 0 <= label_dropout < 1:
             raise ValueError(f"'label_dropout' should be in [0, 1), got {label_dropout!r}.")
-        if classes is not None:
-            check_count("classes", classes)
-        if classes is None and guidance != 0:
+        if self.classes is None and guidance != 0:
             raise ValueError(f"'guidance' is of models with classes, got {guidance!r} without.")
-        self.descriptor, self.shape, self.omega = descriptor, tuple(shape), omega
-        self.time_conditioned, self.flow = time_conditioned, flow or Flow()
-        self.classes, self.label_dropout, self.guidance = classes, label_dropout, guidance
+        self.omega, self.time_conditioned, self.flow = omega, time_conditioned, flow or Flow()
+        self.label_dropout, self.guidance = label_dropout, guidance
         self.evaluations, self.exhausted, self.speed = 0, False, 0.0
         self.skipping = False
-        self.trained.append((descriptor, descriptor_optimizer, descriptor_scheduler))
 
     # The potential
 
     def evaluate(
-        self, network: nn.Module, a: Tensor, label: Tensor | None, s: Tensor | None
+        self,
+        network: nn.Module,
+        a: Tensor,
+        label: Tensor | None = None,
+        time: Tensor | None = None,
     ) -> Tensor:
-        r"""Returns the potential that a network gives, with shape :math:`(B)`, in float32 at least."""
-        inputs = {} if label is None else {"label": label}
-        if self.time_conditioned:
-            inputs["time"] = s
-        phi = network(a, **inputs)
-        return phi.flatten().to(torch.promote_types(phi.dtype, torch.float32))
+        return super().evaluate(network, a, label, time if self.time_conditioned else None)
 
-    def potential(
-        self, a: Tensor, label: Tensor | None = None, time: Tensor | None = None
-    ) -> Tensor:
-        r"""Returns the potential :math:`\Phi(a)`, high where real data is.
-
-        Arguments:
-            a: The points, with shape :math:`(B, *)`.
-            label: Their labels, with shape :math:`(B)`; none of the classes if `None`.
-            time: Their flow times, with shape :math:`(B)`, if the potential knows time; the flow's end,
-                1, if `None`.
-
-        Returns:
-            The potential, with shape :math:`(B)`, in float32 at least.
-        """
-        if label is None and self.classes is not None:
-            label = torch.full((len(a),), self.classes, device=a.device)
-        time = a.new_ones(len(a)) if time is None else time
-        return self.evaluate(self.descriptor, a, label, time)
+    def conditions(
+        self, a: Tensor, label: int | Tensor | None, time: float | Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        # The label after the last class means none of them.
+        return super().conditions(a, self.classes if label is None else label, time)
 
     def dropped(self, label: Tensor) -> Tensor:
         r"""Returns labels of which a share is replaced by the one that means none."""
@@ -131,15 +103,10 @@ class FlowModule(GenerativeModule):
 
     # Sampling
 
-    @property
-    def sampled_network(self) -> nn.Module:
-        return self.descriptor
-
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        z = drawer(random, self.device)(torch.randn, n, *self.shape)
-        return self.flowed(network, z, label)[-1]
+        return self.solve(network, self.starting_points(n, label, random), label)[-1]
 
     @property
     def latent_network(self) -> nn.Module:
@@ -156,22 +123,52 @@ class FlowModule(GenerativeModule):
         r"""Returns where latents, standard normal noise of shape :math:`(B, Z)`, flow to, with shape :math:`(B, *)`."""
         network = self.shown_network
         with evaluating(network):
-            return clipped(self.flowed(network, z.unflatten(1, self.shape), label)[-1])
+            return clipped(self.solve(network, self.omega * z.unflatten(1, self.shape), label)[-1])
 
-    def flowed(
-        self, network: nn.Module, z: Tensor, label: Tensor | None, frames: int = 1
+    def solve(
+        self, network: nn.Module, x: Tensor, label: Tensor | None, frames: int = 1
     ) -> Tensor:
-        r"""Returns where standard normal noise flows to, with shape :math:`(F, B, *)`, at evenly spaced times."""
+        r"""Returns where points flow to, with shape :math:`(F, B, *)`, at evenly spaced times."""
         solutions = []
-        labels = [None] * len(z) if label is None else label.split(self.flow.batch_size)
-        for part, one in zip(z.split(self.flow.batch_size), labels, strict=False):
+        labels = [None] * len(x) if label is None else label.split(self.flow.batch_size)
+        for part, one in zip(x.split(self.flow.batch_size), labels, strict=False):
             velocity = self.velocity(network, one)
-            x = self.omega * self.formatted(part)
-            solutions.append(self.flow.run(x, velocity, frames))
+            solutions.append(self.flow.run(self.formatted(part), velocity, frames))
         self.evaluations = max(solution.evaluations for solution in solutions)
         self.exhausted = any(solution.exhausted for solution in solutions)
         self.speed = max(solution.speed for solution in solutions)
         return torch.cat([solution.points for solution in solutions], dim=1)
+
+    def starting_points(
+        self,
+        n: int,
+        label: Tensor | None = None,
+        random: torch.Generator | None = None,
+        start: str | None = None,
+    ) -> Tensor:
+        return self.omega * self.drawn_from(random)(torch.randn, n, *self.shape)
+
+    @torch.no_grad()
+    def trajectory(
+        self,
+        x: Tensor,
+        frames: int | Sequence[int] = 10,
+        label: Tensor | None = None,
+        random: torch.Generator | None = None,
+    ) -> Iterator[Frame]:
+        if not isinstance(frames, int):
+            raise ValueError(f"'frames' should be a number of states for a flow, got {frames!r}.")
+        network, end = self.shown_network, self.flow.terminal_time
+        with evaluating(network):
+            velocity = self.velocity(network, label)
+            states = torch.cat([x[None], self.solve(network, x, label, frames)])
+            for i, state in enumerate(states):
+                time = torch.tensor(end * i / frames, device=x.device)
+                s = self.known_time(time).clamp(max=1)
+                phi = self.evaluate(network, state, label, s.expand(len(state)))
+                speed = velocity(time, state).flatten(1).norm(dim=1)
+                known = s.item() if self.time_conditioned else None
+                yield Frame(end * i / frames, state, phi, speed, known)
 
     def velocity(self, network: nn.Module, label: Tensor | None) -> Velocity:
         r"""Returns the field :math:`\nabla \Phi` at a time, of labels :math:`(B)` guided away from none."""
@@ -237,24 +234,7 @@ class FlowModule(GenerativeModule):
 
     # The checks
 
-    def check(self, y: Tensor) -> None:
-        check_shape(self.shape, y)
-        label = None if self.classes is None else torch.full((len(y),), self.classes).to(y.device)
-        s = y.new_zeros(len(y))
-
-        def evaluate(network: nn.Module, a: Tensor) -> Tensor:
-            return self.evaluate(network, a, label, s)
-
-        fitted(
-            lambda: evaluate(self.descriptor, y),
-            (len(y),),
-            f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}"
-            f"{self.labels_words()}, to {(len(y), 1)}",
-        )
-        check_independent(evaluate, self.descriptor, y)
-
-    def labels_words(self) -> str:
-        r"""Returns which labels the network has to know, in words, if there are classes."""
+    def labels_in_words(self) -> str:
         if self.classes is None:
             return ""
         return f" and labels from 0 to {self.classes}, which means none of {self.classes} classes"

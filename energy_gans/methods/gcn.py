@@ -24,6 +24,8 @@ from torch import Tensor
 from .contrastive import ContrastiveModule
 from .replay import ReplayBuffer, State
 
+STARTS = ("persistent", "data", "noise")
+
 
 class GCN(ContrastiveModule):
     r"""Creates a generative ConvNet.
@@ -41,8 +43,6 @@ class GCN(ContrastiveModule):
         ValueError: If an argument is out of its range.
     """
 
-    STARTS: tuple[str, ...] = ("persistent", "data", "noise")
-
     def __init__(
         self,
         start: str = "persistent",
@@ -53,13 +53,10 @@ class GCN(ContrastiveModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if start not in self.STARTS:
-            raise ValueError(f"'start' should be one of {self.STARTS}, got {start!r}.")
+        if start not in STARTS:
+            raise ValueError(f"'start' should be one of {STARTS}, got {start!r}.")
         self.start = start
         self.buffer = ReplayBuffer(buffer_size, restart, buffer_dtype, buffer_folder)
-        self.saved_states: State | None = None
-
-    # The update
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         label = None if self.classes is None else label
@@ -78,33 +75,4 @@ class GCN(ContrastiveModule):
         if self.start == "data":
             return state | {"x": y}
         state["x"] = self.chains.start(self.share_of, len(y), self.shape)
-        return self.replayed(state) if self.start == "persistent" else state
-
-    # The buffer
-
-    def replayed(self, fresh: State) -> State:
-        r"""Returns where chains start, most of them where earlier ones were left."""
-        if not self.buffer.states:
-            self.buffer.allocate(fresh, self.world_size)
-            if self.saved_states is not None:
-                rank, world_size = self.global_rank, self.world_size
-                self.buffer.restore({k: s[rank::world_size] for k, s in self.saved_states.items()})
-                self.saved_states = None
-        return self.buffer.draw(fresh, self.share_of)
-
-    def carried_state(self) -> dict[str, Any]:
-        states = self.buffer.contents() if self.buffer.states else self.saved_states
-        return {} if states is None else {"buffer": states}
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        super().on_save_checkpoint(checkpoint)
-        if self.buffer.states:
-            contents = self.buffer.contents().items()
-            checkpoint["buffer"] = {name: self.gather(states) for name, states in contents}
-        elif self.saved_states is not None:
-            checkpoint["buffer"] = self.saved_states
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        super().on_load_checkpoint(checkpoint)
-        self.buffer.states = {}
-        self.saved_states = checkpoint.get("buffer")
+        return self.replay(state) if self.start == "persistent" else state

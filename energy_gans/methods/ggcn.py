@@ -34,7 +34,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn as nn
@@ -44,15 +44,16 @@ from torch import Tensor
 from ..functional import amortized_loss, ascent_loss, stein_direction
 from ..functional.checks import check_count, check_positive
 from .chains import drawer
-from .gcn import GCN
+from .contrastive import ContrastiveModule
 from .handling import frozen
 from .latent import check_generator
-from .replay import State
+from .replay import ReplayBuffer, State
 
 Objective = Callable[[Tensor], Tensor]
+STARTS = ("generator", "persistent")
 
 
-class GGCN(GCN):
+class GGCN(ContrastiveModule):
     r"""Creates a generalized generative ConvNet.
 
     Arguments:
@@ -65,19 +66,25 @@ class GGCN(GCN):
         repulsion: Whether amortised samples climb along Stein's direction, which keeps them apart.
         start: Where chains start: at `"generator"`'s samples, or `"persistent"`, from the images of
             the replay buffer but for the share `restart`, which starts at generated ones.
+        buffer_size: The number of states in the replay buffer of images and latents, a multiple of the
+            minibatch; equal to it, the buffer holds one chain for each place.
+        restart: The share of persistent chains that start from new latents.
+        buffer_dtype: How images are kept, `"float32"` or `"uint8"`.
+        buffer_folder: The folder of the file that holds the images; memory if `None`.
         sample_steps: The number of steps by which chains move the generator's samples in
             :meth:`sample`.
         generator_optimizer: The optimizer of the generator. Its weight decay is applied to the
             weights of dense and (de)convolutional layers only.
         generator_scheduler: The learning rate schedule of the generator, stepped once a step.
-        kwargs: The arguments of :class:`GCN`. `discriminator_steps` is the number of the
+        kwargs: The arguments of :class:`ContrastiveModule`. `discriminator_steps` is the number of the
             descriptor's minibatches for one of the generator, 4 in the paper.
 
     Raises:
         ValueError: If an argument is out of its range.
     """
 
-    STARTS = ("generator", "persistent")
+    # The GGCN paper's: straight lines between latents in [-1, 1].
+    latent_path: ClassVar = ("linear", 1.0)
 
     def __init__(
         self,
@@ -88,12 +95,18 @@ class GGCN(GCN):
         amortized_sampling: bool = False,
         repulsion: bool = False,
         start: str = "generator",
+        buffer_size: int = 4096,
+        restart: float = 0.0,
+        buffer_dtype: Literal["float32", "uint8"] = "float32",
+        buffer_folder: str | None = None,
         sample_steps: int = 0,
         generator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
         generator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(start=start, **kwargs)
+        super().__init__(**kwargs)
+        if start not in STARTS:
+            raise ValueError(f"'start' should be one of {STARTS}, got {start!r}.")
         check_count("latent_dim", latent_dim)
         check_positive("latent_step_size", latent_step_size)
         if sample_steps < 0:
@@ -109,7 +122,8 @@ class GGCN(GCN):
         self.generator, self.latent_dim = generator, latent_dim
         self.learn_hidden_space, self.latent_step_size = learn_hidden_space, latent_step_size
         self.amortized_sampling, self.repulsion = amortized_sampling, repulsion
-        self.sample_steps = sample_steps
+        self.start, self.sample_steps = start, sample_steps
+        self.buffer = ReplayBuffer(buffer_size, restart, buffer_dtype, buffer_folder)
         self.trained.append((generator, generator_optimizer, generator_scheduler))
 
     # The update
@@ -181,10 +195,10 @@ class GGCN(GCN):
         state = {} if label is None else {"label": label}
         state["z"] = self.noise(len(y), self.latent_dim)
         if self.start == "persistent":
-            return self.replayed(state | {"x": self.generated(state)})
+            return self.replay(state | {"x": self.generated(state)})
         if self.learn_hidden_space:
             # Of images only the shape matters: the generator makes them anew.
-            state = self.replayed(state | {"x": y})
+            state = self.replay(state | {"x": y})
         return state | {"x": self.generated(state)}
 
     def remember(self, state: State) -> None:
@@ -214,8 +228,19 @@ class GGCN(GCN):
         gradient = self.gradient(network["descriptor"], label)
         return self.chains.end(x, gradient, draw, self.sample_steps)
 
+    def starting_points(
+        self,
+        n: int,
+        label: Tensor | None = None,
+        random: torch.Generator | None = None,
+        start: str | None = None,
+    ) -> Tensor:
+        if start == "noise":
+            return super().starting_points(n, label, random, start)
+        return self.decode(self.drawn_from(random)(torch.randn, n, self.latent_dim), label)
+
     @property
-    def shown_descriptor(self) -> nn.Module:
+    def sampling_descriptor(self) -> nn.Module:
         return self.shown_network["descriptor"]
 
     @property

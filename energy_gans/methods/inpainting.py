@@ -37,6 +37,7 @@ from torch import Tensor
 from ..functional import amortized_loss, ascent_loss, hole_masks
 from ..functional.checks import check_count
 from ..functional.masks import KINDS
+from .chains import Draw
 from .contrastive import ContrastiveModule
 from .handling import evaluating, fitted
 from .recent import Recent
@@ -124,14 +125,12 @@ class InpaintingGGCN(ContrastiveModule):
         seen = torch.where(known == 1, y, 0)
         return torch.where(known == 1, y, network(self.formatted(seen)))
 
-    @torch.no_grad()
-    def complete(self, y: Tensor, known: Tensor) -> Tensor:
-        r"""Returns completed images, of the networks that :meth:`sample` uses.
+    @property
+    def fill_steps(self) -> int:
+        # The generator fills holes alone.
+        return 0
 
-        Arguments:
-            y: The images in [-1, 1], with shape :math:`(B, C, H, W)`; unknown pixels do not matter.
-            known: The masks, 1 where a pixel is known, with shape :math:`(B, 1, H, W)`.
-        """
+    def first_fill(self, y: Tensor, known: Tensor, draw: Draw) -> Tensor:
         network = self.shown_network["generator"]
         with evaluating(network):
             return self.filled(network, y, known)
@@ -143,7 +142,7 @@ class InpaintingGGCN(ContrastiveModule):
         return nn.ModuleDict({"generator": self.generator, "descriptor": self.descriptor})
 
     @property
-    def shown_descriptor(self) -> nn.Module:
+    def sampling_descriptor(self) -> nn.Module:
         return self.shown_network["descriptor"]
 
     def generate(

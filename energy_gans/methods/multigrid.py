@@ -92,20 +92,14 @@ class MultigridGCN(ContrastiveModule):
         return downscale(y, y.shape[-1] // width)
 
     @property
-    def shown_descriptor(self) -> nn.Module:
+    def sampling_descriptor(self) -> nn.Module:
+        r"""The descriptor of the finest grid, whose potential is that of whole images."""
         return self.shown_network[-1]
 
-    def potential(self, a: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns the potential of the finest grid, high where real data is.
-
-        Arguments:
-            a: The images, with shape :math:`(B, C, S, S)`.
-            label: Should be `None`.
-
-        Returns:
-            The potential, with shape :math:`(B)`, in float32 at least.
-        """
-        return self.evaluate(self.descriptor[-1], a, label)
+    def potential(
+        self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
+    ) -> Tensor:
+        return self.evaluate(self.descriptor[-1], a, *self.conditions(a, label, time))
 
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None

@@ -60,6 +60,50 @@ class ReplayBuffer:
         self.size, self.restart, self.folder = size, restart, folder
         self.dtype = torch.float32 if dtype == "float32" else torch.uint8
         self.states: State = {}
+        self.saved: State | None = None
+
+    # What a method calls
+
+    def replay(
+        self, fresh: State, share: Callable[..., Tensor], rank: int = 0, world_size: int = 1
+    ) -> State:
+        r"""Returns where the chains of a minibatch start, most of them where earlier ones were left.
+
+        Arguments:
+            fresh: Where chains start that have no state to go on from, of this process's places: `x`,
+                the points, and what else belongs to a chain, each with shape :math:`(B / W, *)`.
+            share: Returns this process's share of what a function draws for the global minibatch.
+            rank: The number of this process.
+            world_size: The number of processes :math:`W`.
+
+        Raises:
+            ValueError: If the number of states is not a multiple of the minibatch, or a checkpoint's
+                are of another buffer.
+        """
+        if not self.states:
+            self.allocate(fresh, world_size)
+            if self.saved is not None:
+                self.restore({name: s[rank::world_size] for name, s in self.saved.items()})
+                self.saved = None
+        return self.draw(fresh, share)
+
+    def carried(self) -> State:
+        r"""Returns the states of this process's places, or those that a checkpoint held."""
+        return self.contents() if self.states else self.saved or {}
+
+    def save(self, checkpoint: dict, gather: Callable[[Tensor], Tensor]) -> None:
+        r"""Puts the states of all processes, which a function gathers, into a checkpoint."""
+        if self.states:
+            contents = self.contents().items()
+            checkpoint["buffer"] = {name: gather(states) for name, states in contents}
+        elif self.saved is not None:
+            checkpoint["buffer"] = self.saved
+
+    def load(self, checkpoint: dict) -> None:
+        r"""Takes the states of a checkpoint, which are shared out at the next :meth:`replay`."""
+        self.states, self.saved = {}, checkpoint.get("buffer")
+
+    # Its states
 
     def allocate(self, state: State, world_size: int = 1) -> None:
         r"""Makes room for the states of this process's places, all of them empty.

@@ -132,12 +132,16 @@ class VAPO(FlowModule):
     # The potential
 
     def evaluate(
-        self, network: nn.Module, a: Tensor, label: Tensor | None, s: Tensor | None
+        self,
+        network: nn.Module,
+        a: Tensor,
+        label: Tensor | None = None,
+        time: Tensor | None = None,
     ) -> Tensor:
         if self.data_std is None:
-            return super().evaluate(network, a, label, s)
-        b, c, width = self.preconditioned(s)
-        phi = super().evaluate(network, a / beside(width, a), label, s)
+            return super().evaluate(network, a, label, time)
+        b, c, width = self.preconditioned(time)
+        phi = super().evaluate(network, a / beside(width, a), label, time)
         return b / 2 * a.flatten(1).square().sum(1) + c * phi
 
     def preconditioned(self, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:

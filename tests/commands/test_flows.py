@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands.flows module, and for what commands do with a flow."""
+r"""Tests for what commands do with a flow."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -13,7 +13,6 @@ from PIL import Image
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from energy_gans.cli import main
-from energy_gans.commands.chains import load_energy_model
 from energy_gans.commands.completions import fillings, numbers, table
 from energy_gans.commands.feature_space import held_out
 from energy_gans.commands.holes import chosen_mask
@@ -22,6 +21,7 @@ from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import frechet_distance, keyed_generator
 from energy_gans.functional.masks import spot_mask, square_mask
+from energy_gans.storage import load_model
 
 DIGITS = EmbeddedDigits("8x8", 8)
 
@@ -56,8 +56,8 @@ def test_known_pixels_stay_as_they_are(
 
 
 def test_chains_put_known_pixels_back_after_every_step(trained: Callable) -> None:
-    model = load_energy_model(trained("gcn"))
-    network, random = model.shown_descriptor, keyed_generator(7, "inpaint", 0)
+    model = load_model(trained("gcn"))
+    network, random = model.sampling_descriptor, keyed_generator(7, "inpaint", 0)
     y, _ = held_out(DIGITS, 6, 0)
     known = spot_mask((8, 8), 0.4, torch.Generator().manual_seed(0), 6)
     a = 2 * torch.rand(6, 1, 8, 8, generator=random) - 1
@@ -81,11 +81,11 @@ def test_holes_of_a_class_feel_its_potential(trained: Callable, tmp_path: Path) 
 
 def test_a_generator_fills_holes_and_chains_may_go_on(trained: Callable, tmp_path: Path) -> None:
     path = trained("autoencoder")
-    model = load_energy_model(path)
+    model = load_model(path)
     y, _ = held_out(DIGITS, 6, 0)
     known = square_mask((8, 8), 4).expand(6, -1, -1, -1)
     x, written = inpainted(path, tmp_path)
-    torch.testing.assert_close(x, model.complete(y, known).clamp(-1, 1))
+    torch.testing.assert_close(x, model.fill(y, known))
     assert written["protocol"]["steps"] == 0
     assert "InpaintingGGCN" in written["measures"]
     further, written = inpainted(path, tmp_path, "--steps", "2")

@@ -21,9 +21,9 @@ from energy_gans.commands.detection import (
     image_statistics,
     table,
 )
+from energy_gans.commands.models import load_supporting, potential_field
 from energy_gans.commands.ood import load_detector, measured, scored_by
 from energy_gans.commands.outliers import ImageSet, check_set, of_name, of_split, opened
-from energy_gans.commands.potentials import load_potential_model, shown_potential
 from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import keyed_generator
@@ -196,7 +196,7 @@ def test_sets_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize("name", ["vapo", "gcn", "ggcn", "grids", "autoencoder", "coulomb"])
 def test_scores_are_the_potential_or_its_slope(trained: Callable, name: str) -> None:
     model = load_detector(trained(name))
-    phi = shown_potential(model)
+    phi = potential_field(model)
     a = VAL[:150].clone().requires_grad_()
     found, _ = measured(images_of(a.detach()), scored_by(phi, "potential"), "cpu", name)
     torch.testing.assert_close(found, phi(a).detach())
@@ -209,7 +209,7 @@ def test_scores_are_the_potential_or_its_slope(trained: Callable, name: str) -> 
 @pytest.mark.parametrize("name", ["vapo", "gcn"])
 def test_the_potential_is_that_of_the_moving_average(trained: Callable, name: str) -> None:
     model = load_detector(trained(name))
-    found = shown_potential(model)(VAL)
+    found = potential_field(model)(VAL)
     torch.testing.assert_close(found, model.averaged.module(VAL).flatten())
     assert not torch.equal(found, model.potential(VAL))
 
@@ -218,8 +218,8 @@ def test_a_flow_with_classes_is_asked_for_none_of_them(trained: Callable) -> Non
     model = load_detector(trained("vapo_classes"))
     none, third = torch.full((len(VAL),), 10), torch.full((len(VAL),), 3)
     network = model.shown_network
-    torch.testing.assert_close(shown_potential(model)(VAL), network(VAL, label=none).flatten())
-    found = shown_potential(model, label=3)(VAL)
+    torch.testing.assert_close(potential_field(model)(VAL), network(VAL, label=none).flatten())
+    found = potential_field(model, label=3)(VAL)
     torch.testing.assert_close(found, network(VAL, label=third).flatten())
 
 
@@ -251,7 +251,7 @@ def test_a_table_and_what_is_beside_it(
     assert written["protocol"]["score"] == "potential"
     assert {"checkpoint", "sha256", "seed", "device", "versions"} == set(written["origin"])
     model = load_detector(trained("vapo"))
-    spread = shown_potential(model)(VAL)
+    spread = potential_field(model)(VAL)
     found = written["scores"]["potential"]["held-out"]
     assert found["mean"] == pytest.approx(spread.mean().item(), rel=1e-4)
     assert found["std"] == pytest.approx(spread.std().item(), rel=1e-3)
@@ -395,10 +395,10 @@ def test_too_few_images_to_interpolate_are_refused() -> None:
 def test_a_model_without_potential_is_refused(trained: Callable) -> None:
     path = trained("vapo")
     with (
-        mock.patch("energy_gans.commands.potentials.load_model", return_value=GenerativeModule()),
+        mock.patch("energy_gans.commands.models.load_model", return_value=GenerativeModule()),
         pytest.raises(ValueError, match="a GenerativeModule, which has no potential: .* VAPO or"),
     ):
-        load_potential_model(path)
+        load_supporting(path, "potential_at")
     assert not load_model(path).training
 
 

@@ -11,12 +11,13 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.chains import load_energy_model
 from energy_gans.commands.feature_space import held_out
-from energy_gans.commands.synthesize import numbers, shown_times
+from energy_gans.commands.models import follow
+from energy_gans.commands.synthesize import shown_times
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
 from energy_gans.metrics.images import to_uint8
+from energy_gans.storage import load_model
 
 
 def states(ckpt_path: str, folder: Path, *more: str) -> torch.Tensor:
@@ -45,7 +46,7 @@ def test_chains_are_a_plain_loop(
 ) -> None:
     x = states(trained("gcn"), tmp_path, "--steps", "4", "--every", "2")
     rows = [r.strip("|").split("|") for r in capsys.readouterr().out.splitlines() if r[:1] == "|"]
-    network = load_energy_model(trained("gcn")).shown_descriptor
+    network = load_model(trained("gcn")).sampling_descriptor
     a, random = noise(5, 1, 8, 8)
     seen = {}
     for step in range(5):
@@ -81,7 +82,7 @@ def test_chains_start_at_held_out_data(trained: Callable, tmp_path: Path, name: 
 
 @pytest.mark.parametrize("name", ["ggcn", "classes"])
 def test_chains_start_at_the_generator(trained: Callable, tmp_path: Path, name: str) -> None:
-    model = load_energy_model(trained(name))
+    model = load_model(trained(name))
     label = [] if model.classes is None else ["--label", "3"]
     images = strip(trained(name), tmp_path, "--start", "generator", *label)
     z = torch.randn(5, 4, generator=keyed_generator(0, "synthesize"))
@@ -122,9 +123,11 @@ def test_times_are_even_with_both_ends() -> None:
     assert len(shown_times(1000, 1, False)) == 1001
 
 
-def test_chains_that_run_away_are_refused() -> None:
+def test_chains_that_run_away_are_refused(trained: Callable) -> None:
+    model = load_model(trained("gcn"))
+    x = torch.full((2, 1, 8, 8), torch.inf)
     with pytest.raises(ValueError, match="The chains are not finite any more"):
-        numbers(torch.full((2, 3), torch.inf), torch.zeros(2), lambda x: x)
+        follow(model, x, [0, 1], None, torch.Generator())
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,11 @@ def test_training_is_a_plain_loop() -> None:
 def test_unknown_pixels_are_not_looked_at() -> None:
     ggcn = model()
     y, m = torch.rand(8, 1, 8, 8), masks(torch.Generator().manual_seed(0))
-    x = ggcn.complete(y, m)
+    x = ggcn.fill(y, m)
     assert torch.equal(x[m == 1], y[m == 1])
-    assert torch.equal(x, ggcn.complete(torch.where(m == 1, y, torch.nan), m))
-    torch.testing.assert_close(x, m * y + (1 - m) * ggcn.generator(m * y).detach())
+    assert torch.equal(x, ggcn.fill(torch.where(m == 1, y, torch.nan), m))
+    filled = m * y + (1 - m) * ggcn.generator(m * y).detach()
+    torch.testing.assert_close(x, filled.clamp(-1, 1))
 
 
 def test_samples_are_completions_of_images_that_were_seen() -> None:
@@ -101,15 +102,15 @@ def test_samples_are_completions_of_images_that_were_seen() -> None:
     x = ggcn.sample(40, random=torch.Generator().manual_seed(0))
     m = ggcn.examples.samples[:16, 1:]
     assert torch.equal(ggcn.examples.samples[:16, :1], m * y)
-    candidates = ggcn.complete(y, m).clamp(-1, 1)
+    candidates = ggcn.fill(y, m)
     distances = (x[:, None] - candidates).abs().flatten(2).amax(2)
     assert distances.amin(1).max() < 1e-5
     # The moving average's, too.
     ggcn.average(0.5)
-    known = ggcn.complete(y, m)
+    known = ggcn.fill(y, m)
     with torch.no_grad():
         ggcn.generator.weight.zero_()
-    assert torch.equal(ggcn.complete(y, m), known)
+    assert torch.equal(ggcn.fill(y, m), known)
 
 
 @pytest.mark.parametrize(

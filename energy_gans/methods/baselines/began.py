@@ -19,6 +19,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
@@ -63,21 +64,33 @@ class BEGAN(AdversarialModule):
         self.lambda_k = lambda_k
         self.eta = eta
         self.register_buffer("k", torch.zeros(()))
-        self.real_errors: list[Tensor] = []
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
-        losses = super().update(y, label)
-        l_y = torch.stack(self.real_errors[-self.accumulate :]).mean()
-        self.real_errors = []
-        l_y, l_x = self.gather(torch.stack([l_y, losses["loss_g"]])[None]).mean(0)
+        generator_optimizer, discriminator_optimizer = self.optimizers()
+        for part in y.chunk(self.discriminator_steps):
+            errors: list[Tensor] = []
+            losses = self.discriminator_losses(self.drawn(len(part)), part, errors)
+            loss_d = self.descend(discriminator_optimizer, losses)
+        loss_g = self.descend(generator_optimizer, self.generator_losses(part))
+        l_y = torch.stack(errors).mean()
+        l_y, l_x = self.gather(torch.stack([l_y, loss_g])[None]).mean(0)
         self.k.copy_(balanced(self.k, l_y, l_x, self.gamma, self.lambda_k))
-        return losses | {"k": self.k.clone(), "convergence": convergence(l_y, l_x, self.gamma)}
+        balance = {"k": self.k.clone(), "convergence": convergence(l_y, l_x, self.gamma)}
+        return {"loss_d": loss_d, "loss_g": loss_g} | balance
 
-    def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        # One pass for each, as batch norm should not mix them.
-        l_y, l_x = (-self.potential(v).mean() for v in (y, x))
-        self.real_errors.append(l_y.detach())
-        return equilibrium_loss(l_y, l_x, self.k)
+    def discriminator_losses(self, x: Tensor, y: Tensor, errors: list[Tensor]) -> Iterator[Tensor]:
+        r"""Yields the autoencoder's loss on each part of a minibatch.
+
+        Arguments:
+            x: The generated samples, with shape :math:`(B, *)`.
+            y: The real samples, with shape :math:`(B, *)`.
+            errors: A list that the mean errors :math:`L(y)` of the parts are appended to.
+        """
+        for x_part, y_part in zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True):
+            # One pass for each, as batch norm should not mix them.
+            l_y, l_x = (-self.potential(v).mean() for v in (y_part, x_part))
+            errors.append(l_y.detach())
+            yield equilibrium_loss(l_y, l_x, self.k)
 
     def generator_loss(self, x: Tensor) -> Tensor:
         return -self.potential(x).mean()

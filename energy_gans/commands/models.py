@@ -1,0 +1,138 @@
+r"""Models of checkpoints as commands use them: loaded for what they can do, with classes and data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .. import methods
+from ..data.base import TensorDataModule
+from ..functional.langevin import Field
+from ..methods import GenerativeModule
+from ..methods.capabilities import Frame
+from ..storage.checkpoint import load_model
+from ..storage.runs import run_of
+from .runs import run_data
+
+# What a model has that supports a member.
+NAMES = {
+    "potential_at": "potential",
+    "trajectory": "chains",
+    "fill": "chains",
+    "features": "feature space",
+}
+# How the time and the speed of moving samples are called in tables.
+HEADINGS = {"chains": ("step", "score"), "flow": ("time", "speed")}
+
+
+def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeModule:
+    r"""Returns the model of a checkpoint, whose weights take no gradients.
+
+    Arguments:
+        ckpt_path: The checkpoint.
+        member: The optional member of a model, such as `"trajectory"`, that it has to support.
+        trust: The packages besides this one whose classes the checkpoint may name.
+
+    Raises:
+        ValueError: If the model does not support the member.
+    """
+    model = load_model(ckpt_path, trust)
+    if model.supports(member):
+        return model.requires_grad_(False)
+    rooms = (methods, methods.baselines)
+    classes = {name: getattr(room, name) for room in rooms for name in room.__all__}
+    known = [n for n, c in classes.items() if isinstance(c, type) and c.supports(member)]
+    raise ValueError(
+        f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no {NAMES[member]}: "
+        f"it should be of {' or '.join(known)}."
+    )
+
+
+def data_of(ckpt_path: str, trust: str = "") -> TensorDataModule:
+    r"""Returns the data of the run that a checkpoint belongs to."""
+    data = run_data(run_of(ckpt_path), trust)
+    data.prepare_data()
+    return data
+
+
+def potential_field(
+    model: GenerativeModule, label: int | None = None, time: float | None = None
+) -> Field:
+    r"""Returns a model's potential as a function of points, from :math:`(B, *)` to :math:`(B)`.
+
+    Arguments:
+        model: The model.
+        label: The class of all points, or `None`.
+        time: The time in [0, 1] of all points, for a potential that depends on it; 1 if `None`.
+    """
+    return lambda a: model.potential_at(a, label, time)
+
+
+def class_labels(
+    label: int | None,
+    model: GenerativeModule,
+    n: int,
+    random: torch.Generator,
+    own: Tensor | None = None,
+) -> Tensor | None:
+    r"""Returns a class for each sample, with shape :math:`(n)`, or `None` for a model without classes.
+
+    Arguments:
+        label: The class of all of them; their own ones if `None`.
+        model: The model.
+        n: The number of samples.
+        random: The generator that draws classes for samples that have none.
+        own: The classes of samples that have some, with shape :math:`(n)`.
+
+    Raises:
+        ValueError: If `label` is no class of the model.
+    """
+    if label is None:
+        if model.classes is None:
+            return None
+        if own is not None:
+            return own
+        return torch.randint(model.classes, (n,), generator=random, device=random.device)
+    if model.classes is None:
+        raise ValueError(
+            f"'label' should be left out: this {type(model).__name__} has no classes, got {label}."
+        )
+    if not 0 <= label < model.classes:
+        raise ValueError(f"'label' should be from 0 to {model.classes - 1}, got {label}.")
+    return torch.full((n,), label, device=model.device)
+
+
+def follow(
+    model: GenerativeModule,
+    x: Tensor,
+    frames: int | list[int],
+    labels: Tensor | None,
+    random: torch.Generator,
+) -> list[Frame]:
+    r"""Returns the states of samples on their way, and prints the mean potential and speed of each.
+
+    Arguments:
+        model: The model, whose samples move.
+        x: Where they start, with shape :math:`(n, *)`.
+        frames: The number of states after the first one, or the steps of chains that are kept.
+        labels: Their classes, with shape :math:`(n)`, or `None`.
+        random: The generator of the chains' noise.
+
+    Raises:
+        ValueError: If states are not finite.
+    """
+    time, speed = HEADINGS[model.dynamics]
+    print(f"| {time} | potential | {speed} |\n|---|---|---|")
+    states = []
+    for frame in model.trajectory(x, frames, labels, random):
+        if not frame.x.isfinite().all():
+            raise ValueError(
+                "The chains are not finite any more: the training went wrong, or there are too many "
+                "'steps' without bounds."
+            )
+        at = frame.time if isinstance(frame.time, int) else f"{frame.time:.3g}"
+        print(f"| {at} | {frame.potential.mean():.4g} | {frame.speed.mean():.4g} |")
+        states.append(frame)
+    if model.dynamics == "flow":
+        print(f"{model.evaluations} evaluations of the field by {model.flow.solver}")
+    return states
