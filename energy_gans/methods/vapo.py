@@ -33,28 +33,22 @@ References:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import torch
 import torch.nn as nn
 from torch import Tensor
 
-from ..functional import (
-    alignment,
-    conditional_moments,
-    conditional_point,
-    conditional_velocity,
-    covariance,
-    flow_time,
-    homotopy_time,
-    innovation,
-    kinetic_energy,
-    preconditioning,
-    spread_energy,
-    time_rate,
-)
+from ..functional import flow_time, kinetic_energy, spread_energy
 from ..functional.checks import check_count, check_positive
 from ..functional.homotopy import beside
+from ..functional.potential_flow import (
+    Homotopy,
+    driving_term,
+    path_point,
+    preconditioned_potential,
+)
 from .flow_module import FlowModule
 
 ESTIMATORS = ("e1", "e2", "e4")
@@ -140,20 +134,13 @@ class VAPO(FlowModule):
     ) -> Tensor:
         if self.data_std is None:
             return super().evaluate(network, a, label, time)
-        b, c, width = self.preconditioned(time)
-        phi = super().evaluate(network, a / beside(width, a), label, time)
-        return b / 2 * a.flatten(1).square().sum(1) + c * phi
+        plain = partial(super().evaluate, network, label=label, time=time)
+        return preconditioned_potential(plain, a, time, self.homotopy)
 
-    def preconditioned(self, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        r"""Returns the numbers of :func:`preconditioning` at flow times, of a potential in the flow's time."""
-        t = homotopy_time(s, self.sharpness)
-        _, v = conditional_moments(t, self.sigma, self.omega)
-        b, c, width = preconditioning(v, self.sigma, self.omega, self.data_std)
-        return self.rate(t) * b, self.rate(t) * c, width
-
-    def rate(self, t: Tensor) -> Tensor:
-        r"""Returns how fast the homotopy's time runs in the flow's."""
-        return time_rate(t, self.sharpness) if self.jacobian else torch.ones_like(t)
+    @property
+    def homotopy(self) -> Homotopy:
+        r"""The homotopy between prior and data."""
+        return Homotopy(self.sigma, self.omega, self.sharpness, self.jacobian, self.data_std)
 
     @property
     def smallest_minibatch(self) -> int:
@@ -194,21 +181,15 @@ class VAPO(FlowModule):
         y = y.repeat_interleave(self.particles, 0)
         label = None if label is None else label.repeat_interleave(self.particles)
         s, noise = s.flatten(), noise.flatten(0, 1)
-        t = homotopy_time(s, self.sharpness)
-        a, v = conditional_moments(t, self.sigma, self.omega)
-        rate = self.rate(t)
-        x = self.formatted(conditional_point(y, noise, a, v))
+        point = path_point(y, noise, s, self.homotopy)
+        x = self.formatted(point.x)
         with torch.autocast(x.device.type, enabled=False):
             gradient, phi = self.slope(x, label, s)
-        unit = self.unit(s)
-        gradient = gradient / beside(unit, y)
+        gradient = gradient / beside(point.unit, y)
         kinetic = kinetic_energy(gradient)
-        if self.estimator == "e4":
-            u = conditional_velocity(y, noise, v, self.sigma, self.omega)
-            drive = -alignment(gradient, u * beside(rate / unit, y))
-        else:
-            gamma = innovation(y, noise, v, self.sigma, self.omega) * rate / unit**2
-            drive = covariance(*map(self.together, (phi, gamma))) / 2
+        drive = driving_term(
+            phi, gradient, point, self.homotopy, self.estimator, self.centring_groups
+        )
         self.note(kinetic=kinetic, drive=drive)
         loss = drive + kinetic
         if self.spectral_gap:
@@ -218,18 +199,11 @@ class VAPO(FlowModule):
             loss = loss + self.spectral_norms * self.descriptor.spectral_norms()
         return loss
 
-    def unit(self, s: Tensor) -> Tensor:
-        r"""Returns what slopes are measured in at flow times, with the shape of `s`."""
-        if self.data_std is None:
-            return torch.ones_like(s)
-        _, c, width = self.preconditioned(s)
-        return c / width
-
     def by_sample(self, phi: Tensor) -> Tensor:
         r"""Returns the potentials of all processes, with shape :math:`(W B, K)`, a real sample in a row."""
         return self.gather_attached(phi).unflatten(0, (-1, self.particles))
 
-    def together(self, phi: Tensor) -> Tensor:
+    def centring_groups(self, phi: Tensor) -> Tensor:
         r"""Returns what is centred together: all points, or the :math:`K` of each real sample in a row."""
         if self.particles > 1:
             return phi.unflatten(0, (-1, self.particles))

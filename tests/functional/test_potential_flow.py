@@ -1,0 +1,76 @@
+r"""Tests for the energy_gans.functional.potential_flow module."""
+
+import pytest
+import torch
+
+from energy_gans.functional import flow_time, homotopy_time
+from energy_gans.functional.potential_flow import (
+    Homotopy,
+    driving_term,
+    path_point,
+    path_rate,
+    potential_scales,
+    preconditioned_potential,
+)
+
+PLAIN = Homotopy(sigma=0.2, omega=1.5, sharpness=0.02)
+SCALED = PLAIN._replace(data_std=0.5)
+
+
+def samples(n: int, dims: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(0)
+    y, noise = torch.randn(2, n, dims, generator=random, dtype=torch.float64)
+    return y * 0.5, noise
+
+
+def test_the_rate_is_the_slope_of_the_homotopys_time() -> None:
+    s = torch.linspace(0.05, 0.95, 7, dtype=torch.float64)
+    t = homotopy_time(s, PLAIN.sharpness)
+    step = 1e-5
+    slope = (homotopy_time(s + step, 0.02) - homotopy_time(s - step, 0.02)) / (2 * step)
+    torch.testing.assert_close(path_rate(t, PLAIN), slope, rtol=1e-7, atol=0)
+    assert torch.equal(path_rate(t, PLAIN._replace(jacobian=False)), torch.ones_like(t))
+    torch.testing.assert_close(flow_time(t, 0.02), s)
+
+
+@pytest.mark.parametrize("jacobian", [False, True])
+def test_without_a_network_the_potential_is_that_of_gaussian_data(jacobian: bool) -> None:
+    y, noise = samples(200_000)
+    homotopy = SCALED._replace(jacobian=jacobian)
+    for time in (0.1, 0.5, 0.9):
+        point = path_point(y, noise, torch.full((len(y),), time, dtype=y.dtype), homotopy)
+        # The path's velocity in the potential's time, by a difference in the homotopy's time.
+        step = 1e-6
+        t = homotopy_time(torch.tensor(time, dtype=y.dtype), 0.02)
+        later = path_point(y, noise, flow_time(t + step, 0.02).expand(len(y)), homotopy)
+        u = (later.x - point.x) / step * point.rate[:, None]
+        best = (u * point.x).sum() / point.x.square().sum()
+        a = torch.randn(5, 3, dtype=y.dtype).requires_grad_()
+        s = torch.full((5,), time, dtype=y.dtype)
+        phi = preconditioned_potential(lambda a: 0 * a.sum(1), a, s, homotopy)
+        (gradient,) = torch.autograd.grad(phi.sum(), a)
+        torch.testing.assert_close(gradient, best * a.detach(), rtol=0.01, atol=0.005)
+
+
+@pytest.mark.parametrize("estimator", ["e1", "e4"])
+def test_at_one_time_a_unit_only_scales_the_term(estimator: str) -> None:
+    y, noise = samples(64)
+    s = torch.full((64,), 0.6, dtype=y.dtype)
+    phi, gradient = y.square().sum(1), 2 * y
+    plain = driving_term(phi, gradient, path_point(y, noise, s, PLAIN), PLAIN, estimator)
+    point = path_point(y, noise, s, SCALED)
+    unit = point.unit[0]
+    scaled = driving_term(phi, gradient / unit, point, SCALED, estimator)
+    assert unit != 1
+    torch.testing.assert_close(scaled, plain / unit**2)
+    _, c, width = potential_scales(s[:1], SCALED)
+    torch.testing.assert_close(unit[None], c / width)
+
+
+def test_both_estimators_have_one_expectation() -> None:
+    y, noise = samples(400_000)
+    s = torch.full((len(y),), 0.4, dtype=y.dtype)
+    point = path_point(y, noise, s, PLAIN)
+    phi, gradient = point.x.square().sum(1) / 2, point.x
+    terms = [driving_term(phi, gradient, point, PLAIN, e).item() for e in ("e1", "e4")]
+    assert terms[0] == pytest.approx(terms[1], rel=0.03)
