@@ -15,11 +15,12 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
+from .base import GenerativeModule
 from .handling import evaluating, fitted, frozen
-from .latent import LatentModule
+from .latent import GeneratorMixin
 
 
-class AdversarialModule(LatentModule):
+class AdversarialModule(GeneratorMixin, GenerativeModule):
     r"""Creates a method with a generator :math:`G` and a discriminator :math:`D`.
 
     A method whose losses are means over samples implements :meth:`discriminator_loss` and
@@ -34,7 +35,7 @@ class AdversarialModule(LatentModule):
             the weights of dense and (de)convolutional layers only.
         discriminator_scheduler: The learning rate schedule of the discriminator, stepped once a
             step.
-        kwargs: The arguments of :class:`LatentModule`.
+        kwargs: The arguments of :class:`GeneratorMixin` and :class:`GenerativeModule`.
     """
 
     def __init__(

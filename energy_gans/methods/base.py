@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn as nn
+from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.optim import Optimizer
@@ -37,7 +38,7 @@ for words in ("is an instance of `nn.Module` and is already saved", "it cannot b
     warnings.filterwarnings("ignore", message=f".*{words}.*")
 
 
-class GenerativeModule(Capabilities, SteppedModule):
+class GenerativeModule(Capabilities, SteppedModule, LightningModule):
     r"""Creates a generative model that is trained by alternating updates of its networks.
 
     A method implements :meth:`update`, one alternating update on one minibatch, :meth:`generate`,

@@ -30,11 +30,12 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ..functional import contrastive_loss, fold, magnitude, transport_cost
-from .energy import EnergyModule
+from .energy import LangevinMixin
+from .potential import PotentialModule
 from .replay import ReplayBuffer, State
 
 
-class ContrastiveModule(EnergyModule):
+class ContrastiveModule(LangevinMixin, PotentialModule):
     r"""Creates a method whose descriptor climbs the likelihood.
 
     Arguments:
@@ -42,7 +43,7 @@ class ContrastiveModule(EnergyModule):
         penalized: Which weights the term of :math:`\gamma` moves: `"all"`, or those of the
             descriptor's last layer, which it has to call `head`.
         magnitude: The factor on :math:`\mathbb{E} \Phi^2`, which keeps the potential near zero.
-        kwargs: The arguments of :class:`EnergyModule`.
+        kwargs: The arguments of :class:`LangevinMixin` and :class:`PotentialModule`.
 
     Attributes:
         buffer: The replay buffer that keeps the ends of chains, of methods that have one.

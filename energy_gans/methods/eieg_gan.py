@@ -55,12 +55,13 @@ from ..functional import (
     squared_distances,
 )
 from ..functional.kernels import Softening
+from .base import GenerativeModule
 from .elastic import Elastic
 from .feature_gan import FeatureGAN, Profile, check_whole
-from .latent import LatentModule
+from .latent import GeneratorMixin
 
 
-class EIEGGenerator(LatentModule):
+class EIEGGenerator(GeneratorMixin, GenerativeModule):
     r"""Creates a generator that lowers the elastic energy between samples, without a discriminator.
 
     Arguments:
@@ -69,7 +70,7 @@ class EIEGGenerator(LatentModule):
             if `None`.
         softening: How the kernel is made finite: `"cap"`, the paper's, or `"plummer"`.
         self_interaction: Whether generated samples repel each other. Without, they collapse.
-        kwargs: The arguments of :class:`LatentModule`.
+        kwargs: The arguments of :class:`GeneratorMixin` and :class:`GenerativeModule`.
 
     Raises:
         ValueError: If a number is out of its range, or `accumulate` or `discriminator_steps` is

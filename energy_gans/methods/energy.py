@@ -21,13 +21,12 @@ from ..functional.langevin import Field
 from .capabilities import Frame
 from .chains import Chains, Draw, drawer
 from .handling import evaluating, frozen
-from .potential import PotentialModule
 
 SATURATED = 0.99
 
 
-class EnergyModule(PotentialModule):
-    r"""Creates a method whose samples are the ends of Langevin chains.
+class LangevinMixin:
+    r"""Gives a :class:`PotentialModule` samples that are the ends of Langevin chains.
 
     Arguments:
         chains: The chains.

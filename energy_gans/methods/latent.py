@@ -10,12 +10,11 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..functional.checks import check_count
-from .base import GenerativeModule
 from .handling import fitted
 
 
-class LatentModule(GenerativeModule):
-    r"""Creates a method with a generator :math:`G`.
+class GeneratorMixin:
+    r"""Gives a :class:`GenerativeModule` a generator :math:`G`, which stands before it among its bases.
 
     Arguments:
         generator: The generator :math:`G`, from :math:`(B, Z)` to :math:`(B, *)`.

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn as nn
-from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
@@ -31,8 +30,8 @@ from .bystander import is_bystander
 from .loops import place_between_steps
 
 
-class SteppedModule(LightningModule):
-    r"""Creates a module that is trained by alternating updates of its networks.
+class SteppedModule:
+    r"""Gives a LightningModule its training step: alternating updates of its networks.
 
     Arguments:
         updates_per_step: How many updates a step makes, each on its own part of the step's batch.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn as nn
+from lightning.pytorch import LightningModule
 
 import energy_gans
 from energy_gans import methods
@@ -155,3 +156,14 @@ def test_every_public_method_is_in_the_table() -> None:
     public = {c for c in public if isinstance(c, type) and c is not GenerativeModule}
     assert {c for c in public if c.supports("potential_at")} == public
     assert all(hasattr(Capabilities, member) for member in MEMBERS)
+
+
+@pytest.mark.parametrize("method", SUPPORTED)
+def test_no_method_is_more_than_five_classes_deep(method: type) -> None:
+    def depth(cls: type) -> int:
+        if cls is LightningModule:
+            return 1
+        above = [depth(base) for base in cls.__bases__ if issubclass(base, LightningModule)]
+        return 1 + max(above)
+
+    assert depth(method) <= 5
