@@ -132,7 +132,9 @@ def test_the_shape_of_a_sample_is_known() -> None:
 def test_nobody_asks_a_model_what_it_is() -> None:
     root = Path(energy_gans.__file__).parent
     classes = {name for room in (methods, methods.baselines) for name in room.__all__}
-    classes |= {base.__name__ for c in SUPPORTED for base in c.__mro__ if base in bases_of(c)}
+    classes |= {base.__name__ for c in SUPPORTED for base in bases_of(c)}
+    # Whether a module is one of this package at all may be asked.
+    classes.discard("GenerativeModule")
     found = []
     for path in [*root.glob("commands/**/*.py"), *root.glob("callbacks/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
