@@ -274,7 +274,7 @@ def test_the_scores_themselves_can_be_written(trained: Callable, tmp_path: Path)
     assert [*scores] == [f"{kind}/{name}" for kind in kinds for name in names]
     assert [len(s) for s in scores.values()] == 2 * [30, 30, 30, 7]
     order = torch.randperm(180, generator=keyed_generator(0, "ood"))[:30]
-    expected = shown_potential(load_detector(path))(VAL[order]).detach()
+    expected = potential_field(load_detector(path))(VAL[order]).detach()
     np.testing.assert_allclose(scores["potential/held-out"], expected, rtol=1e-4, atol=1e-6)
     for name in names[1:]:
         for kind in kinds:
