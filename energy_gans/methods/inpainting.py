@@ -26,6 +26,7 @@ References:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -134,6 +135,11 @@ class InpaintingGGCN(ContrastiveModule):
         network = self.shown_network["generator"]
         with evaluating(network):
             return self.filled(network, y, known)
+
+    def complete(self, y: Tensor, known: Tensor) -> Tensor:
+        r"""Returns what :meth:`fill` returns: the name of earlier versions."""
+        warnings.warn("complete(y, known) is fill(y, known) now.", DeprecationWarning, stacklevel=2)
+        return self.fill(y, known)
 
     # Sampling
 

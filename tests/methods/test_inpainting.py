@@ -96,6 +96,13 @@ def test_unknown_pixels_are_not_looked_at() -> None:
     torch.testing.assert_close(x, filled.clamp(-1, 1))
 
 
+def test_the_name_of_earlier_versions_still_works() -> None:
+    ggcn = model()
+    y, m = torch.rand(8, 1, 8, 8), masks(torch.Generator().manual_seed(0))
+    with pytest.warns(DeprecationWarning, match="complete.* is fill"):
+        assert torch.equal(ggcn.complete(y, m), ggcn.fill(y, m))
+
+
 def test_samples_are_completions_of_images_that_were_seen() -> None:
     ggcn = model()
     (y,) = trained_on(ggcn, 1)
