@@ -138,7 +138,9 @@ class InpaintingGGCN(ContrastiveModule):
 
     def complete(self, y: Tensor, known: Tensor) -> Tensor:
         r"""Returns what :meth:`fill` returns: the name of earlier versions."""
-        warnings.warn("complete(y, known) is fill(y, known) now.", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            "complete(y, known) is fill(y, known) now.", DeprecationWarning, stacklevel=2
+        )
         return self.fill(y, known)
 
     # Sampling
