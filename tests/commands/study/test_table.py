@@ -33,7 +33,7 @@ def result(
     run = folder / str(cell) / "run"
     run.mkdir(parents=True)
     rows = [f"{s - 1},{rate * s},\n{s - 1},,{s * (seed + 1)}" for s in (1, 2, 4)]
-    (run / "metrics.csv").write_text("\n".join(["step,time/seconds,val/modes", *rows]))
+    (run / "metrics.csv").write_text("\n".join(["step,time/seconds,val/modes", *rows, ""]))
     left = {"last": {"val/modes": 4.0 * (seed + 1)}, "measures": measures or {}}
     left |= {"ms_per_step": 1000 * rate}
     left |= {"config": {"fit": {"model": {"init_args": {"updates_per_step": 10}}}}}
@@ -55,7 +55,7 @@ def test_steps_before_the_first_time_have_theirs_in_proportion(tmp_path: Path) -
     one = result(tmp_path, "slow", 0, rate=3.0)
     # The first time is that of 8 steps, 24 s; the loss is logged after 2, 8 and 12 of them.
     rows = ["1,,0.5", "7,24.0,", "7,,0.4", "11,36.0,", "11,,0.2"]
-    table = "\n".join(["step,time/seconds,train/loss", *rows])
+    table = "\n".join(["step,time/seconds,train/loss", *rows, ""])
     (one.folder / "run" / "metrics.csv").write_text(table)
     assert one.curve("train/loss", "seconds") == ([6.0, 24.0, 36.0], [0.5, 0.4, 0.2])
 
