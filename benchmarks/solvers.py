@@ -15,7 +15,6 @@ import torch
 from jsonargparse import auto_cli
 from matplotlib.figure import Figure
 
-from energy_gans.callbacks.pictures import rendered, write_picture
 from energy_gans.commands import load_model
 from energy_gans.commands.models import data_of
 from energy_gans.functional import frechet_distance, keyed_generator
@@ -24,6 +23,7 @@ from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.images import to_uint8
 from energy_gans.metrics.reference import default_cache, reference_statistics
 from energy_gans.metrics.statistics import gather
+from energy_gans.plots.figures import rendered, write_picture
 
 STEPS = {"euler": (5, 10, 20, 40), "midpoint": (4, 8, 16), "heun": (4, 8, 16), "rk4": (2, 4, 8)}
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4)

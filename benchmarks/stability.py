@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from energy_gans.callbacks.pictures import GENERATED, REAL, rendered, write_picture
 from energy_gans.functional.spectra import critical_coefficient, elastic_transform, growth_rate
+from energy_gans.plots.figures import GENERATED, REAL, rendered, write_picture
 
 CUTOFFS = (0.1, 0.8)
 COEFFICIENTS = {0.0: "#d1495b", 0.5: "#e08e79", 1.0: "#8a8f98", 1.5: "#6f9ab8", 2.0: "#2e6f95"}

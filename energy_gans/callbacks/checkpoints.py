@@ -14,8 +14,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_info
 
+from ..checks import check_count
 from ..files import atomic_write
-from ..functional.checks import check_count
 from ..storage.checkpoint import load_checkpoint
 from ..storage.runs import LAST
 from .clock import TrainingClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from ..metrics import ModeCoverage
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from ..plots.curves import curves_picture
+from ..plots.figures import write_picture
 from .directory import run_directory
-from .pictures import curves_picture, write_picture
 
 Curves = dict[str, tuple[list[float], list[float]]]
 

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from ..functional.checks import check_count, check_positive
+from ..checks import check_count, check_positive
 from ..storage.runs import LAST
 from .directory import run_directory
 from .guard import NonFiniteGuard, on_any_process, what_is_left

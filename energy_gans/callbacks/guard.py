@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from ..methods import GenerativeModule
 from ..methods.finite import non_finite
 from ..storage.runs import LAST

@@ -11,8 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from ..checks import check_count
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import check_enough, chosen, measure, said_of_few

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from ..metrics.statistics import processes
 
 # The seconds from one drawing to the next, where somebody looks on, and in a log file.

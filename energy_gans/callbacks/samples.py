@@ -11,10 +11,12 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from ..methods import GenerativeModule
+from ..plots.figures import write_picture
+from ..plots.images import image_grid
+from ..plots.plane import field_picture
 from .directory import run_directory
-from .pictures import field_picture, image_grid, write_picture
 
 
 class SamplePictures(Callback):

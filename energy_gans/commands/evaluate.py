@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from lightning.pytorch import LightningDataModule
 
-from ..callbacks.pictures import write_picture
-from ..functional.checks import check_count
+from ..checks import check_count
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.floor import choose_floor
 from ..metrics.measures import chosen
 from ..metrics.reference import default_cache, shared
 from ..metrics.statistics import Statistics, processes
+from ..plots.figures import write_picture
 from ..storage.checkpoint import load_model
 from ..storage.runs import find_checkpoint, run_of
 from .enough import enough_for, warn_if_few

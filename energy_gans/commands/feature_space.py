@@ -17,15 +17,15 @@ import torch
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from ..callbacks.pictures import write_picture
-from ..callbacks.scatters import classes_picture
+from ..checks import check_count
 from ..data.base import TensorDataModule, to_unit_range
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from ..functional.spread import extent, separation, share_of_dimensions
 from ..methods import GenerativeModule
 from ..metrics.features import FeatureExtractor
 from ..metrics.images import to_uint8
+from ..plots.figures import write_picture
+from ..plots.points import classes_picture
 from ..storage.checkpoint import load_checkpoint
 from ..storage.runs import find_checkpoint
 from .models import data_of, load_supporting

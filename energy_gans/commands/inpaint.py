@@ -24,22 +24,22 @@ import torch
 from torch import Tensor
 
 from ..callbacks.directory import write_text
-from ..callbacks.pictures import write_picture
 from ..callbacks.writer import write_samples
+from ..checks import check_count
 from ..data.prepared import file_digest
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.images import to_uint8
 from ..metrics.measures import said_of_few
 from ..metrics.statistics import Statistics
+from ..plots.figures import write_picture
+from ..plots.images import side_by_side
 from ..storage.runs import find_checkpoint
 from .completions import RANGE, fillings, numbers, statistics_of, table
 from .enough import warn
 from .feature_space import held_out
 from .holes import chosen_mask
-from .lookalikes import side_by_side
 from .models import class_labels, data_of, load_supporting
 from .sample import checked_output
 from .stamps import versions

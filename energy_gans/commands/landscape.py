@@ -14,14 +14,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..callbacks.pictures import write_picture
+from ..checks import check_count
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from ..methods import GenerativeModule
+from ..plots.figures import write_picture
+from ..plots.plane import Plane, landscape_film, landscape_picture
 from ..storage.runs import find_checkpoint
 from .feature_space import held_out
 from .models import class_labels, data_of, follow, load_supporting, potential_field
-from .planes import Plane, landscape_film, landscape_picture
 from .sample import checked_output
 
 # Times in a picture, and by default in a film.

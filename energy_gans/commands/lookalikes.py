@@ -6,16 +6,14 @@ A memorised sample stands beside its twin; a collapsed generator fills the pairs
 from __future__ import annotations
 
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
-from ..callbacks.pictures import rendered
 from ..functional import closest_pairs, nearest
 from ..metrics.images import to_uint8
 from ..metrics.reference import BATCH, ImageData, reference_order
 from ..metrics.statistics import Statistics
+from ..plots.images import in_rows, side_by_side
 from .samples import Samples
 
 SHOWN = 8
@@ -83,30 +81,3 @@ def duplicates_picture(x: Statistics, y: Statistics, samples: Samples) -> Image.
         f"within {radius:.3g}, and so duplicates: {degrees.sum() // 2}"
     )
     return side_by_side({title: in_rows(torch.cat(list(images.unbind(1)), -1), 4)})
-
-
-def in_rows(images: Tensor, n: int) -> Tensor:
-    r"""Returns as many images as fill rows of `n`, or one row of fewer, with shape :math:`(R, n, *)`."""
-    n = min(n, len(images))
-    return images[: len(images) // n * n].unflatten(0, (-1, n))
-
-
-def side_by_side(panels: dict[str, Tensor]) -> Image.Image:
-    r"""Returns panels of images with their titles.
-
-    Arguments:
-        panels: The images of each panel, uint8, with shape :math:`(R, S, C, H, W)`: rows and columns.
-    """
-    widths = [images.shape[1] for images in panels.values()]
-    rows = max(len(images) for images in panels.values())
-    aspect = next(iter(panels.values())).shape
-    wide = 0.9 * aspect[-1] / aspect[-2]
-    size = (wide * sum(widths) + 0.5 * len(widths), 0.9 * rows + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=widths)[0]
-    for axis, (title, images) in zip(axes, panels.items(), strict=True):
-        grid = make_grid(images.flatten(0, 1), nrow=images.shape[1], padding=2, pad_value=255)
-        axis.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
-        axis.set_title(title, fontsize=9)
-        axis.axis("off")
-    return rendered(figure)

@@ -28,7 +28,6 @@ import torch
 from torch import Tensor
 
 from ..callbacks.directory import write_text
-from ..callbacks.pictures import write_picture
 from ..callbacks.progress import progress_bar
 from ..data.base import TensorDataModule
 from ..data.prepared import file_digest
@@ -36,17 +35,10 @@ from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
+from ..plots.figures import write_picture
+from ..plots.histograms import TRAINING, histograms
 from ..storage.runs import find_checkpoint
-from .detection import (
-    BASELINE,
-    STATISTICS,
-    TRAINING,
-    baseline,
-    compared,
-    histograms,
-    image_statistics,
-    table,
-)
+from .detection import BASELINE, STATISTICS, baseline, compared, image_statistics, table
 from .inpaint import checked_outputs
 from .joining import existing
 from .models import data_of, load_supporting, potential_field

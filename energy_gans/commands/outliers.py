@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..data.base import TensorDataModule, to_unit_range
 from ..functional import keyed_generator
-from .detection import HELD_OUT, TRAINING
+from ..plots.histograms import HELD_OUT, TRAINING
 from .samples import open_samples
 
 BATCH = 100

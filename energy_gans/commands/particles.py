@@ -21,16 +21,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..callbacks.films import film_picture, plane_picture
-from ..callbacks.pictures import write_picture
 from ..callbacks.progress import progress_bar
 from ..callbacks.writer import write_samples
+from ..checks import check_count, check_positive
 from ..data.base import StepOrder, TensorDataModule, to_unit_range
 from ..functional import elastic, elastic_power, interaction_energy, keyed_generator
-from ..functional.checks import check_count, check_positive
 from ..functional.distances import distinct, median_distance, squared_distances
 from ..functional.particles import check_force, check_mobilities, evolve, particle_velocity
 from ..metrics.images import to_uint8
+from ..plots.figures import write_picture
+from ..plots.images import film_picture
+from ..plots.points import plane_picture
 from .lookalikes import nearest_in_pixels
 from .sample import checked_output
 

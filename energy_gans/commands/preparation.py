@@ -27,11 +27,11 @@ from PIL import Image
 
 from .. import __version__
 from ..callbacks.progress import progress_bar
+from ..checks import check_count
 from ..data.division import Contents, content_hash, draw_held_out
 from ..data.preprocessing import Preprocessing
 from ..data.sources import Record, Source, check_enough
 from ..data.writing import PreparedWriter
-from ..functional.checks import check_count
 from .terminal import NAMED, say, show
 
 OnError = Literal["fail", "skip"]

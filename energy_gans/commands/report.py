@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from ..callbacks.directory import write_text
-from ..callbacks.pictures import curves_picture, write_picture
 from ..callbacks.samples import samples_picture
 from ..data.base import to_unit_range
 from ..functional import energy_distance
 from ..metrics import ModeCoverage
+from ..plots.curves import curves_picture
+from ..plots.figures import write_picture
 from ..storage.checkpoint import load_checkpoint, load_model
 from .runs import Run
 from .sample import draw

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import torch
 
-from ..callbacks.pictures import field_picture, image_grid, write_picture
 from ..callbacks.writer import write_samples
-from ..functional.checks import check_count
+from ..checks import check_count
 from ..methods import GenerativeModule
+from ..plots.figures import write_picture
+from ..plots.images import image_grid
+from ..plots.plane import field_picture
 from ..storage.checkpoint import load_model
 
 

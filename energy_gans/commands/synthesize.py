@@ -17,14 +17,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..callbacks.films import film_picture, plane_picture
-from ..callbacks.pictures import write_picture
 from ..callbacks.writer import write_samples
+from ..checks import check_count
 from ..data.base import TensorDataModule
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
+from ..plots.figures import write_picture
+from ..plots.images import film_picture
+from ..plots.points import plane_picture
 from ..storage.runs import find_checkpoint
 from .feature_space import held_out
 from .models import class_labels, data_of, follow, load_supporting

@@ -20,8 +20,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from ..checks import check_count
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from .held_out import held_out_batches, share_of_batches
 from .prepared import StoredArray
 

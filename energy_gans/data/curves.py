@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from ..checks import check_count
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from .base import Batch, TensorDataModule
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
+from ..checks import check_count
 from ..functional import keyed_generator
-from ..functional.checks import check_count
 from .base import Batch, TensorDataModule
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ..checks import check_count, check_positive
 from ..functional import keyed_generator
-from ..functional.checks import check_count, check_positive
 from .base import Batch, TensorDataModule
 
 

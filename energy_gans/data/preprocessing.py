@@ -36,7 +36,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..functional.checks import check_count
+from ..checks import check_count
 
 Crop = Literal["rows", "center140", "face", "square", "none"]
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from .base import Batch, Samples
 from .images import ImageDataModule, resize_to
 from .manifest import has_prepared, meaning, read_manifest

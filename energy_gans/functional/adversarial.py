@@ -32,7 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_filled
+from ..checks import check_filled
 
 
 def widened(d: Tensor) -> Tensor:

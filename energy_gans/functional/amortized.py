@@ -32,7 +32,7 @@ import math
 import torch
 from torch import Tensor
 
-from .checks import check_filled, check_positive
+from ..checks import check_filled, check_positive
 from .distances import distinct, median_distance, squared_distances
 
 

@@ -32,7 +32,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .checks import check_filled
+from ..checks import check_filled
 
 
 def contrastive_loss(phi_x: Tensor, phi_y: Tensor) -> Tensor:

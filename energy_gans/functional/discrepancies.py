@@ -34,7 +34,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .checks import check_filled
+from ..checks import check_filled
 from .kernels import Softening, elastic_log_force, scaled_elastic
 
 

@@ -32,7 +32,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .checks import check_count, check_positive
+from ..checks import check_count, check_positive
 
 # Orthonormal: brightness, red against green, and yellow against blue.
 OPPONENTS = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (1.0, 1.0, -2.0))

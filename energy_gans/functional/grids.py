@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .checks import check_count
+from ..checks import check_count
 
 
 def downscale(x: Tensor, factor: int) -> Tensor:

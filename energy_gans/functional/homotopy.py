@@ -42,7 +42,7 @@ import math
 import torch
 from torch import Tensor
 
-from .checks import check_filled, check_positive
+from ..checks import check_filled, check_positive
 
 
 def homotopy_time(s: Tensor, sharpness: float) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .checks import check_count, check_positive
+from ..checks import check_count, check_positive
 from .distances import check_points, squared_distances
 
 Softening = Literal["cap", "plummer"]

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from .checks import check_count, check_positive
+from ..checks import check_count, check_positive
 
 Field = Callable[[Tensor], Tensor]
 

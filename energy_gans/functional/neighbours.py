@@ -30,7 +30,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .checks import check_filled
+from ..checks import check_filled
 from .distances import squared_distances
 
 # Distances are computed in tiles of this many points by this many.

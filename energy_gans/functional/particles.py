@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from .checks import check_positive
+from ..checks import check_positive
 from .distances import CANCELLATION, CHUNK, FEW_DIMENSIONS, squared_distances
 from .kernels import elastic_power
 

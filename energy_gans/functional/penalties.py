@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .checks import check_filled
+from ..checks import check_filled
 
 
 def gradient_penalty(

@@ -30,7 +30,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .checks import check_filled
+from ..checks import check_filled
 from .distances import distances
 
 # Largest number of elements of a kernel matrix that is held at a time.

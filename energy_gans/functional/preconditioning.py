@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .checks import check_positive
+from ..checks import check_positive
 
 
 def preconditioning(

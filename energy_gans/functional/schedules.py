@@ -2,7 +2,7 @@ r"""Schedules: numbers that are functions of the step, and so need no state to r
 
 from __future__ import annotations
 
-from .checks import check_positive
+from ..checks import check_positive
 
 
 def exponential_decay(initial: float, rate: float, step: int, minimum: float = 0.0) -> float:

@@ -28,7 +28,7 @@ import math
 import torch
 from torch import Tensor
 
-from .checks import check_positive
+from ..checks import check_positive
 
 # Points of the midpoint rule beyond a quarter of the phase.
 MARGIN = 16

@@ -21,7 +21,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .checks import check_filled
+from ..checks import check_filled
 
 
 def extent(u: Tensor) -> Tensor:

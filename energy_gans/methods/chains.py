@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checks import check_positive
 from ..functional import annealed, gibbs_score, langevin
-from ..functional.checks import check_positive
 from ..functional.langevin import Field, check_noise_std, check_step_size
 
 Draw = Callable[..., Tensor]

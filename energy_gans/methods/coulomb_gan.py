@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checks import check_positive
 from ..functional import (
     climbing_loss,
     exponential_decay,
@@ -35,7 +36,6 @@ from ..functional import (
     potential,
     potential_loss,
 )
-from ..functional.checks import check_positive
 from ..functional.potentials import Kernel
 from .adversarial import AdversarialModule
 from .base import Measure

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..checks import check_positive
 from ..functional import ElasticTerm, elastic_power, elastic_profile, unit_length
-from ..functional.checks import check_positive
 from ..functional.kernels import Softening
 from .feature_gan import Profile
 

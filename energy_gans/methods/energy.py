@@ -15,8 +15,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ..checks import check_count
 from ..functional import gibbs_score, potential_gradient
-from ..functional.checks import check_count
 from ..functional.langevin import Field
 from .capabilities import Frame
 from .chains import Chains, Draw, drawer

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torchdiffeq import odeint
 
-from ..functional.checks import check_count, check_positive
+from ..checks import check_count, check_positive
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 

@@ -23,8 +23,8 @@ import torch.nn as nn
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from ..checks import check_positive
 from ..functional import potential_gradient
-from ..functional.checks import check_positive
 from .base import clipped
 from .capabilities import Frame
 from .flow import Flow, Velocity

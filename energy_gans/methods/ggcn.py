@@ -41,8 +41,8 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
+from ..checks import check_count, check_positive
 from ..functional import amortized_loss, ascent_loss, stein_direction
-from ..functional.checks import check_count, check_positive
 from .chains import drawer
 from .contrastive import ContrastiveModule
 from .handling import frozen

@@ -35,8 +35,8 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
+from ..checks import check_count
 from ..functional import amortized_loss, ascent_loss, hole_masks
-from ..functional.checks import check_count
 from ..functional.masks import KINDS
 from .chains import Draw
 from .contrastive import ContrastiveModule

@@ -9,7 +9,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from .handling import fitted
 
 

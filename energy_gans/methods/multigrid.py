@@ -25,8 +25,8 @@ import torch.nn as nn
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ..checks import check_count
 from ..functional import downscale, upscale
-from ..functional.checks import check_count
 from .chains import drawer
 from .contrastive import ContrastiveModule
 from .recent import Recent

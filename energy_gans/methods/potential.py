@@ -11,7 +11,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from .base import GenerativeModule
 from .chains import Draw, drawer
 from .handling import check_shape, evaluating, fitted

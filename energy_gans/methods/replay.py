@@ -24,7 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..functional.checks import check_count
+from ..checks import check_count
 
 LEVELS = 127.5
 State = dict[str, Tensor]

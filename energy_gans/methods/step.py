@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from ..checks import check_count, check_positive
 from ..functional import fold, keyed_generator
-from ..functional.checks import check_count, check_positive
 from .bystander import is_bystander
 from .loops import place_between_steps
 

@@ -40,8 +40,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ..checks import check_count, check_positive
 from ..functional import flow_time, kinetic_energy, spread_energy
-from ..functional.checks import check_count, check_positive
 from ..functional.homotopy import beside
 from ..functional.potential_flow import (
     Homotopy,

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import torch.nn as nn
 from torch import Tensor
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from .labels import check_label
 
 

@@ -41,7 +41,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, gelu
 from torch.nn.utils import parametrizations, parametrize
 
-from ..functional.checks import check_count
+from ..checks import check_count
 from .descriptor import Descriptor
 from .labels import check_time
 from .spectral import SpectralSum

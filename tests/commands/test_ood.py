@@ -13,14 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.detection import (
-    baseline,
-    compared,
-    detection,
-    histograms,
-    image_statistics,
-    table,
-)
+from energy_gans.commands.detection import baseline, compared, detection, image_statistics, table
 from energy_gans.commands.models import load_supporting, potential_field
 from energy_gans.commands.ood import load_detector, measured, scored_by
 from energy_gans.commands.outliers import ImageSet, check_set, of_name, of_split, opened
@@ -28,6 +21,7 @@ from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import keyed_generator
 from energy_gans.methods import GenerativeModule
+from energy_gans.plots.histograms import histograms
 from energy_gans.storage import load_model
 
 DIGITS = EmbeddedDigits("8x8", 8)
@@ -320,7 +314,7 @@ def test_histograms_have_a_panel_a_comparison() -> None:
     sets = {name: torch.randn(90, generator=random) for name in ("training", "held-out", "noise")}
     sets |= {"flat": torch.zeros(40), "far": torch.randn(9, generator=random) - 1e6}
     areas = {"held-out": 0.5, "noise": 0.75, "flat": 0.4, "far": 1.0}
-    with mock.patch("energy_gans.commands.detection.rendered") as drawn:
+    with mock.patch("energy_gans.plots.histograms.rendered") as drawn:
         histograms(sets, areas, "potential")
     figure: Figure = drawn.call_args.args[0]
     axes = [axis for axis in figure.axes if axis.get_visible()]

@@ -42,7 +42,7 @@ def test_a_film_ends_with_the_nearest_training_image() -> None:
     data = EmbeddedDigits("8x8", 8)
     y, _ = next(iter(data.loader("train", [torch.tensor([5, 900])])))
     x = to_unit_range(y)
-    with mock.patch("energy_gans.callbacks.films.make_grid", wraps=make_grid) as grid:
+    with mock.patch("energy_gans.plots.images.make_grid", wraps=make_grid) as grid:
         film({0: -2 * x, 3: x + 0.01}, data)
     images, columns = grid.call_args.args
     assert columns == 3

@@ -30,7 +30,7 @@ def states(ckpt_path: str, folder: Path, *more: str) -> torch.Tensor:
 def strip(ckpt_path: str, folder: Path, *more: str) -> torch.Tensor:
     r"""Returns the images of the film, uint8, with shape (rows, columns, C, H, W)."""
     given = ["--ckpt_path", ckpt_path, "--out", str(folder / "film.png"), "--n", "5"]
-    with mock.patch("energy_gans.callbacks.films.make_grid", wraps=make_grid) as grid:
+    with mock.patch("energy_gans.plots.images.make_grid", wraps=make_grid) as grid:
         main(["synthesize", *given, *more])
     images, columns = grid.call_args.args
     return images.unflatten(0, (-1, columns))

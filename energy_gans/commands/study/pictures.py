@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from ...callbacks.bands import bands_picture
-from ...callbacks.pictures import GENERATED, REAL, rendered, write_picture
+from ...plots.curves import bands_picture
+from ...plots.figures import GENERATED, REAL, rendered, write_picture
 from ..feature_space import held_out
 from ..runs import run_data
 from .configs import own_packages

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ...functional.checks import check_count
+from ...checks import check_count
 from ..config_files import read_yaml
 
 NAME = re.compile(r"[\w.-]*\w[\w.-]*")

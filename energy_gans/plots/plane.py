@@ -18,14 +18,13 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from ..callbacks.pictures import GENERATED, rendered
 from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
+from .figures import GENERATED, LINES, POTENTIAL, REAL, rendered
 
 POINTS = 120
 LEVELS = 20
-COLOURS, LINES, REAL = "YlGnBu_r", "#4d4d4d", "k"
 # Every how many of the grid's points lines are drawn by, which is slow, and there is an arrow.
 COARSE, EVERY = 3, 6
 # The share of the plane, where the potential is lowest, that has one colour; the share of particles at
@@ -59,10 +58,11 @@ class Plane:
         self, potential: Callable[[float], Field], y: Tensor, course: Mapping[float, Tensor]
     ) -> None:
         self.potential, self.y = potential, y
-        particles = torch.stack([*course.values()])
-        ends = torch.tensor([OUTSIDE, 1 - OUTSIDE])
-        inner = particles.quantile(ends, 1).flatten(0, 1)
-        seen = torch.cat([y, inner])
+        seen = y
+        if course:
+            ends = torch.tensor([OUTSIDE, 1 - OUTSIDE])
+            inner = torch.stack([*course.values()]).quantile(ends, 1).flatten(0, 1)
+            seen = torch.cat([y, inner])
         low, high = seen.amin(0), seen.amax(0)
         half = (0.5 + MARGIN) * (high - low).max().clamp(min=1e-6)
         self.low, self.high = (low + high) / 2 - half, (low + high) / 2 + half
@@ -85,6 +85,35 @@ class Plane:
         (left, bottom), (right, top) = self.low.tolist(), self.high.tolist()
         axis.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
         axis.set_title(title, fontsize=10)
+
+
+def field_picture(potential: Field | None, real: Tensor, generated: Tensor) -> Image.Image:
+    r"""Returns a picture of points in the plane, and of the potential they move in.
+
+    The left panel shows real and generated points, the right one the potential, light where it is high, with
+    arrows in the direction of its gradient, the force on a generated point.
+
+    Arguments:
+        potential: The potential, from :math:`(B, 2)` to :math:`(B)`, or `None` for the left panel alone.
+        real: The real points, with shape :math:`(N, 2)`; there may be none.
+        generated: The generated points, with shape :math:`(M, 2)`.
+    """
+    real, generated = real.cpu(), generated.cpu()
+    plane = Plane(lambda time: potential, real if len(real) else generated, {})
+    figure = Figure(figsize=(11 if potential else 5.5, 5.4), layout="constrained")
+    axes = figure.subplots(1, 2 if potential else 1, squeeze=False)[0]
+    if len(real):
+        draw_points(axes[0], real, 4, REAL).set_label("real")
+    draw_points(axes[0], generated, 4, GENERATED).set_label("generated")
+    axes[0].legend(loc="upper right", markerscale=4)
+    plane.frame(axes[0], "samples")
+    if potential:
+        surface = plane.surface(None)
+        figure.colorbar(draw_surface(axes[1], surface), ax=axes[1], shrink=0.85, label="potential")
+        draw_arrows(axes[1], surface)
+        draw_points(axes[1], generated, 3, GENERATED)
+        plane.frame(axes[1], "potential and direction of the force")
+    return rendered(figure)
 
 
 def landscape_picture(
@@ -185,7 +214,7 @@ def draw_surface(axis: Axes, surface: Surface) -> ContourSet:
     if not low < high:
         low, high = low - 0.5, high + 0.5
     levels = MaxNLocator(LEVELS).tick_values(low, high)
-    return axis.contourf(*surface[:3], levels, cmap=COLOURS, extend="min", alpha=0.6)
+    return axis.contourf(*surface[:3], levels, cmap=POTENTIAL, extend="min", alpha=0.6)
 
 
 def draw_lines(axis: Axes, surface: Surface) -> None:

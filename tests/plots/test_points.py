@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.scatters module."""
+r"""Tests for the energy_gans.plots.points module."""
 
 from unittest import mock
 
@@ -7,14 +7,8 @@ import pytest
 import torch
 from PIL import Image, ImageColor
 
-from energy_gans.callbacks.pictures import GENERATED
-from energy_gans.callbacks.scatters import (
-    BEHIND,
-    COLOURS,
-    classes_picture,
-    draw_classes,
-    framed,
-)
+from energy_gans.plots.figures import BACKGROUND, CATEGORIES, GENERATED
+from energy_gans.plots.points import classes_picture, draw_classes, framed
 
 NAMES = [f"class {c}" for c in range(10)]
 
@@ -32,18 +26,18 @@ def drawn(label: torch.Tensor | None, classes: list[str]) -> Image.Image:
 
 def test_the_legend_has_a_colour_for_each_class_and_the_rest_is_grey() -> None:
     picture = drawn(torch.arange(200) % 3, NAMES[:3])
-    assert all(pixels(picture, colour) > 20 for colour in COLOURS[:3])
-    assert not any(pixels(picture, colour) for colour in COLOURS[3:9])
-    assert pixels(picture, BEHIND) > 100
-    assert len(set(COLOURS)) == 10
+    assert all(pixels(picture, colour) > 20 for colour in CATEGORIES[:3])
+    assert not any(pixels(picture, colour) for colour in CATEGORIES[3:9])
+    assert pixels(picture, BACKGROUND) > 100
+    assert len(set(CATEGORIES)) == 10
 
 
 @pytest.mark.parametrize("classes", [[], [*NAMES, "one more"]])
 def test_without_few_classes_points_have_one_colour(classes: list[str]) -> None:
-    with mock.patch("energy_gans.callbacks.scatters.draw_classes") as draw:
+    with mock.patch("energy_gans.plots.points.draw_classes") as draw:
         picture = drawn(torch.arange(200), classes)
     assert [call.args[2] for call in draw.call_args_list] == [None, None]
-    assert not any(pixels(picture, colour) for colour in COLOURS[:9])
+    assert not any(pixels(picture, colour) for colour in CATEGORIES[:9])
 
 
 def test_each_point_has_the_colour_of_its_class() -> None:
@@ -53,7 +47,7 @@ def test_each_point_has_the_colour_of_its_class() -> None:
     draw_classes(axis, points, None)
     u, v = axis.scatter.call_args_list[0].args
     colours = axis.scatter.call_args_list[0].kwargs["c"]
-    known = {tuple(point): COLOURS[c] for point, c in zip(points.tolist(), label, strict=True)}
+    known = {tuple(point): CATEGORIES[c] for point, c in zip(points.tolist(), label, strict=True)}
     assert [known[point] for point in zip(u.tolist(), v.tolist(), strict=True)] == colours
     assert axis.scatter.call_args_list[1].kwargs["c"] == GENERATED
 
@@ -65,7 +59,7 @@ def test_panels_share_square_limits_that_hold_all_points() -> None:
         framed(axis, points)
         found.append((axis.get_xlim(), axis.get_ylim()))
 
-    with mock.patch("energy_gans.callbacks.scatters.framed", keep):
+    with mock.patch("energy_gans.plots.points.framed", keep):
         classes_picture(
             {"a": (torch.zeros(3, 2), None), "b": (torch.tensor([[10.0, 2.0]]), None)}, [], ""
         )

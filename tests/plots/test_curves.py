@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.bands module."""
+r"""Tests for the energy_gans.plots.curves module."""
 
 from unittest import mock
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from energy_gans.callbacks.bands import COLOURS, band, bands_picture
+from energy_gans.plots.curves import band, bands_picture
+from energy_gans.plots.figures import CATEGORIES
 
 
 def test_a_band_of_straight_lines_is_known_between_their_steps() -> None:
@@ -47,7 +48,7 @@ def test_pictures_of_any_number_of_panels_and_labels() -> None:
 
 def drawn(panels: dict) -> Figure:
     r"""Returns the figure of a picture, laid out."""
-    with mock.patch("energy_gans.callbacks.bands.rendered") as keep:
+    with mock.patch("energy_gans.plots.curves.rendered") as keep:
         bands_picture(panels)
     (figure,) = keep.call_args.args
     figure.draw_without_rendering()
@@ -68,8 +69,8 @@ def test_a_label_has_one_style_in_all_panels_and_in_the_legend() -> None:
     curve, point = ([1, 2], [1.0, 2.0]), ([5], [3.0])
     figure = drawn({"a": {"m0": [curve], "m1": [curve]}, "b": {"m1": [point]}})
     (handles, (first, second)) = figure.legends[0].get_lines(), figure.axes[:2]
-    assert [line.get_color() for line in handles] == list(COLOURS[:2])
-    assert [line.get_color() for line in first.lines] == list(COLOURS[:2])
-    assert [line.get_color() for line in second.lines] == [COLOURS[1]]
+    assert [line.get_color() for line in handles] == list(CATEGORIES[:2])
+    assert [line.get_color() for line in first.lines] == list(CATEGORIES[:2])
+    assert [line.get_color() for line in second.lines] == [CATEGORIES[1]]
     assert second.lines[0].get_marker() == "o"
     assert {line.get_marker() for line in handles} == {"None"}

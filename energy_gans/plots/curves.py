@@ -19,10 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from .pictures import rendered
+from .figures import CATEGORIES, GENERATED, rendered
 
-# Colours of Okabe and Ito, told apart without red or green; then the same ones with dashes.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Curves beyond the palette have the same colours with dashes.
 DASHES = ("-", "--", ":", "-.")
 
 # The inches that a legend's letter takes, and what stands around a label.
@@ -105,8 +104,8 @@ def legend_columns(labels: Sequence[str], width: float) -> int:
 
 def style(place: int) -> dict[str, str | float]:
     r"""Returns how the line of the label at a place is drawn."""
-    colour = COLOURS[place % len(COLOURS)]
-    dash = DASHES[place // len(COLOURS) % len(DASHES)]
+    colour = CATEGORIES[place % len(CATEGORIES)]
+    dash = DASHES[place // len(CATEGORIES) % len(DASHES)]
     return {"color": colour, "linestyle": dash, "linewidth": 1.5}
 
 
@@ -118,3 +117,26 @@ def draw_band(axis: Axes, runs: Sequence[Curve], place: int) -> None:
     (line,) = axis.plot(steps, mean, marker=marker, markersize=4, **style(place))
     if len(runs) > 1:
         axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.18, linewidth=0)
+
+
+def curves_picture(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Image.Image:
+    r"""Returns a picture of curves over the step, a panel each.
+
+    Arguments:
+        curves: The steps and the values of each curve, by name.
+    """
+    columns = min(len(curves), 3) or 1
+    rows = math.ceil(len(curves) / columns) or 1
+    figure = Figure(figsize=(4.2 * columns, 2.9 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis, (name, (steps, values)) in zip(axes, curves.items(), strict=False):
+        # A single point makes no line.
+        marker = "o" if sum(map(math.isfinite, values)) == 1 else None
+        axis.plot(steps, values, color=GENERATED, linewidth=1.2, marker=marker, markersize=4)
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel("step", fontsize=8)
+        axis.tick_params(labelsize=8)
+        axis.grid(alpha=0.3)
+    for axis in axes[len(curves) :]:
+        axis.set_visible(False)
+    return rendered(figure)

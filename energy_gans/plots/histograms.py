@@ -1,0 +1,65 @@
+r"""Histograms of scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from .figures import GENERATED, REAL, REFERENCE, rendered
+
+TRAINING, HELD_OUT = "training", "held-out"
+# As many at most, and fewer of few images.
+BINS = 60
+# The share of scores at each end that a histogram may leave out.
+TAIL = 0.002
+
+
+def histograms(scores: Mapping[str, Tensor], areas: Mapping[str, float], name: str) -> Image.Image:
+    r"""Returns histograms of scores: a panel of training and held-out images, and one for each outliers.
+
+    Arguments:
+        scores: The scores by the set's name, as for :func:`compared`.
+        areas: The AUROC of each set but the first.
+        name: What the score is called.
+    """
+    panels = [HELD_OUT, *(key for key in scores if key not in (TRAINING, HELD_OUT))]
+    columns = min(math.ceil(len(panels) ** 0.5), 3)
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(4.2 * columns, 3.1 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis, key in zip(axes, panels, strict=False):
+        shown = {k: scores[k] for k in (TRAINING, HELD_OUT, key)}
+        draw_histograms(axis, shown)
+        title = "training against held-out" if key == HELD_OUT else f"held-out against {key}"
+        axis.set_title(f"{title}: AUROC {areas[key]:.3f}", fontsize=10)
+        axis.set_xlabel(name, fontsize=8)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    return rendered(figure)
+
+
+def draw_histograms(axis: Axes, shown: Mapping[str, Tensor]) -> None:
+    r"""Draws the densities of scores, training and held-out ones first, but for the ends of their tails."""
+    ends = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
+    limits = torch.stack([s.double().quantile(ends) for s in shown.values()])
+    low, high = limits[:, 0].min().item(), limits[:, 1].max().item()
+    if not low < high:
+        low, high = low - 0.5, high + 0.5
+    styles = [
+        {"color": REFERENCE, "histtype": "step", "linewidth": 1.3},
+        {"color": REAL, "histtype": "stepfilled", "alpha": 0.55},
+        {"color": GENERATED, "histtype": "stepfilled", "alpha": 0.55},
+    ]
+    bins = min(BINS, round(2 * min(map(len, shown.values())) ** 0.5))
+    # The line comes last, in front of what is filled.
+    for (name, s), style in reversed([*zip(shown.items(), styles, strict=False)]):
+        axis.hist(s.numpy(), bins=bins, range=(low, high), density=True, label=name, **style)
+    axis.legend(fontsize=8, frameon=False)
+    axis.set_yticks([])
+    axis.tick_params(labelsize=8)
