@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from energy_gans.callbacks.curves import read_curves
+from energy_gans.storage.curves import read_curves
 
 STUDIES = Path("runs/studies")
 MEASURES = ("val/is_2k", "val/fd_2k")

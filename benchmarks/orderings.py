@@ -15,12 +15,12 @@ from jsonargparse import auto_cli
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from energy_gans.commands.stamps import fields, shown
 from energy_gans.data import ImageDataModule
 from energy_gans.metrics.features import EfficientNetLite0, FeatureExtractor
 from energy_gans.metrics.measures import MEASURES, measure
 from energy_gans.metrics.reference import BATCH, default_cache, reference_statistics
 from energy_gans.metrics.statistics import Statistics, gather
+from energy_gans.storage.stamps import fields, shown
 
 SIZES = (2000, 10_000)
 COPIED = 200

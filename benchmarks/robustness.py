@@ -14,8 +14,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from energy_gans.callbacks.curves import read_curves
 from energy_gans.plots.figures import rendered, write_picture
+from energy_gans.storage.curves import read_curves
 
 METHODS = {"gcn": "GCN", "wgcn": "wGCN"}
 COLUMNS = ("finite", "fell", "to", "at most")

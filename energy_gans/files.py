@@ -220,3 +220,9 @@ def check_archive(path: str | os.PathLike | BinaryIO) -> None:
             raise ValueError("a part of it is compressed")
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"its part {damaged!r} is damaged: the check sum is wrong")
+
+
+def write_text(text: str, path: Path) -> None:
+    r"""Writes a text, in UTF-8, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(text.encode())

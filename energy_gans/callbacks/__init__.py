@@ -1,17 +1,17 @@
 r"""The observers: they look at a model through `sample` and never change what it learns."""
 
 from .checkpoints import Checkpoints
-from .clock import TrainingClock
-from .coverage import MixtureCoverage
-from .curves import CurvesPicture
-from .divergence import DivergenceGuard
+from .curves_picture import CurvesPicture
+from .divergence_guard import DivergenceGuard
 from .ema import EMA
-from .guard import NonFiniteGuard
-from .measures import SampleMeasures
-from .progress import StepProgress
-from .response import ResponseCurve
-from .samples import SamplePictures
-from .writer import SampleWriter
+from .mixture_coverage import MixtureCoverage
+from .non_finite_guard import NonFiniteGuard
+from .response_curve import ResponseCurve
+from .sample_measures import SampleMeasures
+from .sample_pictures import SamplePictures
+from .sample_writer import SampleWriter
+from .step_progress import StepProgress
+from .training_clock import TrainingClock
 
 __all__ = [
     "EMA",

@@ -17,9 +17,9 @@ from lightning.pytorch.utilities import rank_zero_info
 from ..checks import check_count
 from ..files import atomic_write
 from ..storage.checkpoint import load_checkpoint
-from ..storage.runs import LAST
-from .clock import TrainingClock
-from .directory import run_directory
+from ..storage.directory import run_directory
+from ..storage.run import LAST
+from .training_clock import TrainingClock
 
 BEST = Path("checkpoints/best.ckpt")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..callbacks.directory import write_text
-from .stamps import View, read_metrics, shown, unlike, views
+from ..files import write_text
+from ..storage.stamps import View, read_metrics, shown, unlike, views
 
 
 def compare(files: list[str], measures: str | None = None, out: str | None = None) -> None:

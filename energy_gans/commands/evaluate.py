@@ -21,16 +21,15 @@ from ..metrics.reference import default_cache, shared
 from ..metrics.statistics import Statistics, processes
 from ..plots.figures import write_picture
 from ..storage.checkpoint import load_model
-from ..storage.runs import find_checkpoint, run_of
+from ..storage.run import find_checkpoint, run_data, run_of
+from ..storage.stamps import write_metrics
 from .enough import enough_for, warn_if_few
 from .joining import joined
 from .lookalikes import duplicates_picture, neighbours_picture
 from .numbers import numbers_of, table
-from .runs import run_data
 from .sample import check_writable
 from .samples import Convert, ModelSamples, Samples, open_samples
 from .sets import gathered
-from .stamps import write_metrics
 
 SAMPLES = 10_000
 COLOURS = {1: "grey", 3: "RGB"}

@@ -27,7 +27,7 @@ from ..metrics.images import to_uint8
 from ..plots.figures import write_picture
 from ..plots.points import classes_picture
 from ..storage.checkpoint import load_checkpoint
-from ..storage.runs import find_checkpoint
+from ..storage.run import find_checkpoint
 from .models import data_of, load_supporting
 from .sample import checked_output, draw
 

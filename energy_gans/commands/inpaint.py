@@ -23,10 +23,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..callbacks.directory import write_text
-from ..callbacks.writer import write_samples
 from ..checks import check_count
 from ..data.prepared import file_digest
+from ..files import write_text
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
@@ -35,14 +34,15 @@ from ..metrics.measures import said_of_few
 from ..metrics.statistics import Statistics
 from ..plots.figures import write_picture
 from ..plots.images import side_by_side
-from ..storage.runs import find_checkpoint
+from ..storage.arrays import write_samples
+from ..storage.run import find_checkpoint
+from ..storage.stamps import versions
 from .completions import RANGE, fillings, numbers, statistics_of, table
 from .enough import warn
 from .feature_space import held_out
 from .holes import chosen_mask
 from .models import class_labels, data_of, load_supporting
 from .sample import checked_output
-from .stamps import versions
 
 BATCH = 500
 # How many images the picture shows.

@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ..callbacks.writer import write_samples
 from ..checks import check_count
 from ..functional import keyed_generator, lerp, slerp
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
 from ..plots.figures import rendered, write_picture
 from ..plots.images import film_picture
+from ..storage.arrays import write_samples
 from ..storage.checkpoint import load_model
 from .models import class_labels
 from .sample import checked_output

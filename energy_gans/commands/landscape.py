@@ -19,7 +19,7 @@ from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.plane import Plane, landscape_film, landscape_picture
-from ..storage.runs import find_checkpoint
+from ..storage.run import find_checkpoint
 from .feature_space import held_out
 from .models import class_labels, data_of, follow, load_supporting, potential_field
 from .sample import checked_output

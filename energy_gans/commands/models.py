@@ -11,8 +11,7 @@ from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.capabilities import Frame
 from ..storage.checkpoint import load_model
-from ..storage.runs import run_of
-from .runs import run_data
+from ..storage.run import run_data, run_of
 
 # What a model has that supports a member.
 NAMES = {

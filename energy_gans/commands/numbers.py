@@ -8,8 +8,8 @@ from typing import Any
 
 from ..metrics.features import FeatureExtractor
 from ..metrics.measures import Number, TooFewSamplesError, measure
+from ..storage.stamps import Stamp, View, shown, stamped, views
 from .sets import Sets
-from .stamps import Stamp, View, shown, stamped, views
 
 FID_SAMPLES = 50_000
 HEADINGS = ("measure", "samples", "real", "n", "reference n")

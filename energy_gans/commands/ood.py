@@ -27,24 +27,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..callbacks.directory import write_text
-from ..callbacks.progress import progress_bar
 from ..data.base import TensorDataModule
 from ..data.prepared import file_digest
-from ..files import atomic_write
+from ..files import atomic_write, write_text
 from ..functional import potential_gradient
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.histograms import TRAINING, histograms
-from ..storage.runs import find_checkpoint
+from ..storage.run import find_checkpoint
+from ..storage.stamps import versions
+from ..terminal import progress_bar
 from .detection import BASELINE, STATISTICS, baseline, compared, image_statistics, table
 from .inpaint import checked_outputs
 from .joining import existing
 from .models import data_of, load_supporting, potential_field
 from .outliers import ImageSet, chosen_outliers, opened
 from .sample import checked_output
-from .stamps import versions
 
 SCORES = {"potential": "potential", "gradient": "minus the norm of the gradient"}
 

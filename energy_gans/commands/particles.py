@@ -21,8 +21,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..callbacks.progress import progress_bar
-from ..callbacks.writer import write_samples
 from ..checks import check_count, check_positive
 from ..data.base import StepOrder, TensorDataModule, to_unit_range
 from ..functional import elastic, elastic_power, interaction_energy, keyed_generator
@@ -32,6 +30,8 @@ from ..metrics.images import to_uint8
 from ..plots.figures import write_picture
 from ..plots.images import film_picture
 from ..plots.points import plane_picture
+from ..storage.arrays import write_samples
+from ..terminal import progress_bar
 from .lookalikes import nearest_in_pixels
 from .sample import checked_output
 

@@ -26,13 +26,12 @@ import PIL
 from PIL import Image
 
 from .. import __version__
-from ..callbacks.progress import progress_bar
 from ..checks import check_count
 from ..data.division import Contents, content_hash, draw_held_out
 from ..data.preprocessing import Preprocessing
 from ..data.sources import Record, Source, check_enough
 from ..data.writing import PreparedWriter
-from .terminal import NAMED, say, show
+from ..terminal import NAMED, progress_bar, say, show
 
 OnError = Literal["fail", "skip"]
 

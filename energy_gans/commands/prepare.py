@@ -11,8 +11,8 @@ from ..data import prepared, sources
 from ..data.manifest import SUM_KEY
 from ..data.preprocessing import Crop, Preprocessing
 from ..data.sources import Labels
+from ..terminal import say
 from .preparation import OnError, Preparation
-from .terminal import say
 
 
 def celeba(

@@ -17,15 +17,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..callbacks.directory import write_text
-from ..callbacks.samples import samples_picture
+from ..callbacks.sample_pictures import samples_picture
 from ..data.base import to_unit_range
+from ..files import write_text
 from ..functional import energy_distance
 from ..metrics import ModeCoverage
 from ..plots.curves import curves_picture
 from ..plots.figures import write_picture
 from ..storage.checkpoint import load_checkpoint, load_model
-from .runs import Run
+from ..storage.run import Run
 from .sample import draw
 
 SAMPLES = 500

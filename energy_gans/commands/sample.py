@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from ..callbacks.writer import write_samples
 from ..checks import check_count
 from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
 from ..plots.plane import field_picture
+from ..storage.arrays import write_samples
 from ..storage.checkpoint import load_model
 
 

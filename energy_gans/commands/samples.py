@@ -25,7 +25,7 @@ from ..data.sources.limits import read_regular
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
-from .arrays import open_array
+from ..storage.arrays import open_array
 
 BATCH = 100
 Convert = Literal["grey", "rgb"]

@@ -9,12 +9,11 @@ from pathlib import Path
 import torch
 from lightning.pytorch import LightningDataModule
 
-from ..callbacks.progress import image_progress
 from ..metrics.features import FeatureExtractor
 from ..metrics.floor import Floor
 from ..metrics.measures import SEARCHED
 from ..metrics.reference import real_statistics, reference_statistics
-from ..metrics.statistics import PAIRED, Statistics, gather_first, processes
+from ..metrics.statistics import PAIRED, Statistics, gather_first, image_progress, processes
 from .samples import Samples
 
 

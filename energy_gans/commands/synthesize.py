@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..callbacks.writer import write_samples
 from ..checks import check_count
 from ..data.base import TensorDataModule
 from ..functional import keyed_generator
@@ -26,7 +25,8 @@ from ..metrics.images import to_uint8
 from ..plots.figures import write_picture
 from ..plots.images import film_picture
 from ..plots.points import plane_picture
-from ..storage.runs import find_checkpoint
+from ..storage.arrays import write_samples
+from ..storage.run import find_checkpoint
 from .feature_space import held_out
 from .models import class_labels, data_of, follow, load_supporting
 from .sample import checked_output

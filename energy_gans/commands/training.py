@@ -18,29 +18,25 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from ..callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from ..callbacks.checkpoints import signal_that_stopped
-from ..callbacks.claim import claimed
 from ..callbacks.conditions import Conditions
-from ..callbacks.directory import (
-    SaveConfig,
-    discard_failed_start,
-    go_on_in,
-    keep_curves,
-    own_directory,
-)
+from ..callbacks.save_config import SaveConfig
 from ..methods import GenerativeModule
 from ..methods.handling import check_precision
 from ..storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
-from .callback_options import place_options
-from .changes import check_conditions, check_unchanged
-from .config_files import check_config_files
-from .messages import OneSentence
-from .resume import (
+from ..storage.directory import claimed, discard_failed_start, own_directory
+from ..storage.resume import (
     find_last,
     given_version,
+    go_on_in,
+    keep_curves,
     next_command,
     own_folder,
     runs_folder,
 )
+from .callback_options import place_options
+from .changes import check_conditions, check_unchanged
+from .config_files import check_config_files
+from .messages import OneSentence
 from .turns import let_networks_take_turns
 
 # What `--help` of a training command opens with.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from ..functional import class_sums, closest_pairs, inception_score, moments, neighbour_radii
+from ..terminal import progress_bar
 from .features import FeatureExtractor
 from .images import to_uint8
 
@@ -219,3 +220,20 @@ def processes() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def image_progress(
+    name: str, batches: Iterable[tuple[Tensor, Tensor]], n: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    r"""Yields this process's share of `n` images, with a progress bar in the first process.
+
+    Arguments:
+        name: What the images are.
+        batches: The share, in batches, with the images' places.
+        n: The number of images of all processes.
+    """
+    rank, world_size = processes()
+    with progress_bar(n, "images", f"features of {name}", shown=rank == 0) as bar:
+        for x, index in batches:
+            yield x, index
+            bar.update(min(len(x) * world_size, n - bar.n))

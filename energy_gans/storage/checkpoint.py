@@ -15,7 +15,7 @@ from ..files import atomic_write, check_archive
 from ..methods import GenerativeModule
 from ..methods.finite import non_finite
 from .rebuild import Rebuilder, check_size
-from .runs import find_checkpoint
+from .run import find_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

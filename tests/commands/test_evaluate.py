@@ -20,11 +20,11 @@ from PIL import Image
 
 from energy_gans.cli import main
 from energy_gans.commands.samples import ArraySamples, FolderSamples, ModelSamples, open_samples
-from energy_gans.commands.stamps import unlike
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
 from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.reference import reference_order
+from energy_gans.storage.stamps import unlike
 
 from ..data.sources.writing import frugal
 
@@ -670,7 +670,7 @@ def test_the_first_difference_of_protocols_is_named() -> None:
 def test_every_pass_over_images_shows_how_far_it_is(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("energy_gans.callbacks.progress.LOGGED", 0.0)
+    monkeypatch.setattr("energy_gans.terminal.LOGGED", 0.0)
     args = ["evaluate", "--ckpt_path", str(checkpoint), *PIXELS, "--n", "120", "--measures", "fd"]
     for names in (("train", "val", "samples"), ("samples",)):
         # The second time the real images' statistics are there.

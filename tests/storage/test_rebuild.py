@@ -16,10 +16,10 @@ from lightning.pytorch import LightningDataModule
 from energy_gans.cli import main
 from energy_gans.commands import load_model
 from energy_gans.commands.messages import sentence
-from energy_gans.commands.runs import run_data
 from energy_gans.methods import VAPO, CoulombGAN
 from energy_gans.networks import MLP
 from energy_gans.storage import Rebuilder, packages_beyond
+from energy_gans.storage.run import run_data
 
 from ..commands.conftest import part, trained  # noqa: F401
 

@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ...callbacks.curves import read_curves
-from ...callbacks.directory import write_text
-from ...files import remove_stale
+from ...files import remove_stale, write_text
 from ...methods.finite import flat
 from ...storage.checkpoint import load_checkpoint
-from ..stamps import read_metrics, versions
+from ...storage.curves import read_curves
+from ...storage.stamps import read_metrics, versions
 from .configs import PROGRAM, budget_of, changes, code_version, config_digest
 from .work import Work
 

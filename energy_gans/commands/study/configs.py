@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from ... import __version__
-from ...callbacks.directory import write_text
+from ...files import write_text
 from ...methods.finite import flat
 from ...storage.rebuild import packages_beyond
 from ..training import printed_config

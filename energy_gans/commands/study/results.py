@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...callbacks.curves import Curves, read_curves
+from ...storage.curves import Curves, read_curves
 from .cells import read_state
 from .configs import updates_of
 from .plan import Cell, Study

@@ -6,9 +6,9 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-from ...callbacks.progress import progress_bar
 from ...files import remove_stale
 from ...interruption import raising
+from ...terminal import progress_bar
 from .cells import check_same, locked, read_state, run_cell
 from .configs import check_fair, resolved_config
 from .pictures import write_pictures

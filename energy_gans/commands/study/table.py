@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...callbacks.directory import write_text
+from ...files import write_text
 from ..compare import check_alike, columns as columns_of, comma_separated, markdown
 from .plan import Study
 from .results import Result, common_seconds, done_of

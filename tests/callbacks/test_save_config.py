@@ -11,8 +11,9 @@ import torch
 import yaml
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 
-from energy_gans.callbacks.directory import WANDB_ID, SaveConfig, go_on_in
+from energy_gans.callbacks.save_config import SaveConfig
 from energy_gans.cli import main
+from energy_gans.storage.resume import WANDB_ID, go_on_in
 
 
 def versions(folder: Path) -> list[str]:

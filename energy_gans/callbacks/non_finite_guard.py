@@ -9,8 +9,8 @@ from torch import Tensor
 from ..checks import check_count
 from ..methods import GenerativeModule
 from ..methods.finite import non_finite
-from ..storage.runs import LAST
-from .directory import run_directory
+from ..storage.directory import run_directory
+from ..storage.run import LAST
 
 Terms = dict[str, Tensor]
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..callbacks.directory import write_text
+from ..files import write_text
 from ..metrics.measures import Number
 
 DTYPE = "float32 features, float64 moments"

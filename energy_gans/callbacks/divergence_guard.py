@@ -10,9 +10,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from ..checks import check_count, check_positive
-from ..storage.runs import LAST
-from .directory import run_directory
-from .guard import NonFiniteGuard, on_any_process, what_is_left
+from ..storage.directory import run_directory
+from ..storage.run import LAST
+from .non_finite_guard import NonFiniteGuard, on_any_process, what_is_left
 
 
 class DivergenceGuard(NonFiniteGuard):

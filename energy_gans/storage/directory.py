@@ -1,7 +1,8 @@
-r"""The claim of a run on its directory: no two processes train into one."""
+r"""The directory of a run that is being trained: where it is, and the lock that keeps other runs out."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +11,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from ..files import held, remove_stale
-from .directory import own_directory
 
 
 @contextmanager
@@ -59,3 +59,40 @@ def lock_of(folder: Path, version: str | int | None) -> Path:
         if version not in (None, "")
         else folder / "run.lock"
     )
+
+
+def run_directory(trainer: Trainer) -> Path:
+    r"""Returns the directory of a run, the same on all processes: every one of them has to ask.
+
+    It is the first logger's own, `save_dir/name/version`; without a logger, the trainer's root.
+    """
+    return trainer.strategy.broadcast(own_directory(trainer))
+
+
+def own_directory(trainer: Trainer) -> Path:
+    r"""Returns the directory of a run as this process sees it; the first one's is that of all."""
+    logger = trainer.logger
+    if logger is None:
+        return Path(trainer.default_root_dir)
+    if getattr(logger, "log_dir", None):
+        return Path(logger.log_dir)
+    return Path(logger.save_dir or ".") / str(logger.name) / str(logger.version)
+
+
+@contextmanager
+def discard_failed_start(trainer: Trainer, step: int = 0) -> Iterator[None]:
+    r"""Removes the directory that a run makes, if it fails before its first step.
+
+    Arguments:
+        trainer: The trainer, before it runs. The directory is its own: see :mod:`.claim`.
+        step: The step that it starts from.
+    """
+    made = trainer.logger is not None and not own_directory(trainer).exists()
+    try:
+        yield
+    except BaseException:
+        folder = own_directory(trainer)
+        idle = trainer.global_step <= step and not any(folder.glob("checkpoints/*.ckpt"))
+        if trainer.is_global_zero and made and idle:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

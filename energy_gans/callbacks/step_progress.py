@@ -2,75 +2,14 @@ r"""Progress bars, redrawn by the clock: a run of alternating updates is made of
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..checks import check_count
-from ..metrics.statistics import processes
-
-# The seconds from one drawing to the next, where somebody looks on, and in a log file.
-LOOKED_AT, LOGGED = 0.1, 20.0
-
-
-def is_looked_at() -> bool:
-    r"""Returns whether progress is drawn for a terminal or a notebook, and not into a log file."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return sys.stderr.isatty() or (shell is not None and "IPKernelApp" in shell.config)
-
-
-def progress_bar(
-    total: int,
-    unit: str,
-    desc: str | None = None,
-    shown: bool = True,
-    items: Iterable[Any] | None = None,
-) -> tqdm:
-    r"""Returns a progress bar on stderr: that of a log file says something every 20 seconds only.
-
-    Arguments:
-        total: How many there are of what is counted.
-        unit: What is counted.
-        desc: What is done.
-        shown: Whether it is shown at all, such as in the first process only.
-        items: What the bar yields, if it is to be iterated over.
-    """
-    looked_at = is_looked_at()
-    return tqdm(
-        items,
-        total=total,
-        desc=desc,
-        unit=f" {unit}",
-        disable=not shown,
-        leave=not looked_at,
-        delay=0.0 if looked_at else LOGGED,
-        mininterval=LOOKED_AT if looked_at else LOGGED,
-        miniters=1,
-    )
-
-
-def image_progress(
-    name: str, batches: Iterable[tuple[Tensor, Tensor]], n: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    r"""Yields this process's share of `n` images, with a progress bar in the first process.
-
-    Arguments:
-        name: What the images are.
-        batches: The share, in batches, with the images' places.
-        n: The number of images of all processes.
-    """
-    rank, world_size = processes()
-    with progress_bar(n, "images", f"features of {name}", shown=rank == 0) as bar:
-        for x, index in batches:
-            yield x, index
-            bar.update(min(len(x) * world_size, n - bar.n))
+from ..terminal import LOGGED, LOOKED_AT, is_looked_at
 
 
 class StepProgress(ProgressBar):

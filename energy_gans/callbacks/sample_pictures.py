@@ -16,7 +16,7 @@ from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
 from ..plots.plane import field_picture
-from .directory import run_directory
+from ..storage.directory import run_directory
 
 
 class SamplePictures(Callback):

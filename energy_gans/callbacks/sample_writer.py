@@ -3,17 +3,15 @@ r"""Arrays of the samples that `predict` draws."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from ..files import atomic_write
-from .directory import run_directory
+from ..storage.arrays import write_samples
+from ..storage.directory import run_directory
 
 
 class SampleWriter(BasePredictionWriter):
@@ -37,9 +35,3 @@ class SampleWriter(BasePredictionWriter):
             torch.cat(list(predictions)), directory / f"samples_{trainer.global_rank}.npz"
         )
         rank_zero_info(f"Samples of each process: {directory}")
-
-
-def write_samples(x: Tensor, path: Path) -> None:
-    r"""Writes the array `samples` as an `.npz`, whole or not at all."""
-    with atomic_write(path) as file:
-        np.savez_compressed(file, samples=x.float().cpu().numpy())

@@ -1,4 +1,4 @@
-r"""Arrays of images in `.npz`, `.npy` and `.pt` files, of which a few rows at a time are read.
+r"""Arrays of samples, written, and arrays of images in `.npz`, `.npy` and `.pt` files, of which a few rows at a time are read.
 
 What a file says of its array is checked against what it holds, before memory is taken for it.
 Nothing in a file is run: arrays of objects are refused, and tensors are read as weights only.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..data.sources.containers import DAMAGED, method_error
-from ..files import check_archive
+from ..files import atomic_write, check_archive
 
 # Rows that are unpacked at once.
 ROWS = 100
@@ -232,3 +232,9 @@ def only_tensor(content: Any, path: Path) -> Tensor:
             "quantized or has no elements."
         )
     return content.detach()
+
+
+def write_samples(x: Tensor, path: Path) -> None:
+    r"""Writes the array `samples` as an `.npz`, whole or not at all."""
+    with atomic_write(path) as file:
+        np.savez_compressed(file, samples=x.float().cpu().numpy())

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands.resume module: folders of runs, and what is said at their end."""
+r"""Tests for the energy_gans.storage.resume module: folders of runs, and what is said at their end."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jsonargparse import Namespace
 
-from energy_gans.commands.resume import given_version, next_command, own_folder, runs_folder
+from energy_gans.storage.resume import given_version, next_command, own_folder, runs_folder
 
 
 def trainer(**options: object) -> Namespace:

@@ -2,18 +2,14 @@ r"""The curves of all that a run logged, as a picture that grows with it."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ..plots.curves import curves_picture
 from ..plots.figures import write_picture
-from .directory import run_directory
-
-Curves = dict[str, tuple[list[float], list[float]]]
+from ..storage.curves import read_curves
+from ..storage.directory import run_directory
 
 
 class CurvesPicture(Callback):
@@ -37,27 +33,3 @@ class CurvesPicture(Callback):
             curves = read_curves(self.directory / "metrics.csv")
             if curves:
                 write_picture(curves_picture(curves), self.directory / "curves.png")
-
-
-def read_curves(path: Path) -> Curves:
-    r"""Returns the steps and the values of every number in a `metrics.csv`; none if it is missing.
-
-    A last row without an end was cut off, by a kill or a full disk, and is left out: its last number
-    may be.
-    """
-    if not path.is_file():
-        return {}
-    whole, end, _ = path.read_bytes().decode().rpartition("\n")
-    return curves_of(list(csv.DictReader(io.StringIO(whole + end, newline=""))))
-
-
-def curves_of(rows: list[Mapping[str, str]]) -> Curves:
-    r"""Returns the curves in the rows of a table whose cells may be empty."""
-    curves: Curves = {}
-    for row in rows:
-        for name, value in row.items():
-            if name not in ("epoch", "step") and value:
-                steps, values = curves.setdefault(name, ([], []))
-                steps.append(float(row["step"]))
-                values.append(float(value))
-    return curves

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.claim module."""
+r"""Tests for the energy_gans.storage.directory module."""
 
 import os
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from unittest import mock
 import pytest
 
 from energy_gans.callbacks import Checkpoints
-from energy_gans.callbacks.claim import claimed
 from energy_gans.cli import main
 from energy_gans.files import PART, held
+from energy_gans.storage.directory import claimed
 
 SHORT = ("--trainer.max_steps=1", "--trainer.limit_val_batches=0")
 NUMBER = "--trainer.logger.init_args.version=0"

@@ -1,8 +1,8 @@
-r"""Tests for the energy_gans.callbacks.curves module."""
+r"""Tests for the energy_gans.callbacks.curves_picture module."""
 
 from pathlib import Path
 
-from energy_gans.callbacks.curves import read_curves
+from energy_gans.storage.curves import read_curves
 
 
 def test_a_row_that_was_cut_off_is_left_out(tmp_path: Path) -> None:

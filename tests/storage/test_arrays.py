@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands.arrays module, and of samples that are read from it."""
+r"""Tests for the energy_gans.storage.arrays module, and of samples that are read from it."""
 
 import io
 import os
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from energy_gans.commands.arrays import open_array
 from energy_gans.commands.samples import ArraySamples, open_samples
 from energy_gans.functional import keyed_generator
+from energy_gans.storage.arrays import open_array
 
 from ..data.sources.writing import frugal
 

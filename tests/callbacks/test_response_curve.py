@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.response module."""
+r"""Tests for the energy_gans.callbacks.response_curve module."""
 
 import csv
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-r"""Going on with a run: finding its last checkpoint."""
+r"""Resuming a run: finding its last checkpoint, and going on in its directory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_info
 
-from ..storage.runs import LAST, newest, run_of
+from .curves import MetricsFile
+from .run import LAST, newest, run_of
+
+WANDB_ID = "wandb_id"
 
 
 def find_last(root: Path, version: str | None = None) -> Path:
@@ -85,3 +91,54 @@ def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]
     elif trust := ",".join(sorted(packages)):
         words += ["--trust", trust]
     return f"step {step}: {folder}\nnext: {shlex.join(words)}"
+
+
+def go_on_in(folder: Path, trainer: Trainer, step: int) -> None:
+    r"""Makes the loggers of a run that is resumed go on in its directory.
+
+    Loggers whose version is given in the config are left as they are.
+
+    Arguments:
+        folder: The directory of the run.
+        trainer: The trainer, before it trains.
+        step: The step that the run goes on from: what was logged after it is dropped.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            resume_wandb(logger, folder)
+        elif isinstance(logger, (CSVLogger, TensorBoardLogger)) and logger._version is None:
+            if Path(logger.root_dir).resolve() != folder.parent.resolve():
+                continue
+            logger._version = folder.name
+            if isinstance(logger, TensorBoardLogger):
+                logger._kwargs.setdefault("purge_step", step)
+
+
+def resume_wandb(logger: WandbLogger, folder: Path) -> None:
+    r"""Makes a logger go on with the run of wandb that a run's directory names, if it names one.
+
+    The directory of a run that wandb alone logs has its name from there.
+    """
+    if logger._id is not None:
+        return
+    path, own = folder / WANDB_ID, Path(logger.save_dir or ".") / str(logger.name)
+    if path.is_file():
+        logger._id = logger._wandb_init["id"] = path.read_text().strip()
+    elif own.resolve() == folder.parent.resolve():
+        logger._id = logger._wandb_init["id"] = folder.name
+    else:
+        rank_zero_info(f"{path} is not there: wandb logs the rest of the run as a new one.")
+
+
+def keep_curves(trainer: Trainer, folder: Path | None, step: int) -> None:
+    r"""Gives the CSVLoggers of a run their `metrics.csv`: that of a resumed run goes on.
+
+    Arguments:
+        trainer: The trainer, before it trains.
+        folder: The directory of the run that is resumed, or `None`.
+        step: The step that it goes on from.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, CSVLogger) and trainer.is_global_zero:
+            same = folder is not None and Path(logger.log_dir).resolve() == folder.resolve()
+            logger._experiment = MetricsFile(logger.log_dir, step if same else None)

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.progress module."""
+r"""Tests for the energy_gans.callbacks.step_progress module."""
 
 import sys
 from types import SimpleNamespace
@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from energy_gans.callbacks import StepProgress, progress
-from energy_gans.callbacks.progress import image_progress, is_looked_at, progress_bar
+from energy_gans.callbacks import StepProgress, step_progress as progress
+from energy_gans.metrics.statistics import image_progress
+from energy_gans.terminal import is_looked_at, progress_bar
 
 
 class Clock:

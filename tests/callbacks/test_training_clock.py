@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.clock module."""
+r"""Tests for the energy_gans.callbacks.training_clock module."""
 
 import csv
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from energy_gans.callbacks import TrainingClock, clock
+from energy_gans.callbacks import TrainingClock, training_clock as clock
 from energy_gans.cli import main
 from energy_gans.methods import CoulombGAN
 

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.guard module."""
+r"""Tests for the energy_gans.callbacks.non_finite_guard module."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.divergence module."""
+r"""Tests for the energy_gans.callbacks.divergence_guard module."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.measures and curves modules."""
+r"""Tests for the energy_gans.callbacks.sample_measures and curves modules."""
 
 import csv
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_the_pass_over_the_reference_is_shown_if_the_run_is(
     capsys: pytest.CaptureFixture,
     shown: bool,
 ) -> None:
-    monkeypatch.setattr("energy_gans.callbacks.progress.LOGGED", 0.0)
+    monkeypatch.setattr("energy_gans.terminal.LOGGED", 0.0)
     flags = ["--trainer.max_steps=1", f"--trainer.enable_progress_bar={shown}"]
     main(tiny(*flags, f"--trainer.callbacks={callbacks(tmp_path)}"))
     assert ("features of train" in capsys.readouterr().err) == shown
@@ -146,7 +146,7 @@ def test_several_measures_share_one_pass(tiny: Callable, tmp_path: Path) -> None
     arguments["cache"] = str(tmp_path / "cache")
     one = {"class_path": "energy_gans.callbacks.SampleMeasures", "init_args": arguments}
     measures.write_text(yaml.safe_dump({"trainer": {"callbacks": [one]}}))
-    with mock.patch("energy_gans.callbacks.measures.gather", side_effect=gather) as passes:
+    with mock.patch("energy_gans.callbacks.sample_measures.gather", side_effect=gather) as passes:
         main(tiny("--trainer.max_steps=6", "--config", str(measures)))
     assert passes.call_count == 1
     (score,) = logged(tmp_path, "val/is_100")

@@ -1,4 +1,4 @@
-r"""The table of what a run logged, which goes on where a checkpoint was written."""
+r"""The curves of what a run logged: its `metrics.csv`, written, resumed and read."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from ..files import append, atomic_write
+
+Curves = dict[str, tuple[list[float], list[float]]]
 
 
 class MetricsFile(ExperimentWriter):
@@ -95,3 +97,27 @@ def table(rows: Iterable[Mapping[str, Any]], columns: list[str], header: bool = 
         writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
+
+
+def read_curves(path: Path) -> Curves:
+    r"""Returns the steps and the values of every number in a `metrics.csv`; none if it is missing.
+
+    A last row without an end was cut off, by a kill or a full disk, and is left out: its last number
+    may be.
+    """
+    if not path.is_file():
+        return {}
+    whole, end, _ = path.read_bytes().decode().rpartition("\n")
+    return curves_of(list(csv.DictReader(io.StringIO(whole + end, newline=""))))
+
+
+def curves_of(rows: list[Mapping[str, str]]) -> Curves:
+    r"""Returns the curves in the rows of a table whose cells may be empty."""
+    curves: Curves = {}
+    for row in rows:
+        for name, value in row.items():
+            if name not in ("epoch", "step") and value:
+                steps, values = curves.setdefault(name, ([], []))
+                steps.append(float(row["step"]))
+                values.append(float(value))
+    return curves

@@ -17,8 +17,7 @@ from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import check_enough, chosen, measure, said_of_few
 from ..metrics.reference import BATCH, default_cache, reference_statistics
-from ..metrics.statistics import Statistics, gather, processes
-from .progress import image_progress
+from ..metrics.statistics import Statistics, gather, image_progress, processes
 
 # Those of them that need no held-out images.
 KNOWN = ("fd", "is", "pr")

@@ -1,11 +1,11 @@
-r"""Tests for the energy_gans.commands.terminal module."""
+r"""Tests for the energy_gans.terminal module."""
 
 import io
 import sys
 
 import pytest
 
-from energy_gans.commands.terminal import NAMED, say, show
+from energy_gans.terminal import NAMED, say, show
 
 
 @pytest.mark.parametrize(

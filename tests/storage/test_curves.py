@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.callbacks.metrics_file module."""
+r"""Tests for the energy_gans.storage.curves module."""
 
 import errno
 import io
@@ -14,8 +14,8 @@ import pytest
 import torch
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
-from energy_gans.callbacks.metrics_file import MetricsFile
 from energy_gans.cli import main
+from energy_gans.storage.curves import MetricsFile
 
 # What a run logs in six steps: losses at every second, a measure at every third, another from 4 on.
 LOGGED = [(step, {"loss": step / 3}) for step in (1, 3, 5)] + [
