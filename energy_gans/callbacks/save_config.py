@@ -1,4 +1,4 @@
-r"""energy_gans.callbacks.save_config"""
+r"""The configuration of a run, in the directory of the run."""
 
 from __future__ import annotations
 

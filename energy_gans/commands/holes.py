@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.preprocessing import decode
+from ..data.prepared.preprocessing import decode
 from ..functional import hole_masks
 from ..functional.masks import KINDS
 

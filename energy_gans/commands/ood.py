@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from ..data.base import TensorDataModule
-from ..data.prepared import file_digest
+from ..data.prepared.reader import file_digest
 from ..files import atomic_write, write_text
 from ..functional import potential_gradient
 from ..functional.langevin import Field

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..data import prepared, sources
-from ..data.manifest import SUM_KEY
-from ..data.preprocessing import Crop, Preprocessing
-from ..data.sources import Labels
+from ..data.prepared import reader as prepared, sources
+from ..data.prepared.manifest import SUM_KEY
+from ..data.prepared.pipeline import OnError, Preparation
+from ..data.prepared.preprocessing import Crop, Preprocessing
+from ..data.prepared.sources import Labels
 from ..terminal import say
-from .preparation import OnError, Preparation
 
 
 def celeba(

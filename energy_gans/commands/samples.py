@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.prepared import file_digest
-from ..data.preprocessing import decode
-from ..data.sources.containers import LARGEST, Folder
-from ..data.sources.files import pictures
-from ..data.sources.limits import read_regular
+from ..data.prepared.preprocessing import decode
+from ..data.prepared.reader import file_digest
+from ..data.prepared.sources.containers import LARGEST, Folder
+from ..data.prepared.sources.files import pictures
+from ..data.prepared.sources.limits import read_regular
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8

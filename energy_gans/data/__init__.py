@@ -1,17 +1,16 @@
 r"""The data: each set a LightningDataModule with a `shape`, batches `(y, label)`."""
 
 from .base import TensorDataModule
-from .celeba import CelebA
-from .cifar import CIFAR10, CIFAR100
-from .curves import Moons, Spirals
-from .digits import EmbeddedDigits
-from .image_folder import ImageFolder
 from .images import ImageDataModule
-from .lsun import LSUN
-from .mixtures import GaussianMixture, Grid, Ring, TwoModes
-from .mnist import MNIST, FashionMNIST
-from .svhn import SVHN
-from .tiny_imagenet import TinyImageNet
+from .plane import GaussianMixture, Grid, Moons, Ring, Spirals, TwoModes
+from .sets.celeba import CelebA
+from .sets.cifar import CIFAR10, CIFAR100
+from .sets.digits import EmbeddedDigits
+from .sets.image_folder import ImageFolder
+from .sets.lsun import LSUN
+from .sets.mnist import MNIST, FashionMNIST
+from .sets.svhn import SVHN
+from .sets.tiny_imagenet import TinyImageNet
 
 __all__ = [
     "CIFAR10",

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from ..checks import check_count
 from ..functional import keyed_generator
-from .held_out import held_out_batches, share_of_batches
-from .prepared import StoredArray
+from .evaluation_batches import held_out_batches, share_of_batches
+from .prepared.reader import StoredArray
 
 Batch = tuple[Tensor, Tensor]
 Samples = tuple[Tensor | StoredArray, Tensor]

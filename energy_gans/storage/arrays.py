@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.sources.containers import DAMAGED, method_error
+from ..data.prepared.sources.containers import DAMAGED, method_error
 from ..files import atomic_write, check_archive
 
 # Rows that are unpacked at once.

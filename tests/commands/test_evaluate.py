@@ -26,7 +26,7 @@ from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.reference import reference_order
 from energy_gans.storage.stamps import unlike
 
-from ..data.sources.writing import frugal
+from ..data.prepared.sources.writing import frugal
 
 DATA = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
 PIXELS = ["--extractor", "Pixels", "--extractor.shape", "[1, 8, 8]"]
@@ -162,7 +162,7 @@ def test_the_floor_of_few_held_out_images_holds_a_part_of_the_reference_back(
 def test_real_images_are_better_than_noisy_ones_however_few_are_held_out(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    with mock.patch("energy_gans.data.digits.HELD_OUT", 90):
+    with mock.patch("energy_gans.data.sets.digits.HELD_OUT", 90):
         x = digits("train")[::3].astype(int)
         noise = np.random.default_rng(0).integers(-40, 41, x.shape)
         noisy = np.clip(x + noise, 0, 255).astype(np.uint8)
@@ -385,7 +385,7 @@ def test_few_samples_are_measured_with_a_warning(
 def test_few_real_images_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = array(tmp_path, digits("val"))
     few = ["--data.limit", "100", "--measures", "fd"]
-    with mock.patch("energy_gans.data.digits.HELD_OUT", 500):
+    with mock.patch("energy_gans.data.sets.digits.HELD_OUT", 500):
         found = evaluated(path, *few)
     (warning,) = capsys.readouterr().err.strip().splitlines()
     assert (
@@ -427,7 +427,7 @@ def test_without_held_out_images_there_is_no_scale_for_copies(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     path = array(tmp_path, digits("train")[:100])
-    with mock.patch("energy_gans.data.digits.HELD_OUT", 5000):
+    with mock.patch("energy_gans.data.sets.digits.HELD_OUT", 5000):
         found = evaluated(path, "--measures", "fd,neighbours")
         assert [*found] == ["fd"]
         said = capsys.readouterr().err
@@ -445,7 +445,7 @@ def test_few_images_in_all_leave_measures_of_real_ones_out(tmp_path: Path) -> No
     assert found["fd"]["real"]["protocol"]["n"] == 94
     found = evaluated(path, "--data.limit", "7", "--reference_n", "6", "--measures", "fd,pr")
     assert found["precision"]["value"] >= 0
-    with mock.patch("energy_gans.data.digits.HELD_OUT", 5000):
+    with mock.patch("energy_gans.data.sets.digits.HELD_OUT", 5000):
         found = evaluated(path, "--data.limit", "7", "--measures", "fd,pr")
     assert found["fd"]["real"]["protocol"]["n"] == 4
     assert found["precision"]["real"] is None

@@ -18,14 +18,14 @@ from PIL import Image
 from scipy.io import savemat
 
 from energy_gans.cli import main
-from energy_gans.data.manifest import read_manifest
-from energy_gans.data.prepared import open_prepared
-from energy_gans.data.sources import limits
-from energy_gans.data.writing import PreparedWriter
+from energy_gans.data.prepared.manifest import read_manifest
+from energy_gans.data.prepared.reader import open_prepared
+from energy_gans.data.prepared.sources import limits
+from energy_gans.data.prepared.writer import PreparedWriter
 
-from ..data.sources.test_cifar import FILES, batches, python2
-from ..data.sources.writing import frugal, pack, picture
-from ..data.test_preprocessing import announced
+from ..data.prepared.sources.test_cifar import FILES, batches, python2
+from ..data.prepared.sources.writing import frugal, pack, picture
+from ..data.prepared.test_preprocessing import announced
 
 
 def celeba(at: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from energy_gans.data.writing import PreparedWriter
+from energy_gans.data.prepared.writer import PreparedWriter
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from energy_gans.commands.samples import ArraySamples, open_samples
 from energy_gans.functional import keyed_generator
 from energy_gans.storage.arrays import open_array
 
-from ..data.sources.writing import frugal
+from ..data.prepared.sources.writing import frugal
 
 X = torch.randint(256, (230, 3, 6, 5), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
 FLOATS = X / 127.5 - 1

@@ -1,0 +1,254 @@
+r"""One pass from a source to a prepared set.
+
+The source is read once, in its order, by one thread; a pool of threads decodes, crops and resizes
+chunks of images, and the chunks are written in the source's order again. So what is written does not
+depend on the number of workers. (Pillow works without Python's lock: threads are as fast as
+processes, and pass arrays without copying them.)
+
+Of a source without held-out images, some are held out once all were read, by their contents: see
+:mod:`energy_gans.data.prepared.division`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from ... import __version__
+from ...checks import check_count
+from ...terminal import NAMED, progress_bar, say, show
+from .division import Contents, content_hash, draw_held_out
+from .preprocessing import Preprocessing
+from .sources import Record, Source, check_enough
+from .writer import PreparedWriter
+
+OnError = Literal["fail", "skip"]
+
+CHUNK = 64
+# Chunks that are in work or wait to be written, for each worker.
+AHEAD = 4
+# The bytes of images in a chunk from which on it takes no more, and those of all chunks in work.
+CHUNK_BYTES = 8 * 2**20
+WORK_BYTES = 128 * 2**20
+
+
+@dataclass
+class Chunk:
+    r"""Creates some images of a source that were preprocessed.
+
+    Arguments:
+        records: The images that could be read, without what was read of them.
+        arrays: Their pixels, uint8 with shape :math:`(3, S, S)` each.
+        hashes: The hashes of what was read of them.
+        failures: The images that could not, and why.
+    """
+
+    records: list[Record]
+    arrays: list[np.ndarray]
+    hashes: list[int]
+    failures: list[tuple[Record, str]]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    r"""Creates the preparation of a set, as a command asks for it.
+
+    Arguments:
+        name: The data set.
+        source: Where its images are.
+        out: The folder of the prepared set.
+        preprocessing: What is done to each image.
+        workers: The number of threads that decode.
+        on_error: Whether an image that can not be read ends the run, or is left out and named.
+        overwrite: Whether a prepared set in `out` may be replaced.
+    """
+
+    name: str
+    source: str
+    out: str
+    preprocessing: Preprocessing
+    workers: int
+    on_error: OnError
+    overwrite: bool
+
+    def run(self, open_source: Callable[[Path, Path], Source]) -> dict[str, Any]:
+        r"""Returns the manifest of the set, once it is written.
+
+        Arguments:
+            open_source: Returns the source of a path; its second argument is a scratch folder.
+
+        Raises:
+            ValueError: If the source does not fit, an image can not be read, or none can.
+            OSError: If the set can not be written.
+        """
+        check_count("workers", self.workers)
+        with PreparedWriter(Path(self.out), self.overwrite) as writer, warnings.catch_warnings():
+            # Pictures that are too large are errors, each named once.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with tempfile.TemporaryDirectory(dir=writer.part) as scratch:
+                source = open_source(Path(self.source), Path(scratch))
+                contents = self.write(source, writer)
+            for split in sorted(set(source.splits)):
+                if split not in contents.labels:
+                    name, reason = writer.skipped[split][0].values()
+                    raise ValueError(
+                        f"None of the {split} images of 'source' = {self.source!r} can be used: "
+                        f"{name}: {reason}."
+                    )
+            if source.hold_out:
+                self.divide(writer, contents, source.hold_out)
+            return writer.finish(self.manifest(source, contents))
+
+    def write(self, source: Source, writer: PreparedWriter) -> Contents:
+        r"""Writes all images of a source, in its order, and returns what is known of their contents."""
+        count = len(source.splits)
+        contents = Contents()
+        with progress_bar(count, "images", self.name) as bar:
+            for chunk in self.chunks(source.records):
+                for record, reason in chunk.failures:
+                    if self.on_error == "fail":
+                        raise ValueError(
+                            f"{record.name} can not be used: {reason}. Add --on_error skip to "
+                            "leave out such images; the manifest names them."
+                        )
+                    writer.skip(record.split, record.name, reason)
+                for split in dict.fromkeys(record.split for record in chunk.records):
+                    own = [i for i, record in enumerate(chunk.records) if record.split == split]
+                    images = np.stack([chunk.arrays[i] for i in own])
+                    labels = np.array([chunk.records[i].label for i in own], np.int64)
+                    writer.append(None if source.hold_out else split, images, labels)
+                    hashes = [chunk.hashes[i] for i in own]
+                    names = [chunk.records[i].name for i in own]
+                    contents.append(split, labels, hashes, names)
+                bar.update(len(chunk.records) + len(chunk.failures))
+        return contents
+
+    def divide(self, writer: PreparedWriter, contents: Contents, hold_out: int) -> None:
+        r"""Holds out some of the images that were written.
+
+        Raises:
+            ValueError: If there are too few, or all are copies of each other.
+        """
+        labels, hashes = contents.training()
+        check_enough(self.source, len(labels), hold_out)
+        held_out = draw_held_out(labels, hashes, hold_out)
+        if not held_out.any():
+            raise ValueError(
+                f"No image of 'source' = {self.source!r} can be held out: all of a class have the same "
+                "contents."
+            )
+        with progress_bar(len(labels), "images", "splits") as bar:
+            for n in writer.divide(held_out):
+                bar.update(n)
+
+    def chunks(self, records: Iterable[Record]) -> Iterator[Chunk]:
+        r"""Yields what becomes of the images, in their order, a few chunks ahead."""
+        pending: deque[tuple[Future[Chunk], int]] = deque()
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            for chunk, size in cut(records):
+                pending.append((pool.submit(preprocess, self.preprocessing, chunk), size))
+                while len(pending) > AHEAD * self.workers or (
+                    sum(size for _, size in pending) > WORK_BYTES
+                ):
+                    yield pending.popleft()[0].result()
+            while pending:
+                yield pending.popleft()[0].result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def manifest(self, source: Source, contents: Contents) -> dict[str, Any]:
+        r"""Returns what the manifest says beside what it says of the arrays."""
+        copies, held_out_copies = contents.copies()
+        return {
+            "name": self.name,
+            "source": {
+                "path": self.source,
+                "kind": source.kind,
+                "split": source.division,
+                "left_out": [{"name": name, "reason": why} for name, why in source.left_out],
+                "copies": copies,
+                "held_out_copies": held_out_copies,
+            },
+            "preprocessing": {**self.preprocessing.manifest(), **source.options},
+            "classes": source.classes,
+            "versions": {
+                "energy_gans": __version__,
+                "pillow": PIL.__version__,
+                "numpy": np.__version__,
+                "python": sys.version.split()[0],
+            },
+        }
+
+    def report(self, manifest: dict[str, Any], module: str, **options: Any) -> None:
+        r"""Prints what was prepared, what was left out, and the lines of a config that use it.
+
+        Arguments:
+            manifest: The manifest.
+            module: The data module that reads it.
+            options: The data module's arguments beside `root` and `size`.
+        """
+        splits, about = manifest["splits"], manifest["source"]
+        counts = ", ".join(f"{split['count']} {name}" for name, split in splits.items())
+        classes = f", {named(manifest['classes'])}" if len(manifest["classes"]) > 1 else ""
+        say(f"{self.out}: {counts} images of {self.preprocessing.size} pixels{classes}")
+        skipped = [one for split in splits.values() for one in split["skipped"]]
+        show("images were skipped", [f"{one['name']}: {one['reason']}" for one in skipped])
+        left_out = [f"{one['name']}: {one['reason']}" for one in about["left_out"]]
+        show("names of the source were left out", left_out)
+        show("held-out images are copies of training images", about["held_out_copies"])
+        if about["copies"]:
+            say(f"{about['copies']} images are copies of others in their split.")
+        arguments = {"root": self.out, **options, "size": self.preprocessing.size}
+        inner = ", ".join(f"{key}: {value}" for key, value in arguments.items())
+        say("To train on it:")
+        say(f"data:\n  class_path: energy_gans.data.{module}\n  init_args: {{{inner}}}")
+
+
+def named(classes: list[str]) -> str:
+    r"""Returns how many classes there are, and the names of the first of them."""
+    more = ", ..." if len(classes) > NAMED else ""
+    return f"{len(classes)} classes ({', '.join(classes[:NAMED])}{more})"
+
+
+def cut(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
+    r"""Yields images in chunks of at most `CHUNK`, and of few if they are large, and each chunk's bytes."""
+    chunk: list[Record] = []
+    size = 0
+    for record in records:
+        chunk.append(record)
+        size += 0 if isinstance(record.image, ValueError) else memoryview(record.image).nbytes
+        if len(chunk) == CHUNK or size > CHUNK_BYTES:
+            yield chunk, size
+            chunk, size = [], 0
+    if chunk:
+        yield chunk, size
+
+
+def preprocess(preprocessing: Preprocessing, records: list[Record]) -> Chunk:
+    r"""Returns the pixels of images, and the errors of those that can not be read."""
+    chunk = Chunk([], [], [], [])
+    for record in records:
+        done = replace(record, image=b"")
+        try:
+            if isinstance(record.image, ValueError):
+                raise record.image
+            array = preprocessing(record.image)
+        except ValueError as error:
+            chunk.failures.append((done, str(error)))
+        else:
+            chunk.arrays.append(array)
+            chunk.hashes.append(content_hash(record.image))
+            chunk.records.append(done)
+    return chunk

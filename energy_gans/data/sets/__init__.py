@@ -1,0 +1,1 @@
+r"""The data sets by name, each a LightningDataModule of few members."""

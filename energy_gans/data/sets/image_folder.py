@@ -1,0 +1,201 @@
+r"""Folders of images: prepared once, or read from disk by workers."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..base import Batch, Samples
+from ..prepared.manifest import canonical
+from ..prepared.module import StoredImages, of_root
+from ..prepared.preprocessing import Crop, Preprocessing
+from ..prepared.sources.files import Pictures, find_pictures
+from ..prepared.sources.folders import Labels, empty_classes, folder_layout
+from ..prepared.sources.records import NothingFound
+
+
+class FileImages(Dataset):
+    r"""Creates the images of files, decoded when they are asked for.
+
+    `images[i]` with a list of :math:`B` indices is a batch of images, uint8 with shape :math:`(B, 3, S, S)`, and
+    labels; where a file can not be used, the error, for which no traceback of another process has to be shown.
+
+    Arguments:
+        pictures: The pictures of a folder.
+        split: The split whose pictures these are.
+        preprocessing: The map from a picture to its pixels.
+    """
+
+    def __init__(self, pictures: Pictures, split: str, preprocessing: Preprocessing) -> None:
+        self.folder, self.preprocessing = pictures.container, preprocessing
+        own = [(name, label) for name, (of, label) in pictures.facts.items() if of == split]
+        self.names, self.labels = [name for name, _ in own], [label for _, label in own]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: list[int]) -> Batch | ValueError:
+        size = self.preprocessing.size
+        y = torch.empty(len(i), 3, size, size, dtype=torch.uint8)
+        names = [self.names[k] for k in i]
+        for image, (name, contents) in zip(y, self.folder.read(names), strict=True):
+            try:
+                if isinstance(contents, ValueError):
+                    raise contents
+                image.copy_(torch.from_numpy(self.preprocessing(contents)))
+            except ValueError as error:
+                return ValueError(f"{self.folder.path / name} can not be used: {error}.")
+        return y, torch.tensor([self.labels[k] for k in i], dtype=torch.int64)
+
+
+class FolderLoader:
+    r"""Creates a loader of images whose batches follow an order of indices.
+
+    Iterating raises a `ValueError` if an image can not be used.
+
+    Arguments:
+        data: The set of images and labels, which lists of indices pick batches of.
+        order: The batches' indices.
+        num_workers: The number of processes that read.
+    """
+
+    def __init__(self, data: Dataset, order: Iterable[Tensor], num_workers: int = 0) -> None:
+        self.data, self.order, self.num_workers = data, order, num_workers
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Lightning leaves a loader that is no DataLoader alone: the order is already that of its
+        # process, and a function of the step.
+        loader = DataLoader(
+            self.data,
+            batch_size=None,
+            sampler=[i.tolist() for i in self.order],
+            num_workers=self.num_workers,
+            worker_init_fn=ignore_interrupts,
+        )
+        for batch in loader:
+            if isinstance(batch, ValueError):
+                raise batch
+            yield batch
+
+
+def ignore_interrupts(worker: int) -> None:
+    r"""Leaves Ctrl-C, which reaches every process, to the one that trains: it finishes its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class ImageFolder(StoredImages):
+    r"""Creates a data module of image files, one folder a class.
+
+    `root` holds any prepared set, or the files themselves. These are read as they are needed, which takes
+    far longer than training small networks on them. Their pixels and labels are those that
+    `energy-gans data prepare folder` writes.
+
+    Arguments:
+        root: The folder that holds a prepared set, or `train/<class>/*.jpg` and
+            `val/<class>/*.jpg` (or PNG, WebP).
+        size: The width and height of the images, in pixels.
+        num_workers: The number of processes that read files.
+        crop: What is kept of a picture; of files, the centre square by default. A prepared set has to be
+            prepared so, if this is given.
+        labels: Which folder is a picture's class: `"first"`, within the split's; `"last"`, which holds the
+            picture; or `"none"`. Of files, the first by default. A prepared set has to be prepared so, if
+            this is given.
+        kwargs: The arguments of :class:`ImageDataModule`.
+
+    Raises:
+        FileNotFoundError: If a folder is missing or holds no images.
+        ValueError: If a set was prepared otherwise, or folders at different places would be one class.
+    """
+
+    command = "folder"
+
+    def __init__(
+        self,
+        root: str,
+        size: int = 64,
+        num_workers: int = 4,
+        crop: Crop | None = None,
+        labels: Labels | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(root, size, **kwargs)
+        self.num_workers, self.crop, self.labels = num_workers, crop, labels
+        # What is unknown is refused before there are files.
+        self.decoding, self.layout = (
+            Preprocessing(size, crop or "square"),
+            folder_layout(labels or "first"),
+        )
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        given = {"crop": self.crop, "labels": self.labels, **super().preprocessing}
+        return {option: value for option, value in given.items() if value is not None}
+
+    @property
+    def classes(self) -> list[str]:
+        return super().classes if self.manifest is not None else self.pictures.classes
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        r"""The image files in `root`."""
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"{self.missing()}.")
+        try:
+            found = find_pictures(self.root, self.layout, "pictures", hold_out=2)
+        except NothingFound as error:
+            raise FileNotFoundError(f"{self.missing()}: {of_root(error)}") from error
+        except ValueError as error:
+            raise ValueError(of_root(error)) from error
+        if found.hold_out:
+            raise FileNotFoundError(f"{self.missing()}: it has no held-out images.")
+        if self.labels in (None, "first") and (empty := empty_classes(found)):
+            raise FileNotFoundError(f"{self.missing()}: {empty[0]!r} has no picture.")
+        if found.left_out:
+            name, reason = found.left_out[0]
+            rank_zero_warn(
+                f"{len(found.left_out)} names in {str(self.root)!r} were left out, as {name!r}: {reason}."
+            )
+        return found
+
+    def missing(self) -> str:
+        out = Path(f"{self.root}_{self.size}")
+        return (
+            f"'data.init_args.root' = {str(self.root)!r} should hold train/<class>/*.jpg and "
+            f"val/<class>/*.jpg, or a prepared set, as {self.prepare('FOLDER', out)!r} makes one"
+        )
+
+    def read(self, split: str) -> Samples:
+        files = FileImages(self.pictures, split, self.decoding)
+        return files, torch.tensor(files.labels)
+
+    def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[Batch]:
+        if self.manifest is not None:
+            return super().loader(split, order)
+        return FolderLoader(self.contents(split)[0], order, self.num_workers)
+
+    def fingerprint(self, split: str) -> str:
+        r"""Returns a SHA-256 of the files' names, sizes and times, and of what is done to them."""
+        if self.manifest is not None:
+            return super().fingerprint(split)
+        files, _ = self.contents(split)
+        digest = hashlib.sha256(canonical(self.decoding.manifest()))
+        for name, label in zip(files.names[: self.length(split)], files.labels, strict=False):
+            found = (self.root / name).stat()
+            digest.update(
+                f"{name} {label} {found.st_size} {found.st_mtime_ns}\n".encode(
+                    errors="surrogatepass"
+                )
+            )
+        return digest.hexdigest()
