@@ -17,7 +17,7 @@ from torch import Tensor
 
 from energy_gans.functional import matching_loss
 from energy_gans.methods import EIEGGAN
-from energy_gans.methods.handling import frozen
+from energy_gans.methods.parts.networks import frozen
 from energy_gans.networks import DCGANDiscriminator, DCGANGenerator
 
 BATCH, WARM_UP = 64, 5

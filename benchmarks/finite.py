@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from energy_gans.methods.finite import non_finite
+from energy_gans.methods.parts.finite import non_finite
 from energy_gans.storage import AtomicCheckpointIO
 
 REPEATS = 7

@@ -21,8 +21,8 @@ import torch.nn as nn
 from torch import Tensor
 
 from energy_gans.functional import potential_gradient
-from energy_gans.methods.chains import Chains, drawer
-from energy_gans.methods.handling import frozen
+from energy_gans.methods.parts.chains import Chains, drawer
+from energy_gans.methods.parts.networks import frozen
 from energy_gans.networks import ConvDescriptor, ResNetDescriptor
 
 STEP_SIZE, STEPS, TURNS = 0.01, 30, 7

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from energy_gans.commands import load_model
 from energy_gans.commands.models import data_of
 from energy_gans.functional import frechet_distance, keyed_generator
-from energy_gans.methods.flow_module import FlowModule
+from energy_gans.methods.bases.flow import FlowModule
 from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.images import to_uint8
 from energy_gans.metrics.reference import default_cache, reference_statistics

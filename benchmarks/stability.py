@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from energy_gans.functional.spectra import critical_coefficient, elastic_transform, growth_rate
+from energy_gans.functional.stability import critical_coefficient, elastic_transform, growth_rate
 from energy_gans.plots.figures import GENERATED, REAL, rendered, write_picture
 
 CUTOFFS = (0.1, 0.8)

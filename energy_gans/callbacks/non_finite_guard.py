@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..checks import check_count
 from ..methods import GenerativeModule
-from ..methods.finite import non_finite
+from ..methods.parts.finite import non_finite
 from ..storage.directory import run_directory
 from ..storage.run import LAST
 

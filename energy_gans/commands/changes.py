@@ -15,7 +15,7 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from ..callbacks.conditions import CONDITIONS
-from ..methods.finite import flat, non_finite
+from ..methods.parts.finite import flat, non_finite
 from ..storage.checkpoint import load_checkpoint
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..checks import check_count
 from ..data.base import TensorDataModule, to_unit_range
 from ..functional import keyed_generator
-from ..functional.spread import extent, separation, share_of_dimensions
+from ..functional.evaluation.feature_spread import extent, separation, share_of_dimensions
 from ..methods import GenerativeModule
 from ..metrics.features import FeatureExtractor
 from ..metrics.images import to_uint8

@@ -9,7 +9,7 @@ from .. import methods
 from ..data.base import TensorDataModule
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
-from ..methods.capabilities import Frame
+from ..methods.bases.capabilities import Frame
 from ..storage.checkpoint import load_model
 from ..storage.run import run_data, run_of
 

@@ -21,7 +21,7 @@ from ..callbacks.checkpoints import signal_that_stopped
 from ..callbacks.conditions import Conditions
 from ..callbacks.save_config import SaveConfig
 from ..methods import GenerativeModule
-from ..methods.handling import check_precision
+from ..methods.parts.networks import check_precision
 from ..storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
 from ..storage.directory import claimed, discard_failed_start, own_directory
 from ..storage.resume import (

@@ -21,6 +21,11 @@ from .discrepancies import (
     unit_length,
 )
 from .distances import distances, distinct, median_distance, squared_distances
+from .evaluation.birthday import closest_pairs, support_size
+from .evaluation.feature_spread import extent, separation, share_of_dimensions
+from .evaluation.frechet import frechet_distance, moments
+from .evaluation.inception_score import class_sums, inception_score
+from .evaluation.neighbours import density_coverage, nearest, neighbour_radii, precision_recall
 from .filters import (
     difference_of_gaussians,
     filter_bank,
@@ -28,7 +33,6 @@ from .filters import (
     response_distance,
     responses,
 )
-from .gaussians import frechet_distance, moments
 from .grids import downscale, upscale
 from .homotopy import (
     alignment,
@@ -56,7 +60,6 @@ from .kernels import (
 )
 from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
 from .masks import hole_masks, known_distances, spot_mask, square_mask
-from .neighbours import density_coverage, nearest, neighbour_radii, precision_recall
 from .particles import evolve, force, particle_velocity
 from .penalties import gradient_penalty
 from .potentials import (
@@ -70,10 +73,7 @@ from .potentials import (
 from .preconditioning import preconditioning
 from .random import fold, keyed_generator
 from .schedules import exponential_decay, warmed_decay
-from .scores import class_sums, inception_score
-from .spectra import critical_coefficient, elastic_transform, growth_rate
-from .spread import extent, separation, share_of_dimensions
-from .support import closest_pairs, support_size
+from .stability import critical_coefficient, elastic_transform, growth_rate
 
 __all__ = [
     "ElasticTerm",

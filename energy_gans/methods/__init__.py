@@ -1,7 +1,7 @@
 r"""The methods: each a LightningModule that wires and never computes."""
 
 from . import baselines
-from .base import GenerativeModule
+from .bases.generative import GenerativeModule
 from .coulomb_gan import CoulombGAN
 from .eieg_gan import EIEGGAN, EIEGGenerator
 from .gcn import GCN

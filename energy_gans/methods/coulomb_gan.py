@@ -37,8 +37,8 @@ from ..functional import (
     potential_loss,
 )
 from ..functional.potentials import Kernel
-from .adversarial import AdversarialModule
-from .base import Measure
+from .bases.adversarial import AdversarialModule
+from .bases.generative import Measure
 
 
 class CoulombGAN(AdversarialModule):

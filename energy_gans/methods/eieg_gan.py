@@ -55,10 +55,10 @@ from ..functional import (
     squared_distances,
 )
 from ..functional.kernels import Softening
-from .base import GenerativeModule
-from .elastic import Elastic
-from .feature_gan import FeatureGAN, Profile, check_whole
-from .latent import GeneratorMixin
+from .bases.feature_gan import FeatureGAN, Profile, check_whole
+from .bases.generative import GenerativeModule
+from .bases.generator import GeneratorMixin
+from .parts.elastic_kernel import Elastic
 
 
 class EIEGGenerator(GeneratorMixin, GenerativeModule):

@@ -1,7 +1,7 @@
 r"""Generative ConvNets: a potential that is learned from real samples and from its own.
 
 Each update runs Langevin chains of the present potential, and climbs the likelihood by what they come
-to (:mod:`energy_gans.methods.contrastive`).
+to (:mod:`energy_gans.methods.bases.contrastive`).
 
 With :math:`\gamma = 0` it is the generative ConvNet (GCN), with more the Wasserstein one (wGCN). On a
 frozen bank of filters with linear weights they are FRAME and wFRAME.
@@ -21,8 +21,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from .contrastive import ContrastiveModule
-from .replay import ReplayBuffer, State
+from .bases.contrastive import ContrastiveModule
+from .parts.replay_buffer import ReplayBuffer, State
 
 STARTS = ("persistent", "data", "noise")
 

@@ -43,11 +43,11 @@ from torch import Tensor
 
 from ..checks import check_count, check_positive
 from ..functional import amortized_loss, ascent_loss, stein_direction
-from .chains import drawer
-from .contrastive import ContrastiveModule
-from .handling import frozen
-from .latent import check_generator
-from .replay import ReplayBuffer, State
+from .bases.contrastive import ContrastiveModule
+from .bases.generator import check_generator
+from .parts.chains import drawer
+from .parts.networks import frozen
+from .parts.replay_buffer import ReplayBuffer, State
 
 Objective = Callable[[Tensor], Tensor]
 STARTS = ("generator", "persistent")

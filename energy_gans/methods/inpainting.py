@@ -13,7 +13,7 @@ towards the image:
     \left[ \langle x_i, \Delta x_i \rangle - \kappa \|x_i - y_i\|^2 \right]
 
 with :math:`\Delta x` the score at :math:`x`, held fixed. The descriptor learns as a ConvNet's
-(:mod:`energy_gans.methods.contrastive`), with completions in the place of its chains' ends.
+(:mod:`energy_gans.methods.bases.contrastive`), with completions in the place of its chains' ends.
 
 The paper says that the generator is an autoencoder, that its input is the image multiplied by the mask,
 and that holes are squares, random spots or both. Its loss is not stated: that it goes towards the
@@ -38,10 +38,10 @@ from torch import Tensor
 from ..checks import check_count
 from ..functional import amortized_loss, ascent_loss, hole_masks
 from ..functional.masks import KINDS
-from .chains import Draw
-from .contrastive import ContrastiveModule
-from .handling import evaluating, fitted
-from .recent import Recent
+from .bases.contrastive import ContrastiveModule
+from .parts.chains import Draw
+from .parts.networks import evaluating, fitted
+from .parts.recent_samples import Recent
 
 
 class InpaintingGGCN(ContrastiveModule):

@@ -4,7 +4,7 @@ Images are seen on grids of growing width, :math:`y^{(g)}` the block means of :m
 but the first has a descriptor of its own. A chain starts on the first grid and passes through the
 others; on each it starts at what it came to on the one before, every pixel repeated to a block, and
 climbs that grid's potential. Each descriptor climbs the likelihood of its own grid
-(:mod:`energy_gans.methods.contrastive`), so that with :math:`\gamma > 0` it is the Wasserstein MGCN.
+(:mod:`energy_gans.methods.bases.contrastive`), so that with :math:`\gamma > 0` it is the Wasserstein MGCN.
 
 In training chains start at the coarse images of the minibatch. Coarse images are kept, and samples
 start at some of these: of one pixel on the first grid, that is a colour.
@@ -27,9 +27,9 @@ from torch.optim import Optimizer
 
 from ..checks import check_count
 from ..functional import downscale, upscale
-from .chains import drawer
-from .contrastive import ContrastiveModule
-from .recent import Recent
+from .bases.contrastive import ContrastiveModule
+from .parts.chains import drawer
+from .parts.recent_samples import Recent
 
 
 class MultigridGCN(ContrastiveModule):

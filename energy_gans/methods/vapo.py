@@ -49,7 +49,7 @@ from ..functional.potential_flow import (
     path_point,
     preconditioned_potential,
 )
-from .flow_module import FlowModule
+from .bases.flow import FlowModule
 
 ESTIMATORS = ("e1", "e2", "e4")
 

@@ -13,7 +13,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from ..files import atomic_write, check_archive
 from ..methods import GenerativeModule
-from ..methods.finite import non_finite
+from ..methods.parts.finite import non_finite
 from .rebuild import Rebuilder, check_size
 from .run import find_checkpoint
 

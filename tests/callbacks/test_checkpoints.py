@@ -22,7 +22,7 @@ from lightning.pytorch import Trainer
 from energy_gans.callbacks import Checkpoints
 from energy_gans.callbacks.checkpoints import check_same_everywhere
 from energy_gans.cli import main
-from energy_gans.methods.step import SteppedModule
+from energy_gans.methods.bases.stepped import SteppedModule
 
 context = multiprocessing.get_context("forkserver")
 

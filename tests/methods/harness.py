@@ -12,7 +12,7 @@ from energy_gans.data import Ring
 from energy_gans.data.base import TensorDataModule
 from energy_gans.functional import fold
 from energy_gans.methods import GenerativeModule
-from energy_gans.methods.adversarial import AdversarialModule
+from energy_gans.methods.bases.adversarial import AdversarialModule
 from energy_gans.networks import MLP
 
 RING = partial(Ring, samples=512)

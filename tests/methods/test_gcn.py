@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from energy_gans.data import GaussianMixture
 from energy_gans.functional import fold
 from energy_gans.methods import GCN
-from energy_gans.methods.chains import Chains, drawer
+from energy_gans.methods.parts.chains import Chains, drawer
 
 from .harness import adam, batches, fit, noises, sgd
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from energy_gans.functional import fold
 from energy_gans.methods import GGCN
-from energy_gans.methods.chains import Chains
+from energy_gans.methods.parts.chains import Chains
 from energy_gans.networks import MLP
 
 from .harness import adam, batches, fit, noises, sgd, stepped

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from energy_gans.data import GaussianMixture, Ring
 from energy_gans.methods import VAPO
-from energy_gans.methods.flow import Flow
+from energy_gans.methods.parts.flow_solver import Flow
 
 from .harness import adam, batches, fit, noises, sgd, stepped
 

@@ -74,7 +74,7 @@ REFUSED: dict[str, dict[str, Any]] = {
         "generator": {"class_path": "energy_gans.networks.frame.Path", "init_args": {}}
     },
     "a module that stands in this package": {
-        "generator": {"class_path": "energy_gans.methods.step.LightningModule"}
+        "generator": {"class_path": "energy_gans.methods.bases.stepped.LightningModule"}
     },
     "the name of a module beside": {"generator": "evilmod.Net"},
     "no class path": {"generator": {"class_path": ["os", "system"]}},

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...files import remove_stale, write_text
-from ...methods.finite import flat
+from ...methods.parts.finite import flat
 from ...storage.checkpoint import load_checkpoint
 from ...storage.curves import read_curves
 from ...storage.stamps import read_metrics, versions

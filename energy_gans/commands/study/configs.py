@@ -17,7 +17,7 @@ import yaml
 
 from ... import __version__
 from ...files import write_text
-from ...methods.finite import flat
+from ...methods.parts.finite import flat
 from ...storage.rebuild import packages_beyond
 from ..training import printed_config
 from .plan import Study

@@ -32,8 +32,8 @@ from ...functional.adversarial import (
     equilibrium_loss,
     reconstruction_error,
 )
-from ..adversarial import AdversarialModule
-from ..handling import fitted
+from ..bases.adversarial import AdversarialModule
+from ..parts.networks import fitted
 
 
 class BEGAN(AdversarialModule):

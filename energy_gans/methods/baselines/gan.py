@@ -22,7 +22,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ...functional.adversarial import logistic_loss, nonsaturating_loss
-from ..adversarial import AdversarialModule
+from ..bases.adversarial import AdversarialModule
 
 
 class GAN(AdversarialModule):

@@ -3,7 +3,7 @@ r"""MMD GAN: the maximum mean discrepancy of features, by a mixture of Gaussian 
 .. math:: k(u, v) = \frac{1}{S} \sum_s \exp \left( - \frac{\|u - v\|^2}{2 \sigma_s^2} \right)
 
 The discriminator's features raise the discrepancy :math:`E(u, v)` and the generator lowers it
-(:mod:`energy_gans.methods.feature_gan`). The paper keeps the features injective by a decoder
+(:mod:`energy_gans.methods.bases.feature_gan`). The paper keeps the features injective by a decoder
 :math:`R`, whose reconstruction error is added to the discriminator's loss, and clips the weights:
 
 .. math:: L_D = - E(D(y), D(x)) + \lambda \, \mathbb{E} \|a - R(D(a))\|^2, \quad a \in \{y, x\}
@@ -32,8 +32,8 @@ from torch import Tensor
 
 from ...checks import check_positive
 from ...functional import gaussian_profile
-from ..feature_gan import FeatureGAN, Profile
-from ..handling import clip_weights, fitted
+from ..bases.feature_gan import FeatureGAN, Profile
+from ..parts.networks import clip_weights, fitted
 
 
 class MMDGAN(FeatureGAN):

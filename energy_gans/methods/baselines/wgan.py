@@ -29,8 +29,8 @@ from torch import Tensor
 from ...checks import check_positive
 from ...functional import gradient_penalty as slope_penalty
 from ...functional.adversarial import wasserstein_loss
-from ..adversarial import AdversarialModule
-from ..handling import clip_weights
+from ..bases.adversarial import AdversarialModule
+from ..parts.networks import clip_weights
 
 
 class WassersteinModule(AdversarialModule):

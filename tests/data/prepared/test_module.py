@@ -27,7 +27,7 @@ from energy_gans.data.prepared.manifest import SUM_KEY, manifest_digest, read_ma
 from energy_gans.data.prepared.module import StoredImages
 
 Writer = Callable[..., Path]
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 # What the manifest of a set that fits the class's defaults says beside the size.
 SAID: dict[type[StoredImages], dict[str, Any]] = {
@@ -405,7 +405,7 @@ def test_downloads_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple] = []
-    module = f"energy_gans.data.{stored.__module__.rpartition('.')[2]}.download_url"
+    module = f"{stored.__module__}.download_url"
     monkeypatch.setattr(module, lambda *args: asked.append(args))
     there = prepared(stored.command, **SAID[stored])
     stored(str(tmp_path / "nowhere")).prepare_data()

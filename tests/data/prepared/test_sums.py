@@ -21,7 +21,7 @@ from energy_gans.data.prepared.reader import HEADER, StoredArray, open_prepared,
 from energy_gans.data.prepared.sums import row_sums, sampled_rows
 
 Writer = Callable[..., Path]
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 SIZE = 3 * 8 * 8
 
 

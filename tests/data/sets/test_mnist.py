@@ -10,7 +10,7 @@ import torch
 from energy_gans.data import MNIST, FashionMNIST
 from energy_gans.data.images import resize_to
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 SETS = [MNIST, FashionMNIST]
 
 every_set = pytest.mark.parametrize("source", SETS)

@@ -1,0 +1,1 @@
+r"""Functions on samples and features that say how good samples are."""

@@ -1,0 +1,1 @@
+r"""What methods are made of: contracts, generators, potentials, chains and flows."""

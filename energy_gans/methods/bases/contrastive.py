@@ -1,0 +1,157 @@
+r"""Methods whose descriptor climbs the likelihood, by what chains make of its own potential.
+
+The loss of a minibatch is minus what Eq. 18 of Wu et al. climbs
+
+.. math::
+    \mathbb{E}_y \Phi(y) - \mathbb{E} \Phi(x_t) - \frac{\gamma}{2} \left[
+        \zeta \, \mathbb{E} \|\nabla \Phi(x_{t-1})\|^2 + (1 - \zeta) \, \mathbb{E} \|\nabla \Phi(x_t)\|^2
+    \right] \qquad \zeta \sim \mathcal{U}[0, 1]
+
+where chains went from :math:`x_{t-1}` to :math:`x_t`, and of real samples :math:`y`.
+
+Choices of ours where the paper's text has lost its equations: the sign and the factor of the last term,
+see :mod:`energy_gans.functional.contrastive`; :math:`x_{t-1}` is where the update's chains start; one
+:math:`\zeta` an update. The paper puts the term on the linear weights alone (Eq. 18, `"head"` here),
+and moves filters by the likelihood (Eq. 3); here all weights feel it, unless that is asked for.
+
+References:
+    Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
+    2019), https://arxiv.org/abs/1910.14216
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+from torch.func import functional_call
+
+from ...functional import contrastive_loss, fold, magnitude, transport_cost
+from ..parts.replay_buffer import ReplayBuffer, State
+from .langevin import LangevinMixin
+from .potential import PotentialModule
+
+
+class ContrastiveModule(LangevinMixin, PotentialModule):
+    r"""Creates a method whose descriptor climbs the likelihood.
+
+    Arguments:
+        gamma: The size :math:`\gamma` of a step of the Wasserstein flow; 0 for none.
+        penalized: Which weights the term of :math:`\gamma` moves: `"all"`, or those of the
+            descriptor's last layer, which it has to call `head`.
+        magnitude: The factor on :math:`\mathbb{E} \Phi^2`, which keeps the potential near zero.
+        kwargs: The arguments of :class:`LangevinMixin` and :class:`PotentialModule`.
+
+    Attributes:
+        buffer: The replay buffer that keeps the ends of chains, of methods that have one.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 0.0,
+        penalized: Literal["all", "head"] = "all",
+        magnitude: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (("gamma", gamma), ("magnitude", magnitude)):
+            if not value >= 0:
+                raise ValueError(f"{name!r} should not be negative, got {value!r}.")
+        if penalized not in ("all", "head"):
+            raise ValueError(f"'penalized' should be 'all' or 'head', got {penalized!r}.")
+        if penalized == "head" and not hasattr(self.descriptor, "head"):
+            raise ValueError(
+                "'penalized' is 'head', and the descriptor has no layer of that name."
+            )
+        self.gamma, self.penalized, self.magnitude = gamma, penalized, magnitude
+        self.buffer: ReplayBuffer | None = None
+        self.interpolation = torch.Generator()
+
+    def seed_step(self) -> None:
+        super().seed_step()
+        self.interpolation.manual_seed(fold(self.seed, "interpolation", self.global_step))
+
+    # The replay buffer of methods that have one
+
+    def replay(self, fresh: State) -> State:
+        r"""Returns where this process's chains start, as :meth:`ReplayBuffer.replay`."""
+        return self.buffer.replay(fresh, self.share_of, self.global_rank, self.world_size)
+
+    def carried_state(self) -> dict[str, Any]:
+        states = {} if self.buffer is None else self.buffer.carried()
+        return super().carried_state() | ({"buffer": states} if states else {})
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.buffer is not None:
+            self.buffer.save(checkpoint, self.gather)
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if self.buffer is not None:
+            self.buffer.load(checkpoint)
+
+    # The loss
+
+    def losses(
+        self,
+        network: nn.Module,
+        before: Tensor,
+        x: Tensor,
+        label_x: Tensor | None,
+        y: Tensor,
+        label: Tensor | None,
+    ) -> Iterator[Tensor]:
+        r"""Yields the loss of each part of a minibatch.
+
+        Arguments:
+            network: The descriptor.
+            before: Where chains started, with shape :math:`(B, *)`.
+            x: Where they ended, with shape :math:`(B, *)`.
+            label_x: Their labels, with shape :math:`(B)`, or `None`.
+            y: The real samples, with shape :math:`(B, *)`.
+            label: Their labels, with shape :math:`(B)`, or `None`.
+        """
+        zeta = torch.rand((), generator=self.interpolation).item()
+        parts = [
+            [None] * self.accumulate if a is None else a.chunk(self.accumulate)
+            for a in (before, x, label_x, y, label)
+        ]
+        for b, x, label_x, y, label in zip(*parts, strict=True):
+            labels = None if label is None else torch.cat([label_x, label])
+            phi_x, phi_y = self.evaluate(network, torch.cat([x, y]), labels).chunk(2)
+            self.note(gap=phi_y.mean() - phi_x.mean())
+            loss = contrastive_loss(phi_x, phi_y)
+            if self.magnitude:
+                loss = loss + self.magnitude * magnitude(phi_x, phi_y)
+            if self.gamma:
+                cost = transport_cost(self.steered(network, label_x), b, x, zeta)
+                self.note(transport=cost)
+                loss = loss + self.gamma / 2 * cost
+            yield loss
+
+    def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
+        return (
+            []
+            if self.magnitude
+            else [self.potential(y, 0 if self.potential_needs_label else None)]
+        )
+
+    def steered(self, network: nn.Module, label: Tensor | None) -> Callable[[Tensor], Tensor]:
+        r"""Returns the potential of two sets of points, as a function of the weights that are penalised."""
+        labels = None if label is None else torch.cat([label, label])
+        if self.penalized == "all":
+            return lambda a: self.evaluate(network, a, labels)
+        weights = {
+            name: p if name.startswith("head.") else p.detach()
+            for name, p in network.named_parameters()
+        }
+        return lambda a: self.evaluate(
+            lambda *inputs: functional_call(network, weights, inputs), a, labels
+        )

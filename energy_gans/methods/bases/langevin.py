@@ -1,0 +1,176 @@
+r"""Methods with an energy: a Gibbs density whose samples are the ends of Langevin chains.
+
+The density is :math:`p(x) \propto e^{\Phi(x)} q(x)`. A network, the descriptor, is the potential
+:math:`\Phi`, and :math:`q` the reference, Gaussian or even. Chains that climb
+:math:`\nabla \log p` draw from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, ClassVar
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from ...checks import check_count
+from ...functional import gibbs_score, potential_gradient
+from ...functional.langevin import Field
+from ..parts.chains import Chains, Draw, drawer
+from ..parts.networks import evaluating, frozen
+from .capabilities import Frame
+
+SATURATED = 0.99
+
+
+class LangevinMixin:
+    r"""Gives a :class:`PotentialModule` samples that are the ends of Langevin chains.
+
+    Arguments:
+        chains: The chains.
+        sample_steps: The number of steps with which :meth:`sample` draws, from the reference on;
+            that of the chains if `None`.
+        half_chains: Whether chains compute :math:`\nabla \Phi` in bfloat16; states stay float32.
+        compile_gradient: Whether :math:`\nabla \Phi` is compiled, which takes a while at first.
+        kwargs: The arguments of :class:`PotentialModule`. With classes the descriptor takes labels,
+            :math:`(B)`, as its second argument.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    dynamics: ClassVar = "chains"
+
+    def __init__(
+        self,
+        chains: Chains,
+        sample_steps: int | None = None,
+        half_chains: bool = False,
+        compile_gradient: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if sample_steps is not None:
+            check_count("sample_steps", sample_steps)
+        self.chains, self.sample_steps = chains, sample_steps
+        self.half_chains, self.compile_gradient = half_chains, compile_gradient
+        self.compiled: dict[int, Any] = {}
+
+    @property
+    def potential_needs_label(self) -> bool:
+        return self.classes is not None
+
+    def gradient(self, network: nn.Module, label: Tensor | None = None) -> Field:
+        r"""Returns :math:`\nabla \Phi` of a network, which keeps no graph."""
+        if not self.compile_gradient:
+            return potential_gradient(lambda a: self.evaluate(network, a, label), self.half_chains)
+        if id(network) not in self.compiled:
+
+            def total(a: Tensor, label: Tensor | None) -> Tensor:
+                with torch.autocast(a.device.type, torch.bfloat16, enabled=self.half_chains):
+                    return self.evaluate(network, a, label).sum()
+
+            self.compiled[id(network)] = torch.compile(torch.func.grad(total))
+        return lambda a: self.compiled[id(network)](a, label)
+
+    # The chains
+
+    def climbed(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
+        r"""Returns where the step's chains end that start at `x`, and notes how they fared."""
+        steepness: list[Tensor] = []
+        gradient = self.gradient(network, label)
+
+        def noted(a: Tensor) -> Tensor:
+            steepness[:] = [gradient(a)]
+            return steepness[0]
+
+        with frozen(network):
+            end = self.chains.end(self.formatted(x), noted, self.share_of)
+        size = x[0].numel() ** 0.5
+        self.note(
+            score_norm=steepness[0].flatten(1).norm(dim=1).mean(),
+            drift=(end - x).flatten(1).norm(dim=1).mean() / size,
+            saturated=(end.abs() >= SATURATED).float().mean(),
+        )
+        return end
+
+    def moves(self, x: Tensor, label: Tensor | None) -> Tensor:
+        r"""Returns the score of samples that have no chains, with shape :math:`(B, *)`, and notes its norm."""
+        with frozen(self.descriptor):
+            gradient = self.gradient(self.descriptor, label)
+            score = gibbs_score(gradient, self.chains.reference_std, self.chains.clip_gradient)(x)
+        self.note(score_norm=score.flatten(1).norm(dim=1).mean())
+        return score
+
+    def generate(
+        self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
+    ) -> Tensor:
+        draw = drawer(random, self.device)
+        x = self.formatted(self.chains.start(draw, n, self.shape))
+        return self.chains.end(x, self.gradient(network, label), draw, self.sample_steps)
+
+    # What samples do on their way
+
+    def starting_points(
+        self,
+        n: int,
+        label: Tensor | None = None,
+        random: torch.Generator | None = None,
+        start: str | None = None,
+    ) -> Tensor:
+        if start == "generator":
+            raise ValueError(
+                f"'start' should be 'noise' or 'data' for a {type(self).__name__}, which has no "
+                f"generator, got {start!r}."
+            )
+        return self.chains.start(self.drawn_from(random), n, self.shape)
+
+    @torch.no_grad()
+    def trajectory(
+        self,
+        x: Tensor,
+        frames: int | Sequence[int] = 10,
+        label: Tensor | None = None,
+        random: torch.Generator | None = None,
+    ) -> Iterator[Frame]:
+        network, chains = self.sampling_descriptor, self.chains
+        if isinstance(frames, int):
+            steps = self.sample_steps or chains.steps
+            frames = [round(steps * i / frames) for i in range(frames + 1)]
+        gradient = self.gradient(network, label)
+        score = gibbs_score(gradient, chains.reference_std, chains.clip_gradient)
+        with evaluating(network):
+            states = chains.run(x, gradient, self.drawn_from(random), max(frames))
+            for step, state in enumerate(chain([x], states)):
+                if step in frames:
+                    phi = self.evaluate(network, state, label)
+                    yield Frame(step, state, phi, score(state).flatten(1).norm(dim=1))
+
+    @property
+    def fill_steps(self) -> int:
+        r"""The number of the chains' steps with which :meth:`fill` fills holes by default."""
+        return self.chains.steps
+
+    @torch.no_grad()
+    def fill(
+        self,
+        y: Tensor,
+        known: Tensor,
+        label: Tensor | None = None,
+        steps: int | None = None,
+        random: torch.Generator | None = None,
+    ) -> Tensor:
+        network, m = self.sampling_descriptor, known == 1
+        steps, draw = self.fill_steps if steps is None else steps, self.drawn_from(random)
+        with evaluating(network):
+            x = self.first_fill(y, known, draw)
+            if steps > 0:
+                gradient = self.gradient(network, label)
+                x = self.chains.end(x, lambda x: gradient(torch.where(m, y, x)), draw, steps)
+        return torch.where(m, y, x.clamp(-1, 1))
+
+    def first_fill(self, y: Tensor, known: Tensor, draw: Draw) -> Tensor:
+        r"""Returns the images at which the chains that fill holes start, with shape :math:`(B, C, H, W)`."""
+        return self.chains.start(draw, len(y), self.shape)

@@ -1,0 +1,1 @@
+r"""What methods hold: chains, solvers, buffers, averages, and how they handle networks."""

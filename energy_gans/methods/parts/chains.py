@@ -1,0 +1,117 @@
+r"""Chains as a method holds them: their numbers, checked once, and how they start and run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...checks import check_positive
+from ...functional import annealed, gibbs_score, langevin
+from ...functional.langevin import Field, check_noise_std, check_step_size
+
+Draw = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Chains:
+    r"""Creates the description of chains of Langevin steps.
+
+    With a reference :math:`\mathcal{N}(0, \sigma^2 I)` and all else left as it is, it is the sampler of
+    generative ConvNets (Eq. 2 of Wu et al.). The short-run recipe of energy-based models has none: it
+    takes large steps up a clipped gradient, with less noise than Langevin's, between bounds.
+
+    References:
+        Learning Non-Convergent Non-Persistent Short-Run MCMC Toward Energy-Based Model (Nijkamp et
+        al., 2019), https://arxiv.org/abs/1904.09770
+
+    Arguments:
+        steps: The number of steps :math:`L`.
+        step_size: The step size :math:`\delta`, in data units; the gradient weighs
+            :math:`\delta^2 / 2`.
+        reference_std: The reference's standard deviation :math:`\sigma`, from which chains start. If
+            `None` there is no reference, and they start evenly between the bounds.
+        bound: The size that elements are clipped to after each step, or `None`.
+        noise_std: The standard deviation of a step's noise; the step size if `None`, as Langevin's
+            dynamics has it.
+        clip_gradient: The largest size of an element of :math:`\nabla \Phi`, or `None`.
+        last_step_size: The size of the last step, to which sizes go by one factor a step; that of
+            the first if `None`.
+
+    Raises:
+        ValueError: If a number is out of its range, a step is unstable for the reference alone, or
+            there is neither a reference nor a bound to start from.
+    """
+
+    steps: int = 30
+    step_size: float = 0.1
+    reference_std: float | None = None
+    bound: float | None = None
+    noise_std: float | None = None
+    clip_gradient: float | None = None
+    last_step_size: float | None = None
+
+    def __post_init__(self) -> None:
+        for size in self.step_sizes(self.steps):
+            check_step_size(size, self.reference_std)
+        gibbs_score(lambda x: x, self.reference_std, self.clip_gradient)
+        if self.bound is not None:
+            check_positive("bound", self.bound)
+        elif self.reference_std is None:
+            raise ValueError(
+                "'reference_std' or 'bound' should be given: chains start from the one or within "
+                "the other."
+            )
+        check_noise_std(self.noise_std)
+
+    def step_sizes(self, steps: int) -> list[float]:
+        r"""Returns the sizes of as many steps."""
+        return annealed(self.step_size, self.last_step_size or self.step_size, steps)
+
+    def start(self, draw: Draw, n: int, shape: tuple[int, ...]) -> Tensor:
+        r"""Returns where `n` chains start, with shape :math:`(n, *)`.
+
+        Arguments:
+            draw: Returns what `torch.randn` or `torch.rand`, its first argument, draws of a shape.
+            n: The number of chains.
+            shape: The shape of a sample.
+        """
+        if self.reference_std is not None:
+            return self.reference_std * draw(torch.randn, n, *shape)
+        return self.bound * (2 * draw(torch.rand, n, *shape) - 1)
+
+    def run(
+        self, x: Tensor, gradient: Field, draw: Draw, steps: int | None = None
+    ) -> Iterator[Tensor]:
+        r"""Yields the points of chains after each step.
+
+        Arguments:
+            x: Where they start, with shape :math:`(B, *)`.
+            gradient: The gradient :math:`\nabla \Phi`.
+            draw: As in :meth:`start`.
+            steps: The number of steps; that of the description if `None`.
+        """
+        sizes = self.step_sizes(self.steps if steps is None else steps)
+        score = gibbs_score(gradient, self.reference_std, self.clip_gradient)
+
+        def noise(x: Tensor) -> Tensor:
+            return draw(torch.randn, *x.shape)
+
+        return langevin(x, score, sizes, self.reference_std, noise, self.bound, self.noise_std)
+
+    def end(self, *args: Any) -> Tensor:
+        r"""Returns the last of what :meth:`run` yields."""
+        *_, x = self.run(*args)
+        return x
+
+
+def drawer(random: torch.Generator, device: torch.device) -> Draw:
+    r"""Returns what draws from a generator and moves to a device, for :class:`Chains`."""
+
+    def draw(function: Callable[..., Tensor], *shape: int) -> Tensor:
+        return function(*shape, generator=random, device=random.device).to(device)
+
+    return draw

@@ -1,0 +1,38 @@
+r"""Tests for the energy_gans.methods.parts.moving_average module."""
+
+import torch
+
+from energy_gans.methods import CoulombGAN
+from energy_gans.methods.parts.moving_average import match_average
+
+from ..harness import model
+
+
+def spoilt(gan: CoulombGAN) -> CoulombGAN:
+    r"""Returns a method with weights that are those of no checkpoint."""
+    for p in gan.parameters():
+        p.data.fill_(7.0)
+    return gan
+
+
+def test_an_average_that_a_checkpoint_lacks_starts_from_its_weights() -> None:
+    state, gan = model(CoulombGAN).state_dict(), spoilt(model(CoulombGAN))
+    gan.average(0.5)
+    match_average(gan, state, trains=True)
+    gan.load_state_dict(state)
+    assert gan.averaged.n_averaged == 0
+    assert gan.averaged.decay == 0.5
+    for name, p in gan.averaged.module.named_parameters():
+        assert torch.equal(p, state[f"generator.{name}"])
+
+
+def test_an_average_that_no_callback_updates_is_dropped_in_training_only() -> None:
+    trained = model(CoulombGAN)
+    trained.average(0.5)
+    spoilt(trained.averaged.module)
+    for trains in (True, False):
+        state, gan = trained.state_dict(), model(CoulombGAN)
+        match_average(gan, state, trains)
+        gan.load_state_dict(state)
+        assert (gan.averaged is None) == trains
+        assert bool((gan.shown_network[0].weight == 7).all()) != trains

@@ -1,0 +1,130 @@
+r"""Tests for the energy_gans.methods.parts.replay_buffer module."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.methods.parts.replay_buffer import ReplayBuffer
+
+BATCH, SLOTS = 8, 5
+
+
+def sharer(seed: int, rank: int = 0, world_size: int = 1) -> Callable[..., Tensor]:
+    r"""Returns a process's share of what is drawn for the global minibatch."""
+    random = torch.Generator().manual_seed(seed)
+
+    def share(draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
+        return draw(n * world_size, *shape, generator=random)[rank::world_size]
+
+    return share
+
+
+def filled(buffer: ReplayBuffer, steps: int = 60, rank: int = 0, world_size: int = 1) -> Tensor:
+    r"""Returns where chains start in the last of many steps that each add one to their states."""
+    x = torch.zeros(BATCH // world_size, 2)
+    buffer.allocate({"x": x}, world_size)
+    for step in range(steps):
+        fresh = torch.arange(BATCH)[rank::world_size, None].float().expand(-1, 2) * 1000
+        x = buffer.draw({"x": fresh}, sharer(step, rank, world_size))["x"]
+        buffer.store({"x": x + 1})
+    return x
+
+
+def test_a_chain_goes_on_where_one_of_its_place_was_left() -> None:
+    buffer = ReplayBuffer(BATCH * SLOTS)
+    x = filled(buffer)
+    # Each place holds its own chains, and each of its states has been visited.
+    assert torch.equal(x.div(1000, rounding_mode="floor")[:, 0], torch.arange(BATCH).float())
+    visits = buffer.states["x"][..., 0] % 1000
+    assert torch.equal(visits.sum(1), torch.full((BATCH,), 60.0))
+    assert (visits >= 1).all()
+
+
+def test_a_chain_for_each_place_is_persistent() -> None:
+    assert torch.equal(filled(ReplayBuffer(BATCH))[:, 0] % 1000, torch.full((BATCH,), 59.0))
+
+
+def test_a_share_of_chains_starts_afresh() -> None:
+    buffer = ReplayBuffer(400, restart=0.25)
+    buffer.allocate({"x": torch.zeros(400, 1)})
+    afresh = []
+    for step in range(50):
+        x = buffer.draw({"x": torch.zeros(400, 1)}, sharer(step))["x"]
+        buffer.store({"x": x + 1})
+        afresh.append((x == 0).float().mean().item())
+    assert afresh[0] == 1
+    assert sum(afresh[1:]) / 49 == pytest.approx(0.25, abs=0.02)
+
+
+def test_all_afresh_is_no_memory() -> None:
+    assert (filled(ReplayBuffer(BATCH * SLOTS, restart=1.0)) % 1000 == 0).all()
+
+
+def test_two_processes_hold_what_one_holds() -> None:
+    whole = ReplayBuffer(BATCH * SLOTS, restart=0.2)
+    x = filled(whole)
+    for rank in range(2):
+        part = ReplayBuffer(BATCH * SLOTS, restart=0.2)
+        assert torch.equal(filled(part, rank=rank, world_size=2), x[rank::2])
+        for name, mine in part.contents().items():
+            assert torch.equal(mine, whole.contents()[name][rank::2])
+
+
+def test_labels_stay_with_their_chains() -> None:
+    buffer = ReplayBuffer(BATCH * SLOTS, restart=0.3)
+    buffer.allocate({"x": torch.zeros(BATCH, 1), "label": torch.zeros(BATCH, dtype=torch.long)})
+    for step in range(40):
+        label = torch.randint(10, (BATCH,), generator=torch.Generator().manual_seed(step))
+        state = buffer.draw({"x": label[:, None].float(), "label": label}, sharer(step))
+        assert torch.equal(state["x"][:, 0], state["label"].float())
+        buffer.store(state)
+
+
+def test_levels_of_bytes_are_near() -> None:
+    buffer = ReplayBuffer(BATCH, dtype="uint8")
+    x = torch.rand(BATCH, 3, 4, 4) * 2 - 1
+    buffer.allocate({"x": x})
+    buffer.draw({"x": x}, sharer(0))
+    buffer.store({"x": x})
+    given = buffer.draw({"x": torch.zeros_like(x)}, sharer(0))["x"]
+    assert buffer.states["x"].dtype == torch.uint8
+    assert (given - x).abs().max() <= 1 / 255 + 1e-6
+    buffer.store({"x": torch.tensor([-3.0, 3.0]).repeat(BATCH, 3, 4, 2)})
+    given = buffer.draw({"x": torch.zeros_like(x)}, sharer(0))["x"]
+    assert given.min() == -1 and given.max() == 1
+
+
+def test_a_file_holds_what_memory_holds_and_leaves_nothing(tmp_path: Path) -> None:
+    mapped = ReplayBuffer(BATCH * SLOTS, folder=str(tmp_path))
+    assert torch.equal(filled(mapped), filled(ReplayBuffer(BATCH * SLOTS)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_contents_are_put_back() -> None:
+    buffer, other = ReplayBuffer(BATCH * SLOTS), ReplayBuffer(BATCH * SLOTS)
+    filled(buffer)
+    other.allocate({"x": torch.zeros(BATCH, 2)})
+    other.restore(buffer.contents())
+    fresh = {"x": torch.zeros(BATCH, 2)}
+    one, two = (b.draw(fresh, sharer(3))["x"] for b in (buffer, other))
+    assert torch.equal(one, two)
+    other.allocate({"x": torch.zeros(BATCH, 3)})
+    with pytest.raises(ValueError, match=r"\(8, 5, 3\), torch.float32\), got \(\(8, 5, 2\)"):
+        other.restore(buffer.contents())
+
+
+@pytest.mark.parametrize("size", [4, 12, 9])
+def test_a_size_that_the_minibatch_does_not_divide_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"'buffer_size'.*minibatch of 8, got {size}"):
+        ReplayBuffer(size).allocate({"x": torch.zeros(8, 2)})
+
+
+def test_arguments_out_of_range_are_refused(tmp_path: Path) -> None:
+    for arguments in ({"size": 0}, {"size": 8, "restart": 1.5}, {"size": 8, "dtype": "int8"}):
+        with pytest.raises(ValueError, match="should be"):
+            ReplayBuffer(**arguments)
+    with pytest.raises(ValueError, match="'buffer_folder' should be a folder"):
+        ReplayBuffer(8, folder=str(tmp_path / "none")).allocate({"x": torch.zeros(8, 2)})
