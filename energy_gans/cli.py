@@ -26,14 +26,14 @@ COMMANDS: dict[str, str | dict[str, Any]] = {
     "sample": "sample:sample",
     "interpolate": "interpolate:interpolate",
     "synthesize": "synthesize:synthesize",
-    "inpaint": "inpaint:inpaint",
-    "ood": "ood:ood",
+    "inpaint": "inpaint.inpaint:inpaint",
+    "ood": "ood.ood:ood",
     "landscape": "landscape:landscape",
     "report": "report:report",
-    "evaluate": "evaluate:evaluate",
+    "evaluate": "evaluate.evaluate:evaluate",
     "compare": "compare:compare",
     "study": "study.study:study",
-    "features": {"train": "features:train", "picture": "feature_space:picture"},
+    "features": {"train": "features.train:train", "picture": "features.picture:picture"},
     "particles": "particles:particles",
     "data": {
         "prepare": {
@@ -171,7 +171,7 @@ def run_training(args: list[str]) -> None:
 
     from .callbacks.checkpoints import signal_that_stopped
     from .commands.config_files import check_config_files
-    from .commands.training import EnergyGansCLI
+    from .commands.fit.training import EnergyGansCLI
 
     check_config_files(args)
     if not torch.cuda.is_available():

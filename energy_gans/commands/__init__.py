@@ -2,11 +2,11 @@ r"""The workbench: what a user does with a checkpoint, with data, and with numbe
 
 from ..storage.checkpoint import load_model
 from .compare import compare
-from .evaluate import evaluate
-from .inpaint import inpaint
+from .evaluate.evaluate import evaluate
+from .inpaint.inpaint import inpaint
 from .interpolate import interpolate
 from .landscape import landscape
-from .ood import ood
+from .ood.ood import ood
 from .report import report
 from .sample import sample
 from .synthesize import synthesize

@@ -2,14 +2,13 @@ r"""`energy-gans compare`: numbers of many runs in one table, if they may stand 
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..files import write_text
 from ..storage.stamps import View, read_metrics, shown, unlike, views
+from .outputs import comma_separated, markdown
 
 
 def compare(files: list[str], measures: str | None = None, out: str | None = None) -> None:
@@ -106,16 +105,3 @@ def heading(view: View, first: bool) -> str:
 
 def cell(number: dict[str, Any] | None) -> str:
     return "" if number is None else shown(number)
-
-
-def markdown(rows: list[list[str]]) -> str:
-    r"""Returns a table in Markdown."""
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def comma_separated(rows: list[list[str]]) -> str:
-    r"""Returns a table as CSV."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

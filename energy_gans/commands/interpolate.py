@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..checks import check_count
+from ..data.evaluation_batches import EVALUATION_BATCH
 from ..functional import keyed_generator, lerp, slerp
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
@@ -24,9 +25,8 @@ from ..plots.images import film_picture
 from ..storage.arrays import write_samples
 from ..storage.checkpoint import load_model
 from .models import class_labels
-from .sample import checked_output
+from .outputs import checked_output
 
-BATCH = 500
 PATHS = {"linear": lerp, "spherical": slerp}
 # What a picture has room for.
 ROWS, COLUMNS = 16, 20
@@ -113,9 +113,9 @@ def decoded(model: GenerativeModule, z: Tensor, labels: Tensor | None) -> Tensor
         z: The latents, with shape :math:`(n, T, Z)`.
         labels: The class of each path, with shape :math:`(n)`, or `None`.
     """
-    parts = [z.flatten(0, 1).split(BATCH)]
+    parts = [z.flatten(0, 1).split(EVALUATION_BATCH)]
     if labels is not None:
-        parts.append(labels.repeat_interleave(z.shape[1]).split(BATCH))
+        parts.append(labels.repeat_interleave(z.shape[1]).split(EVALUATION_BATCH))
     x = torch.cat([model.decode(*part).cpu() for part in zip(*parts, strict=True)])
     return x.unflatten(0, z.shape[:2])
 

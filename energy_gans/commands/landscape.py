@@ -20,9 +20,8 @@ from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.plane import Plane, landscape_film, landscape_picture
 from ..storage.run import find_checkpoint
-from .feature_space import held_out
-from .models import class_labels, data_of, follow, load_supporting, potential_field
-from .sample import checked_output
+from .models import class_labels, data_of, follow, held_out, load_supporting, potential_field
+from .outputs import checked_output
 
 # Times in a picture, and by default in a film.
 PANELS, FRAMES = 6, 48

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from .. import methods
-from ..data.base import TensorDataModule
+from ..data.base import TensorDataModule, to_unit_range
+from ..data.evaluation_batches import EVALUATION_BATCH
+from ..functional import keyed_generator
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.bases.capabilities import Frame
@@ -135,3 +137,24 @@ def follow(
     if model.dynamics == "flow":
         print(f"{model.evaluations} evaluations of the field by {model.flow.solver}")
     return states
+
+
+def held_out(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    r"""Returns some held-out samples, images in [-1, 1], and their labels, chosen by the seed."""
+    order = torch.randperm(data.length("val"), generator=keyed_generator(seed, "features"))
+    y, label = zip(*data.loader("val", order[:n].split(EVALUATION_BATCH)), strict=True)
+    return to_unit_range(torch.cat(y)), torch.cat(label)
+
+
+def draw(model: GenerativeModule, n: int, seed: int, batch_size: int = 500) -> torch.Tensor:
+    r"""Returns `n` samples drawn in batches, with shape :math:`(n, *)`.
+
+    Arguments:
+        model: The model.
+        n: The number of samples.
+        seed: The seed of the latents.
+        batch_size: The number of samples that are drawn at a time.
+    """
+    random = torch.Generator(model.device).manual_seed(seed)
+    sizes = [min(batch_size, n - i) for i in range(0, n, batch_size)]
+    return torch.cat([model.sample(size, random=random).cpu() for size in sizes])

@@ -27,13 +27,13 @@ from ..functional import elastic, elastic_power, interaction_energy, keyed_gener
 from ..functional.distances import distinct, median_distance, squared_distances
 from ..functional.particles import check_force, check_mobilities, evolve, particle_velocity
 from ..metrics.images import to_uint8
+from ..metrics.reference import nearest_in_pixels
 from ..plots.figures import write_picture
 from ..plots.images import film_picture
 from ..plots.points import plane_picture
 from ..storage.arrays import write_samples
 from ..terminal import progress_bar
-from .lookalikes import nearest_in_pixels
-from .sample import checked_output
+from .outputs import checked_output
 
 # How many real samples the table's numbers are relative to, and how many points one shows.
 REFERENCE = 500

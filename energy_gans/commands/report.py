@@ -26,7 +26,7 @@ from ..plots.curves import curves_picture
 from ..plots.figures import write_picture
 from ..storage.checkpoint import load_checkpoint, load_model
 from ..storage.run import Run
-from .sample import draw
+from .models import draw
 
 SAMPLES = 500
 

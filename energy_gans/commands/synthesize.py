@@ -27,9 +27,8 @@ from ..plots.images import film_picture
 from ..plots.points import plane_picture
 from ..storage.arrays import write_samples
 from ..storage.run import find_checkpoint
-from .feature_space import held_out
-from .models import class_labels, data_of, follow, load_supporting
-from .sample import checked_output
+from .models import class_labels, data_of, follow, held_out, load_supporting
+from .outputs import checked_output
 
 # Times that are shown by default, and what a picture has room for.
 FRAMES = 11

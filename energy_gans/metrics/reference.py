@@ -23,9 +23,12 @@ import torch.distributed
 from torch import Tensor
 
 from ..files import atomic_write, remove_stale
-from ..functional import keyed_generator
+from ..functional import keyed_generator, nearest
 from .features import FeatureExtractor
+from .images import to_uint8
 from .statistics import Statistics, gather, processes
+
+NEIGHBOURS = 4
 
 BATCH = 100
 FORMAT = 2
@@ -200,3 +203,23 @@ def read(path: Path, key: str) -> Statistics | None:
     except Exception:
         # A file that is damaged, or is another one, can fail in any way: it is made anew.
         return None
+
+
+def nearest_in_pixels(images: Tensor, data: ImageData, split: str, order: Tensor) -> Tensor:
+    r"""Returns the places in an order of the nearest images, with shape :math:`(N, 4)`.
+
+    Arguments:
+        images: The images that neighbours are looked for, uint8, with shape :math:`(N, C, H, W)`.
+        data: The data module.
+        split: The split that is searched, a batch at a time.
+        order: Which of its images, with shape :math:`(M)`.
+    """
+    distance = torch.empty(len(images), 0)
+    index = torch.empty(len(images), 0, dtype=torch.long)
+    a = images.flatten(1).float()
+    for j, (y, _) in enumerate(data.loader(split, order.split(BATCH))):
+        r, i = nearest(a, to_uint8(y).flatten(1).float(), min(NEIGHBOURS, len(y)))
+        distance, index = torch.cat([distance, r], 1), torch.cat([index, i + j * BATCH], 1)
+        distance, best = distance.topk(min(NEIGHBOURS, distance.shape[1]), largest=False)
+        index = index.gather(1, best)
+    return index

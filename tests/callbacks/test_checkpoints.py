@@ -29,7 +29,7 @@ context = multiprocessing.get_context("forkserver")
 
 @pytest.fixture(scope="module", autouse=True)
 def preloaded() -> None:
-    context.set_forkserver_preload(["energy_gans.commands.training"])
+    context.set_forkserver_preload(["energy_gans.commands.fit.training"])
 
 
 def checkpoint(folder: Path, name: str = "last") -> dict:

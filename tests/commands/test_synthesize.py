@@ -11,8 +11,7 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.feature_space import held_out
-from energy_gans.commands.models import follow
+from energy_gans.commands.models import follow, held_out
 from energy_gans.commands.synthesize import shown_times
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator

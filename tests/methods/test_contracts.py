@@ -108,7 +108,7 @@ other_methods = pytest.mark.parametrize("method", METHODS)
 
 @pytest.fixture(scope="module", autouse=True)
 def preloaded() -> None:
-    context.set_forkserver_preload(["energy_gans.commands.training"])
+    context.set_forkserver_preload(["energy_gans.commands.fit.training"])
 
 
 def spawn(function: Callable, *args: object) -> int:

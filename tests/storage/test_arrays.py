@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from energy_gans.commands.samples import ArraySamples, open_samples
+from energy_gans.commands.inputs import ArraySamples, open_samples
 from energy_gans.functional import keyed_generator
 from energy_gans.storage.arrays import open_array
 

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from ...plots.curves import bands_picture
 from ...plots.figures import GENERATED, REAL, rendered, write_picture
 from ...storage.run import run_data
-from ..feature_space import held_out
+from ..models import held_out
 from .configs import own_packages
 from .plan import Study
 from .results import Result, done_of

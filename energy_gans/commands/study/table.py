@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...files import write_text
-from ..compare import check_alike, columns as columns_of, comma_separated, markdown
+from ..compare import check_alike, columns as columns_of
+from ..outputs import comma_separated, markdown
 from .plan import Study
 from .results import Result, common_seconds, done_of
 

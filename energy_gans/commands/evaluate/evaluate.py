@@ -1,0 +1,204 @@
+r"""`energy-gans evaluate`: how far a model's samples, or any program's, are from real data.
+
+Features of every sample are computed once and shared by all measures. Those of the reference are
+kept on disk: a second evaluation makes no pass over the data. Beside each number stands what as
+many real images that are not in the reference give: the floor that no model can be expected to go
+below (:mod:`energy_gans.metrics.floor`). Started by `torchrun`, all processes share the work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from lightning.pytorch import LightningDataModule
+
+from ...checks import check_count
+from ...metrics.features import EfficientNetLite0, FeatureExtractor
+from ...metrics.floor import choose_floor
+from ...metrics.measures import chosen
+from ...metrics.reference import default_cache, shared
+from ...metrics.statistics import Statistics, processes
+from ...plots.figures import write_picture
+from ...storage.checkpoint import load_model
+from ...storage.run import find_checkpoint, run_data, run_of
+from ...storage.stamps import write_metrics
+from ..devices import joined
+from ..inputs import Convert, ModelSamples, Samples, open_samples
+from ..outputs import check_writable
+from .nearest import duplicates_picture, neighbours_picture
+from .sample_sizes import enough_for, warn_if_few
+from .sets import gathered
+from .table import numbers_of, table
+
+SAMPLES = 10_000
+COLOURS = {1: "grey", 3: "RGB"}
+
+
+def evaluate(
+    ckpt_path: str | None = None,
+    samples: str | None = None,
+    data: LightningDataModule | None = None,
+    measures: str = "fd,is,kid,pr,dc,support,neighbours",
+    n: int | None = None,
+    extractor: FeatureExtractor | None = None,
+    reference: str = "train",
+    reference_n: int = 50_000,
+    seed: int = 0,
+    out: str | None = None,
+    cache: str | None = None,
+    device: str = "auto",
+    trust: str = "",
+    convert: Convert | None = None,
+) -> None:
+    r"""Measures a checkpoint's samples, or those in a folder of pictures or a file.
+
+    Arguments:
+        ckpt_path: The checkpoint, or the folder of a run: then its last one.
+        samples: A folder of pictures, or an .npz, .npy or .pt file, instead of a checkpoint. Files
+            hold uint8, or floats in [-1, 1], with shape (N, C, H, W) or (N, H, W, C).
+        data: The data module; that of the checkpoint's run by default.
+        measures: Which measures: fd, is, kid, pr (precision and recall), dc (density and
+            coverage), support (birthday test) and neighbours (nearest real images).
+        n: The number of samples: 10,000 of a checkpoint by default, else all there are.
+        extractor: The features: EfficientNetLite0, which comes with the package, by default.
+        reference: The split that samples are compared with.
+        reference_n: How many images of it; all, if there are fewer.
+        seed: The seed of a checkpoint's latents.
+        out: Where the numbers are written; by default metrics.json in the run's directory for its
+            last checkpoint, metrics.best.json for the best, SAMPLES.metrics.json for samples.
+            Pictures stand beside it.
+        cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
+        device: The device that computes; a GPU by default, if there is one.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
+        convert: What samples of other colours than the data are made: grey, or rgb.
+    """
+    if (ckpt_path is None) == (samples is None):
+        raise ValueError("Either 'ckpt_path' or 'samples' should be given, and not both.")
+    if n is not None:
+        check_count("n", n)
+    check_count("reference_n", reference_n)
+    if ckpt_path is not None:
+        ckpt_path = str(find_checkpoint(ckpt_path))
+    names, path = chosen(measures), writable(out, ckpt_path, samples)
+    with joined(device) as where:
+        source, data = opened(ckpt_path, samples, data, n, seed, where, trust, convert)
+        extractor = (extractor or EfficientNetLite0()).to(where)
+        check_measurable(names, extractor, data, reference)
+        splits = reference, "val" if reference == "train" else "train"
+        reference_n, other = min(reference_n, data.length(reference)), data.length(splits[1])
+        floor = choose_floor(source.n, reference_n, data.length(reference), other)
+        names = enough_for(names, source.n, reference_n, floor)
+        warn_if_few(names, source.n, reference_n, floor, extractor)
+        extractor(source.batch(0)[:1].to(where))
+        folder = Path(cache) if cache else default_cache()
+        sets = gathered(source, data, splits, reference_n, floor, extractor, folder, where)
+        if processes()[0] > 0:
+            return
+        about = [
+            {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
+            for split in splits
+        ]
+        numbers = numbers_of(names, sets, extractor, *about)
+        origin = source.origin() | ({"convert": convert} if convert else {})
+        write_metrics(numbers, origin | {"device": where.type}, path)
+        print(f"{table(numbers)}\n{path}")
+        draw(names, sets.samples, sets.reference, source, data, reference, path)
+
+
+def draw(
+    names: list[str],
+    x: Statistics,
+    y: Statistics,
+    source: Samples,
+    data: LightningDataModule,
+    reference: str,
+    path: Path,
+) -> None:
+    r"""Writes the pictures of the measures that have one beside the numbers, and removes older ones."""
+    drawn = {
+        "support": lambda: duplicates_picture(x, y, source),
+        "neighbours": lambda: neighbours_picture(x, y, source, data, reference),
+    }
+    for name, picture in drawn.items():
+        place = path.with_name(f"{path.stem}.{name}.png")
+        place.unlink(missing_ok=True)
+        if name in names:
+            write_picture(picture(), place)
+            print(place)
+
+
+def writable(out: str | None, ckpt_path: str | None, samples: str | None) -> Path:
+    r"""Returns where numbers are written, once it is known that they can be.
+
+    Raises:
+        ValueError: If they can not be written there.
+    """
+    if out is not None:
+        path = Path(out)
+    elif ckpt_path is not None:
+        name = "" if Path(ckpt_path).stem == "last" else f".{Path(ckpt_path).stem}"
+        path = run_of(ckpt_path) / f"metrics{name}.json"
+    else:
+        path = Path(samples).resolve()
+        path = path.with_name(f"{path.stem if path.is_file() else path.name}.metrics.json")
+    if path.is_dir():
+        raise ValueError(f"'out' = {str(path)!r} can not be written: it is a folder.")
+    check_writable(path)
+    return path
+
+
+def check_measurable(
+    names: list[str], extractor: FeatureExtractor, data: LightningDataModule, reference: str
+) -> None:
+    r"""Raises a `ValueError` for what would fail after the features of all images are computed."""
+    extractor.stamp()
+    if "is" in names and extractor.num_classes is None:
+        raise ValueError(f"'measures' has 'is', and {extractor.name} has no classifier.")
+    if reference not in data.splits:
+        raise ValueError(
+            f"'reference' should be one of {', '.join(map(repr, data.splits))}, got {reference!r}."
+        )
+
+
+def opened(
+    ckpt_path: str | None,
+    samples: str | None,
+    data: LightningDataModule | None,
+    n: int | None,
+    seed: int,
+    device: torch.device,
+    trust: str,
+    convert: Convert | None,
+) -> tuple[Samples, LightningDataModule]:
+    r"""Returns the samples and the data they are compared with."""
+    if data is None and samples is not None:
+        raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
+    data = data or run_data(run_of(ckpt_path), trust)
+    if processes()[0] == 0:
+        data.prepare_data()
+    shared(None)
+    if len(data.shape) != 3:
+        raise ValueError(
+            f"'data' should be images for these measures, got samples of shape {data.shape}: "
+            "`energy-gans report` measures points."
+        )
+    if samples is not None:
+        source = open_samples(samples, n, data.shape[0], convert)
+    else:
+        model = load_model(ckpt_path, trust).to(device)
+        source = ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path), convert)
+    shape = tuple(source.batch(0).shape[1:])
+    if shape[0] != data.shape[0]:
+        ours, theirs = (COLOURS[channels] for channels in (shape[0], data.shape[0]))
+        raise ValueError(
+            f"The samples are {ours}, and 'data' is {theirs}: --convert {theirs.lower()} makes "
+            f"them {theirs}."
+        )
+    if shape != tuple(data.shape):
+        raise ValueError(
+            f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be of "
+            "one size, such as --data.size gives."
+        )
+    return source, data

@@ -1,0 +1,157 @@
+r"""`energy-gans features picture`: where real and generated samples lie in a method's feature space.
+
+A method that matches distributions of features has a map :math:`D` from samples to :math:`n`
+features. Two of them are shown as they are; more are laid out in the plane by t-SNE, real and
+generated ones together. t-SNE keeps neighbours, neither distances nor scale, so it hides features
+that have shrunk to nearly a point or to a line: the table beside the picture shows those.
+
+References:
+    Visualizing Data using t-SNE (van der Maaten and Hinton, 2008)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from sklearn.manifold import TSNE
+from torch import Tensor
+
+from ...checks import check_count
+from ...data.base import TensorDataModule
+from ...data.evaluation_batches import EVALUATION_BATCH
+from ...functional.evaluation.feature_spread import extent, separation, share_of_dimensions
+from ...methods import GenerativeModule
+from ...metrics.features import FeatureExtractor
+from ...metrics.images import to_uint8
+from ...plots.figures import write_picture
+from ...plots.points import classes_picture
+from ...storage.checkpoint import load_checkpoint
+from ...storage.run import find_checkpoint
+from ..models import data_of, draw, held_out, load_supporting
+from ..outputs import checked_output
+
+# The perplexity of t-SNE: how many neighbours a point has, in effect.
+NEIGHBOURS = 30.0
+
+
+def picture(
+    ckpt_path: str,
+    n: int = 2000,
+    out: str = "features.png",
+    classifier: FeatureExtractor | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    trust: str = "",
+) -> None:
+    r"""Pictures the feature space of a checkpoint's model, and prints how features are spread in it.
+
+    Held-out real samples are coloured by label, generated ones by the class that a classifier sees.
+
+    Arguments:
+        ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
+        n: The number of real samples, all held-out ones if they are fewer, and of generated ones.
+        out: The picture, as `.png`.
+        classifier: A classifier of the data's classes, such as DomainClassifier; generated samples
+            have one colour without it.
+        seed: The seed of the latents, of the choice of real samples and of t-SNE.
+        overwrite: Whether `out` may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
+    """
+    path = checked_output(out, overwrite)
+    if path.suffix != ".png":
+        raise ValueError(f"'out' should end in .png, got {out!r}.")
+    check_count("n", n)
+    ckpt_path = str(find_checkpoint(ckpt_path))
+    model = load_supporting(ckpt_path, "features", trust)
+    data = data_of(ckpt_path, trust)
+    check_classifier(classifier, data)
+    y, label = held_out(data, n, seed)
+    x = draw(model, n, seed)
+    seen = None if classifier is None else classified(x, classifier)
+    u, v = (features(model, a) for a in (y, x))
+    print(table({"real": (u, label), "generated": (v, seen)}))
+    points = plane(torch.cat([u, v]), seed)
+    panels = {
+        f"{len(u):,} held-out samples": (points[: len(u)], label),
+        f"{n:,} generated samples": (points[len(u) :], seen),
+    }
+    write_picture(classes_picture(panels, data.classes, title(model, u, ckpt_path)), path)
+    print(path)
+
+
+def check_classifier(classifier: FeatureExtractor | None, data: TensorDataModule) -> None:
+    r"""Raises a `ValueError` unless an extractor can tell the classes of the data."""
+    if classifier is None:
+        return
+    if len(data.shape) != 3:
+        raise ValueError(f"'classifier' reads images, and the data has shape {tuple(data.shape)}.")
+    if classifier.num_classes != len(data.classes):
+        raise ValueError(
+            f"'classifier' should tell the {len(data.classes)} classes of the data, got "
+            f"{classifier.name} with {classifier.num_classes or 'no'} classes."
+        )
+
+
+@torch.no_grad()
+def classified(x: Tensor, classifier: FeatureExtractor) -> Tensor:
+    r"""Returns the classes that a classifier sees in images in [-1, 1], with shape :math:`(N)`."""
+    return torch.cat(
+        [classifier(part)[1].argmax(1) for part in to_uint8(x).split(EVALUATION_BATCH)]
+    )
+
+
+@torch.no_grad()
+def features(model: GenerativeModule, a: Tensor) -> Tensor:
+    r"""Returns the features of samples, with shape :math:`(N, n)`.
+
+    Raises:
+        ValueError: If some are not finite.
+    """
+    u = torch.cat([model.features(part) for part in a.split(EVALUATION_BATCH)])
+    if not u.isfinite().all():
+        raise ValueError(
+            f"The model's features of {int((~u.isfinite().all(1)).sum())} of {len(u)} samples are "
+            "not finite: its training went wrong."
+        )
+    return u
+
+
+def plane(u: Tensor, seed: int) -> Tensor:
+    r"""Returns features in the plane: as they are if there are at most two, else laid out by t-SNE.
+
+    Arguments:
+        u: The features, with shape :math:`(N, n)`.
+        seed: The seed of t-SNE.
+    """
+    if u.shape[1] <= 2 or not (u != u[0]).any():
+        return torch.nn.functional.pad(u[:, :2], (0, 2 - min(u.shape[1], 2)))
+    perplexity = min(NEIGHBOURS, (len(u) - 1) / 3)
+    layout = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    return torch.from_numpy(layout.fit_transform(u.numpy()))
+
+
+def table(sets: dict[str, tuple[Tensor, Tensor | None]]) -> str:
+    r"""Returns how sets of features are spread, as a table in Markdown, a row each.
+
+    Arguments:
+        sets: The features, with shape :math:`(N, n)`, and the classes, or `None`, by name.
+    """
+    lines = [
+        "| features | standard deviation | dimensions in use | distance of classes |",
+        "|---|---|---|---|",
+    ]
+    for name, (u, label) in sets.items():
+        apart = math.nan if label is None else separation(u, label).item()
+        cells = [f"{extent(u):.4g}", f"{share_of_dimensions(u):.2%} of {u.shape[1]}"]
+        cells += ["" if math.isnan(apart) else f"{apart:.4g}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def title(model: GenerativeModule, u: Tensor, ckpt_path: str) -> str:
+    r"""Returns what a picture shows, in words."""
+    step, n = load_checkpoint(ckpt_path)["global_step"], u.shape[1]
+    layout = "" if n <= 2 else ", laid out by t-SNE"
+    return f"{type(model).__name__} at step {step:,}: {n} features{layout}"

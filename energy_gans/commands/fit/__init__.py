@@ -1,0 +1,1 @@
+r"""`energy-gans fit`, `validate`, `test` and `predict`: LightningCLI, and what every run has."""

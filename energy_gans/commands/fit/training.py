@@ -1,0 +1,255 @@
+r"""The training commands, `fit`, `validate`, `test` and `predict`: LightningCLI, and what every run has."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import SUPPRESS, Namespace
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from ...callbacks import NonFiniteGuard, SampleWriter, StepProgress
+from ...callbacks.checkpoints import signal_that_stopped
+from ...callbacks.conditions import Conditions
+from ...callbacks.save_config import SaveConfig
+from ...methods import GenerativeModule
+from ...methods.parts.networks import check_precision
+from ...storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
+from ...storage.directory import claimed, discard_failed_start, own_directory
+from ...storage.resume import (
+    find_last,
+    given_version,
+    go_on_in,
+    keep_curves,
+    next_command,
+    own_folder,
+    runs_folder,
+)
+from ..config_files import check_config_files
+from ..messages import OneSentence
+from .callback_options import place_options
+from .changes import check_conditions, check_unchanged
+from .ddp import let_networks_take_turns
+
+# What `--help` of a training command opens with.
+CODE = (
+    "Files given by --config are code: the classes and functions that they name are run. Read those of "
+    "others first. The checkpoint of --ckpt_path runs nothing."
+)
+
+
+class TrainingParser(OneSentence, LightningArgumentParser):
+    r"""Creates the parser of a training command."""
+
+
+class EnergyGansCLI(LightningCLI):
+    r"""LightningCLI with what every run has: a guard, step progress and checkpoints written whole.
+
+    Attributes:
+        folder: The directory of the run that is resumed, if it goes on there.
+        step: The step that the run starts from.
+    """
+
+    folder: Path | None = None
+    step = 0
+    allow_changes = False
+
+    def __init__(self, args: Sequence[str]) -> None:
+        self.asked = args[0]
+        self.conditions, self.saved_conditions = Conditions(), {}
+        super().__init__(
+            GenerativeModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            parser_class=TrainingParser,
+            parser_kwargs={"prog": "energy-gans", "allow_abbrev": False}
+            | {args[0]: {"description": CODE}},
+            save_config_callback=SaveConfig,
+            args=list(args),
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:
+        # The parsers of those that are not run cost as much as all the rest of reading a config.
+        return {self.asked: super().subcommands()[self.asked]}
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
+        def read(args: list[str]) -> list[dict[str, Any]]:
+            config = parser.parse_args(args)
+            given = yaml.safe_load(parser.dump(config))[config.subcommand]["trainer"]["callbacks"]
+            return given if isinstance(given, list) else [given] if given else []
+
+        super().parse_arguments(parser, place_options(args, read))
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--allow_changes",
+            type=bool,
+            default=SUPPRESS,
+            help="With a checkpoint: go on although the seed, the data and its files, the precision, the "
+            "moving average or numbers of the model are others than the checkpoint's. Networks, optimizers "
+            "and schedules are always those of the checkpoint, and have to be the config's.",
+        )
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would let the checkpoint's model override the config's without a word.
+        config = self.config[self.config.subcommand]
+        # It is about this start, and not kept in config.yaml.
+        self.allow_changes = config.pop("allow_changes", False)
+        if config.get("ckpt_path") is None:
+            if self.config.subcommand != "fit":
+                raise ValueError(
+                    f"`energy-gans {self.config.subcommand}` needs a trained model: add --ckpt_path with a "
+                    "checkpoint, or with `last` for the newest one of the config's runs."
+                )
+            return
+        root, version = runs_folder(config.trainer), given_version(config.trainer)
+        is_last = config.ckpt_path == "last"
+        path = find_last(root, version) if is_last else find_checkpoint(config.ckpt_path)
+        config.ckpt_path = str(path)
+        given = yaml.safe_load(
+            self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
+        )
+        given = given[self.config.subcommand]
+        seed = given["seed_everything"] if self.config.subcommand == "fit" else None
+        self.saved_conditions = check_unchanged(
+            config.ckpt_path, given["model"], given["data"], seed, self.allow_changes
+        )
+        if self.config.subcommand == "fit":
+            self.folder, self.step = own_folder(path, root, version), step_of(path)
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        for name in ("model", "data", "trainer"):
+            if not isinstance(config[name], Namespace):
+                raise ValueError(f"{name!r} should hold keys and values, got {config[name]!r}.")
+
+    def after_instantiate_classes(self) -> None:
+        path = self.config[self.subcommand].ckpt_path
+        # One process looks: others could come before it has downloaded the data.
+        if path is not None and self.subcommand == "fit" and self.trainer.is_global_zero:
+            self.datamodule.prepare_data()
+            found = self.conditions.of(self.trainer, self.datamodule)
+            check_conditions(path, self.saved_conditions, found, self.allow_changes)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand].trainer
+        check_precision(config.precision or "32-true")
+        follow_max_steps(config)
+        guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
+        callbacks = [self.conditions] if guarded else [self.conditions, NonFiniteGuard()]
+        shown = any(isinstance(c, ProgressBar) for c in config.callbacks or [])
+        if config.enable_progress_bar is not False and self.subcommand == "fit" and not shown:
+            callbacks.append(StepProgress())
+        if self.subcommand == "predict":
+            callbacks.append(SampleWriter())
+        self.trainer_defaults["callbacks"] = callbacks
+        plugins = config.plugins or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        try:
+            trainer = super().instantiate_trainer(
+                plugins=[*plugins, AtomicCheckpointIO()], **kwargs
+            )
+        except (ValueError, TypeError) as error:
+            said = " ".join(str(error).split())
+            raise ValueError(f"'trainer' can not be made: {said}") from error
+        if self.subcommand == "fit":
+            let_networks_take_turns(trainer, self.model)
+        if self.folder is not None:
+            go_on_in(self.folder, trainer, self.step)
+        return trainer
+
+    def _set_seed(self) -> None:
+        seed = self.config[self.subcommand].seed_everything
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"'seed_everything' should be from 0 to 2**32 - 1, got {seed}.")
+        super()._set_seed()
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        root = runs_folder(self.config[subcommand].trainer)
+        start = discard_failed_start(self.trainer, self.step)
+        with naming_folder(root), claimed(self.trainer), start:
+            if subcommand == "fit":
+                keep_curves(self.trainer, self.folder, self.step)
+            super()._run_subcommand(subcommand)
+
+    def before_fit(self) -> None:
+        weights = self.model.initial_weights
+        if weights is not None and Path(weights).is_dir():
+            self.model.initial_weights = str(find_checkpoint(weights, "initial_weights"))
+
+    def after_fit(self) -> None:
+        trainer = self.trainer
+        if trainer.is_global_zero:
+            folder, packages = own_directory(trainer), packages_beyond(self.config_dump["model"])
+            stopped = signal_that_stopped(trainer) != 0
+            print(next_command(folder, trainer.global_step, stopped, packages))
+
+
+@contextlib.contextmanager
+def naming_folder(root: Path) -> Iterator[None]:
+    r"""Says of an error of the system that a run could not be written, and which options say where.
+
+    What this package writes says so itself; what a logger writes does not.
+
+    Arguments:
+        root: The folder of the run.
+
+    Raises:
+        OSError: In its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        raise OSError(
+            f"The run could not be written to {root}, which 'trainer.logger' or "
+            f"'trainer.default_root_dir' names: {error.strerror}: {error.filename!r}."
+        ) from error
+
+
+def printed_config(flags: list[str]) -> str:
+    r"""Returns the whole config that `fit` would run with, as YAML.
+
+    Modules are looked for as a process of `fit` does that is started in this folder.
+
+    Arguments:
+        flags: The arguments of `fit`.
+
+    Raises:
+        ValueError: If there is none, with what `fit` says.
+    """
+    check_config_files(flags)
+    text = io.StringIO()
+    sys.path.insert(0, os.getcwd())
+    try:
+        with contextlib.redirect_stdout(text):
+            EnergyGansCLI(["fit", *flags, "--print_config"])
+    except SystemExit as stop:
+        if stop.code:
+            raise ValueError(str(stop.code).removeprefix("energy-gans: error: ")) from stop
+    finally:
+        sys.path.remove(os.getcwd())
+    return text.getvalue()
+
+
+def follow_max_steps(trainer: Namespace) -> None:
+    r"""Makes a run that is shorter than an interval validate and log at its end."""
+    every = ["log_every_n_steps"]
+    if trainer.check_val_every_n_epoch is None:
+        every.append("val_check_interval")
+    for name in every:
+        # A share of an epoch is a float.
+        if type(trainer[name]) is int and 0 < trainer.max_steps < trainer[name]:
+            trainer[name] = trainer.max_steps

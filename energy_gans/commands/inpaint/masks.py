@@ -1,0 +1,69 @@
+r"""Holes in images, as a user names or draws them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.prepared.preprocessing import decode
+from ...functional import hole_masks
+from ...functional.masks import KINDS
+
+
+def chosen_mask(
+    mask: str,
+    square: int | None,
+    spots: float,
+    size: tuple[int, int],
+    n: int,
+    random: torch.Generator,
+) -> Tensor:
+    r"""Returns the masks of images, with shape :math:`(n, 1, H, W)` or :math:`(1, 1, H, W)`.
+
+    Arguments:
+        mask: `"square"`, `"spot"`, `"both"` or the path of a picture, black where the hole is.
+        square: The width of the square hole, in pixels; half of the image's if `None`.
+        spots: The share of pixels in spots.
+        size: The height and the width of the images.
+        n: The number of images.
+        random: The generator of the spots.
+
+    Raises:
+        ValueError: If the mask is unknown or does not fit.
+    """
+    if Path(mask).is_file():
+        return drawn_mask(mask, size)
+    if mask not in KINDS:
+        raise ValueError(
+            f"'mask' should be one of {', '.join(map(repr, KINDS))} or a picture, got {mask!r}."
+        )
+    try:
+        return hole_masks([mask], size, square, spots, random, n)
+    except ValueError as error:
+        raise ValueError(
+            f"'square' = {square!r} or 'spots' = {spots!r} does not fit: {error}"
+        ) from error
+
+
+def drawn_mask(path: str, size: tuple[int, int]) -> Tensor:
+    r"""Returns the mask that a picture shows, with shape :math:`(1, 1, H, W)`.
+
+    Raises:
+        ValueError: If it is no picture, of another size, or without a hole or without anything else.
+    """
+    try:
+        picture = decode(Path(path).read_bytes()).convert("L")
+    except ValueError as error:
+        raise ValueError(f"'mask' = {path!r} can not be read: {error}.") from error
+    if picture.size != (size[1], size[0]):
+        raise ValueError(
+            f"'mask' = {path!r} should be as large as the images, {size[1]} x {size[0]} pixels, got "
+            f"{picture.size[0]} x {picture.size[1]}."
+        )
+    known = torch.from_numpy(np.array(picture) >= 128).float()
+    if known.min() == known.max():
+        raise ValueError(f"'mask' = {path!r} should be black in the hole and white elsewhere.")
+    return known[None, None]

@@ -1,0 +1,249 @@
+r"""Samples to be measured: a checkpoint's, or what another program left in a folder or an array.
+
+All are cut into the same batches, and a batch can be had again by its number: so processes share
+them out, pictures look a few up again, and no more than a batch is ever held. Their places among all
+are drawn at random, and so are those that are taken if not all are wanted: what looks at the first
+samples only does not see the first classes of samples that were written class by class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.prepared.preprocessing import decode
+from ..data.prepared.reader import file_digest
+from ..data.prepared.sources.containers import LARGEST, Folder
+from ..data.prepared.sources.files import pictures
+from ..data.prepared.sources.limits import read_regular
+from ..functional import keyed_generator
+from ..methods import GenerativeModule
+from ..metrics.images import to_uint8
+from ..metrics.reference import BATCH
+from ..storage.arrays import open_array
+
+Convert = Literal["grey", "rgb"]
+# Of red, green and blue, times 2^16: luma of ITU-R BT.601, as Pillow has it.
+LUMA = (19595, 38470, 7471)
+
+
+class Samples:
+    r"""Creates a view of `n` samples in batches of 100.
+
+    A kind of samples implements :meth:`images` and :meth:`origin`.
+
+    Arguments:
+        n: The number of samples.
+        convert: What they are made, `"grey"` or `"rgb"`; they stay as they are if `None`.
+    """
+
+    def __init__(self, n: int, convert: Convert | None = None) -> None:
+        self.n, self.convert = n, convert
+        self.places = shuffled(n, n)
+
+    def __len__(self) -> int:
+        return -(-self.n // BATCH)
+
+    def images(self, j: int) -> Tensor:
+        r"""Returns the samples of a batch as they are, uint8, with shape :math:`(B, C, H, W)`."""
+        raise NotImplementedError
+
+    def batch(self, j: int) -> Tensor:
+        r"""Returns the samples of a batch, uint8, with shape :math:`(B, C, H, W)`."""
+        return converted(self.images(j), self.convert)
+
+    def origin(self) -> dict[str, Any]:
+        r"""Returns where the samples come from, for a stamp."""
+        raise NotImplementedError
+
+    def share(self, rank: int, world_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        r"""Yields a process's share of the batches, and its samples' places among all."""
+        for j in range(rank, len(self), world_size):
+            yield self.batch(j), self.places[j * BATCH : (j + 1) * BATCH]
+
+    def at(self, index: Tensor) -> Tensor:
+        r"""Returns the samples at some places, with shape :math:`(N, C, H, W)`."""
+        index = self.places.argsort()[index]
+        batches = {j: self.batch(j) for j in sorted({i // BATCH for i in index.tolist()})}
+        return torch.stack([batches[i // BATCH][i % BATCH] for i in index.tolist()])
+
+
+class ModelSamples(Samples):
+    r"""Creates samples of a model: those of a batch are a function of the seed and its number.
+
+    Arguments:
+        model: The model, on the device that computes.
+        n: The number of samples.
+        seed: The seed of the latents.
+        path: The path of its checkpoint.
+        convert: As for :class:`Samples`.
+    """
+
+    def __init__(
+        self,
+        model: GenerativeModule,
+        n: int,
+        seed: int,
+        path: Path,
+        convert: Convert | None = None,
+    ) -> None:
+        super().__init__(n, convert)
+        self.model, self.seed, self.path = model, seed, path
+
+    def images(self, j: int) -> Tensor:
+        random = keyed_generator(self.seed, "evaluate", j, device=self.model.device)
+        x = self.model.sample(BATCH, random=random)
+        return to_uint8(x[: self.n - j * BATCH]).cpu()
+
+    def origin(self) -> dict[str, Any]:
+        return {"checkpoint": str(self.path), "sha256": file_digest(self.path), "seed": self.seed}
+
+
+class FolderSamples(Samples):
+    r"""Creates the pictures in a folder, in the order of their names.
+
+    Arguments:
+        path: The folder; its subfolders are looked through, too.
+        n: How many of them, or `None` for all.
+        channels: The number of channels of the data they are compared with, 1 or 3.
+        convert: As for :class:`Samples`.
+
+    Raises:
+        ValueError: If there are none, or fewer than `n`.
+    """
+
+    def __init__(
+        self, path: Path, n: int | None, channels: int, convert: Convert | None = None
+    ) -> None:
+        self.path = path
+        # What all are RGB for to begin with.
+        self.grey = channels == 1 and convert is None
+        files = [path / name for name, _ in pictures(Folder(path).names)]
+        super().__init__(wanted(n, len(files), path), convert)
+        self.files = [files[i] for i in shuffled(len(files), self.n).sort().values]
+        self.shape: tuple[int, ...] | None = None
+
+    def images(self, j: int) -> Tensor:
+        return torch.stack([self.read(p) for p in self.files[j * BATCH : (j + 1) * BATCH]])
+
+    def read(self, path: Path) -> Tensor:
+        r"""Returns a picture, with shape :math:`(C, H, W)`."""
+        try:
+            image = decode(read_regular(path, LARGEST))
+        except ValueError as error:
+            raise ValueError(f"The sample {path} can not be read: {error}") from error
+        x = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        if self.grey:
+            if not (x == x[:1]).all():
+                raise ValueError(
+                    f"The sample {path} has colours, and the data is grey: `evaluate` makes "
+                    "samples grey with --convert grey."
+                )
+            x = x[:1]
+        self.shape = self.shape or tuple(x.shape)
+        if x.shape != self.shape:
+            raise ValueError(
+                f"The sample {path} has shape {tuple(x.shape)}, and the first one {self.shape}: "
+                "samples should be of one shape."
+            )
+        return x
+
+    def origin(self) -> dict[str, Any]:
+        sums = "".join(f"{p.relative_to(self.path)} {file_digest(p)}\n" for p in self.files)
+        return {"samples": str(self.path), "sha256": hashlib.sha256(sums.encode()).hexdigest()}
+
+
+class ArraySamples(Samples):
+    r"""Creates the samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time.
+
+    The array or tensor is alone in it, or called `samples` (or `arr_0`). It holds uint8, or floats
+    in [-1, 1], with shape :math:`(N, C, H, W)` or :math:`(N, H, W, C)`.
+
+    Arguments:
+        path: The file.
+        n: How many of them, or `None` for all.
+        convert: As for :class:`Samples`.
+
+    Raises:
+        ValueError: If the file can not be read, or holds something else, or fewer than `n`.
+    """
+
+    def __init__(self, path: Path, n: int | None, convert: Convert | None = None) -> None:
+        self.path, self.array = path, open_array(path)
+        super().__init__(wanted(n, len(self.array), path), convert)
+        self.taken = shuffled(len(self.array), self.n).sort().values
+
+    def images(self, j: int) -> Tensor:
+        x = self.array.rows(self.taken[j * BATCH : (j + 1) * BATCH].numpy())
+        if j == 0 and x.is_floating_point() and x.min() >= 0:
+            raise ValueError(
+                f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got floats "
+                f"none of which is below 0, in [{x.min():.4g}, {x.max():.4g}]."
+            )
+        channels_last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
+        try:
+            return to_uint8(x.permute(0, 3, 1, 2) if channels_last else x)
+        except ValueError as error:
+            raise ValueError(f"'samples' = {str(self.path)!r} can not be used: {error}") from error
+
+    def origin(self) -> dict[str, Any]:
+        return {"samples": str(self.path), "sha256": file_digest(self.path)}
+
+
+def open_samples(
+    path: str, n: int | None, channels: int, convert: Convert | None = None
+) -> Samples:
+    r"""Returns the samples in a folder of pictures or in an `.npz`, `.npy` or `.pt` file.
+
+    Arguments:
+        path: The folder or the file.
+        n: How many of them, or `None` for all.
+        channels: The number of channels of the data they are compared with.
+        convert: As for :class:`Samples`.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+    """
+    if Path(path).is_dir():
+        return FolderSamples(Path(path), n, channels, convert)
+    if Path(path).is_file():
+        return ArraySamples(Path(path), n, convert)
+    raise FileNotFoundError(
+        "'samples' should be a folder of pictures or an .npz, .npy or .pt file, and "
+        f"{path!r} is neither."
+    )
+
+
+def converted(x: Tensor, convert: Convert | None) -> Tensor:
+    r"""Returns images that are grey, by their luma, or RGB, by repetition.
+
+    Arguments:
+        x: The images, uint8, with shape :math:`(N, C, H, W)`.
+        convert: Which; the images are returned as they are if `None`.
+    """
+    if convert == "rgb":
+        return x.expand(-1, 3, -1, -1)
+    if convert == "grey" and x.shape[1] == 3:
+        luma = sum(weight * x[:, i].int() for i, weight in enumerate(LUMA))
+        return ((luma + 2**15) >> 16).to(torch.uint8)[:, None]
+    return x
+
+
+def shuffled(there: int, n: int) -> Tensor:
+    r"""Returns `n` of the numbers below another, in random order, the same ones always."""
+    return torch.randperm(there, generator=keyed_generator(0, "samples"))[:n]
+
+
+def wanted(n: int | None, there: int, path: Path) -> int:
+    r"""Returns how many samples are taken of those that are there."""
+    if there == 0 or (n is not None and n > there):
+        raise ValueError(
+            f"'samples' = {str(path)!r} should hold {n or 'some'} samples, got {there}."
+        )
+    return n or there

@@ -1,0 +1,200 @@
+r"""`energy-gans ood`: whether a checkpoint's potential tells real images from those of another kind.
+
+A potential is high where real data is. Held-out images of the model's data, the inliers, should score
+above outliers: other data sets, and some that are made (:mod:`energy_gans.commands.ood.outliers`).
+
+Beside the model's score stands one that learns nothing, of image statistics
+(:mod:`energy_gans.commands.ood.scores`): a model that is no better has seen brightness and contrast at
+most. The row of training images as inliers and held-out ones as outliers shows over-fitting.
+
+The potential of a method with an energy and classes is that of a class, with a constant of its own, and
+outliers have none: such models are refused. Of a flow with classes the potential of none is taken.
+
+References:
+    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
+    (Loo et al., 2024), Appendix C, https://arxiv.org/abs/2407.15238
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.base import TensorDataModule
+from ...data.prepared.reader import file_digest
+from ...files import atomic_write, write_text
+from ...functional import potential_gradient
+from ...functional.langevin import Field
+from ...methods import GenerativeModule
+from ...plots.figures import write_picture
+from ...plots.histograms import TRAINING, histograms
+from ...storage.run import find_checkpoint
+from ...storage.stamps import versions
+from ...terminal import progress_bar
+from ..devices import existing
+from ..models import data_of, load_supporting, potential_field
+from ..outputs import checked_output, checked_outputs
+from .outliers import ImageSet, chosen_outliers, opened
+from .scores import BASELINE, STATISTICS, baseline, compared, image_statistics, table
+
+SCORES = {"potential": "potential", "gradient": "minus the norm of the gradient"}
+
+
+def ood(
+    ckpt_path: str,
+    outliers: str = "interpolated,noise,constant",
+    outlier_data: list[TensorDataModule] | None = None,
+    inliers: TensorDataModule | None = None,
+    score: Literal["potential", "gradient"] = "potential",
+    n: int = 10_000,
+    seed: int = 0,
+    out: str = "ood.png",
+    device: str = "auto",
+    overwrite: bool = False,
+    trust: str = "",
+    raw: str | None = None,
+) -> None:
+    r"""Measures how well a checkpoint's potential tells held-out images from outliers.
+
+    The numbers are printed, and written as `.json` beside the histograms.
+
+    Arguments:
+        ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
+        outliers: Sets of outliers: interpolated, noise, constant, folders of pictures, and .npz,
+            .npy or .pt files, separated by commas; empty for none.
+        outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
+            --outlier_data.root data, and again for more.
+        inliers: The data module of inliers; that of the checkpoint's run by default.
+        score: The score: potential, or gradient for minus the norm of its gradient, which is high
+            where the potential is flat.
+        n: The number of images of each set, chosen by the seed; all if there are fewer.
+        seed: The seed of the choice of images and of those that are made.
+        out: The histograms, as `.png`.
+        device: The device that computes; a GPU by default, if there is one.
+        overwrite: Whether files may exist.
+        trust: The packages whose classes the run's files may name besides this one, with commas
+            between them: that of an own network, say. Their code is run.
+        raw: Where the scores themselves are written, too, as `.npz`: an array of each set, such as
+            potential/held-out, and of its image statistics, such as image statistics/held-out.
+    """
+    path = checked_outputs(out, overwrite)
+    raw_path = None if raw is None else checked_output(raw, overwrite, (".npz",), "raw")
+    if path.suffix != ".png":
+        raise ValueError(f"'out' should end in .png, got {out!r}.")
+    if n < 2:
+        raise ValueError(f"'n' should be at least 2, got {n}.")
+    names, where = chosen_outliers(outliers), existing(device)
+    ckpt_path = str(find_checkpoint(ckpt_path))
+    model = load_detector(ckpt_path, trust)
+    shape = model.sample_shape
+    sets = opened(names, outlier_data or [], inliers or data_of(ckpt_path, trust), shape, n, seed)
+    phi = scored_by(potential_field(model.to(where)), score)
+    found = {name: measured(s, phi, where, name) for name, s in sets.items()}
+    plain = baseline(found[TRAINING][1])
+    scores = {
+        score: {name: s for name, (s, _) in found.items()},
+        BASELINE: {name: plain(u) for name, (_, u) in found.items()},
+    }
+    measures = compared(scores)
+    print(table(measures, {name: s.n for name, s in sets.items()}))
+    areas = {name: row[score]["auroc"] for name, row in measures.items()}
+    write_picture(histograms(scores[score], areas, SCORES[score]), path)
+    origin = {"checkpoint": ckpt_path, "sha256": file_digest(Path(ckpt_path)), "seed": seed}
+    protocol = {"score": score, BASELINE: STATISTICS}
+    protocol |= {"sets": {name: {"n": s.n} | s.about for name, s in sets.items()}}
+    write_numbers(measures, scores, protocol, origin | {"device": where}, path)
+    print(f"{path}\n{path.with_suffix('.json')}")
+    if raw_path is not None:
+        write_scores(scores, raw_path)
+        print(raw_path)
+
+
+def load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
+    r"""Returns the model of a checkpoint, once it is known to give images a potential.
+
+    Raises:
+        ValueError: If it has none, or none without a class, or is not of images.
+    """
+    model = load_supporting(ckpt_path, "potential_at", trust)
+    shape = model.sample_shape
+    if len(shape) != 3:
+        raise ValueError(
+            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, got one of samples of shape "
+            f"{shape}."
+        )
+    if model.potential_needs_label:
+        raise ValueError(
+            f"'ckpt_path' = {ckpt_path!r} should hold a model without classes, got a "
+            f"{type(model).__name__} with {model.classes}: its potential is that of a class, and "
+            "outliers have none."
+        )
+    return model
+
+
+def scored_by(potential: Field, score: str) -> Field:
+    r"""Returns a score of images, from :math:`(B, C, H, W)` to :math:`(B)`, high for inliers.
+
+    Arguments:
+        potential: The potential.
+        score: potential, or gradient for minus the norm of its gradient.
+    """
+    if score == "potential":
+        return potential
+    gradient = potential_gradient(potential)
+    return lambda y: -gradient(y).flatten(1).norm(dim=1)
+
+
+@torch.no_grad()
+def measured(images: ImageSet, score: Field, device: str, name: str) -> tuple[Tensor, Tensor]:
+    r"""Returns the scores of images, with shape :math:`(N)`, and their statistics, :math:`(N, 3)`.
+
+    Raises:
+        ValueError: If scores are not finite.
+    """
+    scores, statistics = [], []
+    with progress_bar(images.n, "images", name) as bar:
+        for y in images.batches():
+            scores.append(score(y.to(device)).cpu())
+            statistics.append(image_statistics(y))
+            bar.update(len(y))
+    s = torch.cat(scores)
+    if not s.isfinite().all():
+        raise ValueError(
+            f"The model's scores of {int((~s.isfinite()).sum())} of {len(s)} {name} images are not "
+            "finite: its training went wrong."
+        )
+    return s, torch.cat(statistics)
+
+
+def write_scores(scores: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
+    r"""Writes scores as an `.npz`, whole or not at all: an array `SCORE/SET` of each set."""
+    arrays = {
+        f"{name}/{key}": s.numpy() for name, found in scores.items() for key, s in found.items()
+    }
+    with atomic_write(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def write_numbers(
+    measures: Mapping[str, Any],
+    scores: Mapping[str, Mapping[str, Tensor]],
+    protocol: dict[str, Any],
+    origin: dict[str, Any],
+    path: Path,
+) -> None:
+    r"""Writes numbers, the mean and the spread of each set's scores, and where all comes from, as JSON."""
+    spread = {
+        name: {key: {"mean": s.mean().item(), "std": s.std().item()} for key, s in found.items()}
+        for name, found in scores.items()
+    }
+    known = versions() | {"scikit-learn": importlib.metadata.version("scikit-learn")}
+    content = {"measures": measures, "scores": spread, "protocol": protocol}
+    content |= {"origin": origin | {"versions": known}}
+    write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))

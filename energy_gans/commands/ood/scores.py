@@ -1,0 +1,116 @@
+r"""How well a score tells inliers from outliers: numbers, a baseline that learns nothing, histograms.
+
+A score is high for inliers. The numbers are scikit-learn's: the area under the curve of true over false
+positive rates (AUROC), which is the probability that an inlier scores above an outlier; average precision
+with inliers as the positive class (AUPR), which depends on how many there are of each; and the share of
+outliers that score as high as the top 95% of inliers do (FPR@95).
+
+What separates two sets of images may be as plain as their brightness or their contrast. So beside a model
+stand image statistics: with the mean, the standard deviation and the total variation a pixel of an image,
+:math:`u`, and their mean :math:`m` and covariance :math:`C` among training images, the score
+
+.. math:: - (u - m)^T C^{-1} (u - m)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from sklearn.covariance import EmpiricalCovariance
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from torch import Tensor
+from torchmetrics.functional.image import total_variation
+
+from ...plots.histograms import HELD_OUT, TRAINING
+
+BASELINE = "image statistics"
+STATISTICS = (
+    "minus the squared Mahalanobis distance of mean, standard deviation and total variation"
+)
+COLUMNS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR@95"}
+TRUE_POSITIVES = 0.95
+
+
+def detection(inliers: Tensor, outliers: Tensor) -> dict[str, float]:
+    r"""Returns how well scores tell inliers from outliers.
+
+    Arguments:
+        inliers: The scores of inliers, high ones, with shape :math:`(N)`.
+        outliers: The scores of outliers, with shape :math:`(M)`.
+    """
+    score = torch.cat([inliers, outliers]).numpy()
+    inlier = torch.arange(len(score)).numpy() < len(inliers)
+    false, true, _ = roc_curve(inlier, score, drop_intermediate=False)
+    values = {
+        "auroc": roc_auc_score(inlier, score),
+        "aupr": average_precision_score(inlier, score),
+        "fpr95": false[true >= TRUE_POSITIVES][0],
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def image_statistics(y: Tensor) -> Tensor:
+    r"""Returns the mean, the standard deviation and the total variation a pixel of images.
+
+    Arguments:
+        y: The images in [-1, 1], with shape :math:`(N, C, H, W)`.
+
+    Returns:
+        The statistics, float64, with shape :math:`(N, 3)`.
+    """
+    pixels = y.flatten(1).double()
+    variation = total_variation(y.double(), reduction="none") / pixels.shape[1]
+    return torch.stack([pixels.mean(1), pixels.std(1, correction=0), variation], 1)
+
+
+def baseline(training: Tensor) -> Callable[[Tensor], Tensor]:
+    r"""Returns minus the squared Mahalanobis distance of statistics to those of training images.
+
+    Arguments:
+        training: The training images' statistics, with shape :math:`(N, 3)`.
+    """
+    fitted = EmpiricalCovariance().fit(training.numpy())
+    return lambda u: -torch.from_numpy(fitted.mahalanobis(u.numpy()))
+
+
+def compared(
+    scores: Mapping[str, Mapping[str, Tensor]],
+) -> dict[str, dict[str, str | dict[str, float]]]:
+    r"""Returns how well each score tells held-out images from outliers, by the name of the outliers.
+
+    The first entry takes training images for inliers and held-out ones for outliers: there a half is
+    the area of a model that does not over-fit.
+
+    Arguments:
+        scores: The scores of each set of images, with shape :math:`(N)`, by the score's name and then
+            by the set's. The first sets are those of training and of held-out images.
+    """
+    sets = list(next(iter(scores.values())))[1:]
+    measures = {}
+    for outliers in sets:
+        inliers = TRAINING if outliers == HELD_OUT else HELD_OUT
+        found = {name: detection(s[inliers], s[outliers]) for name, s in scores.items()}
+        measures[outliers] = {"inliers": inliers} | found
+    return measures
+
+
+def table(
+    measures: Mapping[str, Mapping[str, str | dict[str, float]]], counts: Mapping[str, int]
+) -> str:
+    r"""Returns numbers as a table in Markdown, a row for each set of outliers.
+
+    Arguments:
+        measures: What :func:`compared` returns.
+        counts: The number of images of each set.
+    """
+    first = next(iter(measures.values()))
+    names = [name for name in first if name != "inliers"]
+    headings = ["inliers", "outliers"]
+    headings += [f"{c} of {name}" for name in names for c in COLUMNS.values()]
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    for outliers, row in measures.items():
+        cells = [f"{row[name][key]:.4f}" for name in names for key in COLUMNS]
+        pair = [f"{name} ({counts[name]:,})" for name in (row["inliers"], outliers)]
+        lines.append(f"| {' | '.join([*pair, *cells])} |")
+    return "\n".join(lines)
