@@ -67,7 +67,7 @@ def trained(dim: int, steps: int, seed: int) -> VAPO:
 
 def gradient_errors(vapo: VAPO, dim: int, times: int = 41) -> tuple[float, float]:
     r"""Returns the relative errors of the gradient, at all times together and at the worst of them."""
-    field, errors, sizes = vapo.velocity(vapo.shown_network, None), [], []
+    field, errors, sizes = vapo.velocity(vapo.sampling_network, None), [], []
     for s in torch.linspace(0, 1, times):
         t = homotopy_time(s, vapo.sharpness)
         mean, variance, dmean, dvariance = moments(t)

@@ -21,7 +21,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from energy_gans.functional import potential_gradient
-from energy_gans.methods.parts.chains import Chains, drawer
+from energy_gans.methods.parts.chains import Chains, sampler_of
 from energy_gans.methods.parts.networks import frozen
 from energy_gans.networks import ConvDescriptor, ResNetDescriptor
 
@@ -47,7 +47,7 @@ def ours(network: nn.Module, half: bool = False, compiled: bool = False) -> Run:
     gradient = potential_gradient(lambda x: network(x)[:, 0], half)
     if compiled:
         gradient = torch.compile(torch.func.grad(lambda x: network(x).sum()))
-    draw = drawer(torch.Generator().manual_seed(0), torch.device("cpu"))
+    draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"))
 
     def run(x: Tensor) -> Tensor:
         with frozen(network):

@@ -20,7 +20,7 @@ from energy_gans.metrics.features import EfficientNetLite0, FeatureExtractor
 from energy_gans.metrics.measures import MEASURES, measure
 from energy_gans.metrics.reference import BATCH, default_cache, reference_statistics
 from energy_gans.metrics.statistics import Statistics, gather
-from energy_gans.storage.stamps import fields, shown
+from energy_gans.storage.stamps import display, fields
 
 SIZES = (2000, 10_000)
 COPIED = 200
@@ -71,7 +71,7 @@ def orderings(
             x = statistics(images[:n], extractor)
             clean = clean or x
             row = {
-                k: shown(fields(v)) for k, v in measure(measures.split(","), x, y, clean).items()
+                k: display(fields(v)) for k, v in measure(measures.split(","), x, y, clean).items()
             }
             if x is clean:
                 print("| |", " | ".join(row), "|\n|---" * 1 + "|---" * len(row) + "|")

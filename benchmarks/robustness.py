@@ -14,7 +14,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from energy_gans.plots.figures import rendered, write_picture
+from energy_gans.plots.figures import render, write_picture
 from energy_gans.storage.curves import read_curves
 
 METHODS = {"gcn": "GCN", "wgcn": "wGCN"}
@@ -55,7 +55,7 @@ def picture(settings: list[Path], rates: list[str], path: Path) -> None:
             axis.set(yscale="log", title=f"{setting.name}, rate {rate}")
     row[0].set(xlabel="updates", ylabel="response distance")
     row[0].legend()
-    write_picture(rendered(figure), path)
+    write_picture(render(figure), path)
 
 
 def main() -> None:

@@ -16,14 +16,14 @@ from jsonargparse import auto_cli
 from matplotlib.figure import Figure
 
 from energy_gans.commands import load_model
-from energy_gans.commands.models import data_of
+from energy_gans.commands.models import load_data
 from energy_gans.functional import frechet_distance, keyed_generator
 from energy_gans.methods.bases.flow import FlowModule
 from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.images import to_uint8
 from energy_gans.metrics.reference import default_cache, reference_statistics
 from energy_gans.metrics.statistics import gather
-from energy_gans.plots.figures import rendered, write_picture
+from energy_gans.plots.figures import render, write_picture
 
 STEPS = {"euler": (5, 10, 20, 40), "midpoint": (4, 8, 16), "heun": (4, 8, 16), "rk4": (2, 4, 8)}
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -62,7 +62,7 @@ def picture(rows: list[tuple[str, int, float, float]], path: Path) -> None:
         axis.plot(*zip(*points, strict=True), "o-", label=solver)
     axis.set(xscale="log", yscale="log", xlabel="evaluations", ylabel="Fréchet distance")
     axis.legend()
-    write_picture(rendered(figure), path)
+    write_picture(render(figure), path)
 
 
 def main(
@@ -77,7 +77,9 @@ def main(
         out: The picture.
     """
     model = load_model(ckpt_path)
-    real = reference_statistics(data_of(ckpt_path), "train", 50_000, 0, extractor, default_cache())
+    real = reference_statistics(
+        load_data(ckpt_path), "train", 50_000, 0, extractor, default_cache()
+    )
     print("| solver | steps or tolerance | evaluations | images a second | Fréchet distance |")
     print("|---|---|---|---|---|")
     rows = []

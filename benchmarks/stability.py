@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from energy_gans.functional.stability import critical_coefficient, elastic_transform, growth_rate
-from energy_gans.plots.figures import GENERATED, REAL, rendered, write_picture
+from energy_gans.plots.figures import GENERATED, REAL, render, write_picture
 
 CUTOFFS = (0.1, 0.8)
 COEFFICIENTS = {0.0: "#d1495b", 0.5: "#e08e79", 1.0: "#8a8f98", 1.5: "#6f9ab8", 2.0: "#2e6f95"}
@@ -44,7 +44,7 @@ def picture() -> Image.Image:
     draw_rates(left, (None, None), "without cut-offs, $h = K$")
     draw_rates(middle, CUTOFFS, f"cut-offs {CUTOFFS[0]} and {CUTOFFS[1]}: short waves grow")
     draw_critical(right)
-    return rendered(figure)
+    return render(figure)
 
 
 def draw_rates(axis: Axes, cutoffs: tuple[float | None, float | None], title: str) -> None:

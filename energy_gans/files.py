@@ -138,7 +138,7 @@ def locked_file(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def held(path: Path, name: str) -> Iterator[None]:
+def hold_lock(path: Path, name: str) -> Iterator[None]:
     r"""Holds a lock file, which is removed at the end. A process that is killed lets go of it.
 
     Where the file system has no locks nothing is held.

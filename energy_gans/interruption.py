@@ -27,7 +27,7 @@ class SignalError(KeyboardInterrupt):
 
 
 @contextmanager
-def raising(*numbers: int) -> Iterator[None]:
+def signals_as_errors(*numbers: int) -> Iterator[None]:
     r"""Makes signals raise a :class:`SignalError`, unless they are ignored or handled already.
 
     Under nohup, for one, SIGHUP is ignored, and stays so. Only a main thread can handle signals.
@@ -56,7 +56,7 @@ def interruptible() -> Iterator[None]:
         SystemExit: With the status of the signal, after one sentence.
     """
     try:
-        with raising(signal.SIGTERM):
+        with signals_as_errors(signal.SIGTERM):
             yield
     except (KeyboardInterrupt, InterruptedError, SystemExit) as error:
         number = interruption(error)

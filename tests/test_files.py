@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import energy_gans
-from energy_gans.files import PART, append, atomic_write, held, lock, remove_stale
+from energy_gans.files import PART, append, atomic_write, hold_lock, lock, remove_stale
 
 
 def test_a_file_is_whole_and_has_the_mode_of_any_other(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_without_locks_files_are_written_and_nothing_is_removed(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr("energy_gans.files.lock", none)
-    with held(tmp_path / "lock", "a"), held(tmp_path / "lock", "a"):
+    with hold_lock(tmp_path / "lock", "a"), hold_lock(tmp_path / "lock", "a"):
         with atomic_write(tmp_path / "a") as file:
             file.write(b"whole")
         assert remove_stale(tmp_path) == []
@@ -167,8 +167,8 @@ def test_a_lock_file_names_its_process_and_is_let_go_of_by_a_kill(tmp_path: Path
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from energy_gans.files import held\n"
-        "with held(Path(sys.argv[1]), 'a'):\n"
+        "from energy_gans.files import hold_lock\n"
+        "with hold_lock(Path(sys.argv[1]), 'a'):\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
     )
@@ -176,12 +176,16 @@ def test_a_lock_file_names_its_process_and_is_let_go_of_by_a_kill(tmp_path: Path
     with subprocess.Popen([sys.executable, "-c", script, str(path)], **pipes) as holder:
         assert holder.stdout.readline() == b"held\n"
         wanted = f"^b is in use by process {holder.pid} on .*: wait for its end, or choose another"
-        with pytest.raises(BlockingIOError, match=wanted), held(path, "b"):
+        with pytest.raises(BlockingIOError, match=wanted), hold_lock(path, "b"):
             pass
         holder.kill()
         holder.wait()
     assert path.exists()
-    with held(path, "b"), pytest.raises(BlockingIOError, match=str(os.getpid())), held(path, "c"):
+    with (
+        hold_lock(path, "b"),
+        pytest.raises(BlockingIOError, match=str(os.getpid())),
+        hold_lock(path, "c"),
+    ):
         pass
     assert not path.exists()
 
@@ -198,9 +202,9 @@ def test_a_lock_file_that_is_removed_while_it_is_asked_for_is_made_anew(
         lock(descriptor)
 
     monkeypatch.setattr("energy_gans.files.lock", late)
-    with held(path, "a"):
+    with hold_lock(path, "a"):
         assert path.exists()
-        with pytest.raises(BlockingIOError), held(path, "b"):
+        with pytest.raises(BlockingIOError), hold_lock(path, "b"):
             pass
 
 

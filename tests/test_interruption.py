@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import energy_gans
-from energy_gans.interruption import SignalError, interruptible, raising
+from energy_gans.interruption import SignalError, interruptible, signals_as_errors
 
 
 @pytest.fixture(autouse=True)
@@ -72,11 +72,11 @@ def test_other_ends_are_left_as_they_are(
 
 def test_what_is_ignored_or_handled_stays_so() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with raising(signal.SIGTERM):
+    with signals_as_errors(signal.SIGTERM):
         os.kill(os.getpid(), signal.SIGTERM)
     heard = []
     signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
-    with raising(signal.SIGTERM):
+    with signals_as_errors(signal.SIGTERM):
         os.kill(os.getpid(), signal.SIGTERM)
     assert heard == [signal.SIGTERM]
 

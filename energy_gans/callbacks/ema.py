@@ -34,4 +34,4 @@ class EMA(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
     ) -> None:
-        pl_module.averaged.update_parameters(pl_module.sampled_network)
+        pl_module.averaged.update_parameters(pl_module.ema_source)

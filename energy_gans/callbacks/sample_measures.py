@@ -15,7 +15,7 @@ from ..checks import check_count
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
-from ..metrics.measures import check_enough, chosen, measure, said_of_few
+from ..metrics.measures import check_enough, few_images_warnings, measure, parse_measures
 from ..metrics.reference import BATCH, default_cache, reference_statistics
 from ..metrics.statistics import Statistics, gather, image_progress, processes
 
@@ -56,7 +56,7 @@ class SampleMeasures(Callback):
         check_count("reference_n", reference_n)
         self.n, self.reference_n = n, reference_n
         self.extractor = extractor or EfficientNetLite0()
-        self.measures = chosen(measures)
+        self.measures = parse_measures(measures)
         if unknown := [name for name in self.measures if name not in KNOWN]:
             raise ValueError(
                 f"'measures' should be of {','.join(KNOWN)} here, got {unknown[0]!r}."
@@ -115,7 +115,7 @@ class SampleMeasures(Callback):
         r"""Warns of measures for which there are few images."""
         sizes = self.extractor.num_features, self.extractor.num_classes
         counts = {"samples": self.n}, {"reference images": reference_n}
-        for sentence in said_of_few(self.measures, *counts, *sizes):
+        for sentence in few_images_warnings(self.measures, *counts, *sizes):
             rank_zero_warn(f"SampleMeasures: {sentence}")
 
     def samples(self, model: GenerativeModule) -> Iterator[tuple[Tensor, Tensor]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_text
-from ..storage.stamps import View, read_metrics, shown, unlike, views
+from ..storage.stamps import View, display, first_difference, read_metrics, views
 from .outputs import comma_separated, markdown
 
 
@@ -53,7 +53,7 @@ def check_alike(name: str, runs: dict[str, dict[str, Any]]) -> None:
         (path, numbers[name]["protocol"]) for path, numbers in runs.items() if name in numbers
     ]
     for path, protocol in found[1:]:
-        difference = unlike(found[0][1], protocol)
+        difference = first_difference(found[0][1], protocol)
         if difference is not None:
             raise ValueError(
                 f"{name!r} of {found[0][0]} and {path} can not stand in one column: {difference}. "
@@ -88,7 +88,7 @@ def columns(name: str, runs: dict[str, dict[str, Any]]) -> list[Column]:
     for i in range(max(map(len, found.values()))):
         seen = {path: rows[i] for path, rows in found.items() if i < len(rows)}
         first, *others = seen.values()
-        if any(unlike(first.protocol, other.protocol) for other in others):
+        if any(first_difference(first.protocol, other.protocol) for other in others):
             continue
         real = first.real if all(other.real == first.real for other in others) else None
         there = {path: view.samples for path, view in seen.items() if view.samples}
@@ -104,4 +104,4 @@ def heading(view: View, first: bool) -> str:
 
 
 def cell(number: dict[str, Any] | None) -> str:
-    return "" if number is None else shown(number)
+    return "" if number is None else display(number)

@@ -10,7 +10,7 @@ import torch
 import torch.distributed
 
 
-def existing(device: str) -> str:
+def resolve_device(device: str) -> str:
     r"""Returns a device, the GPU if there is one for `"auto"`.
 
     Raises:
@@ -28,9 +28,9 @@ def existing(device: str) -> str:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[torch.device]:
+def process_group(device: str) -> Iterator[torch.device]:
     r"""Joins the processes that `torchrun` started, and gives the device of this one."""
-    device = existing(device)
+    device = resolve_device(device)
     many = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if many and device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"

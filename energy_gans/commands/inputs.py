@@ -56,7 +56,7 @@ class Samples:
 
     def batch(self, j: int) -> Tensor:
         r"""Returns the samples of a batch, uint8, with shape :math:`(B, C, H, W)`."""
-        return converted(self.images(j), self.convert)
+        return convert_channels(self.images(j), self.convert)
 
     def origin(self) -> dict[str, Any]:
         r"""Returns where the samples come from, for a stamp."""
@@ -125,7 +125,7 @@ class FolderSamples(Samples):
         # What all are RGB for to begin with.
         self.grey = channels == 1 and convert is None
         files = [path / name for name, _ in pictures(Folder(path).names)]
-        super().__init__(wanted(n, len(files), path), convert)
+        super().__init__(sample_count(n, len(files), path), convert)
         self.files = [files[i] for i in shuffled(len(files), self.n).sort().values]
         self.shape: tuple[int, ...] | None = None
 
@@ -176,7 +176,7 @@ class ArraySamples(Samples):
 
     def __init__(self, path: Path, n: int | None, convert: Convert | None = None) -> None:
         self.path, self.array = path, open_array(path)
-        super().__init__(wanted(n, len(self.array), path), convert)
+        super().__init__(sample_count(n, len(self.array), path), convert)
         self.taken = shuffled(len(self.array), self.n).sort().values
 
     def images(self, j: int) -> Tensor:
@@ -220,7 +220,7 @@ def open_samples(
     )
 
 
-def converted(x: Tensor, convert: Convert | None) -> Tensor:
+def convert_channels(x: Tensor, convert: Convert | None) -> Tensor:
     r"""Returns images that are grey, by their luma, or RGB, by repetition.
 
     Arguments:
@@ -240,7 +240,7 @@ def shuffled(there: int, n: int) -> Tensor:
     return torch.randperm(there, generator=keyed_generator(0, "samples"))[:n]
 
 
-def wanted(n: int | None, there: int, path: Path) -> int:
+def sample_count(n: int | None, there: int, path: Path) -> int:
     r"""Returns how many samples are taken of those that are there."""
     if there == 0 or (n is not None and n > there):
         raise ValueError(

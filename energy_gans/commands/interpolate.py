@@ -20,12 +20,12 @@ from ..data.evaluation_batches import EVALUATION_BATCH
 from ..functional import keyed_generator, lerp, slerp
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
-from ..plots.figures import rendered, write_picture
+from ..plots.figures import render, write_picture
 from ..plots.images import film_picture
 from ..storage.arrays import write_samples
 from ..storage.checkpoint import load_model
 from .models import class_labels
-from .outputs import checked_output
+from .outputs import check_output
 
 PATHS = {"linear": lerp, "spherical": slerp}
 # What a picture has room for.
@@ -63,7 +63,7 @@ def interpolate(
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
     """
-    place = checked_output(out, overwrite)
+    place = check_output(out, overwrite)
     check_counts(n, steps, place.suffix == ".png")
     model = load_model(ckpt_path, trust)
     check_latents(model, ckpt_path)
@@ -141,4 +141,4 @@ def paths_picture(x: Tensor, t: Tensor) -> Image.Image:
         axis.plot(*line.T, ".-", markersize=4, linewidth=1)
     axis.scatter(*x[:, [0, -1]].flatten(0, 1).T, s=30, c="k", zorder=3)
     axis.set(aspect="equal", title="samples along paths of latents, black at the ends")
-    return rendered(figure)
+    return render(figure)

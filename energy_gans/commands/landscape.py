@@ -20,8 +20,15 @@ from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.plane import Plane, landscape_film, landscape_picture
 from ..storage.run import find_checkpoint
-from .models import class_labels, data_of, follow, held_out, load_supporting, potential_field
-from .outputs import checked_output
+from .models import (
+    class_labels,
+    follow,
+    held_out_samples,
+    load_data,
+    load_supporting,
+    potential_field,
+)
+from .outputs import check_output
 
 # Times in a picture, and by default in a film.
 PANELS, FRAMES = 6, 48
@@ -54,7 +61,7 @@ def landscape(
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
     """
-    path = checked_output(out, overwrite, (".png", ".gif"))
+    path = check_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_plane_model(ckpt_path, label, trust)
@@ -62,7 +69,7 @@ def landscape(
     model.check_conditions(label, time)
     time = chosen_time(time, film)
     frames = chosen_frames(model, frames, film)
-    y = held_out(data_of(ckpt_path, trust), REAL_POINTS, seed)[0]
+    y = held_out_samples(load_data(ckpt_path, trust), REAL_POINTS, seed)[0]
     course, times = particles_of(model, n, frames, label, seed)
     known = model.time_conditioned
     plane = Plane(lambda s: potential_field(model, label, s if known else None), y, course)

@@ -49,7 +49,7 @@ def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeM
     )
 
 
-def data_of(ckpt_path: str, trust: str = "") -> TensorDataModule:
+def load_data(ckpt_path: str, trust: str = "") -> TensorDataModule:
     r"""Returns the data of the run that a checkpoint belongs to."""
     data = run_data(run_of(ckpt_path), trust)
     data.prepare_data()
@@ -139,14 +139,16 @@ def follow(
     return states
 
 
-def held_out(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:
+def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:
     r"""Returns some held-out samples, images in [-1, 1], and their labels, chosen by the seed."""
     order = torch.randperm(data.length("val"), generator=keyed_generator(seed, "features"))
     y, label = zip(*data.loader("val", order[:n].split(EVALUATION_BATCH)), strict=True)
     return to_unit_range(torch.cat(y)), torch.cat(label)
 
 
-def draw(model: GenerativeModule, n: int, seed: int, batch_size: int = 500) -> torch.Tensor:
+def draw_samples(
+    model: GenerativeModule, n: int, seed: int, batch_size: int = 500
+) -> torch.Tensor:
     r"""Returns `n` samples drawn in batches, with shape :math:`(n, *)`.
 
     Arguments:

@@ -30,13 +30,13 @@ def warn(sentence: str) -> None:
         print(f"energy-gans: warning: {sentence}", file=sys.stderr)
 
 
-def checked_outputs(out: str, overwrite: bool) -> Path:
+def check_output_and_numbers(out: str, overwrite: bool) -> Path:
     r"""Returns the path of an output, once it is known that it and the numbers beside it can be written.
 
     Raises:
         FileExistsError: If numbers are there and may not be overwritten.
     """
-    path = checked_output(out, overwrite)
+    path = check_output(out, overwrite)
     beside = path.with_suffix(".json")
     if beside.exists() and not overwrite:
         raise FileExistsError(
@@ -45,7 +45,7 @@ def checked_outputs(out: str, overwrite: bool) -> Path:
     return path
 
 
-def checked_output(
+def check_output(
     out: str, overwrite: bool, endings: tuple[str, ...] = (".png", ".npz"), argument: str = "out"
 ) -> Path:
     r"""Returns the path of an output, once it is known that it can be written.

@@ -33,7 +33,7 @@ from ..plots.images import film_picture
 from ..plots.points import plane_picture
 from ..storage.arrays import write_samples
 from ..terminal import progress_bar
-from .outputs import checked_output
+from .outputs import check_output
 
 # How many real samples the table's numbers are relative to, and how many points one shows.
 REFERENCE = 500
@@ -75,8 +75,8 @@ def particles(
         out: The picture, as `.png`, or the last points as `.npz`, float32, with the picture beside.
         overwrite: Whether files may exist.
     """
-    path = checked_output(out, overwrite)
-    picture = checked_output(str(path.with_suffix(".png")), overwrite)
+    path = check_output(out, overwrite)
+    picture = check_output(str(path.with_suffix(".png")), overwrite)
     check_drawable(data.shape)
     check_counts(particles, steps, step_size)
     check_mobilities(attraction, repulsion)

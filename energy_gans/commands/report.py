@@ -26,7 +26,7 @@ from ..plots.curves import curves_picture
 from ..plots.figures import write_picture
 from ..storage.checkpoint import load_checkpoint, load_model
 from ..storage.run import Run
-from .models import draw
+from .models import draw_samples
 
 SAMPLES = 500
 
@@ -56,7 +56,7 @@ def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -
         pictures["curves.png"] = curves_picture(curves)
     for name, picture in pictures.items():
         write_picture(picture, found.directory / name)
-    table = markdown(measure(draw(model, 10 * SAMPLES, seed), data))
+    table = markdown(measure(draw_samples(model, 10 * SAMPLES, seed), data))
     step = load_checkpoint(path)["global_step"]
     write_text(f"{path.name} at step {step}\n\n{table}", found.directory / "report.md")
     print(f"{path} at step {step}\n\n{table}")

@@ -8,8 +8,8 @@ from ..plots.images import image_grid
 from ..plots.plane import field_picture
 from ..storage.arrays import write_samples
 from ..storage.checkpoint import load_model
-from .models import draw
-from .outputs import checked_output
+from .models import draw_samples
+from .outputs import check_output
 
 
 def sample(
@@ -34,10 +34,10 @@ def sample(
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
     """
-    path = checked_output(out, overwrite)
+    path = check_output(out, overwrite)
     check_count("n", n)
     check_count("batch_size", batch_size)
-    x = draw(load_model(ckpt_path, trust), n, seed, batch_size)
+    x = draw_samples(load_model(ckpt_path, trust), n, seed, batch_size)
     if path.suffix == ".npz":
         write_samples(x, path)
     elif x.ndim == 4:

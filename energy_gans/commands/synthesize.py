@@ -27,8 +27,8 @@ from ..plots.images import film_picture
 from ..plots.points import plane_picture
 from ..storage.arrays import write_samples
 from ..storage.run import find_checkpoint
-from .models import class_labels, data_of, follow, held_out, load_supporting
-from .outputs import checked_output
+from .models import class_labels, follow, held_out_samples, load_data, load_supporting
+from .outputs import check_output
 
 # Times that are shown by default, and what a picture has room for.
 FRAMES = 11
@@ -73,7 +73,7 @@ def synthesize(
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
     """
-    path = checked_output(out, overwrite)
+    path = check_output(out, overwrite)
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_supporting(ckpt_path, "trajectory", trust)
@@ -81,7 +81,7 @@ def synthesize(
         check_picturable(model.sample_shape)
     frames = shown_frames(model, start, steps, every, path.suffix == ".png")
     random = keyed_generator(seed, "synthesize", device=model.device)
-    data = partial(data_of, ckpt_path, trust)
+    data = partial(load_data, ckpt_path, trust)
     x, labels = started(model, data, start, n, label, seed, random)
     states = follow(model, x, frames, labels, random)
     write_frames({frame.time: frame.x for frame in states}, data, seed, path)
@@ -114,7 +114,7 @@ def write_frames(frames: dict[float, Tensor], data: Data, seed: int, path: Path)
     elif last.ndim == 4:
         write_picture(film(frames), path)
     else:
-        real = held_out(data(), REAL_POINTS, seed)[0]
+        real = held_out_samples(data(), REAL_POINTS, seed)[0]
         write_picture(plane_picture(frames, real), path)
     print(path)
 
@@ -159,7 +159,7 @@ def started(
         ValueError: If the model has no generator to start at, or no such class.
     """
     if start == "data":
-        x, own = held_out(data(), n, seed)
+        x, own = held_out_samples(data(), n, seed)
         return x, class_labels(label, model, len(x), random, own)
     labels = class_labels(label, model, n, random)
     return model.starting_points(n, labels, random, start), labels

@@ -12,7 +12,7 @@ place; chains go from :math:`\rho_{t - 1}` to :math:`\rho_t` at the velocity :ma
     W_2^2(\rho_{t - 1}, \rho_t) \approx \zeta \, \mathbb{E}_{\rho_{t - 1}} \|\nabla \Phi\|^2
         + (1 - \zeta) \, \mathbb{E}_{\rho_t} \|\nabla \Phi\|^2 \qquad \zeta \sim \mathcal{U}[0, 1]
 
-which the Wasserstein ConvNet keeps small: it subtracts :math:`\gamma / 2` of it from what is climbed.
+which the Wasserstein ConvNet keeps small: it subtracts :math:`\gamma / 2` of it from what is run_chains.
 With :math:`\zeta` drawn anew every time its mean is the trapezoid rule. For an affine
 :math:`\Phi` the flow's dual, :math:`\sup_b \Phi(b) - \|b - a\|^2 / 2 \gamma`, is
 :math:`\Phi(a) + \frac{\gamma}{2} \|\nabla \Phi\|^2` exactly: so :math:`\gamma` is the size of a step of the

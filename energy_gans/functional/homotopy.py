@@ -112,7 +112,7 @@ def conditional_point(y: Tensor, noise: Tensor, a: Tensor, v: Tensor) -> Tensor:
         a: The factors of the mean, with shape :math:`(B)`.
         v: The variances, with shape :math:`(B)`.
     """
-    return beside(a, y) * y + beside(v, y).sqrt() * noise
+    return expand_as(a, y) * y + expand_as(v, y).sqrt() * noise
 
 
 def innovation(y: Tensor, noise: Tensor, v: Tensor, sigma: float, omega: float) -> Tensor:
@@ -161,7 +161,7 @@ def conditional_velocity(
     """
     check_positive("sigma", sigma)
     check_positive("omega", omega)
-    v = beside(v, y)
+    v = expand_as(v, y)
     return (v**2 * y / omega**2 - v**1.5 / 2 * noise) / sigma**2
 
 
@@ -180,7 +180,7 @@ def covariance(phi: Tensor, innovation: Tensor) -> Tensor:
         ValueError: If there is but one point to centre, or none.
     """
     check_filled(phi=phi)
-    return (centred(phi) * innovation).mean()
+    return (centre(phi) * innovation).mean()
 
 
 def kinetic_energy(gradient: Tensor) -> Tensor:
@@ -232,7 +232,7 @@ def spread_energy(phi: Tensor) -> Tensor:
     return ((phi - others) * phi).mean() / 2
 
 
-def centred(phi: Tensor) -> Tensor:
+def centre(phi: Tensor) -> Tensor:
     r"""Returns potentials less the mean of the others along the last dimension.
 
     Raises:
@@ -244,6 +244,6 @@ def centred(phi: Tensor) -> Tensor:
     return (phi - phi.mean(-1, keepdim=True)) * (n / (n - 1))
 
 
-def beside(a: Tensor, x: Tensor) -> Tensor:
+def expand_as(a: Tensor, x: Tensor) -> Tensor:
     r"""Returns numbers of samples, with shape :math:`(B)`, such that they multiply samples :math:`(B, *)`."""
     return a.reshape(-1, *[1] * (x.ndim - 1))

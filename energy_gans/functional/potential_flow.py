@@ -27,11 +27,11 @@ from torch import Tensor
 
 from .homotopy import (
     alignment,
-    beside,
     conditional_moments,
     conditional_point,
     conditional_velocity,
     covariance,
+    expand_as,
     homotopy_time,
     innovation,
     time_rate,
@@ -111,7 +111,7 @@ def preconditioned_potential(
         homotopy: The homotopy, whose `data_std` is given.
     """
     b, c, width = potential_scales(s, homotopy)
-    phi = network(a / beside(width, a))
+    phi = network(a / expand_as(width, a))
     return b / 2 * a.flatten(1).square().sum(1) + c * phi
 
 
@@ -156,6 +156,6 @@ def driving_term(
     _, y, noise, v, rate, unit = point
     if estimator == "e4":
         u = conditional_velocity(y, noise, v, homotopy.sigma, homotopy.omega)
-        return -alignment(gradient, u * beside(rate / unit, y))
+        return -alignment(gradient, u * expand_as(rate / unit, y))
     gamma = innovation(y, noise, v, homotopy.sigma, homotopy.omega) * rate / unit**2
     return covariance(group(phi), group(gamma)) / 2

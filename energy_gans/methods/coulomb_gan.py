@@ -100,7 +100,7 @@ class CoulombGAN(AdversarialModule):
             self.descend(discriminator_optimizer, self.discriminator_losses(x, part))
         generated: list[Tensor] = []
         loss_g = self.descend(generator_optimizer, self.generator_losses(y, generated))
-        # The discriminator learns at the very samples that the generator climbed from.
+        # The discriminator learns at the very samples that the generator run_chains from.
         x = torch.cat(generated)
         loss_d = self.descend(discriminator_optimizer, self.discriminator_losses(x, y))
         return {"loss_d": loss_d, "loss_g": loss_g}

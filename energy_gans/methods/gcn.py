@@ -62,7 +62,7 @@ class GCN(ContrastiveModule):
         label = None if self.classes is None else label
         state = self.starts(y, label)
         label_x = state.get("label")
-        x = self.climbed(self.descriptor, state["x"], label_x)
+        x = self.run_chains(self.descriptor, state["x"], label_x)
         losses = self.losses(self.descriptor, state["x"], x, label_x, y, label)
         loss = self.descend(self.optimizers(), losses)
         if self.start == "persistent":

@@ -45,7 +45,7 @@ from ..checks import check_count, check_positive
 from ..functional import amortized_loss, ascent_loss, stein_direction
 from .bases.contrastive import ContrastiveModule
 from .bases.generator import check_generator
-from .parts.chains import drawer
+from .parts.chains import sampler_of
 from .parts.networks import frozen
 from .parts.replay_buffer import ReplayBuffer, State
 
@@ -140,7 +140,7 @@ class GGCN(ContrastiveModule):
         for i, (y, label) in enumerate(parts):
             state = self.starts(y, label)
             label_x = state.get("label")
-            x = self.climbed(self.descriptor, state["x"], label_x)
+            x = self.run_chains(self.descriptor, state["x"], label_x)
             losses = self.losses(self.descriptor, state["x"], x, label_x, y, label)
             loss_d = self.descend(optimizer_d, losses)
             if i == len(parts) - 1:
@@ -183,7 +183,7 @@ class GGCN(ContrastiveModule):
 
     def direction(self, x: Tensor, label: Tensor | None) -> Tensor:
         r"""Returns the moves :math:`\Delta x` that samples are to make, with shape :math:`(B, *)`."""
-        score = self.moves(x, label)
+        score = self.score_of(x, label)
         if not self.repulsion:
             return score
         return stein_direction(x, self.gather(x), self.gather(score))
@@ -214,13 +214,13 @@ class GGCN(ContrastiveModule):
     # Sampling
 
     @property
-    def sampled_network(self) -> nn.Module:
+    def ema_source(self) -> nn.Module:
         return nn.ModuleDict({"generator": self.generator, "descriptor": self.descriptor})
 
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        draw = drawer(random, self.device)
+        draw = sampler_of(random, self.device)
         z = draw(torch.randn, n, self.latent_dim)
         x = self.formatted(network["generator"](*[z] if label is None else [z, label]))
         if self.sample_steps == 0:
@@ -241,11 +241,11 @@ class GGCN(ContrastiveModule):
 
     @property
     def sampling_descriptor(self) -> nn.Module:
-        return self.shown_network["descriptor"]
+        return self.sampling_network["descriptor"]
 
     @property
     def latent_network(self) -> nn.Module:
-        return self.shown_network["generator"]
+        return self.sampling_network["generator"]
 
     def check(self, y: Tensor) -> None:
         super().check(y)

@@ -40,8 +40,8 @@ from ..functional import amortized_loss, ascent_loss, hole_masks
 from ..functional.masks import KINDS
 from .bases.contrastive import ContrastiveModule
 from .parts.chains import Draw
-from .parts.networks import evaluating, fitted
-from .parts.recent_samples import Recent
+from .parts.networks import check_output_shape, evaluating
+from .parts.recent_samples import RecentSamples
 
 
 class InpaintingGGCN(ContrastiveModule):
@@ -95,7 +95,7 @@ class InpaintingGGCN(ContrastiveModule):
         # Said now, not at the first step.
         hole_masks(self.masks, size, square, spots, torch.Generator(), 1)
         # An image and, in the last channel, its mask.
-        self.examples = Recent(examples, (channels + 1, *size))
+        self.examples = RecentSamples(examples, (channels + 1, *size))
         self.trained.append((generator, generator_optimizer, generator_scheduler))
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ class InpaintingGGCN(ContrastiveModule):
                 x = self.filled(self.generator, part, known)
                 before = x.detach()
                 loss = self.fidelity * amortized_loss(x, part)
-                loss = loss + ascent_loss(x, self.moves(before, None))
+                loss = loss + ascent_loss(x, self.score_of(before, None))
                 loss_g = self.descend(optimizer_g, [loss])
                 self.examples.keep(self.gather(torch.cat([known * part, known], dim=1)))
             with torch.no_grad():
@@ -132,7 +132,7 @@ class InpaintingGGCN(ContrastiveModule):
         return 0
 
     def first_fill(self, y: Tensor, known: Tensor, draw: Draw) -> Tensor:
-        network = self.shown_network["generator"]
+        network = self.sampling_network["generator"]
         with evaluating(network):
             return self.filled(network, y, known)
 
@@ -146,12 +146,12 @@ class InpaintingGGCN(ContrastiveModule):
     # Sampling
 
     @property
-    def sampled_network(self) -> nn.Module:
+    def ema_source(self) -> nn.Module:
         return nn.ModuleDict({"generator": self.generator, "descriptor": self.descriptor})
 
     @property
     def sampling_descriptor(self) -> nn.Module:
-        return self.shown_network["descriptor"]
+        return self.sampling_network["descriptor"]
 
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
@@ -161,7 +161,7 @@ class InpaintingGGCN(ContrastiveModule):
 
     def check(self, y: Tensor) -> None:
         super().check(y)
-        fitted(
+        check_output_shape(
             lambda: self.generator(y),
             tuple(y.shape),
             f"'model.init_args.generator' should map the shape of 'data', {tuple(y.shape)}, to itself",

@@ -28,8 +28,8 @@ from torch.optim import Optimizer
 from ..checks import check_count
 from ..functional import downscale, upscale
 from .bases.contrastive import ContrastiveModule
-from .parts.chains import drawer
-from .parts.recent_samples import Recent
+from .parts.chains import sampler_of
+from .parts.recent_samples import RecentSamples
 
 
 class MultigridGCN(ContrastiveModule):
@@ -59,7 +59,7 @@ class MultigridGCN(ContrastiveModule):
                 f"'sample_steps' = {self.sample_steps} should be three numbers, and null twice."
             )
         channels, width = self.shape[0], self.grids[0]
-        self.seeds = Recent(seeds, (channels, width, width))
+        self.seeds = RecentSamples(seeds, (channels, width, width))
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         x = self.on_grid(y, self.grids[0])
@@ -69,7 +69,7 @@ class MultigridGCN(ContrastiveModule):
             self.descriptor, self.grids, self.grids[1:], strict=False
         ):
             start = upscale(x, after // before)
-            x = self.climbed(network, start, None)
+            x = self.run_chains(network, start, None)
             parts = self.losses(network, start, x, None, self.on_grid(y, after), None)
             for part, loss in zip(losses, parts, strict=True):
                 part.append(loss)
@@ -94,7 +94,7 @@ class MultigridGCN(ContrastiveModule):
     @property
     def sampling_descriptor(self) -> nn.Module:
         r"""The descriptor of the finest grid, whose potential is that of whole images."""
-        return self.shown_network[-1]
+        return self.sampling_network[-1]
 
     def potential(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
@@ -104,7 +104,7 @@ class MultigridGCN(ContrastiveModule):
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        draw, x = drawer(random, self.device), self.seeds.draw(n, random)
+        draw, x = sampler_of(random, self.device), self.seeds.draw(n, random)
         for descriptor, before, after in zip(network, self.grids, self.grids[1:], strict=False):
             x = self.chains.end(upscale(x, after // before), self.gradient(descriptor), draw)
         return x

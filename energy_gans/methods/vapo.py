@@ -42,7 +42,7 @@ from torch import Tensor
 
 from ..checks import check_count, check_positive
 from ..functional import flow_time, kinetic_energy, spread_energy
-from ..functional.homotopy import beside
+from ..functional.homotopy import expand_as
 from ..functional.potential_flow import (
     Homotopy,
     driving_term,
@@ -185,7 +185,7 @@ class VAPO(FlowModule):
         x = self.formatted(point.x)
         with torch.autocast(x.device.type, enabled=False):
             gradient, phi = self.slope(x, label, s)
-        gradient = gradient / beside(point.unit, y)
+        gradient = gradient / expand_as(point.unit, y)
         kinetic = kinetic_energy(gradient)
         drive = driving_term(
             phi, gradient, point, self.homotopy, self.estimator, self.centring_groups
@@ -209,5 +209,5 @@ class VAPO(FlowModule):
             return phi.unflatten(0, (-1, self.particles))
         return self.gather_attached(phi)
 
-    def known_time(self, time: Tensor) -> Tensor:
+    def network_time(self, time: Tensor) -> Tensor:
         return time if self.jacobian else flow_time(time, self.sharpness)

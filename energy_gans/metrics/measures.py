@@ -173,7 +173,7 @@ def check_enough(name: str, n: int, reference_n: int, held_out_n: int) -> None:
         raise TooFewSamplesError(f"{name!r} needs at least {needed}, got {got}.")
 
 
-def said_of_few(
+def few_images_warnings(
     names: list[str],
     samples: dict[str, int],
     references: dict[str, int],
@@ -216,7 +216,7 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def chosen(measures: str) -> list[str]:
+def parse_measures(measures: str) -> list[str]:
     r"""Returns the names in a list such as `"fd,is,kid"`.
 
     Raises:

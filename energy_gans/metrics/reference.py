@@ -126,8 +126,8 @@ def real_statistics(
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     rank, world_size = processes()
     found = read(path, key) if rank == 0 else None
-    if shared(found is not None):
-        return shared(found)
+    if from_first_process(found is not None):
+        return from_first_process(found)
     images = batches(data, parts, rank, world_size)
     if progress is not None:
         images = progress(images, n)
@@ -165,7 +165,7 @@ def batches(
         first += len(part)
 
 
-def shared(value: T) -> T:
+def from_first_process(value: T) -> T:
     r"""Returns the first process's value."""
     values = [value]
     if processes()[1] > 1:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from .figures import CATEGORIES, GENERATED, rendered
+from .figures import CATEGORIES, GENERATED, render
 
 # Curves beyond the palette have the same colours with dashes.
 DASHES = ("-", "--", ":", "-.")
@@ -93,7 +93,7 @@ def bands_picture(
     if labels:
         handles = [Line2D([], [], **style(place)) for place in range(len(labels))]
         figure.legend(handles, labels, loc="outside lower center", ncols=ncols, frameon=False)
-    return rendered(figure)
+    return render(figure)
 
 
 def legend_columns(labels: Sequence[str], width: float) -> int:
@@ -139,4 +139,4 @@ def curves_picture(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
         axis.grid(alpha=0.3)
     for axis in axes[len(curves) :]:
         axis.set_visible(False)
-    return rendered(figure)
+    return render(figure)

@@ -21,7 +21,7 @@ CATEGORIES = (
 )
 
 
-def rendered(figure: Figure) -> Image.Image:
+def render(figure: Figure) -> Image.Image:
     r"""Returns a figure as an image."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)

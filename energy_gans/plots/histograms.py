@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from .figures import GENERATED, REAL, REFERENCE, rendered
+from .figures import GENERATED, REAL, REFERENCE, render
 
 TRAINING, HELD_OUT = "training", "held-out"
 # As many at most, and fewer of few images.
@@ -20,7 +20,9 @@ BINS = 60
 TAIL = 0.002
 
 
-def histograms(scores: Mapping[str, Tensor], areas: Mapping[str, float], name: str) -> Image.Image:
+def histograms_picture(
+    scores: Mapping[str, Tensor], areas: Mapping[str, float], name: str
+) -> Image.Image:
     r"""Returns histograms of scores: a panel of training and held-out images, and one for each outliers.
 
     Arguments:
@@ -41,7 +43,7 @@ def histograms(scores: Mapping[str, Tensor], areas: Mapping[str, float], name: s
         axis.set_xlabel(name, fontsize=8)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    return rendered(figure)
+    return render(figure)
 
 
 def draw_histograms(axis: Axes, shown: Mapping[str, Tensor]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
-from .figures import rendered
+from .figures import render
 
 LEAST_CELL = 64
 
@@ -33,7 +33,7 @@ def film_picture(columns: Mapping[str, Tensor]) -> Image.Image:
     axis.set_xticks(centres, columns.keys(), fontsize=9)
     axis.tick_params(length=0, labeltop=True, labelbottom=False, labelleft=False, left=False)
     axis.spines[:].set_visible(False)
-    return rendered(figure)
+    return render(figure)
 
 
 def image_grid(x: Tensor) -> Image.Image:
@@ -72,4 +72,4 @@ def side_by_side(panels: dict[str, Tensor]) -> Image.Image:
         axis.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
         axis.set_title(title, fontsize=9)
         axis.axis("off")
-    return rendered(figure)
+    return render(figure)

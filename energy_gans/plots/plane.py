@@ -21,7 +21,7 @@ from torch import Tensor
 from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
-from .figures import GENERATED, LINES, POTENTIAL, REAL, rendered
+from .figures import GENERATED, LINES, POTENTIAL, REAL, render
 
 POINTS = 120
 LEVELS = 20
@@ -113,7 +113,7 @@ def field_picture(potential: Field | None, real: Tensor, generated: Tensor) -> I
         draw_arrows(axes[1], surface)
         draw_points(axes[1], generated, 3, GENERATED)
         plane.frame(axes[1], "potential and direction of the force")
-    return rendered(figure)
+    return render(figure)
 
 
 def landscape_picture(
@@ -150,7 +150,7 @@ def landscape_picture(
         draw_points(axis, plane.y, 1, REAL)
         draw_points(axis, x, 5 if rows > 1 else 8, GENERATED)
         plane.frame(axis, heading(t) if len(course) > 1 else "samples")
-    return rendered(figure)
+    return render(figure)
 
 
 def landscape_film(

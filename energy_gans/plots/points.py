@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from torch import Tensor
 
-from .figures import BACKGROUND, CATEGORIES, GENERATED, REAL, rendered
+from .figures import BACKGROUND, CATEGORIES, GENERATED, REAL, render
 
 MARGIN = 0.04
 
@@ -49,7 +49,7 @@ def classes_picture(
         dots = [dot(colour) for colour in CATEGORIES[: len(classes)]]
         figure.legend(dots, classes, loc="outside right center", frameon=False, fontsize=9)
     figure.suptitle(title, fontsize=11)
-    return rendered(figure)
+    return render(figure)
 
 
 def draw_classes(axis: Axes, points: Tensor, label: Tensor | None) -> None:
@@ -95,4 +95,4 @@ def plane_picture(frames: Mapping[float, Tensor], y: Tensor) -> Image.Image:
         axis.scatter(*x.T, s=22, c=GENERATED, alpha=0.6, linewidths=0)
         axis.set_title(f"{'step' if isinstance(step, int) else 'time'} {step:,g}", fontsize=10)
         axis.set_visible(True)
-    return rendered(figure)
+    return render(figure)

@@ -10,11 +10,11 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from ..files import held, remove_stale
+from ..files import hold_lock, remove_stale
 
 
 @contextmanager
-def claimed(trainer: Trainer) -> Iterator[None]:
+def lock_directory(trainer: Trainer) -> Iterator[None]:
     r"""Holds the lock of a run's directory, and removes the temporary files that a killed run left there.
 
     The first process holds it for all processes of the run. A logger that numbers its directories takes
@@ -35,7 +35,7 @@ def claimed(trainer: Trainer) -> Iterator[None]:
         while trainer.is_global_zero and named:
             folder = own_directory(trainer)
             try:
-                stack.enter_context(held(lock_of(folder, version), repr(str(folder))))
+                stack.enter_context(hold_lock(lock_of(folder, version), repr(str(folder))))
             except BlockingIOError:
                 if not numbered:
                     raise

@@ -93,7 +93,7 @@ def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]
     return f"step {step}: {folder}\nnext: {shlex.join(words)}"
 
 
-def go_on_in(folder: Path, trainer: Trainer, step: int) -> None:
+def resume_loggers(folder: Path, trainer: Trainer, step: int) -> None:
     r"""Makes the loggers of a run that is resumed go on in its directory.
 
     Loggers whose version is given in the config are left as they are.
@@ -130,7 +130,7 @@ def resume_wandb(logger: WandbLogger, folder: Path) -> None:
         rank_zero_info(f"{path} is not there: wandb logs the rest of the run as a new one.")
 
 
-def keep_curves(trainer: Trainer, folder: Path | None, step: int) -> None:
+def resume_curves(trainer: Trainer, folder: Path | None, step: int) -> None:
     r"""Gives the CSVLoggers of a run their `metrics.csv`: that of a resumed run goes on.
 
     Arguments:

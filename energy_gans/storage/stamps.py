@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def stamped(
+def stamp_number(
     number: Number,
     real: Number | None,
     matched: Number | None,
@@ -109,7 +109,7 @@ def views(name: str, number: dict[str, Any]) -> list[View]:
         return [View(name, number, None, protocol)]
     other = {k: v for k, v in real["protocol"].items() if k != "samples"}
     alone = {k: v for k, v in real.items() if k != "matched"}
-    if unlike(protocol, other) is None:
+    if first_difference(protocol, other) is None:
         return [View(name, number, alone, protocol)]
     # Of fewer samples it is no FID.
     label = "fd" if name == "fid" else name
@@ -126,7 +126,7 @@ def fields(number: Number) -> dict[str, float | None]:
     }
 
 
-def shown(number: dict[str, Any]) -> str:
+def display(number: dict[str, Any]) -> str:
     r"""Returns a number in words: with its standard deviation or interval, if it has one."""
     if number.get("value") is None:
         return f"> {number['low']:.4g}" if "low" in number else "infinite"
@@ -165,11 +165,11 @@ def read_metrics(path: str) -> dict[str, dict[str, Any]]:
     return measures
 
 
-def unlike(a: Any, b: Any, key: str = "") -> str | None:
+def first_difference(a: Any, b: Any, key: str = "") -> str | None:
     r"""Returns the first difference of two protocols in words, or `None` if they are equal."""
     if isinstance(a, dict) and isinstance(b, dict):
         for name in sorted(a.keys() | b.keys()):
-            found = unlike(a.get(name), b.get(name), f"{key}.{name}".lstrip("."))
+            found = first_difference(a.get(name), b.get(name), f"{key}.{name}".lstrip("."))
             if found is not None:
                 return found
         return None

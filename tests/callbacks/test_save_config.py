@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 
 from energy_gans.callbacks.save_config import SaveConfig
 from energy_gans.cli import main
-from energy_gans.storage.resume import WANDB_ID, go_on_in
+from energy_gans.storage.resume import WANDB_ID, resume_loggers
 
 
 def versions(folder: Path) -> list[str]:
@@ -99,7 +99,7 @@ def test_loggers_go_on_in_the_folder_of_the_run_if_it_is_theirs(tmp_path: Path) 
     board = TensorBoardLogger.__new__(TensorBoardLogger)
     board.__dict__ |= {"_root_dir": str(tmp_path / "runs"), "_name": "ring", "_version": None}
     board.__dict__ |= {"_kwargs": {}, "_sub_dir": None, "_fs": None}
-    go_on_in(folder, trainer(own, other, given, board), 60)
+    resume_loggers(folder, trainer(own, other, given, board), 60)
     assert Path(own.log_dir) == folder
     assert Path(other.log_dir) == tmp_path / "elsewhere/ring/version_0"
     assert Path(given.log_dir) == tmp_path / "runs/ring/version_1"
@@ -116,16 +116,16 @@ def test_a_run_of_wandb_goes_on_under_its_identity(
     save.on_train_start(SimpleNamespace(is_global_zero=True, loggers=[first]), None)
     assert (tmp_path / WANDB_ID).read_text() == "abc123\n"
     resumed = WandbLogger(save_dir=tmp_path, project="rings", offline=True)
-    go_on_in(tmp_path, trainer(resumed), 60)
+    resume_loggers(tmp_path, trainer(resumed), 60)
     assert resumed.version == resumed._wandb_init["id"] == "abc123"
     assert resumed._wandb_init["resume"] == "allow"
     alone = WandbLogger(save_dir=tmp_path, project="rings", offline=True)
-    go_on_in(tmp_path / "rings/def456", trainer(alone), 60)
+    resume_loggers(tmp_path / "rings/def456", trainer(alone), 60)
     assert alone.version == "def456"
     (tmp_path / WANDB_ID).unlink()
     new = WandbLogger(save_dir=tmp_path, project="rings", offline=True)
     with caplog.at_level("INFO"):
-        go_on_in(tmp_path, trainer(new), 60)
+        resume_loggers(tmp_path, trainer(new), 60)
     assert new.version is None
     assert "wandb logs the rest of the run as a new one" in caplog.text
 

@@ -24,7 +24,7 @@ def test_the_film_is_that_of_a_plain_loop(
     out = tmp_path / "last.npz"
     main(["synthesize", "--ckpt_path", trained("vapo"), "--n", "5", "--out", str(out)])
     told = capsys.readouterr().out
-    network = load_model(trained("vapo")).shown_network
+    network = load_model(trained("vapo")).sampling_network
     x = torch.randn(5, 1, 8, 8, generator=keyed_generator(0, "synthesize"))
     rows = []
     # Ten intervals, of one step each.
@@ -73,5 +73,5 @@ def test_latents_of_a_flow_are_its_noise(trained: Callable, tmp_path: Path) -> N
     torch.testing.assert_close(x[:, 1], model.decode(middle))
     noise = middle.unflatten(1, (1, 8, 8))
     for _ in range(3):
-        noise = noise + slope(model.shown_network, noise) / 3
+        noise = noise + slope(model.sampling_network, noise) / 3
     torch.testing.assert_close(x[:, 1], noise.clamp(-1, 1), rtol=1e-4, atol=1e-5)

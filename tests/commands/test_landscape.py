@@ -89,7 +89,7 @@ def test_a_film_shows_particles_at_every_time(trained: Callable, tmp_path: Path)
     model = load_plane_model(path, None)
     z = torch.randn(20, 2, generator=keyed_generator(4, "landscape"))
     with torch.no_grad():
-        expected = [z, *model.solve(model.shown_network, z, None, 3)]
+        expected = [z, *model.solve(model.sampling_network, z, None, 3)]
     assert len(seen["particles"]) == 4
     for x, y in zip(seen["particles"], expected, strict=True):
         torch.testing.assert_close(x, y)

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.models import follow, held_out
+from energy_gans.commands.models import follow, held_out_samples
 from energy_gans.commands.synthesize import shown_times
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
@@ -74,7 +74,7 @@ def test_a_film_goes_from_the_start_to_the_end(trained: Callable, tmp_path: Path
 @pytest.mark.parametrize("name", ["gcn", "ggcn", "grids"])
 def test_chains_start_at_held_out_data(trained: Callable, tmp_path: Path, name: str) -> None:
     images = strip(trained(name), tmp_path, "--start", "data", "--seed", "4")
-    y, _ = held_out(EmbeddedDigits("8x8", 8), 5, 4)
+    y, _ = held_out_samples(EmbeddedDigits("8x8", 8), 5, 4)
     assert torch.equal(images[:, 0], to_uint8(y))
     assert not torch.equal(images[:, 0], images[:, -1])
 
@@ -92,7 +92,7 @@ def test_chains_start_at_the_generator(trained: Callable, tmp_path: Path, name: 
 def test_the_class_decides_the_potential(trained: Callable, tmp_path: Path) -> None:
     path, start = trained("classes"), ["--start", "data", "--steps", "1", "--seed", "4"]
     own = states(path, tmp_path, *start)
-    _, label = held_out(EmbeddedDigits("8x8", 8), 5, 4)
+    _, label = held_out_samples(EmbeddedDigits("8x8", 8), 5, 4)
     first, other = (
         states(path, tmp_path, *start, "--label", str(k)) for k in (label[0].item(), 9)
     )

@@ -296,8 +296,8 @@ def test_the_gradient_of_the_energy_is_the_field_over_the_number_of_samples(
 @every_kernel
 def test_samples_that_climb_the_potential_lower_the_energy(kernel: Callable, dim: int) -> None:
     y, x = randn(6, dim), randn(5, dim) + 1
-    climbed = x - 1e-2 * field(x, y, x, kernel)
-    assert interaction_energy(y, climbed, kernel) < interaction_energy(y, x, kernel)
+    run_chains = x - 1e-2 * field(x, y, x, kernel)
+    assert interaction_energy(y, run_chains, kernel) < interaction_energy(y, x, kernel)
 
 
 @pytest.mark.parametrize("estimator", ["v", "u"])

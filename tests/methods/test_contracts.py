@@ -530,7 +530,7 @@ def test_two_processes_read_and_flip_what_one_does(tiny: Arguments, tmp_path: Pa
 
 def test_the_direct_way_is_the_trainers_way(tiny: Arguments, tmp_path: Path) -> None:
     main(tiny("--trainer.max_steps=6", "--model.init_args.gradient_clip_norm=0.1", name="direct"))
-    with mock.patch("energy_gans.methods.bases.stepped.is_bystander", lambda trainer: False):
+    with mock.patch("energy_gans.methods.bases.stepped.no_hooks_between", lambda trainer: False):
         main(
             tiny("--trainer.max_steps=6", "--model.init_args.gradient_clip_norm=0.1", name="long")
         )

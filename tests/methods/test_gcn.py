@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from energy_gans.data import GaussianMixture
 from energy_gans.functional import fold
 from energy_gans.methods import GCN
-from energy_gans.methods.parts.chains import Chains, drawer
+from energy_gans.methods.parts.chains import Chains, sampler_of
 
 from .harness import adam, batches, fit, noises, sgd
 
@@ -172,7 +172,7 @@ def test_samples_of_a_linear_potential_are_the_gaussian_that_they_should_be() ->
 @pytest.mark.parametrize("noise_std", [None, 0.007])
 def test_chains_have_the_noise_that_is_asked_for_at_every_size(noise_std: float | None) -> None:
     chains = Chains(steps=3, step_size=0.3, last_step_size=0.1, bound=1e3, noise_std=noise_std)
-    draw = drawer(torch.Generator().manual_seed(0), torch.device("cpu"))
+    draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"))
     found = chains.end(torch.zeros(500, 2), torch.zeros_like, draw)
     random = torch.Generator().manual_seed(0)
     x = torch.zeros(500, 2)

@@ -188,10 +188,10 @@ def test_samples_are_those_of_both_moving_averages() -> None:
     average = ggcn.average(0.5)
     known = ggcn.sample(5, random=torch.Generator().manual_seed(3))
     with torch.no_grad():
-        for p in ggcn.sampled_network.parameters():
+        for p in ggcn.ema_source.parameters():
             p.zero_()
     assert torch.equal(known, ggcn.sample(5, random=torch.Generator().manual_seed(3)))
-    average.update_parameters(ggcn.sampled_network)
+    average.update_parameters(ggcn.ema_source)
     assert not torch.equal(known, ggcn.sample(5, random=torch.Generator().manual_seed(3)))
 
 

@@ -15,7 +15,7 @@ from torch_fidelity.metric_prc import calculate_precision_recall_full
 
 from energy_gans.functional import density_coverage, neighbour_radii
 from energy_gans.metrics import measures, statistics
-from energy_gans.metrics.measures import MEASURES, Number, chosen, measure, subset
+from energy_gans.metrics.measures import MEASURES, Number, measure, parse_measures, subset
 from energy_gans.metrics.statistics import FeatureSums, Statistics
 
 DIM = 8
@@ -326,7 +326,7 @@ def test_pairs_are_of_the_first_samples_only() -> None:
 
 def test_numbers_of_all_measures() -> None:
     x, y, held_out = (statistics_of(real(n), torch.randn(n, 3)) for n in (60, 80, 70))
-    names = chosen("fd,is,kid,pr,dc,support,neighbours")
+    names = parse_measures("fd,is,kid,pr,dc,support,neighbours")
     numbers = measure(names, x, y, held_out)
     assert list(numbers) == [
         *("fd", "is", "kid", "precision", "recall", "density", "coverage", "support", "copies")
@@ -363,10 +363,10 @@ def test_the_smallest_sets(name: str) -> None:
     [("fd", ["fd"]), (" kid , fd,", ["kid", "fd"]), (",".join(MEASURES), list(MEASURES))],
 )
 def test_names_in_a_list(text: str, names: list[str]) -> None:
-    assert chosen(text) == names
+    assert parse_measures(text) == names
 
 
 @pytest.mark.parametrize("text", ["", " , ", "fid", "fd,KID", "fd is"])
 def test_unknown_names_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"'measures' should be of fd,is,kid,.*, got '{text}'"):
-        chosen(text)
+        parse_measures(text)

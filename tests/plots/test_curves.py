@@ -48,7 +48,7 @@ def test_pictures_of_any_number_of_panels_and_labels() -> None:
 
 def drawn(panels: dict) -> Figure:
     r"""Returns the figure of a picture, laid out."""
-    with mock.patch("energy_gans.plots.curves.rendered") as keep:
+    with mock.patch("energy_gans.plots.curves.render") as keep:
         bands_picture(panels)
     (figure,) = keep.call_args.args
     figure.draw_without_rendering()

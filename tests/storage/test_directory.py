@@ -10,8 +10,8 @@ import pytest
 
 from energy_gans.callbacks import Checkpoints
 from energy_gans.cli import main
-from energy_gans.files import PART, held
-from energy_gans.storage.directory import claimed
+from energy_gans.files import PART, hold_lock
+from energy_gans.storage.directory import lock_directory
 
 SHORT = ("--trainer.max_steps=1", "--trainer.limit_val_batches=0")
 NUMBER = "--trainer.logger.init_args.version=0"
@@ -37,7 +37,7 @@ def test_a_run_keeps_others_out_of_its_directory_until_it_ends(
 
 
 def test_a_numbered_run_takes_the_next_directory(tiny: Callable, tmp_path: Path) -> None:
-    with held(tmp_path / "tiny/version_0.lock", "another run"):
+    with hold_lock(tmp_path / "tiny/version_0.lock", "another run"):
         main(tiny(*SHORT, points=True))
     assert sorted(os.listdir(tmp_path / "tiny")) == ["version_1"]
 
@@ -64,7 +64,10 @@ def test_a_trial_run_of_one_step_takes_a_lock_too(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     args = tiny("--trainer.fast_dev_run=true", points=True)
-    with held(Path("run.lock"), "another run"), pytest.raises(SystemExit, match="'.' is in use"):
+    with (
+        hold_lock(Path("run.lock"), "another run"),
+        pytest.raises(SystemExit, match="'.' is in use"),
+    ):
         main(args)
     main(args)
     assert not Path("run.lock").exists()
@@ -73,7 +76,7 @@ def test_a_trial_run_of_one_step_takes_a_lock_too(
 def test_without_a_logger_the_lock_is_in_the_folder(tiny: Callable, tmp_path: Path) -> None:
     options = ["--trainer.logger=false", f"--trainer.default_root_dir={tmp_path / 'here'}"]
     with (
-        held(tmp_path / "here/run.lock", "another run"),
+        hold_lock(tmp_path / "here/run.lock", "another run"),
         pytest.raises(SystemExit, match=f"'{tmp_path}/here' is in use by"),
     ):
         main(tiny(*SHORT, *options, points=True))
@@ -85,9 +88,9 @@ def test_only_the_first_process_takes_the_lock(tmp_path: Path) -> None:
         for first in (True, False)
     ]
     with (
-        claimed(trainers[0]),
-        claimed(trainers[1]),
+        lock_directory(trainers[0]),
+        lock_directory(trainers[1]),
         pytest.raises(BlockingIOError),
-        claimed(trainers[0]),
+        lock_directory(trainers[0]),
     ):
         pass

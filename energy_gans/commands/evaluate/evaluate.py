@@ -16,19 +16,19 @@ from lightning.pytorch import LightningDataModule
 from ...checks import check_count
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
 from ...metrics.floor import choose_floor
-from ...metrics.measures import chosen
-from ...metrics.reference import default_cache, shared
+from ...metrics.measures import parse_measures
+from ...metrics.reference import default_cache, from_first_process
 from ...metrics.statistics import Statistics, processes
 from ...plots.figures import write_picture
 from ...storage.checkpoint import load_model
 from ...storage.run import find_checkpoint, run_data, run_of
 from ...storage.stamps import write_metrics
-from ..devices import joined
+from ..devices import process_group
 from ..inputs import Convert, ModelSamples, Samples, open_samples
 from ..outputs import check_writable
 from .nearest import duplicates_picture, neighbours_picture
 from .sample_sizes import enough_for, warn_if_few
-from .sets import gathered
+from .sets import gather_sets
 from .table import numbers_of, table
 
 SAMPLES = 10_000
@@ -81,9 +81,9 @@ def evaluate(
     check_count("reference_n", reference_n)
     if ckpt_path is not None:
         ckpt_path = str(find_checkpoint(ckpt_path))
-    names, path = chosen(measures), writable(out, ckpt_path, samples)
-    with joined(device) as where:
-        source, data = opened(ckpt_path, samples, data, n, seed, where, trust, convert)
+    names, path = parse_measures(measures), writable(out, ckpt_path, samples)
+    with process_group(device) as where:
+        source, data = open_inputs(ckpt_path, samples, data, n, seed, where, trust, convert)
         extractor = (extractor or EfficientNetLite0()).to(where)
         check_measurable(names, extractor, data, reference)
         splits = reference, "val" if reference == "train" else "train"
@@ -93,7 +93,7 @@ def evaluate(
         warn_if_few(names, source.n, reference_n, floor, extractor)
         extractor(source.batch(0)[:1].to(where))
         folder = Path(cache) if cache else default_cache()
-        sets = gathered(source, data, splits, reference_n, floor, extractor, folder, where)
+        sets = gather_sets(source, data, splits, reference_n, floor, extractor, folder, where)
         if processes()[0] > 0:
             return
         about = [
@@ -162,7 +162,7 @@ def check_measurable(
         )
 
 
-def opened(
+def open_inputs(
     ckpt_path: str | None,
     samples: str | None,
     data: LightningDataModule | None,
@@ -178,7 +178,7 @@ def opened(
     data = data or run_data(run_of(ckpt_path), trust)
     if processes()[0] == 0:
         data.prepare_data()
-    shared(None)
+    from_first_process(None)
     if len(data.shape) != 3:
         raise ValueError(
             f"'data' should be images for these measures, got samples of shape {data.shape}: "

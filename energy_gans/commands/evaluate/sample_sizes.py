@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...metrics.features import FeatureExtractor
 from ...metrics.floor import Floor
-from ...metrics.measures import TooFewSamplesError, check_enough, said_of_few
+from ...metrics.measures import TooFewSamplesError, check_enough, few_images_warnings
 from ..outputs import warn
 
 
@@ -47,5 +47,5 @@ def warn_if_few(
     if floor.held_back:
         references["that are left of them"] = floor.reference_n
     sizes = extractor.num_features, extractor.num_classes
-    for sentence in said_of_few(names, counts, references, *sizes):
+    for sentence in few_images_warnings(names, counts, references, *sizes):
         warn(sentence)

@@ -50,7 +50,7 @@ class Sets:
         )
 
 
-def gathered(
+def gather_sets(
     source: Samples,
     data: LightningDataModule,
     splits: tuple[str, str],

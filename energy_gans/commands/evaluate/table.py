@@ -8,7 +8,7 @@ from typing import Any
 
 from ...metrics.features import FeatureExtractor
 from ...metrics.measures import Number, TooFewSamplesError, measure
-from ...storage.stamps import Stamp, View, shown, stamped, views
+from ...storage.stamps import Stamp, View, display, stamp_number, views
 from .sets import Sets
 
 FID_SAMPLES = 50_000
@@ -49,7 +49,7 @@ def numbers_of(
             if any(about(found[key]) != about(number) for key, number in real.items()):
                 matched = measure([name], sets.few, left, z)
         for key, number in found.items():
-            stamp = stamped(number, real.get(key), matched.get(key), about, of(sets.floor.n))
+            stamp = stamp_number(number, real.get(key), matched.get(key), about, of(sets.floor.n))
             numbers["fid" if key == "fd" and is_fid(sets, extractor, reference) else key] = stamp
     return numbers
 
@@ -70,6 +70,6 @@ def table(numbers: dict[str, dict[str, Any]]) -> str:
 def line(view: View) -> str:
     r"""Returns a row of the table."""
     n, reference_n = view.counts()
-    cells = [shown(number) if number else "" for number in (view.samples, view.real)]
+    cells = [display(number) if number else "" for number in (view.samples, view.real)]
     cells += [str(n), "" if reference_n is None else str(reference_n)]
     return f"| {view.label} | {' | '.join(cells)} |"

@@ -28,8 +28,8 @@ from ...plots.figures import write_picture
 from ...plots.points import classes_picture
 from ...storage.checkpoint import load_checkpoint
 from ...storage.run import find_checkpoint
-from ..models import data_of, draw, held_out, load_supporting
-from ..outputs import checked_output
+from ..models import draw_samples, held_out_samples, load_data, load_supporting
+from ..outputs import check_output
 
 # The perplexity of t-SNE: how many neighbours a point has, in effect.
 NEIGHBOURS = 30.0
@@ -59,16 +59,16 @@ def picture(
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
     """
-    path = checked_output(out, overwrite)
+    path = check_output(out, overwrite)
     if path.suffix != ".png":
         raise ValueError(f"'out' should end in .png, got {out!r}.")
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_supporting(ckpt_path, "features", trust)
-    data = data_of(ckpt_path, trust)
+    data = load_data(ckpt_path, trust)
     check_classifier(classifier, data)
-    y, label = held_out(data, n, seed)
-    x = draw(model, n, seed)
+    y, label = held_out_samples(data, n, seed)
+    x = draw_samples(model, n, seed)
     seen = None if classifier is None else classified(x, classifier)
     u, v = (features(model, a) for a in (y, x))
     print(table({"real": (u, label), "generated": (v, seen)}))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...data.base import TensorDataModule
 from ...metrics.features import save_classifier, train_classifier
-from ..devices import existing
+from ..devices import resolve_device
 from ..outputs import check_writable
 
 
@@ -43,7 +43,7 @@ def train(
     check_writable(path)
     data.prepare_data()
     network, metadata = train_classifier(
-        data, epochs, batch_size, width, learning_rate, seed, existing(device)
+        data, epochs, batch_size, width, learning_rate, seed, resolve_device(device)
     )
     save_classifier(network, metadata, path)
     print(

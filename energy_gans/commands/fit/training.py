@@ -23,14 +23,14 @@ from ...callbacks.save_config import SaveConfig
 from ...methods import GenerativeModule
 from ...methods.parts.networks import check_precision
 from ...storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
-from ...storage.directory import claimed, discard_failed_start, own_directory
+from ...storage.directory import discard_failed_start, lock_directory, own_directory
 from ...storage.resume import (
     find_last,
     given_version,
-    go_on_in,
-    keep_curves,
     next_command,
     own_folder,
+    resume_curves,
+    resume_loggers,
     runs_folder,
 )
 from ..config_files import check_config_files
@@ -166,7 +166,7 @@ class EnergyGansCLI(LightningCLI):
         if self.subcommand == "fit":
             let_networks_take_turns(trainer, self.model)
         if self.folder is not None:
-            go_on_in(self.folder, trainer, self.step)
+            resume_loggers(self.folder, trainer, self.step)
         return trainer
 
     def _set_seed(self) -> None:
@@ -178,9 +178,9 @@ class EnergyGansCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         root = runs_folder(self.config[subcommand].trainer)
         start = discard_failed_start(self.trainer, self.step)
-        with naming_folder(root), claimed(self.trainer), start:
+        with naming_folder(root), lock_directory(self.trainer), start:
             if subcommand == "fit":
-                keep_curves(self.trainer, self.folder, self.step)
+                resume_curves(self.trainer, self.folder, self.step)
             super()._run_subcommand(subcommand)
 
     def before_fit(self) -> None:

@@ -42,7 +42,7 @@ COLUMNS = {
 }
 
 
-def fillings(y: Tensor, known: Tensor, data: TensorDataModule) -> dict[str, Tensor]:
+def baselines(y: Tensor, known: Tensor, data: TensorDataModule) -> dict[str, Tensor]:
     r"""Returns images whose holes hold the mean training image, and the nearest one, by name.
 
     At most 50,000 training images are looked at, drawn at random, the same ones always.

@@ -31,17 +31,17 @@ from ...functional import keyed_generator
 from ...methods import GenerativeModule
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
 from ...metrics.images import to_uint8
-from ...metrics.measures import said_of_few
+from ...metrics.measures import few_images_warnings
 from ...metrics.statistics import Statistics
 from ...plots.figures import write_picture
 from ...plots.images import side_by_side
 from ...storage.arrays import write_samples
 from ...storage.run import find_checkpoint
 from ...storage.stamps import versions
-from ..models import class_labels, data_of, held_out, load_supporting
-from ..outputs import checked_outputs, warn
-from .baselines import RANGE, fillings, numbers, statistics_of, table
-from .masks import chosen_mask
+from ..models import class_labels, held_out_samples, load_data, load_supporting
+from ..outputs import check_output_and_numbers, warn
+from .baselines import RANGE, baselines, numbers, statistics_of, table
+from .masks import choose_mask
 
 # How many images the picture shows.
 ROWS = 8
@@ -84,21 +84,21 @@ def inpaint(
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
     """
-    path = checked_outputs(out, overwrite)
+    path = check_output_and_numbers(out, overwrite)
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_image_model(ckpt_path, trust)
     steps = chosen_steps(model, steps)
     random = keyed_generator(seed, "mask")
-    known = chosen_mask(mask, square, spots, model.sample_shape[1:], n, random)
-    data = data_of(ckpt_path, trust)
-    y, own = held_out(data, n, seed)
+    known = choose_mask(mask, square, spots, model.sample_shape[1:], n, random)
+    data = load_data(ckpt_path, trust)
+    y, own = held_out_samples(data, n, seed)
     known = known[: len(y)].expand(len(y), -1, -1, -1)
     labels = class_labels(label, model, len(y), random, own)
     real = real_features(y, extractor)
     x = completed(model, y, known, labels, steps, seed)
     way = "chains of " if steps > 0 else ""
-    sets = {f"{way}{type(model).__name__}": x} | fillings(y, known, data)
+    sets = {f"{way}{type(model).__name__}": x} | baselines(y, known, data)
     measures = {name: numbers(a, y, known, real) for name, a in sets.items()}
     print(table(measures))
     write(x, sets, y, known, path)
@@ -179,7 +179,7 @@ def real_features(
         return None
     extractor = extractor or EfficientNetLite0()
     real = statistics_of(y, extractor)
-    for said in said_of_few(["fd"], {"images": len(y)}, {}, extractor.num_features, None):
+    for said in few_images_warnings(["fd"], {"images": len(y)}, {}, extractor.num_features, None):
         warn(said)
     return extractor, real
 

@@ -13,7 +13,7 @@ from ...functional import hole_masks
 from ...functional.masks import KINDS
 
 
-def chosen_mask(
+def choose_mask(
     mask: str,
     square: int | None,
     spots: float,

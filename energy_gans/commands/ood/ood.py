@@ -34,15 +34,15 @@ from ...functional import potential_gradient
 from ...functional.langevin import Field
 from ...methods import GenerativeModule
 from ...plots.figures import write_picture
-from ...plots.histograms import TRAINING, histograms
+from ...plots.histograms import TRAINING, histograms_picture
 from ...storage.run import find_checkpoint
 from ...storage.stamps import versions
 from ...terminal import progress_bar
-from ..devices import existing
-from ..models import data_of, load_supporting, potential_field
-from ..outputs import checked_output, checked_outputs
-from .outliers import ImageSet, chosen_outliers, opened
-from .scores import BASELINE, STATISTICS, baseline, compared, image_statistics, table
+from ..devices import resolve_device
+from ..models import load_data, load_supporting, potential_field
+from ..outputs import check_output, check_output_and_numbers
+from .outliers import ImageSet, open_sets, parse_outliers
+from .scores import BASELINE, STATISTICS, compare_scores, image_statistics, statistics_score, table
 
 SCORES = {"potential": "potential", "gradient": "minus the norm of the gradient"}
 
@@ -84,28 +84,30 @@ def ood(
         raw: Where the scores themselves are written, too, as `.npz`: an array of each set, such as
             potential/held-out, and of its image statistics, such as image statistics/held-out.
     """
-    path = checked_outputs(out, overwrite)
-    raw_path = None if raw is None else checked_output(raw, overwrite, (".npz",), "raw")
+    path = check_output_and_numbers(out, overwrite)
+    raw_path = None if raw is None else check_output(raw, overwrite, (".npz",), "raw")
     if path.suffix != ".png":
         raise ValueError(f"'out' should end in .png, got {out!r}.")
     if n < 2:
         raise ValueError(f"'n' should be at least 2, got {n}.")
-    names, where = chosen_outliers(outliers), existing(device)
+    names, where = parse_outliers(outliers), resolve_device(device)
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_detector(ckpt_path, trust)
     shape = model.sample_shape
-    sets = opened(names, outlier_data or [], inliers or data_of(ckpt_path, trust), shape, n, seed)
+    sets = open_sets(
+        names, outlier_data or [], inliers or load_data(ckpt_path, trust), shape, n, seed
+    )
     phi = scored_by(potential_field(model.to(where)), score)
     found = {name: measured(s, phi, where, name) for name, s in sets.items()}
-    plain = baseline(found[TRAINING][1])
+    plain = statistics_score(found[TRAINING][1])
     scores = {
         score: {name: s for name, (s, _) in found.items()},
         BASELINE: {name: plain(u) for name, (_, u) in found.items()},
     }
-    measures = compared(scores)
+    measures = compare_scores(scores)
     print(table(measures, {name: s.n for name, s in sets.items()}))
     areas = {name: row[score]["auroc"] for name, row in measures.items()}
-    write_picture(histograms(scores[score], areas, SCORES[score]), path)
+    write_picture(histograms_picture(scores[score], areas, SCORES[score]), path)
     origin = {"checkpoint": ckpt_path, "sha256": file_digest(Path(ckpt_path)), "seed": seed}
     protocol = {"score": score, BASELINE: STATISTICS}
     protocol |= {"sets": {name: {"n": s.n} | s.about for name, s in sets.items()}}

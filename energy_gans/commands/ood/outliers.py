@@ -50,7 +50,7 @@ class ImageSet:
     about: dict[str, Any]
 
 
-def chosen_outliers(outliers: str) -> list[str]:
+def parse_outliers(outliers: str) -> list[str]:
     r"""Returns the names of sets of outliers, once it is known that they are there.
 
     Raises:
@@ -66,7 +66,7 @@ def chosen_outliers(outliers: str) -> list[str]:
     return names
 
 
-def opened(
+def open_sets(
     names: list[str],
     modules: list[TensorDataModule],
     data: TensorDataModule,

@@ -32,7 +32,7 @@ COLUMNS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR@95"}
 TRUE_POSITIVES = 0.95
 
 
-def detection(inliers: Tensor, outliers: Tensor) -> dict[str, float]:
+def detection_measures(inliers: Tensor, outliers: Tensor) -> dict[str, float]:
     r"""Returns how well scores tell inliers from outliers.
 
     Arguments:
@@ -64,7 +64,7 @@ def image_statistics(y: Tensor) -> Tensor:
     return torch.stack([pixels.mean(1), pixels.std(1, correction=0), variation], 1)
 
 
-def baseline(training: Tensor) -> Callable[[Tensor], Tensor]:
+def statistics_score(training: Tensor) -> Callable[[Tensor], Tensor]:
     r"""Returns minus the squared Mahalanobis distance of statistics to those of training images.
 
     Arguments:
@@ -74,7 +74,7 @@ def baseline(training: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda u: -torch.from_numpy(fitted.mahalanobis(u.numpy()))
 
 
-def compared(
+def compare_scores(
     scores: Mapping[str, Mapping[str, Tensor]],
 ) -> dict[str, dict[str, str | dict[str, float]]]:
     r"""Returns how well each score tells held-out images from outliers, by the name of the outliers.
@@ -90,7 +90,7 @@ def compared(
     measures = {}
     for outliers in sets:
         inliers = TRAINING if outliers == HELD_OUT else HELD_OUT
-        found = {name: detection(s[inliers], s[outliers]) for name, s in scores.items()}
+        found = {name: detection_measures(s[inliers], s[outliers]) for name, s in scores.items()}
         measures[outliers] = {"inliers": inliers} | found
     return measures
 
@@ -101,7 +101,7 @@ def table(
     r"""Returns numbers as a table in Markdown, a row for each set of outliers.
 
     Arguments:
-        measures: What :func:`compared` returns.
+        measures: What :func:`compare_scores` returns.
         counts: The number of images of each set.
     """
     first = next(iter(measures.values()))

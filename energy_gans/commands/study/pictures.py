@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from ...plots.curves import bands_picture
-from ...plots.figures import GENERATED, REAL, rendered, write_picture
+from ...plots.figures import GENERATED, REAL, render, write_picture
 from ...storage.run import run_data
-from ..models import held_out
+from ..models import held_out_samples
 from .configs import own_packages
 from .plan import Study
 from .results import Result, done_of
@@ -43,10 +43,10 @@ def write_pictures(study: Study, results: list[Result], out: Path) -> None:
     images = {place: x for place, x in arrays.items() if x.ndim == 4}
     points = {place: x for place, x in arrays.items() if x.ndim == 2 and x.shape[1] == 2}
     if images:
-        write_picture(rendered(sheet(study, images)), out / "samples.png")
+        write_picture(render(sheet(study, images)), out / "samples.png")
     if points:
         for name, draw in (("scatter", draw_scatter), ("kde", draw_density)):
-            write_picture(rendered(plane(study, points, draw)), out / f"{name}.png")
+            write_picture(render(plane(study, points, draw)), out / f"{name}.png")
 
 
 def curve_panels(study: Study, results: list[Result]) -> dict[Panel, dict[str, list]]:
@@ -87,7 +87,7 @@ def real_samples(run: Path, n: int, trust: str = "") -> np.ndarray:
     r"""Returns held-out samples of a run's data, at most `n`, in no order."""
     data = run_data(run, trust)
     data.prepare_data()
-    return held_out(data, n, seed=0)[0].numpy()
+    return held_out_samples(data, n, seed=0)[0].numpy()
 
 
 def names_of(study: Study, arrays: Arrays) -> tuple[list[str], list[str]]:

@@ -154,7 +154,7 @@ def check_known(what: str, name: object, known: Iterable[str]) -> None:
     raise ValueError(f"{name!r} is not {what}: there are {', '.join(known)}.{hint}")
 
 
-def chosen_cells(study: Study, only: str | None, methods: str | None) -> list[Cell]:
+def parse_cells(study: Study, only: str | None, methods: str | None) -> list[Cell]:
     r"""Returns the cells that this process runs.
 
     Arguments:

@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 from ...files import remove_stale
-from ...interruption import raising
+from ...interruption import signals_as_errors
 from ...terminal import progress_bar
 from .cells import check_same, locked, read_state, run_cell
 from .configs import check_fair, resolved_config
 from .pictures import write_pictures
-from .plan import Cell, Study, chosen_cells, read_study
+from .plan import Cell, Study, parse_cells, read_study
 from .results import results_of
 from .table import write_tables
 from .work import Work
@@ -41,7 +41,7 @@ def study(
     """
     path = Path(file)
     plan = read_study(path)
-    cells = chosen_cells(plan, only, methods)
+    cells = parse_cells(plan, only, methods)
     folder = Path(out) if out else Path("runs") / "studies" / path.stem
     works = checked_works(plan, folder, cells if retry else [])
     if dry_run:
@@ -57,7 +57,7 @@ def run_cells(plan: Study, works: list[Work], folder: Path, retry: bool) -> Coun
     r"""Runs cells one after another, draws up what there is after each, and counts their states."""
     states: Counter[str] = Counter()
     # What schedulers send interrupts as Ctrl-C does.
-    with raising(signal.SIGTERM, signal.SIGHUP):
+    with signals_as_errors(signal.SIGTERM, signal.SIGHUP):
         for number, work in enumerate(works, 1):
             was = read_state(work.folder)[0]
             state = run_cell(work, retry)

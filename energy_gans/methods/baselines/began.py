@@ -33,7 +33,7 @@ from ...functional.adversarial import (
     reconstruction_error,
 )
 from ..bases.adversarial import AdversarialModule
-from ..parts.networks import fitted
+from ..parts.networks import check_output_shape
 
 
 class BEGAN(AdversarialModule):
@@ -108,7 +108,7 @@ class BEGAN(AdversarialModule):
 
     def check_discriminator(self, y: Tensor) -> None:
         shape = tuple(y.shape)
-        fitted(
+        check_output_shape(
             lambda: self.discriminator(y),
             shape,
             "'model.init_args.discriminator' should be an autoencoder, which maps the shape of "

@@ -33,7 +33,7 @@ from torch import Tensor
 from ...checks import check_positive
 from ...functional import gaussian_profile
 from ..bases.feature_gan import FeatureGAN, Profile
-from ..parts.networks import clip_weights, fitted
+from ..parts.networks import check_output_shape, clip_weights
 
 
 class MMDGAN(FeatureGAN):
@@ -105,7 +105,7 @@ class MMDGAN(FeatureGAN):
     def check_discriminator(self, y: Tensor) -> None:
         super().check_discriminator(y)
         if self.decoder is not None:
-            fitted(
+            check_output_shape(
                 lambda: self.decoder(self.discriminator(y).flatten(1)),
                 tuple(y.shape),
                 "'model.init_args.decoder' should map features to the shape of 'data', "

@@ -15,7 +15,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..parts.networks import evaluating, fitted, frozen
+from ..parts.networks import check_output_shape, evaluating, frozen
 from .generative import GenerativeModule
 from .generator import GeneratorMixin
 
@@ -128,7 +128,7 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
     def check_discriminator(self, y: Tensor) -> None:
         r"""Raises a `ValueError` if the discriminator does not fit a batch of shape :math:`(B, *)`."""
         b, shape = len(y), tuple(y.shape[1:])
-        fitted(
+        check_output_shape(
             lambda: self.potential(y),
             (b,),
             f"'model.init_args.discriminator' should map the shape of 'data', {(b, *shape)}, to {(b, 1)}",

@@ -131,7 +131,7 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
             if self.magnitude:
                 loss = loss + self.magnitude * magnitude(phi_x, phi_y)
             if self.gamma:
-                cost = transport_cost(self.steered(network, label_x), b, x, zeta)
+                cost = transport_cost(self.penalized_potential(network, label_x), b, x, zeta)
                 self.note(transport=cost)
                 loss = loss + self.gamma / 2 * cost
             yield loss
@@ -143,7 +143,9 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
             else [self.potential(y, 0 if self.potential_needs_label else None)]
         )
 
-    def steered(self, network: nn.Module, label: Tensor | None) -> Callable[[Tensor], Tensor]:
+    def penalized_potential(
+        self, network: nn.Module, label: Tensor | None
+    ) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential of two sets of points, as a function of the weights that are penalised."""
         labels = None if label is None else torch.cat([label, label])
         if self.penalized == "all":

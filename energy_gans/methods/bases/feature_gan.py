@@ -40,7 +40,7 @@ from ...functional import (
     repulsive_loss,
     squared_distances,
 )
-from ..parts.networks import fitted, frozen
+from ..parts.networks import check_output_shape, frozen
 from .adversarial import AdversarialModule
 
 Profile = Callable[[Tensor], Tensor]
@@ -207,7 +207,7 @@ class FeatureGAN(AdversarialModule):
             f"'model.init_args.discriminator' should map the shape of 'data', {(b, *shape)}, to "
             f"features, {(b, 'n')}"
         )
-        fitted(lambda: self.discriminator(y).flatten(1)[:, :0], (b, 0), wanted)
+        check_output_shape(lambda: self.discriminator(y).flatten(1)[:, :0], (b, 0), wanted)
 
 
 def check_whole(accumulate: int) -> None:

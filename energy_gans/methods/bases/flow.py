@@ -28,7 +28,7 @@ from ...functional import potential_gradient
 from ..parts.flow_solver import Flow, Velocity
 from ..parts.networks import evaluating
 from .capabilities import Frame
-from .generative import clipped
+from .generative import clip_images
 from .potential import PotentialModule
 
 # A field that carries noise to data moves particles by about their size in the time of the flow. One
@@ -110,7 +110,7 @@ class FlowModule(PotentialModule):
 
     @property
     def latent_network(self) -> nn.Module:
-        return self.shown_network
+        return self.sampling_network
 
     @property
     def latent_dim(self) -> int:
@@ -121,9 +121,11 @@ class FlowModule(PotentialModule):
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         r"""Returns where latents, standard normal noise of shape :math:`(B, Z)`, flow to, with shape :math:`(B, *)`."""
-        network = self.shown_network
+        network = self.sampling_network
         with evaluating(network):
-            return clipped(self.solve(network, self.omega * z.unflatten(1, self.shape), label)[-1])
+            return clip_images(
+                self.solve(network, self.omega * z.unflatten(1, self.shape), label)[-1]
+            )
 
     def solve(
         self, network: nn.Module, x: Tensor, label: Tensor | None, frames: int = 1
@@ -158,13 +160,13 @@ class FlowModule(PotentialModule):
     ) -> Iterator[Frame]:
         if not isinstance(frames, int):
             raise ValueError(f"'frames' should be a number of states for a flow, got {frames!r}.")
-        network, end = self.shown_network, self.flow.terminal_time
+        network, end = self.sampling_network, self.flow.terminal_time
         with evaluating(network):
             velocity = self.velocity(network, label)
             states = torch.cat([x[None], self.solve(network, x, label, frames)])
             for i, state in enumerate(states):
                 time = torch.tensor(end * i / frames, device=x.device)
-                s = self.known_time(time).clamp(max=1)
+                s = self.network_time(time).clamp(max=1)
                 phi = self.evaluate(network, state, label, s.expand(len(state)))
                 speed = velocity(time, state).flatten(1).norm(dim=1)
                 known = s.item() if self.time_conditioned else None
@@ -174,7 +176,7 @@ class FlowModule(PotentialModule):
         r"""Returns the field :math:`\nabla \Phi` at a time, of labels :math:`(B)` guided away from none."""
 
         def field(time: Tensor, x: Tensor) -> Tensor:
-            s = self.known_time(time).clamp(max=1).to(x).expand(len(x))
+            s = self.network_time(time).clamp(max=1).to(x).expand(len(x))
             slope = slope_of(label, s)(x)
             if label is None or self.guidance == 0:
                 return slope
@@ -187,7 +189,7 @@ class FlowModule(PotentialModule):
 
         return field
 
-    def known_time(self, time: Tensor) -> Tensor:
+    def network_time(self, time: Tensor) -> Tensor:
         r"""Returns the time that the potential knows, in [0, 1], of the time of the flow."""
         return time
 

@@ -42,7 +42,7 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
     r"""Creates a generative model that is trained by alternating updates of its networks.
 
     A method implements :meth:`update`, one alternating update on one minibatch, :meth:`generate`,
-    :meth:`check` and :attr:`sampled_network`, and appends each network it trains to `trained`, with
+    :meth:`check` and :attr:`ema_source`, and appends each network it trains to `trained`, with
     what makes its optimizer and its schedule. A class-conditional one sets `classes`, the number of
     them, and its networks take labels as their second argument. What a step is, is said in
     :mod:`energy_gans.methods.bases.stepped`.
@@ -83,7 +83,7 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         raise NotImplementedError
 
     @property
-    def sampled_network(self) -> nn.Module:
+    def ema_source(self) -> nn.Module:
         r"""The network that :meth:`sample` evaluates, and of which moving averages are taken."""
         raise NotImplementedError
 
@@ -133,13 +133,13 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         if label is not None:
             check_label(label, self.classes, n)
             label = label.to(self.device)
-        with evaluating(self.shown_network):
-            return clipped(self.generate(self.shown_network, n, random, label))
+        with evaluating(self.sampling_network):
+            return clip_images(self.generate(self.sampling_network, n, random, label))
 
     @property
-    def shown_network(self) -> nn.Module:
+    def sampling_network(self) -> nn.Module:
         r"""The moving average of the sampled network, or itself where there is none."""
-        return self.sampled_network if self.averaged is None else self.averaged.module
+        return self.ema_source if self.averaged is None else self.averaged.module
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -159,7 +159,7 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         if self.latent_network is None:
             raise ValueError(f"{type(self).__name__} has no latents to be decoded.")
         with evaluating(self.latent_network):
-            return clipped(self.latent_network(*[z] if label is None else [z, label]))
+            return clip_images(self.latent_network(*[z] if label is None else [z, label]))
 
     @property
     def latent_network(self) -> nn.Module | None:
@@ -172,7 +172,7 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         The average is a part of the model: it is saved, loaded and sampled with it.
         """
         if self.averaged is None:
-            self.averaged = MovingAverage(self.sampled_network, decay)
+            self.averaged = MovingAverage(self.ema_source, decay)
         self.averaged.decay = decay
         return self.averaged
 
@@ -294,6 +294,6 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         match_average(self, checkpoint["state_dict"], trains)
 
 
-def clipped(x: Tensor) -> Tensor:
+def clip_images(x: Tensor) -> Tensor:
     r"""Returns samples as they are shown: images clipped to [-1, 1]."""
     return x.clamp(-1, 1) if x.ndim == 4 else x

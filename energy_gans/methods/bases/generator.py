@@ -10,7 +10,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ...checks import check_count
-from ..parts.networks import fitted
+from ..parts.networks import check_output_shape
 
 
 class GeneratorMixin:
@@ -44,7 +44,7 @@ class GeneratorMixin:
         self.trained.append((generator, generator_optimizer, generator_scheduler))
 
     @property
-    def sampled_network(self) -> nn.Module:
+    def ema_source(self) -> nn.Module:
         return self.generator
 
     def generate(
@@ -55,7 +55,7 @@ class GeneratorMixin:
 
     @property
     def latent_network(self) -> nn.Module:
-        return self.shown_network
+        return self.sampling_network
 
     def check(self, y: Tensor) -> None:
         check_generator(self.generator, y, self.latent_dim)
@@ -104,7 +104,7 @@ def check_generator(
     inputs = [y.new_zeros(b, latent_dim)]
     if classes is not None:
         inputs.append(torch.zeros(b, dtype=torch.long, device=y.device))
-    fitted(
+    check_output_shape(
         lambda: generator(*inputs),
         (b, *shape),
         f"'model.init_args.generator' should map {(b, latent_dim)} (latent_dim = {latent_dim}) to "

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...checks import check_count
 from ...functional import gibbs_score, potential_gradient
 from ...functional.langevin import Field
-from ..parts.chains import Chains, Draw, drawer
+from ..parts.chains import Chains, Draw, sampler_of
 from ..parts.networks import evaluating, frozen
 from .capabilities import Frame
 
@@ -77,7 +77,7 @@ class LangevinMixin:
 
     # The chains
 
-    def climbed(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
+    def run_chains(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
         r"""Returns where the step's chains end that start at `x`, and notes how they fared."""
         steepness: list[Tensor] = []
         gradient = self.gradient(network, label)
@@ -96,7 +96,7 @@ class LangevinMixin:
         )
         return end
 
-    def moves(self, x: Tensor, label: Tensor | None) -> Tensor:
+    def score_of(self, x: Tensor, label: Tensor | None) -> Tensor:
         r"""Returns the score of samples that have no chains, with shape :math:`(B, *)`, and notes its norm."""
         with frozen(self.descriptor):
             gradient = self.gradient(self.descriptor, label)
@@ -107,7 +107,7 @@ class LangevinMixin:
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        draw = drawer(random, self.device)
+        draw = sampler_of(random, self.device)
         x = self.formatted(self.chains.start(draw, n, self.shape))
         return self.chains.end(x, self.gradient(network, label), draw, self.sample_steps)
 

@@ -12,8 +12,8 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ...checks import check_count
-from ..parts.chains import Draw, drawer
-from ..parts.networks import check_shape, evaluating, fitted
+from ..parts.chains import Draw, sampler_of
+from ..parts.networks import check_output_shape, check_shape, evaluating
 from .generative import GenerativeModule
 
 
@@ -102,13 +102,13 @@ class PotentialModule(GenerativeModule):
             return self.evaluate(network, a, *self.conditions(a, label, time))
 
     @property
-    def sampled_network(self) -> nn.Module:
+    def ema_source(self) -> nn.Module:
         return self.descriptor
 
     @property
     def sampling_descriptor(self) -> nn.Module:
         r"""The descriptor that :meth:`sample` uses: of the moving average if there is one."""
-        return self.shown_network
+        return self.sampling_network
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -119,7 +119,7 @@ class PotentialModule(GenerativeModule):
         if random is None:
             random = torch.Generator(self.device)
             random.seed()
-        return drawer(random, self.device)
+        return sampler_of(random, self.device)
 
     # The checks
 
@@ -134,7 +134,7 @@ class PotentialModule(GenerativeModule):
         def evaluate(network: nn.Module) -> Callable[[Tensor], Tensor]:
             return lambda a: self.evaluate(network, a, *self.conditions(a, label, None))
 
-        fitted(
+        check_output_shape(
             lambda: evaluate(network)(y),
             (len(y),),
             f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}"

@@ -26,7 +26,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ...checks import check_count, check_positive
 from ...functional import fold, keyed_generator
-from ..parts.hooks import is_bystander
+from ..parts.hooks import no_hooks_between
 from ..parts.loop_progress import place_between_steps
 
 
@@ -84,7 +84,7 @@ class SteppedModule:
 
     def on_train_start(self) -> None:
         self.random = torch.Generator(self.device)
-        self.direct = is_bystander(self.trainer)
+        self.direct = no_hooks_between(self.trainer)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> int | None:
         # Loggers take their steps from here, and Lightning counts one too many after some checkpoints.

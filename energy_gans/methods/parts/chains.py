@@ -108,7 +108,7 @@ class Chains:
         return x
 
 
-def drawer(random: torch.Generator, device: torch.device) -> Draw:
+def sampler_of(random: torch.Generator, device: torch.device) -> Draw:
     r"""Returns what draws from a generator and moves to a device, for :class:`Chains`."""
 
     def draw(function: Callable[..., Tensor], *shape: int) -> Tensor:

@@ -18,7 +18,7 @@ HOOKS = (
 )
 
 
-def is_bystander(trainer: Trainer) -> bool:
+def no_hooks_between(trainer: Trainer) -> bool:
     r"""Returns whether a trainer scales no gradients, reduces none over processes, and has no
     callback that wants to see them."""
     scaled = getattr(trainer.precision_plugin, "scaler", None) is not None

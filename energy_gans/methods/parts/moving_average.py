@@ -61,5 +61,5 @@ def match_average(model: GenerativeModule, state: dict[str, Tensor], trains: boo
             model.average(decay=0.0).to(memory_format=model.memory_format)
     elif not keys and model.averaged is not None:
         model.load_state_dict(state, strict=False)
-        model.averaged = MovingAverage(model.sampled_network, model.averaged.decay)
+        model.averaged = MovingAverage(model.ema_source, model.averaged.decay)
         state |= {f"averaged.{key}": value for key, value in model.averaged.state_dict().items()}

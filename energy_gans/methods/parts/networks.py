@@ -142,7 +142,7 @@ def check_shape(shape: tuple[int, ...], y: Tensor) -> None:
         )
 
 
-def fitted(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> None:
+def check_output_shape(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> None:
     r"""Raises a `ValueError` unless a network runs and gives the shape that is wanted.
 
     Arguments:

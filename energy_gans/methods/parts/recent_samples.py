@@ -7,7 +7,7 @@ import torch.nn as nn
 from torch import Tensor
 
 
-class Recent(nn.Module):
+class RecentSamples(nn.Module):
     r"""Creates an empty shelf of samples, a part of the model: it is saved and loaded with it.
 
     Arguments:

@@ -24,7 +24,7 @@ from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
 from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.reference import reference_order
-from energy_gans.storage.stamps import unlike
+from energy_gans.storage.stamps import first_difference
 
 from ...data.prepared.sources.writing import frugal
 
@@ -659,12 +659,12 @@ def test_wrong_extractors_are_refused_in_a_sentence(own: str, tmp_path: Path) ->
 
 def test_the_first_difference_of_protocols_is_named() -> None:
     a = {"extractor": {"name": "inception", "sha256": "a"}, "n": 1}
-    assert unlike(a, json.loads(json.dumps(a))) is None
-    assert unlike(a, a | {"n": 2}) == "n is 1 and 2"
-    assert unlike(a, a | {"extractor": {"name": "inception", "sha256": "b"}}) == (
+    assert first_difference(a, json.loads(json.dumps(a))) is None
+    assert first_difference(a, a | {"n": 2}) == "n is 1 and 2"
+    assert first_difference(a, a | {"extractor": {"name": "inception", "sha256": "b"}}) == (
         "extractor.sha256 is 'a' and 'b'"
     )
-    assert unlike(a, {"n": 1}) is not None
+    assert first_difference(a, {"n": 1}) is not None
 
 
 def test_every_pass_over_images_shows_how_far_it_is(

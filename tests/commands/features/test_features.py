@@ -12,7 +12,7 @@ from PIL import Image
 from energy_gans.cli import main
 from energy_gans.commands import load_model
 from energy_gans.commands.features.picture import plane, table
-from energy_gans.commands.models import held_out
+from energy_gans.commands.models import held_out_samples
 from energy_gans.data import EmbeddedDigits
 from energy_gans.metrics.features import DomainClassifier
 
@@ -147,7 +147,7 @@ def test_more_features_are_laid_out_in_the_plane(checkpoint: Callable, tmp_path:
 
 def test_the_seed_chooses_the_held_out_samples() -> None:
     data = EmbeddedDigits("8x8", 8)
-    a, b, c = (held_out(data, 20, seed) for seed in (0, 0, 1))
+    a, b, c = (held_out_samples(data, 20, seed) for seed in (0, 0, 1))
     assert all(map(torch.equal, a, b))
     assert not torch.equal(a[0], c[0])
     assert len(a[0].flatten(1).unique(dim=0)) == 20

@@ -13,10 +13,10 @@ from PIL import Image
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from energy_gans.cli import main
-from energy_gans.commands.inpaint.baselines import fillings, numbers, table
+from energy_gans.commands.inpaint.baselines import baselines, numbers, table
 from energy_gans.commands.inpaint.inpaint import completed
-from energy_gans.commands.inpaint.masks import chosen_mask
-from energy_gans.commands.models import held_out
+from energy_gans.commands.inpaint.masks import choose_mask
+from energy_gans.commands.models import held_out_samples
 from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import frechet_distance, keyed_generator
@@ -41,8 +41,8 @@ def test_known_pixels_stay_as_they_are(
     trained: Callable, tmp_path: Path, name: str, mask: str
 ) -> None:
     x, written = inpainted(trained(name), tmp_path, "--mask", mask, "--seed", "2")
-    y, _ = held_out(DIGITS, 6, 2)
-    known = chosen_mask(mask, None, 0.25, (8, 8), 6, keyed_generator(2, "mask"))
+    y, _ = held_out_samples(DIGITS, 6, 2)
+    known = choose_mask(mask, None, 0.25, (8, 8), 6, keyed_generator(2, "mask"))
     known = known.expand_as(y) == 1
     assert torch.equal(x[known], y[known])
     assert (x != y)[~known].float().mean() > 0.9
@@ -58,7 +58,7 @@ def test_known_pixels_stay_as_they_are(
 def test_chains_put_known_pixels_back_after_every_step(trained: Callable) -> None:
     model = load_model(trained("gcn"))
     network, random = model.sampling_descriptor, keyed_generator(7, "inpaint", 0)
-    y, _ = held_out(DIGITS, 6, 0)
+    y, _ = held_out_samples(DIGITS, 6, 0)
     known = spot_mask((8, 8), 0.4, torch.Generator().manual_seed(0), 6)
     a = 2 * torch.rand(6, 1, 8, 8, generator=random) - 1
     for _ in range(5):
@@ -73,7 +73,7 @@ def test_chains_put_known_pixels_back_after_every_step(trained: Callable) -> Non
 def test_holes_of_a_class_feel_its_potential(trained: Callable, tmp_path: Path) -> None:
     path = trained("classes")
     own, _ = inpainted(path, tmp_path)
-    _, label = held_out(DIGITS, 6, 0)
+    _, label = held_out_samples(DIGITS, 6, 0)
     first, other = (inpainted(path, tmp_path, "--label", str(k))[0] for k in (label[0].item(), 9))
     assert torch.equal(own[0], first[0])
     assert not torch.equal(own[0], other[0])
@@ -82,7 +82,7 @@ def test_holes_of_a_class_feel_its_potential(trained: Callable, tmp_path: Path) 
 def test_a_generator_fills_holes_and_chains_may_go_on(trained: Callable, tmp_path: Path) -> None:
     path = trained("autoencoder")
     model = load_model(path)
-    y, _ = held_out(DIGITS, 6, 0)
+    y, _ = held_out_samples(DIGITS, 6, 0)
     known = square_mask((8, 8), 4).expand(6, -1, -1, -1)
     x, written = inpainted(path, tmp_path)
     torch.testing.assert_close(x, model.fill(y, known))
@@ -103,9 +103,9 @@ def test_a_run_is_a_function_of_its_seed(trained: Callable, tmp_path: Path) -> N
 
 
 def test_fillings_are_those_of_plain_loops() -> None:
-    y, _ = held_out(DIGITS, 6, 0)
+    y, _ = held_out_samples(DIGITS, 6, 0)
     known = spot_mask((8, 8), 0.4, torch.Generator().manual_seed(0), 6)
-    filled = fillings(y, known, DIGITS)
+    filled = baselines(y, known, DIGITS)
     train = to_unit_range(DIGITS.contents("train")[0])
     for i in range(6):
         r2 = (known[i] * (train - y[i])).double().square().flatten(1).sum(1)
@@ -117,7 +117,7 @@ def test_fillings_are_those_of_plain_loops() -> None:
 def test_a_training_image_is_filled_with_itself() -> None:
     y = to_unit_range(DIGITS.contents("train")[0][[3, 77]])
     known = square_mask((8, 8), 3).expand(2, -1, -1, -1)
-    assert torch.equal(fillings(y, known, DIGITS)["nearest image"], y)
+    assert torch.equal(baselines(y, known, DIGITS)["nearest image"], y)
 
 
 def test_numbers_are_those_of_a_plain_computation() -> None:
@@ -145,7 +145,7 @@ def test_the_distance_of_features_is_frechets(
 ) -> None:
     pixels = ["--extractor", "Pixels", "--extractor.shape", "[1,8,8]"]
     x, written = inpainted(trained("gcn"), tmp_path, *pixels)
-    y, _ = held_out(DIGITS, 6, 0)
+    y, _ = held_out_samples(DIGITS, 6, 0)
     u, v = (((a.double() + 1) * 127.5).round().flatten(1).div(255) for a in (y, x))
     expected = frechet_distance(u.mean(0), u.T.cov(), v.mean(0), v.T.cov())
     assert written["measures"]["chains of GCN"]["fd"] == pytest.approx(expected.item(), rel=1e-4)
@@ -180,7 +180,7 @@ def test_a_mask_can_be_drawn(trained: Callable, tmp_path: Path) -> None:
     drawn[2:4, 5:] = 0
     Image.fromarray(drawn).save(tmp_path / "mask.png")
     x, _ = inpainted(trained("gcn"), tmp_path, "--mask", str(tmp_path / "mask.png"))
-    y, _ = held_out(DIGITS, 6, 0)
+    y, _ = held_out_samples(DIGITS, 6, 0)
     assert (x != y)[:, 0, 2:4, 5:].float().mean() > 0.9
     assert torch.equal((x * (drawn > 0)), y * (drawn > 0))
 
@@ -204,7 +204,7 @@ def test_a_drawn_mask_that_does_not_fit_is_refused(
     if pixels is not None:
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     with pytest.raises(ValueError, match=told):
-        chosen_mask(str(path), None, 0.25, (8, 8), 1, torch.Generator())
+        choose_mask(str(path), None, 0.25, (8, 8), 1, torch.Generator())
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,19 @@ from PIL import Image
 from energy_gans.cli import main
 from energy_gans.commands.models import load_supporting, potential_field
 from energy_gans.commands.ood.ood import load_detector, measured, scored_by
-from energy_gans.commands.ood.outliers import ImageSet, check_set, of_name, of_split, opened
-from energy_gans.commands.ood.scores import baseline, compared, detection, image_statistics, table
+from energy_gans.commands.ood.outliers import ImageSet, check_set, of_name, of_split, open_sets
+from energy_gans.commands.ood.scores import (
+    compare_scores,
+    detection_measures,
+    image_statistics,
+    statistics_score,
+    table,
+)
 from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import keyed_generator
 from energy_gans.methods import GenerativeModule
-from energy_gans.plots.histograms import histograms
+from energy_gans.plots.histograms import histograms_picture
 from energy_gans.storage import load_model
 
 DIGITS = EmbeddedDigits("8x8", 8)
@@ -63,27 +69,29 @@ def test_numbers_are_those_of_plain_loops() -> None:
         precision += true / (true + false) * (true / 60 - before)
         before = true / 60
         fpr = false / 45 if fpr is None and before >= 0.95 else fpr
-    found = detection(inliers, outliers)
+    found = detection_measures(inliers, outliers)
     assert found == pytest.approx({"auroc": np.mean(pairs), "aupr": precision, "fpr95": fpr})
 
 
 def test_a_set_is_not_told_from_itself_and_surely_from_one_below() -> None:
     s = torch.randn(50, generator=torch.Generator().manual_seed(1))
-    assert detection(s, s.flip(0))["auroc"] == pytest.approx(0.5)
-    assert detection(s, s.flip(0))["aupr"] == pytest.approx(0.5)
-    assert detection(s, s[:7] - 100) == PERFECT
-    assert detection(s, s[:7] + 100)["auroc"] == 0
+    assert detection_measures(s, s.flip(0))["auroc"] == pytest.approx(0.5)
+    assert detection_measures(s, s.flip(0))["aupr"] == pytest.approx(0.5)
+    assert detection_measures(s, s[:7] - 100) == PERFECT
+    assert detection_measures(s, s[:7] + 100)["auroc"] == 0
 
 
 def test_large_scores_are_not_rounded_together() -> None:
     s = torch.linspace(40, 41, 20)
-    assert detection(s + 1.5, s) == PERFECT
+    assert detection_measures(s + 1.5, s) == PERFECT
 
 
 def test_training_images_are_compared_with_held_out_ones() -> None:
     s = torch.arange(10.0)
     sets = {"training": s + 100, "held-out": s, "noise": s - 100}
-    measures = compared({"potential": sets, "image statistics": {k: -v for k, v in sets.items()}})
+    measures = compare_scores(
+        {"potential": sets, "image statistics": {k: -v for k, v in sets.items()}}
+    )
     assert list(measures) == ["held-out", "noise"]
     assert measures["held-out"]["inliers"] == "training"
     assert measures["noise"]["inliers"] == "held-out"
@@ -116,7 +124,7 @@ def test_statistics_are_those_of_plain_loops() -> None:
 
 def test_the_baseline_is_mahalanobis_distance() -> None:
     u = image_statistics(to_unit_range(DIGITS.contents("train")[0]))
-    score, a = baseline(u), torch.randn(5, 3, dtype=torch.float64)
+    score, a = statistics_score(u), torch.randn(5, 3, dtype=torch.float64)
     away = a - u.mean(0)
     expected = -(away @ torch.linalg.inv(u.T.cov(correction=0)) * away).sum(1)
     torch.testing.assert_close(score(a), expected)
@@ -172,7 +180,7 @@ def test_files_hold_sets(tmp_path: Path) -> None:
 
 def test_two_data_modules_of_one_class_have_two_names() -> None:
     modules = [EmbeddedDigits("8x8", 8), EmbeddedDigits("8x8", 8)]
-    sets = opened(["noise"], modules, DIGITS, (1, 8, 8), 10, 0)
+    sets = open_sets(["noise"], modules, DIGITS, (1, 8, 8), 10, 0)
     names = ["training", "held-out", "noise", "EmbeddedDigits", "EmbeddedDigits 2"]
     assert list(sets) == names
 
@@ -211,7 +219,7 @@ def test_the_potential_is_that_of_the_moving_average(trained: Callable, name: st
 def test_a_flow_with_classes_is_asked_for_none_of_them(trained: Callable) -> None:
     model = load_detector(trained("vapo_classes"))
     none, third = torch.full((len(VAL),), 10), torch.full((len(VAL),), 3)
-    network = model.shown_network
+    network = model.sampling_network
     torch.testing.assert_close(potential_field(model)(VAL), network(VAL, label=none).flatten())
     found = potential_field(model, label=3)(VAL)
     torch.testing.assert_close(found, network(VAL, label=third).flatten())
@@ -274,7 +282,7 @@ def test_the_scores_themselves_can_be_written(trained: Callable, tmp_path: Path)
         for kind in kinds:
             inliers, there = ("training", "held-out") if name == "held-out" else ("held-out", name)
             given = (torch.from_numpy(scores[f"{kind}/{k}"]) for k in (inliers, there))
-            assert detection(*given) == written["measures"][name][kind]
+            assert detection_measures(*given) == written["measures"][name][kind]
     with pytest.raises(SystemExit, match="'raw' = .*scores.npz' exists"):
         main(["ood", "--ckpt_path", path, "--out", str(tmp_path / "b.png"), *sets])
 
@@ -314,8 +322,8 @@ def test_histograms_have_a_panel_a_comparison() -> None:
     sets = {name: torch.randn(90, generator=random) for name in ("training", "held-out", "noise")}
     sets |= {"flat": torch.zeros(40), "far": torch.randn(9, generator=random) - 1e6}
     areas = {"held-out": 0.5, "noise": 0.75, "flat": 0.4, "far": 1.0}
-    with mock.patch("energy_gans.plots.histograms.rendered") as drawn:
-        histograms(sets, areas, "potential")
+    with mock.patch("energy_gans.plots.histograms.render") as drawn:
+        histograms_picture(sets, areas, "potential")
     figure: Figure = drawn.call_args.args[0]
     axes = [axis for axis in figure.axes if axis.get_visible()]
     titles = ["training against held-out: AUROC 0.500", "held-out against noise: AUROC 0.750"]
@@ -329,7 +337,7 @@ def test_histograms_have_a_panel_a_comparison() -> None:
 
 def test_scores_of_one_value_are_drawn() -> None:
     same = dict.fromkeys(("training", "held-out"), torch.full((5,), 2.0))
-    assert histograms(same, {"held-out": 0.5}, "potential").size[0] > 400
+    assert histograms_picture(same, {"held-out": 0.5}, "potential").size[0] > 400
 
 
 @pytest.mark.parametrize(

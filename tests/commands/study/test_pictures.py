@@ -21,7 +21,7 @@ from energy_gans.commands.study.pictures import (
     wrapped,
 )
 from energy_gans.commands.study.plan import Study
-from energy_gans.plots.figures import rendered
+from energy_gans.plots.figures import render
 
 UNIT = ((-1.0, 1.0), (-1.0, 1.0))
 STUDY = Study({"a": [], "b": []}, {"one": [], "two": []}, seeds=[0], budget={"steps": 1})
@@ -106,7 +106,7 @@ def test_long_names_stay_inside_the_picture(kind: str) -> None:
     arrays = {("a", method): x for method in ("real", *methods)}
     figure = sheet(study, arrays) if kind == "images" else plane(study, arrays, draw_density)
     # A name that was cut off would leave ink on the edge.
-    assert (np.asarray(rendered(figure))[:, [0, -1]] == 255).all()
+    assert (np.asarray(render(figure))[:, [0, -1]] == 255).all()
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     written = [text for axis in figure.axes for text in (axis.title, axis.yaxis.label)]

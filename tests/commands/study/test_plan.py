@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from energy_gans.commands.study.plan import Cell, chosen_cells, read_study
+from energy_gans.commands.study.plan import Cell, parse_cells, read_study
 
 from .conftest import Workshop
 
@@ -24,7 +24,7 @@ def test_one_seed_of_everything_comes_first(workshop: Workshop) -> None:
 @pytest.mark.parametrize("n", [1, 3, 8, 11])
 def test_shares_are_all_cells_once(workshop: Workshop, n: int) -> None:
     study = read_study(workshop.file)
-    shares = [chosen_cells(study, f"{k}/{n}", None) for k in range(1, n + 1)]
+    shares = [parse_cells(study, f"{k}/{n}", None) for k in range(1, n + 1)]
     assert sorted(str(cell) for share in shares for cell in share) == sorted(
         map(str, study.cells())
     )
@@ -33,16 +33,16 @@ def test_shares_are_all_cells_once(workshop: Workshop, n: int) -> None:
 
 def test_methods_are_chosen_by_name(workshop: Workshop) -> None:
     study = read_study(workshop.file)
-    assert chosen_cells(study, "1/2", "two")[0] == Cell("ring", "two", 0)
-    assert {cell.method for cell in chosen_cells(study, None, "two")} == {"two"}
+    assert parse_cells(study, "1/2", "two")[0] == Cell("ring", "two", 0)
+    assert {cell.method for cell in parse_cells(study, None, "two")} == {"two"}
     with pytest.raises(ValueError, match="'tow' is not a method .*Did you mean 'two'"):
-        chosen_cells(study, None, "one,tow")
+        parse_cells(study, None, "one,tow")
 
 
 @pytest.mark.parametrize("only", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3", ""])
 def test_shares_that_can_not_be_are_refused(workshop: Workshop, only: str) -> None:
     with pytest.raises(ValueError, match="'only' should be k/n"):
-        chosen_cells(read_study(workshop.file), only, None)
+        parse_cells(read_study(workshop.file), only, None)
 
 
 @pytest.mark.parametrize(

@@ -35,4 +35,4 @@ def test_an_average_that_no_callback_updates_is_dropped_in_training_only() -> No
         match_average(gan, state, trains)
         gan.load_state_dict(state)
         assert (gan.averaged is None) == trains
-        assert bool((gan.shown_network[0].weight == 7).all()) != trains
+        assert bool((gan.sampling_network[0].weight == 7).all()) != trains

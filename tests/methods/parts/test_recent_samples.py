@@ -3,28 +3,28 @@ r"""Tests for the energy_gans.methods.parts.recent_samples module."""
 import pytest
 import torch
 
-from energy_gans.methods.parts.recent_samples import Recent
+from energy_gans.methods.parts.recent_samples import RecentSamples
 
 
-def kept(recent: Recent) -> set[int]:
+def kept(recent: RecentSamples) -> set[int]:
     draws = recent.draw(500, torch.Generator().manual_seed(0))
     assert draws.shape == (500, 1)
     return set(draws[:, 0].int().tolist())
 
 
 def test_the_last_samples_are_kept() -> None:
-    recent = Recent(5, (1,))
+    recent = RecentSamples(5, (1,))
     for i in range(4):
         recent.keep(torch.tensor([[2.0 * i], [2.0 * i + 1]]))
     assert kept(recent) == {3, 4, 5, 6, 7}
-    again = Recent(5, (1,))
+    again = RecentSamples(5, (1,))
     again.load_state_dict(recent.state_dict())
     assert kept(again) == kept(recent)
 
 
 def test_none_is_drawn_that_there_was_not() -> None:
-    recent = Recent(5, (1,))
+    recent = RecentSamples(5, (1,))
     recent.keep(torch.tensor([[3.0], [4.0]]))
     assert kept(recent) == {3, 4}
     with pytest.raises(ValueError, match="images of the training, and there was none yet"):
-        Recent(5, (1,)).draw(2, torch.Generator())
+        RecentSamples(5, (1,)).draw(2, torch.Generator())
