@@ -10,7 +10,7 @@ from .adversarial import (
     wasserstein_loss,
 )
 from .amortized import amortized_loss, ascent_loss, stein_direction
-from .contrastive import contrastive_loss, magnitude, transport_cost
+from .contrastive import contrastive_loss, gap_share, magnitude, transport_cost
 from .discrepancies import (
     ElasticTerm,
     discrepancy,
@@ -116,6 +116,7 @@ __all__ = [
     "force",
     "frechet_distance",
     "gabor",
+    "gap_share",
     "gaussian",
     "gaussian_profile",
     "gibbs_score",

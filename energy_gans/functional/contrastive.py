@@ -99,3 +99,33 @@ def magnitude(phi_x: Tensor, phi_y: Tensor) -> Tensor:
     """
     check_filled(phi_x=phi_x, phi_y=phi_y)
     return torch.cat([phi_x, phi_y]).square().mean()
+
+
+def gap_share(phi_x: Tensor, phi_y: Tensor, weight: float) -> Tensor:
+    r"""Returns :math:`\frac{m}{2} \left[ \mathbb{E}_y \Phi(y) - \mathbb{E}_x \Phi(x) \right]`, the gap as a share of the largest.
+
+    With the weight :math:`m` on :func:`magnitude`, and densities :math:`p` of :math:`y` and :math:`q` of
+    :math:`x`, the loss
+
+    .. math:: \int \Phi \, (q - p) + \frac{m}{2} \Phi^2 (p + q)
+
+    is smallest at :math:`\Phi = (p - q) / m (p + q)`, where the share is
+
+    .. math:: \frac{1}{2} \int \frac{(p - q)^2}{p + q}
+
+    the squared Le Cam distance: 0 if both sets have one density, and 1, a gap of :math:`2 / m`, if they
+    do not overlap. Of other potentials the share has no bound.
+
+    Arguments:
+        phi_x: The potential of the chains' samples, with shape :math:`(M)`.
+        phi_y: The potential of real samples, with shape :math:`(N)`.
+        weight: The weight :math:`m`; without one the gap has no bound, and the share is 0.
+
+    References:
+        Regularizing Generative Adversarial Networks under Limited Data (Tseng et al., 2021),
+        https://arxiv.org/abs/2104.03310
+
+    Raises:
+        ValueError: If a batch is empty.
+    """
+    return weight / 2 * -contrastive_loss(phi_x, phi_y)

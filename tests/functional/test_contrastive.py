@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from energy_gans.functional.contrastive import contrastive_loss, magnitude, transport_cost
+from energy_gans.functional.contrastive import (
+    contrastive_loss,
+    gap_share,
+    magnitude,
+    transport_cost,
+)
 
 
 @pytest.fixture
@@ -119,3 +124,32 @@ def test_points_that_do_not_match_are_refused() -> None:
 
 def test_the_magnitude_is_that_of_both_sets() -> None:
     assert magnitude(torch.tensor([1.0, 2.0]), torch.tensor([3.0])).item() == pytest.approx(14 / 3)
+
+
+@pytest.mark.parametrize("weight", [0.1, 3.0])
+@pytest.mark.parametrize(
+    "y, x, expected",
+    [
+        ([0, 1, 1], [1, 0, 1], 0.0),
+        ([0, 0, 1], [2, 3, 3], 1.0),
+        # p = (1/2, 1/4, 1/4, 0), q = (0, 1/4, 1/2, 1/4): (1/2 + 0 + 1/12 + 1/4) / 2
+        ([0, 0, 1, 2], [1, 2, 2, 3], 5 / 12),
+    ],
+)
+def test_the_share_of_the_best_potential_is_le_cams_distance(
+    y: list[int], x: list[int], expected: float, weight: float
+) -> None:
+    def loss(phi: Tensor) -> Tensor:
+        return contrastive_loss(phi[x], phi[y]) + weight * magnitude(phi[x], phi[y])
+
+    # The loss is quadratic in the values at the points: one step of Newton's ends at its minimum.
+    start = torch.zeros(max(x + y) + 1, dtype=torch.float64)
+    curvature = torch.autograd.functional.hessian(loss, start)
+    best = -torch.linalg.solve(curvature, torch.autograd.functional.jacobian(loss, start))
+    assert gap_share(best[x], best[y], weight).item() == pytest.approx(expected, abs=1e-12)
+    gap = (best[y].mean() - best[x].mean()).item()
+    assert gap == pytest.approx(expected * 2 / weight, abs=1e-12)
+
+
+def test_without_a_weight_the_gap_has_no_share(points: tuple[Tensor, Tensor]) -> None:
+    assert gap_share(points[0][:, 0], points[1][:, 0], 0.0) == 0

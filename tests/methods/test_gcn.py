@@ -208,6 +208,14 @@ def test_chains_of_half_precision_keep_whole_states() -> None:
     assert 0 < (x - whole).abs().max() < 0.01
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_the_gap_is_logged_and_its_share_of_the_largest(weight: float) -> None:
+    gcn = model(magnitude=weight)
+    fit(gcn, steps=3)
+    assert gcn.noted["gap"] != 0
+    torch.testing.assert_close(gcn.noted["gap_share"], weight / 2 * gcn.noted["gap"])
+
+
 # Classes
 
 

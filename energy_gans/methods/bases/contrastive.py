@@ -29,7 +29,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.func import functional_call
 
-from ...functional import contrastive_loss, fold, magnitude, transport_cost
+from ...functional import contrastive_loss, fold, gap_share, magnitude, transport_cost
 from ..parts.replay_buffer import ReplayBuffer, State
 from .langevin import LangevinMixin
 from .potential import PotentialModule
@@ -126,7 +126,9 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
         for b, x, label_x, y, label in zip(*parts, strict=True):
             labels = None if label is None else torch.cat([label_x, label])
             phi_x, phi_y = self.evaluate(network, torch.cat([x, y]), labels).chunk(2)
-            self.note(gap=phi_y.mean() - phi_x.mean())
+            self.note(
+                gap=phi_y.mean() - phi_x.mean(), gap_share=gap_share(phi_x, phi_y, self.magnitude)
+            )
             loss = contrastive_loss(phi_x, phi_y)
             if self.magnitude:
                 loss = loss + self.magnitude * magnitude(phi_x, phi_y)
