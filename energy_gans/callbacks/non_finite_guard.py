@@ -88,10 +88,17 @@ def on_any_process(trainer: Trainer, found: bool) -> bool:
     return trainer.strategy.reduce_boolean_decision(bool(found), all=False)
 
 
-def what_is_left(trainer: Trainer) -> str:
-    r"""Returns the words that say which checkpoint a stopped run leaves; every process has to ask."""
+def what_is_left(trainer: Trainer, sudden: bool = True) -> str:
+    r"""Returns the words that say which checkpoint a stopped run leaves; every process has to ask.
+
+    Arguments:
+        trainer: The trainer.
+        sudden: Whether the step before the one that stopped it was good.
+    """
     last = run_directory(trainer) / LAST
     path = last if last.is_file() else trainer.ckpt_path
     if path is None:
         return "no checkpoint was written before it"
-    return f"the last checkpoint before it is good: {path}"
+    if sudden:
+        return f"the last checkpoint before it is good: {path}"
+    return f"the last checkpoint, perhaps written after this began, is {path}"

@@ -2,6 +2,7 @@ r"""Tests for the energy_gans.callbacks.divergence_guard module."""
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_run_is_rolled_back_with_half_its_learning_rate(tiny: Callable, tmp_pa
     assert saved["global_step"] == 9
     assert saved["buffer"]["x"].isfinite().all()
     (state,) = [s for name, s in saved["callbacks"].items() if "Divergence" in name]
-    assert state == {"rollbacks": 2}
+    assert state["rollbacks"] == 2
 
 
 def test_a_resumed_run_is_rolled_back_to_what_it_was_resumed_from(
@@ -138,6 +139,137 @@ def test_before_the_first_checkpoint_there_is_nothing_to_go_back_to(tiny: Callab
         main(arguments(tiny, "--trainer.max_steps=9", GUARD, LIMITS, *options))
 
 
+# Limits on averages
+
+
+def trainer_of(folder: Path, others: float | None = None) -> SimpleNamespace:
+    r"""Returns what a guard knows of a trainer, beside another process whose values are `others`."""
+
+    def reduce(values: Tensor, reduce_op: str) -> Tensor:
+        assert reduce_op == "mean"
+        return values if others is None else (values + others) / 2
+
+    return SimpleNamespace(
+        global_step=7,
+        logger=None,
+        default_root_dir=folder,
+        ckpt_path=None,
+        strategy=SimpleNamespace(
+            reduce=reduce,
+            reduce_boolean_decision=lambda found, all: found,
+            broadcast=lambda path: path,
+        ),
+    )
+
+
+def guard_on_average(steps: int) -> DivergenceGuard:
+    return DivergenceGuard(limits={"gap": 0.5}, average_steps=steps)
+
+
+# 0.9^6 > 1/2 > 0.9^7, and 0.99^68 > 1/2 > 0.99^69
+@pytest.mark.parametrize("n, steps", [(1, 1), (10, 7), (100, 69)])
+@pytest.mark.parametrize("value", [1.0, -1.0])
+def test_what_stays_at_twice_its_limit_stops_a_run_after_some_steps(
+    tmp_path: Path, n: int, steps: int, value: float
+) -> None:
+    guard, taken = guard_on_average(n), 0
+    with pytest.raises(FloatingPointError) as stop:
+        while taken < 200:
+            taken += 1
+            guard.on_train_batch_end(
+                trainer_of(tmp_path), None, {"train/gap": torch.tensor(value)}
+            )
+    assert taken == steps
+    average = 1 - (1 - 1 / n) ** steps
+    assert guard.averages["train/gap"] == pytest.approx(average)
+    said = f"is {value:g}" if n == 1 else f"averages {average:g} over about {n} steps"
+    assert str(stop.value).startswith(f"train/gap {said}, above 0.5 at step 7: stopped, and ")
+
+
+def test_one_step_far_off_does_not_stop_a_run(tmp_path: Path) -> None:
+    guard = guard_on_average(100)
+    for step in range(500):
+        value = torch.tensor(30.0 if step == 200 else 0.1)
+        guard.on_train_batch_end(trainer_of(tmp_path), None, {"train/gap": value})
+    assert guard.averages["train/gap"] == pytest.approx(0.1 + 0.299 * 0.99**299, rel=1e-2)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("name", ["gap", "loss_d"])
+def test_what_is_not_finite_stops_a_run_at_once(tmp_path: Path, value: float, name: str) -> None:
+    losses = {"train/gap": torch.tensor(0.0), "train/loss_d": torch.tensor(0.0)}
+    losses[f"train/{name}"] = torch.tensor(value)
+    with pytest.raises(FloatingPointError, match=f"train/{name} is {value}"):
+        guard_on_average(100).on_train_batch_end(trainer_of(tmp_path), None, losses)
+
+
+def test_processes_average_what_the_global_minibatch_has(tmp_path: Path) -> None:
+    guard = guard_on_average(10)
+    for _ in range(50):
+        guard.on_train_batch_end(
+            trainer_of(tmp_path, others=-3.0), None, {"train/gap": torch.tensor(3.0)}
+        )
+    assert guard.averages == {"train/gap": 0.0}
+
+
+def state_of(path: Path) -> dict:
+    states = torch.load(path, weights_only=True)["callbacks"]
+    (state,) = [s for name, s in states.items() if "Divergence" in name]
+    return state
+
+
+def test_averages_go_on_where_they_were(tiny: Callable, tmp_path: Path) -> None:
+    options = [GUARD, LIMITS, "--trainer.callbacks.average_steps=5"]
+    main(arguments(tiny, "--trainer.max_steps=9", *options))
+    whole = state_of(tmp_path / "tiny/version_0/checkpoints/last.ckpt")
+    main(arguments(tiny, "--trainer.max_steps=4", *options))
+    main(arguments(tiny, "--trainer.max_steps=9", *options, "--ckpt_path=last"))
+    assert state_of(tmp_path / "tiny/version_1/checkpoints/last.ckpt") == whole
+    assert whole["averages"].keys() == {"train/gap"} and whole["averages"]["train/gap"] > 0
+
+
+def test_averages_start_anew_after_a_rollback(tiny: Callable, tmp_path: Path) -> None:
+    limits = '--trainer.callbacks.limits={"gap": 400}'
+    options = ["--trainer.callbacks.action=rollback", "--trainer.callbacks.average_steps=2"]
+    # 2000 / 2 = 1000 exceeds 400, and so would 1000 / 2 at the step after.
+    with (
+        spoiling([5], 2000.0),
+        pytest.warns(UserWarning, match="gap averages 1000.* over about 2 steps, above 400 at st"),
+    ):
+        main(arguments(tiny, "--trainer.max_steps=9", GUARD, limits, *options))
+    state = state_of(tmp_path / "tiny/version_0/checkpoints/last.ckpt")
+    assert state["rollbacks"] == 1 and state["averages"]["train/gap"] < 10
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_averages() -> None:
+    guard = guard_on_average(100)
+    guard.load_state_dict({"rollbacks": 2})
+    assert guard.state_dict() == {"rollbacks": 2, "averages": {}}
+
+
+def test_chains_that_do_not_follow_stop_a_run(tiny: Callable) -> None:
+    # They start near the middle of the ring and hardly move.
+    options = [
+        "--trainer.max_steps=200",
+        "--trainer.limit_val_batches=0",
+        "--model.init_args.start=noise",
+        '--model.init_args.chains={"steps": 1, "step_size": 0.01, "reference_std": 0.1}',
+        "--model.init_args.magnitude=0.1",
+        "--model.init_args.descriptor_scheduler=null",
+        "--model.init_args.descriptor_optimizer=torch.optim.Adam",
+        "--model.init_args.descriptor_optimizer.lr=0.03",
+        "--trainer.callbacks.monitor=null",
+        GUARD,
+    ]
+    limits = ['--trainer.callbacks.limits={"gap_share": 0.5}', "--trainer.callbacks.average_steps"]
+    message = (
+        r"train/gap_share averages 0\.5\d* over about 20 steps, above 0\.5 at step \d+: stopped, "
+        "and the last checkpoint, perhaps written after this began, is .*last.ckpt"
+    )
+    with pytest.raises(SystemExit, match=message):
+        main(arguments(tiny, *options, *limits, "20"))
+
+
 def test_a_limit_of_what_is_not_logged_is_refused(tiny: Callable) -> None:
     with pytest.raises(SystemExit, match="'limits' should be of .*'score_norm'.*got 'gop'"):
         main(
@@ -148,7 +280,8 @@ def test_a_limit_of_what_is_not_logged_is_refused(tiny: Callable) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"limits": {"gap": 0.0}}, {"action": "pray"}, {"most_rollbacks": 0}]
+    "options",
+    [{"limits": {"gap": 0.0}}, {"action": "pray"}, {"most_rollbacks": 0}, {"average_steps": 0}],
 )
 def test_arguments_out_of_range_are_refused(options: dict) -> None:
     with pytest.raises(ValueError, match="should be"):
