@@ -4,7 +4,7 @@ r"""What a training step costs, against a hand-written loop of the same networks
 ratio of the smallest times per step: the machine's other work can only add to a time. Both make the
 same updates in the same precision and keep the same moving average.
 
-- `points`: `configs/coulomb_ring.yaml`, and the same with one update a step
+- `points`: `configs/coulomb/ring.yaml`, and the same with one update a step
 - `images`: `configs/demo.yaml` on images of 28 pixels
 - `plain`: `configs/demo.yaml` as it is, bfloat16, channels last and Adam fused, against the loop in
   float32, contiguous, Adam unfused; also with the DCGAN paper's width at batch 64
@@ -166,7 +166,7 @@ if __name__ == "__main__":
     import benchmarks.step as module
 
     args = arguments()
-    ring, demo = "configs/coulomb_ring.yaml", "configs/demo.yaml"
+    ring, demo = "configs/coulomb/ring.yaml", "configs/demo.yaml"
     few, many = args.steps, 5 * args.steps
     one = ["--model.init_args.updates_per_step=1", "--data.init_args.batch_size=128"]
     pair = ("generator", "discriminator")

@@ -1,6 +1,6 @@
 r"""What a step of VAPO costs, against a hand-written loop of the same network and double backward.
 
-`python -m benchmarks.vapo` runs `energy-gans fit` on `configs/vapo_digits.yaml` and the loop in turns, several
+`python -m benchmarks.vapo` runs `energy-gans fit` on `configs/vapo/digits.yaml` and the loop in turns, several
 times, and prints the ratio of the smallest times per step; then the same with the gradient of the potential
 compiled.
 """
@@ -19,7 +19,7 @@ from benchmarks.step import WARM_UP, compare, fit, shuffled
 from energy_gans.data import EmbeddedDigits
 from energy_gans.networks import WideResNet
 
-CONFIG = "configs/vapo_digits.yaml"
+CONFIG = "configs/vapo/digits.yaml"
 PLAIN = ["--model.init_args.data_std=null", "--model.init_args.sharpness=null"]
 LENGTH = math.log1p(1e4)
 

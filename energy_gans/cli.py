@@ -152,9 +152,10 @@ def run_workbench(args: list[str]) -> None:
     r"""Runs a command of the workbench."""
     from jsonargparse import auto_cli
 
-    from .commands.config_files import check_config_files
+    from .commands.config_files import check_config_files, resolve_configs
     from .commands.messages import OneSentence
 
+    args = resolve_configs(args)
     check_config_files(args)
     auto_cli(
         loaded(COMMANDS[args[0]]),
@@ -170,9 +171,10 @@ def run_training(args: list[str]) -> None:
     import torch
 
     from .callbacks.checkpoints import signal_that_stopped
-    from .commands.config_files import check_config_files
+    from .commands.config_files import check_config_files, resolve_configs
     from .commands.fit.training import EnergyGansCLI
 
+    args = resolve_configs(args)
     check_config_files(args)
     if not torch.cuda.is_available():
         # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.

@@ -13,7 +13,12 @@ from energy_gans.cli import COMMANDS, TRAINING, USAGE, main
 from energy_gans.commands.study.plan import read_study
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-RUNS = sorted(CONFIGS.glob("*.yaml"))
+PARTS = ("overlays", "studies", "sweeps")
+RUNS = [
+    file.relative_to(CONFIGS).with_suffix("").as_posix()
+    for file in sorted(CONFIGS.rglob("*.yaml"))
+    if file.relative_to(CONFIGS).parts[0] not in PARTS
+]
 
 
 def printed(capsys: pytest.CaptureFixture, *names: str) -> dict:
@@ -25,18 +30,21 @@ def printed(capsys: pytest.CaptureFixture, *names: str) -> dict:
     return yaml.safe_load(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("config", RUNS, ids=lambda path: path.stem)
-def test_configs_parse(config: Path, capsys: pytest.CaptureFixture) -> None:
-    model = printed(capsys, config.stem)["model"]
-    assert model["class_path"].startswith("energy_gans.methods.")
+@pytest.mark.parametrize("config", RUNS)
+def test_configs_parse(config: str, capsys: pytest.CaptureFixture) -> None:
+    given = printed(capsys, config)
+    assert given["model"]["class_path"].startswith("energy_gans.methods.")
+    # All count steps over the whole run, and start with training.
+    assert given["trainer"]["check_val_every_n_epoch"] is None
+    assert given["trainer"]["num_sanity_val_steps"] == 0
 
 
 @pytest.mark.parametrize("overlay", ["cpu", "gpu", "ddp"])
-@pytest.mark.parametrize("config", ["coulomb_lsun", "eieg_grid", "gcn_mnist", "vapo_cifar10"])
+@pytest.mark.parametrize("config", ["coulomb/lsun", "eieg/grid", "gcn/mnist", "vapo/cifar10"])
 def test_overlays_of_the_trainer_parse(
     config: str, overlay: str, capsys: pytest.CaptureFixture
 ) -> None:
-    trainer = printed(capsys, config, f"trainer/{overlay}")["trainer"]
+    trainer = printed(capsys, config, f"overlays/trainer/{overlay}")["trainer"]
     if overlay == "ddp":
         assert trainer["strategy"] == "ddp_find_unused_parameters_true"
         assert trainer["sync_batchnorm"] is True
@@ -198,7 +206,7 @@ def test_sweeps_name_their_project_and_leave_the_names_of_runs_to_wandb(
 def test_overlays_of_the_eieg_paper_parse(
     overlay: list[str], capsys: pytest.CaptureFixture
 ) -> None:
-    config = printed(capsys, "eieg_fashion_mnist", *(f"eieg/{name}" for name in overlay))
+    config = printed(capsys, "eieg/fashion_mnist", *(f"overlays/eieg/{name}" for name in overlay))
     model = config["model"]["init_args"]
     assert model["stabilizer"] == (1.0 if overlay == ["paper"] else 0.0)
     assert model["discriminator"]["init_args"]["spectral"] is (not overlay)
@@ -208,11 +216,11 @@ def test_overlays_of_the_eieg_paper_parse(
 def test_overlays_of_generative_convnets_parse(
     overlay: str, capsys: pytest.CaptureFixture
 ) -> None:
-    config = printed(capsys, "gcn_fashion_mnist", f"gcn/{overlay}")
+    config = printed(capsys, "gcn/fashion_mnist", f"overlays/gcn/{overlay}")
     assert config["model"]["class_path"] == "energy_gans.methods.GCN"
 
 
 def test_the_overlay_of_the_vapo_paper_parses(capsys: pytest.CaptureFixture) -> None:
-    model = printed(capsys, "vapo_mnist", "vapo/paper")["model"]["init_args"]
+    model = printed(capsys, "vapo/mnist", "overlays/vapo/paper")["model"]["init_args"]
     assert (model["estimator"], model["jacobian"]) == ("e1", False)
     assert model["flow"]["terminal_time"] == 1.5

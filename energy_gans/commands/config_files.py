@@ -7,14 +7,26 @@ here, with its name and the line.
 from __future__ import annotations
 
 import difflib
+import os
+import re
+import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.pytorch.utilities import rank_zero_only
 
 CONFIGS = Path("configs")
+CONFIG_FLAGS = ("-c", "--config")
 ENDINGS = (".yaml", ".yml")
+# Earlier names in `configs`, and where those files are now.
+RENAMED = (
+    (r"few_gcn_(\d+)\.yaml", r"gcn/few_images_\1.yaml"),
+    (r"(coulomb|eieg|gcn|ggcn|inpainting|multigrid|vapo)_(\w+\.yaml)", r"\1/\2"),
+    (r"(trainer|eieg|gcn|vapo)/(\w+\.yaml)", r"overlays/\1/\2"),
+)
 
 
 def read_yaml(path: Path) -> Any:
@@ -46,7 +58,7 @@ def check_config_files(args: Sequence[str]) -> None:
         if value is None:
             continue
         path = Path(value)
-        if flag in ("-c", "--config") and not is_inline(value):
+        if flag in CONFIG_FLAGS and not is_inline(value):
             if not path.is_file():
                 what = "a folder" if path.is_dir() else "no file"
                 raise FileNotFoundError(f"'{flag}' = {value!r} is {what}{near_config(path)}")
@@ -55,6 +67,53 @@ def check_config_files(args: Sequence[str]) -> None:
                 raise ValueError(f"{value} should hold keys and values, got {content!r:.60}.")
         elif value.endswith(ENDINGS) and path.is_file():
             read_yaml(path)
+
+
+def resolve_configs(args: Sequence[str]) -> list[str]:
+    r"""Returns arguments in which `--config` names the new file for each config that has moved."""
+    resolved = []
+    for parts in flags(args):
+        flag, value = flag_value(parts)
+        if flag in CONFIG_FLAGS and value is not None and not is_inline(value):
+            path = Path(value)
+            new = current_config(path)
+            if new != path:
+                parts = [f"{flag}={new}"] if len(parts) == 1 else [flag, str(new)]
+        resolved += parts
+    return resolved
+
+
+def current_config(path: Path) -> Path:
+    r"""Returns the new path of a shipped config that has moved, with a line on stderr; else the path.
+
+    A file that exists under the earlier name is the user's own, and stays.
+    """
+    new = None if path.is_file() else moved_config(path)
+    if new is None:
+        return path
+    say_moved(path, new)
+    return new
+
+
+def moved_config(path: Path) -> Path | None:
+    r"""Returns the file that an earlier name in a folder `configs` stands for, if it is there."""
+    full = Path(os.path.abspath(path))
+    for folder in full.parents[:2]:
+        if folder.name != CONFIGS.name:
+            continue
+        name = full.relative_to(folder).as_posix()
+        for earlier, now in RENAMED:
+            match = re.fullmatch(earlier, name)
+            if match and (new := folder / match.expand(now)).is_file():
+                return new if path.is_absolute() else Path(os.path.relpath(new))
+    return None
+
+
+@cache
+@rank_zero_only
+def say_moved(path: Path, new: Path) -> None:
+    r"""Prints once, and in the first process only, what a config is called now."""
+    print(f"energy-gans: {path} is {new} now", file=sys.stderr)
 
 
 def flags(args: Sequence[str]) -> Iterator[list[str]]:
@@ -79,13 +138,24 @@ def is_inline(value: str) -> bool:
 
 
 def near_config(path: Path) -> str:
-    r"""Returns `; did you mean ...?` for a file beside a path, or in `configs`."""
-    there = {str(p): p.stem for f in (path.parent, CONFIGS) for p in f.glob("*.y*ml")}
-    there |= {str(p): p.stem for p in CONFIGS.rglob("*.yaml")}
-    if path.stem in there.values():
-        close = [path.stem]
-    else:
-        close = difflib.get_close_matches(path.stem, there.values(), n=1)
-    return (
-        f"; did you mean {next(k for k, v in there.items() if v == close[0])}?" if close else "."
-    )
+    r"""Returns `; did you mean ...?` for a file beside a path, or in `configs`.
+
+    A file of another folder may also be meant by its folder's name and its own: `coulomb_lsun`.
+    """
+    scored = [(similarity(path.stem, f.stem), f) for f in sorted(path.parent.glob("*.y*ml"))]
+    for file in sorted(CONFIGS.rglob("*.yaml")):
+        if file.parent != path.parent:
+            long = f"{file.parent.name}_{file.stem}"
+            pairs = (
+                (path.stem, file.stem),
+                (path.stem, long),
+                (f"{path.parent.name}_{path.stem}", long),
+            )
+            scored.append((max(similarity(*pair) for pair in pairs), file))
+    score, file = max(scored, key=lambda pair: pair[0], default=(0.0, path))
+    return f"; did you mean {file}?" if score >= 0.6 else "."
+
+
+def similarity(a: str, b: str) -> float:
+    r"""Returns how alike two names are, from 0 to 1."""
+    return difflib.SequenceMatcher(None, a, b).ratio()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...checks import check_count
-from ..config_files import read_yaml
+from ..config_files import current_config, read_yaml
 
 NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 
@@ -102,7 +102,7 @@ def checked_configs(given: object, key: str, folder: Path) -> dict[str, list[Pat
         files = [files] if isinstance(files, str) else files or []
         if not (isinstance(files, list) and all(isinstance(file, str) for file in files)):
             raise ValueError(f"'{key}.{name}' should be a list of configs, got {files!r}.")
-        configs[str(name)] = [folder / file for file in files]
+        configs[str(name)] = [current_config(folder / file) for file in files]
         for file in configs[str(name)]:
             if not file.is_file():
                 raise FileNotFoundError(

@@ -12,7 +12,7 @@ import yaml
 from energy_gans.cli import main
 from energy_gans.commands.fit.callback_options import place_options
 
-RING = ["fit", "--config", str(Path(__file__).parents[3] / "configs" / "coulomb_ring.yaml")]
+RING = ["fit", "--config", str(Path(__file__).parents[3] / "configs/coulomb/ring.yaml")]
 FLAG = "--trainer.callbacks"
 
 

@@ -377,7 +377,9 @@ def commands_of(config: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "config", [c for c in CONFIGS.glob("*.yaml") if commands_of(c)], ids=lambda path: path.stem
+    "config",
+    [c for c in sorted(CONFIGS.glob("*/*.yaml")) if commands_of(c)],
+    ids=lambda path: f"{path.parent.name}_{path.stem}",
 )
 def test_configs_say_the_command_that_their_data_needs(config: Path) -> None:
     data = yaml.safe_load(config.read_text())["data"]

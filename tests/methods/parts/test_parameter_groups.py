@@ -18,7 +18,7 @@ from energy_gans.networks import DCGANDiscriminator, WideResNet
 
 from ..test_contracts import assert_same, last
 
-PAPERS = sorted((Path(__file__).parents[3] / "configs").glob("vapo_*.yaml"))
+PAPERS = sorted((Path(__file__).parents[3] / "configs").glob("vapo/*.yaml"))
 PAPERS = [config for config in PAPERS if "timm.optim.Lamb" in config.read_text()]
 LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
 
