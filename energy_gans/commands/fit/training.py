@@ -46,6 +46,11 @@ CODE = (
 )
 
 
+# The trainer's defaults here: `val_check_interval` counts steps, not those of an epoch, and a run
+# starts with training.
+TRAINER_DEFAULTS = {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+
+
 class TrainingParser(OneSentence, LightningArgumentParser):
     r"""Creates the parser of a training command."""
 
@@ -71,6 +76,7 @@ class EnergyGansCLI(LightningCLI):
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
+            trainer_defaults=dict(TRAINER_DEFAULTS),
             seed_everything_default=0,
             parser_class=TrainingParser,
             parser_kwargs={"prog": "energy-gans", "allow_abbrev": False}
@@ -145,6 +151,7 @@ class EnergyGansCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
         check_precision(config.precision or "32-true")
+        validate_each_epoch(config)
         follow_max_steps(config)
         guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
         callbacks = [self.conditions] if guarded else [self.conditions, NonFiniteGuard()]
@@ -242,6 +249,13 @@ def printed_config(flags: list[str]) -> str:
     finally:
         sys.path.remove(os.getcwd())
     return text.getvalue()
+
+
+def validate_each_epoch(trainer: Namespace) -> None:
+    r"""Makes a run validate in each epoch if its `val_check_interval` is a share of one, or left out."""
+    interval = trainer.val_check_interval
+    if trainer.check_val_every_n_epoch is None and (interval is None or type(interval) is float):
+        trainer.check_val_every_n_epoch = 1
 
 
 def follow_max_steps(trainer: Namespace) -> None:
