@@ -86,3 +86,18 @@ def test_missing_files_are_named(workshop: Workshop) -> None:
     workshop.file.write_text("{")
     with pytest.raises(ValueError, match="is no YAML"):
         read_study(workshop.file)
+
+
+def test_earlier_names_of_shipped_configs_are_resolved(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    new = workshop.folder / "configs/coulomb/ring.yaml"
+    new.parent.mkdir(parents=True)
+    new.write_text("{}")
+    workshop.change(settings={"ring": ["base.yaml", "configs/coulomb_ring.yaml"]})
+    workshop.change(methods={name: ["configs/coulomb_ring.yaml"] for name in ("a", "b")})
+    study = read_study(workshop.file)
+    assert study.settings == {"ring": [workshop.folder / "base.yaml", new]}
+    assert study.methods == {"a": [new], "b": [new]}
+    earlier = workshop.folder / "configs/coulomb_ring.yaml"
+    assert capsys.readouterr().err == f"energy-gans: {earlier} is {new} now\n"
