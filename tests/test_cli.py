@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from energy_gans import __version__
+from energy_gans.callbacks import DivergenceGuard
 from energy_gans.cli import COMMANDS, TRAINING, USAGE, main
 from energy_gans.commands.study.plan import read_study
 
@@ -37,6 +38,28 @@ def test_configs_parse(config: str, capsys: pytest.CaptureFixture) -> None:
     # All count steps over the whole run, and start with training.
     assert given["trainer"]["check_val_every_n_epoch"] is None
     assert given["trainer"]["num_sanity_val_steps"] == 0
+
+
+CHAINS = ("GCN", "GGCN", "MultigridGCN", "InpaintingGGCN")
+
+
+def test_runs_of_chains_stop_where_these_no_longer_follow() -> None:
+    unguarded, guarded = [], 0
+    for path in sorted(CONFIGS.rglob("*.yaml")):
+        config = yaml.safe_load(path.read_text())
+        callbacks = (config.get("trainer") or {}).get("callbacks")
+        method = (config.get("model") or {}).get("class_path", "")
+        if callbacks is None or method.rpartition(".")[2] not in CHAINS:
+            continue
+        guards = [one for one in callbacks if one["class_path"].endswith(".DivergenceGuard")]
+        options = [DivergenceGuard(**guard.get("init_args", {})) for guard in guards]
+        limits = [one.limits.get("train/gap_share") for one in options if one.average_steps > 1]
+        guarded += limits == [0.5]
+        if limits != [0.5]:
+            unguarded.append((path.stem, config["model"]["init_args"].get("magnitude", 0.0)))
+    # Of a potential without a penalty the gap has no largest.
+    assert unguarded == [("fashion_mnist", 0.0)]
+    assert guarded >= 24
 
 
 @pytest.mark.parametrize("overlay", ["cpu", "gpu", "ddp"])
