@@ -142,8 +142,16 @@ def test_the_energy_gap_and_the_state_of_chains_are_logged() -> None:
     gcn = model(gamma=0.5, start="noise", chains=Chains(steps=3, step_size=4.0, bound=1.0))
     fit(gcn, steps=1)
     logged = gcn.noted
-    assert set(logged) == {"score_norm", "drift", "saturated", "gap", "transport"}
+    assert set(logged) == {"score_norm", "drift", "saturated", "gap", "gap_share", "transport"}
     assert logged["drift"] > 0 and logged["saturated"] > 0.3 and logged["score_norm"] > 0
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_the_gap_is_logged_and_its_share_of_the_largest(weight: float) -> None:
+    gcn = model(magnitude=weight)
+    fit(gcn, steps=3)
+    assert gcn.noted["gap"] != 0
+    torch.testing.assert_close(gcn.noted["gap_share"], weight / 2 * gcn.noted["gap"])
 
 
 def test_parts_of_a_minibatch_add_up_to_the_whole() -> None:
@@ -206,14 +214,6 @@ def test_chains_of_half_precision_keep_whole_states() -> None:
     )
     assert x.dtype == torch.float32
     assert 0 < (x - whole).abs().max() < 0.01
-
-
-@pytest.mark.parametrize("weight", [0.0, 0.3])
-def test_the_gap_is_logged_and_its_share_of_the_largest(weight: float) -> None:
-    gcn = model(magnitude=weight)
-    fit(gcn, steps=3)
-    assert gcn.noted["gap"] != 0
-    torch.testing.assert_close(gcn.noted["gap_share"], weight / 2 * gcn.noted["gap"])
 
 
 # Classes
