@@ -1,0 +1,80 @@
+r"""Tests for what users import and name in configs: it stays where it is."""
+
+import importlib
+
+import pytest
+
+PUBLIC = {
+    "energy_gans.callbacks": """
+        EMA Checkpoints CurvesPicture DivergenceGuard MixtureCoverage NonFiniteGuard
+        ResponseCurve SampleMeasures SamplePictures SampleWriter StepProgress
+        TrainingClock
+    """,
+    "energy_gans.commands": """
+        compare evaluate inpaint interpolate landscape load_model ood report sample
+        synthesize
+    """,
+    "energy_gans.data": """
+        CIFAR10 CIFAR100 LSUN MNIST SVHN CelebA EmbeddedDigits FashionMNIST
+        GaussianMixture Grid ImageDataModule ImageFolder Moons Ring Spirals
+        TensorDataModule TinyImageNet TwoModes
+    """,
+    "energy_gans.functional": """
+        ElasticTerm alignment amortized_loss annealed ascent_loss balanced class_sums
+        climbing_loss closest_pairs conditional_moments conditional_point
+        conditional_velocity contrastive_loss convergence covariance
+        critical_coefficient density_coverage difference_of_gaussians discrepancy
+        distances distinct downscale elastic elastic_log_force elastic_power
+        elastic_profile elastic_sums elastic_transform energy_distance equilibrium_loss
+        evolve exponential_decay extent field filter_bank flow_time fold force
+        frechet_distance gabor gaussian gaussian_profile gibbs_score gradient_penalty
+        growth_rate hole_masks homotopy_time inception_score innovation
+        interaction_energy keyed_generator kinetic_energy known_distances langevin
+        langevin_step lerp logistic_loss magnitude matching_loss median_distance moments
+        nearest neighbour_radii nonsaturating_loss particle_velocity plummer polynomial
+        potential potential_gradient potential_loss precision_recall preconditioning
+        reconstruction_error repulsive_loss response_distance responses separation
+        share_of_dimensions share_within slerp spot_mask spread_energy square_mask
+        squared_distances stein_direction support_size time_rate transport_cost
+        unit_length upscale warmed_decay wasserstein_loss
+    """,
+    "energy_gans.methods": """
+        EIEGGAN GCN GGCN VAPO CoulombGAN EIEGGenerator GenerativeModule InpaintingGGCN
+        MultigridGCN baselines
+    """,
+    "energy_gans.methods.baselines": """
+        BEGAN GAN MMDGAN WGAN WGANGP
+    """,
+    "energy_gans.metrics": """
+        ModeCoverage ResponseDistance
+    """,
+    "energy_gans.metrics.features": """
+        DomainClassifier EfficientNetLite0 FeatureExtractor FeaturesOnly Inception
+        Pixels save_classifier train_classifier
+    """,
+    "energy_gans.networks": """
+        FRAME MLP Autoencoder ConvDescriptor CoulombDiscriminator CoulombGenerator
+        DCGANDiscriminator DCGANGenerator FourierMLP GGCNDescriptor GGCNGenerator
+        GaborBank MultigridDescriptors ResNetAutoencoder ResNetDescriptor
+        ResNetGenerator VGGBank WideResNet
+    """,
+    "energy_gans.storage": """
+        AtomicCheckpointIO Rebuilder find_checkpoint load_checkpoint load_model
+        packages_beyond step_of
+    """,
+}
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_names_stay(package: str) -> None:
+    module = importlib.import_module(package)
+    names = PUBLIC[package].split()
+    assert set(names) <= set(module.__all__)
+    assert all(getattr(module, name) is not None for name in names)
+
+
+def test_a_training_is_started_from_python_by_the_command_line() -> None:
+    from energy_gans.__main__ import main
+    from energy_gans.cli import main as same
+
+    assert callable(main) and callable(same)
