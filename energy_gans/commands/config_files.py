@@ -84,7 +84,7 @@ def resolve_configs(args: Sequence[str]) -> list[str]:
 
 
 def current_config(path: Path) -> Path:
-    r"""Returns the new path of a shipped config that has moved, with a line on stderr; else the path.
+    r"""Returns the new path of a shipped config that has moved, and prints it; else the path.
 
     A file that exists under the earlier name is the user's own, and stays.
     """

@@ -19,7 +19,8 @@ from energy_gans.data.prepared.writer import PreparedWriter
 ROOT = Path(__file__).parents[2]
 # The names of all configs before they were sorted by method, by what they began with.
 EARLIER = {
-    "coulomb_": "celeba cifar10 fashion_mnist grid grid_paper lsun lsun_church mnist ring two_modes",
+    "coulomb_": "celeba cifar10 fashion_mnist grid grid_paper lsun lsun_church mnist ring "
+    "two_modes",
     "eieg_": "celeba cifar10 direct_grid direct_ring fashion_mnist grid mnist ring",
     "few_gcn_": "64 128",
     "gcn_": "celeba cifar10 cifar10_conditional digits fashion_mnist lsun mnist",

@@ -252,7 +252,7 @@ def printed_config(flags: list[str]) -> str:
 
 
 def validate_each_epoch(trainer: Namespace) -> None:
-    r"""Makes a run validate in each epoch if its `val_check_interval` is a share of one, or left out."""
+    r"""Makes a run validate in each epoch if `val_check_interval` is a share of one or left out."""
     interval = trainer.val_check_interval
     if trainer.check_val_every_n_epoch is None and (interval is None or type(interval) is float):
         trainer.check_val_every_n_epoch = 1

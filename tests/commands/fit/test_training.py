@@ -16,7 +16,7 @@ DEFAULTS = {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
 
 @pytest.fixture
 def bare(tiny: Callable, tmp_path: Path) -> list[str]:
-    r"""Returns the arguments of `fit` on points, with three steps an epoch, and the trainer's defaults."""
+    r"""Returns arguments of `fit` on points: three steps an epoch, the trainer's defaults."""
     args = tiny("--data.init_args.samples=192", "--trainer.max_steps=8", points=True)
     config = yaml.safe_load(TINY)
     for name in (*DEFAULTS, "val_check_interval", "callbacks"):
