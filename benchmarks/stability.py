@@ -1,9 +1,10 @@
-r"""Which waves in a discriminator's features grow, and which strength of the stabilizer stops them.
+r"""Growth rates of waves in a discriminator's features, and the stabilizer that stops them.
 
-`python -m benchmarks.stability` draws `docs/stability.png`, the spectral picture of Proposition 2 of
-the EIEG paper, and prints the critical coefficients up to a few wave numbers. On the left the
-stabilizer is the kernel itself, without cut-offs: one coefficient, 1, is critical for every wave. In
-the middle both have the paper's cut-offs, 0.1 and 0.8: no coefficient stops the short waves.
+`python -m benchmarks.stability` draws `results/stability.png`, the spectral picture of
+Proposition 2 of the EIEG paper, and prints the critical coefficients up to a few wave numbers. On
+the left the stabilizer is the kernel itself, without cut-offs: one coefficient, 1, is critical for
+every wave. In the middle both have the paper's cut-offs, 0.1 and 0.8: no coefficient
+stops the short waves.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ COEFFICIENTS = {0.0: "#d1495b", 0.5: "#e08e79", 1.0: "#8a8f98", 1.5: "#6f9ab8", 
 SHOWN, LARGEST = 6.0, 12.0
 
 
-def stability(out: str = "docs/stability.png") -> None:
+def stability(out: str = "results/stability.png") -> None:
     r"""Draws growth rates and critical coefficients, and prints the latter.
 
     Arguments:
