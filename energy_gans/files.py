@@ -17,7 +17,6 @@ import os
 import re
 import socket
 import uuid
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -203,23 +202,6 @@ def remove_stale(folder: Path) -> list[Path]:
             part.unlink()
             removed.append(part)
     return removed
-
-
-def check_archive(path: str | os.PathLike | BinaryIO) -> None:
-    r"""Checks that the parts of a file of tensors are those that were written.
-
-    Such a file is a zip archive, whose parts carry check sums that `torch.load` does not look at.
-
-    Raises:
-        zipfile.BadZipFile: If it is no zip archive.
-        ValueError: If a part is damaged, or compressed: torch compresses none, and a compressed one may
-            be of any size.
-    """
-    with zipfile.ZipFile(path) as archive:
-        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
-            raise ValueError("a part of it is compressed")
-        if (damaged := archive.testzip()) is not None:
-            raise ValueError(f"its part {damaged!r} is damaged: the check sum is wrong")
 
 
 def write_text(text: str, path: Path) -> None:

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from ..checks import check_count, check_positive
+from ..storage import load_checkpoint
 from ..storage.directory import run_directory
 from ..storage.run import LAST
 from .non_finite_guard import NonFiniteGuard, on_any_process, what_is_left
@@ -141,6 +142,7 @@ def roll_back(trainer: Trainer, model: LightningModule) -> int:
 
     Raises:
         FloatingPointError: If there is none.
+        ValueError: If the checkpoint is damaged, or one of its weights is not finite.
     """
     path = run_directory(trainer) / LAST
     if not path.exists():
@@ -148,7 +150,7 @@ def roll_back(trainer: Trainer, model: LightningModule) -> int:
             f"The run diverged at step {trainer.global_step}, before its first checkpoint: there is "
             "none to go back to."
         )
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    checkpoint = load_checkpoint(path)
     model.on_load_checkpoint(checkpoint)
     model.load_state_dict(checkpoint["state_dict"])
     for optimizer, state in zip(trainer.optimizers, checkpoint["optimizer_states"], strict=True):

@@ -22,7 +22,6 @@ References:
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -30,6 +29,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from ..functional.filters import filter_bank
+from ..tensor_files import load_tensors
 
 
 class FRAME(nn.Module):
@@ -144,16 +144,15 @@ def load_features(features: nn.Module, path: Path) -> None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds other weights.
+        ValueError: If the file is damaged or holds other weights.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"'path' should be a file of weights, and {str(path)!r} is none.")
+    # torchvision's file is of the format before torch 1.6.
+    weights = load_tensors("path", path, legacy=True)
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
         features.load_state_dict(
             {key: weights[f"features.{key}"] for key in features.state_dict()}
         )
-    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"'path' = {str(path)!r} should hold torchvision's weights of VGG-16, by names such as "
             "'features.0.weight'."

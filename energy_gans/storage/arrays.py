@@ -7,7 +7,6 @@ Nothing in a file is run: arrays of objects are refused, and tensors are read as
 from __future__ import annotations
 
 import math
-import pickle
 import zipfile
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -17,7 +16,8 @@ import torch
 from torch import Tensor
 
 from ..data.prepared.sources.containers import DAMAGED, method_error
-from ..files import atomic_write, check_archive
+from ..files import atomic_write
+from ..tensor_files import load_tensors
 
 # Rows that are unpacked at once.
 ROWS = 100
@@ -176,7 +176,7 @@ class TensorFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.x = only_tensor(loaded(path), path)
+        self.x = only_tensor(load_tensors("samples", path, mmap=True), path)
         kind = str(self.x.dtype).removeprefix("torch.")
         bits, floats = 8 * self.x.element_size(), self.x.is_floating_point()
         check_array(path, tuple(self.x.shape), kind, bits, floats)
@@ -188,28 +188,6 @@ class TensorFile:
         r"""Returns some rows of the tensor."""
         x = self.x[torch.from_numpy(index)]
         return x.float() if x.is_floating_point() else x
-
-
-def loaded(path: Path) -> Any:
-    r"""Returns what a file of tensors holds; the tensors stay in it until they are looked at.
-
-    Raises:
-        ValueError: If it is damaged, or holds more than tensors and plain values.
-    """
-    try:
-        check_archive(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"'samples' = {str(path)!r} should hold a tensor, and holds objects, which are not "
-            "read."
-        ) from error
-    except Exception as error:
-        # A file can be wrong in any way.
-        raise ValueError(
-            f"'samples' = {str(path)!r} can not be read: it is damaged, or torch.save did not "
-            "write it."
-        ) from error
 
 
 def only_tensor(content: Any, path: Path) -> Tensor:

@@ -3,17 +3,16 @@ r"""Checkpoints as files: written whole or not at all, and read without running 
 from __future__ import annotations
 
 import os
-import pickle
 import textwrap
-import zipfile
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from ..files import atomic_write, check_archive
+from ..files import atomic_write
 from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
+from ..tensor_files import load_tensors
 from .rebuild import Rebuilder, check_size
 from .run import find_checkpoint
 
@@ -49,22 +48,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
             finite.
     """
     path = find_checkpoint(path)
-    try:
-        check_archive(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-    ) as error:
-        reason = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"'ckpt_path' = {str(path)!r} can not be read: it is truncated, or no checkpoint. ({reason})"
-        ) from error
+    checkpoint = load_tensors("ckpt_path", path)
     if not isinstance(checkpoint, dict) or not {"state_dict", "seed"} <= checkpoint.keys():
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'state_dict' or 'seed'."
@@ -79,7 +63,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
 
 def step_of(path: str | os.PathLike) -> int:
     r"""Returns the step of a checkpoint, without reading its tensors."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+    return load_tensors("ckpt_path", path, verify=False, mmap=True)["global_step"]
 
 
 def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:

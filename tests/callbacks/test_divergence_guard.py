@@ -270,6 +270,27 @@ def test_chains_that_do_not_follow_stop_a_run(tiny: Callable) -> None:
         main(arguments(tiny, *options, *limits, "20"))
 
 
+def test_a_damaged_checkpoint_is_not_rolled_back_to(tiny: Callable, tmp_path: Path) -> None:
+    options = [GUARD, LIMITS, "--trainer.callbacks.action=rollback"]
+    last = tmp_path / "tiny/version_0/checkpoints/last.ckpt"
+    spoil = GCN.update
+
+    def damage(self: GCN, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        if self.global_step + 1 == 5:
+            content = bytearray(last.read_bytes())
+            weight = torch.load(last, weights_only=True)["state_dict"]["descriptor.0.weight"]
+            content[content.index(weight.numpy().tobytes())] ^= 1
+            last.write_bytes(content)
+        return spoil(self, y, label)
+
+    with (
+        mock.patch.object(GCN, "update", damage),
+        spoiling([5], 2000.0),
+        pytest.raises(SystemExit, match="last.ckpt' can not be read: its part .* is damaged"),
+    ):
+        main(arguments(tiny, "--trainer.max_steps=9", *options))
+
+
 def test_a_limit_of_what_is_not_logged_is_refused(tiny: Callable) -> None:
     with pytest.raises(SystemExit, match="'limits' should be of .*'score_norm'.*got 'gop'"):
         main(

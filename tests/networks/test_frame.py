@@ -176,10 +176,26 @@ def test_other_weights_are_refused(tmp_path: Path, content: object) -> None:
 @pytest.mark.parametrize("data", [b"", b"no weights", b"PK\x03\x04broken"])
 def test_files_that_are_no_weights_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "broken.pth").write_bytes(data)
-    with pytest.raises(
-        ValueError, match="'path' = .*broken.pth' should hold torchvision's weights"
-    ):
+    with pytest.raises(ValueError, match="'path' = .*broken.pth' can not be read: it is "):
         VGGBank(tmp_path / "broken.pth")
+
+
+def test_a_flipped_bit_of_the_weights_is_found(tmp_path: Path) -> None:
+    weights = vgg_weights() | {"features.0.weight": torch.ones(64, 3, 3, 3)}
+    torch.save(weights, tmp_path / "flipped.pth")
+    content = bytearray((tmp_path / "flipped.pth").read_bytes())
+    content[content.index(torch.ones(9).numpy().tobytes()) + 2] ^= 1
+    (tmp_path / "flipped.pth").write_bytes(content)
+    with pytest.raises(ValueError, match="flipped.pth' can not be read: its part .* is damaged"):
+        VGGBank(tmp_path / "flipped.pth")
+
+
+def test_weights_of_the_old_format_are_read(tmp_path: Path) -> None:
+    weights = vgg_weights()
+    torch.save(weights, tmp_path / "vgg.pth", _use_new_zipfile_serialization=False)
+    assert torch.equal(
+        VGGBank(tmp_path / "vgg.pth").features[0].weight, weights["features.0.weight"]
+    )
 
 
 def test_filters_of_unknown_number_are_refused() -> None:

@@ -145,7 +145,7 @@ def test_objects_are_never_unpickled(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = write(np.array([Bomb()] * 4, dtype=object).reshape(1, 1, 2, 2), tmp_path / "x")
-    with pytest.raises(ValueError, match="got object|holds objects, which are not read"):
+    with pytest.raises(ValueError, match="got object|holds objects other than tensors"):
         open_array(path)
     assert not (tmp_path / "exploded").exists()
 
@@ -202,7 +202,9 @@ def flipped(path: Path) -> None:
 def test_damaged_files_are_refused(write: Callable, damage: Callable, tmp_path: Path) -> None:
     path = write(X, tmp_path / "x")
     damage(path)
-    with pytest.raises(ValueError, match="is cut short: it says|it is damaged, or torch.save did"):
+    with pytest.raises(
+        ValueError, match="is cut short: it says|it is truncated or damaged|part .* is damaged"
+    ):
         open_array(path)
 
 
@@ -220,7 +222,7 @@ def test_arrays_that_are_only_announced_take_no_memory(tmp_path: Path) -> None:
         archive.writestr("archive/data.pkl", bytes(10**6))
     with (
         frugal(),
-        pytest.raises(ValueError, match="it is damaged, or torch.save did not write it"),
+        pytest.raises(ValueError, match="can not be read: a part of it is compressed"),
     ):
         open_array(tmp_path / "z.pt")
 

@@ -25,7 +25,7 @@ def checkpoint(trained: Callable[[str], str]) -> str:  # noqa: F811
 def test_a_truncated_checkpoint_is_refused(checkpoint: str, tmp_path: Path, size: int) -> None:
     torn = tmp_path / "torn.ckpt"
     torn.write_bytes(Path(checkpoint).read_bytes()[:size])
-    with pytest.raises(ValueError, match="can not be read: it is truncated, or no checkpoint"):
+    with pytest.raises(ValueError, match="can not be read: it is truncated or damaged"):
         load_checkpoint(torn)
 
 

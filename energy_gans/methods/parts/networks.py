@@ -3,17 +3,14 @@ r"""How methods handle networks of which they know nothing but that they are mod
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 import torch.nn as nn
 from torch import Tensor
 
-from ...files import check_archive
+from ...tensor_files import load_tensors
 from .finite import non_finite
 
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
@@ -56,23 +53,14 @@ def load_weights(module: nn.Module, path: str) -> None:
     r"""Loads the weights of a checkpoint, but for moving averages.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If it is no checkpoint, one of other networks, or one with a weight that is not finite.
     """
+    checkpoint = load_tensors("initial_weights", path)
     try:
-        if not Path(path).is_file():
-            raise FileNotFoundError("it is no file")
-        check_archive(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        state = checkpoint["state_dict"]
         missing, _ = module.load_state_dict(state, strict=False)
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
+    except (RuntimeError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
         ) from error
@@ -90,9 +78,8 @@ def check_made_in_python(path: str | os.PathLike) -> None:
 
     Lightning would call whatever these paths name.
     """
-    options = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get(
-        "hyper_parameters"
-    )
+    checkpoint = load_tensors("checkpoint_path", path, verify=False, mmap=True)
+    options = checkpoint.get("hyper_parameters")
     if "_instantiator" in (options or {}):
         raise ValueError(
             f"'checkpoint_path' = {str(path)!r} names the classes of its model: load it with "

@@ -20,16 +20,13 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import io
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...files import check_archive
+from ...tensor_files import load_tensors
 from .checks import check_attributes, check_images, check_outputs
 from .fingerprint import NoFingerprintError, fingerprint, with_contents
 
@@ -194,9 +191,7 @@ def resized(images: Tensor, size: int) -> Tensor:
 
 
 def load_weights(argument: str, path: Path) -> tuple[dict[str, Any], str]:
-    r"""Returns what a file of weights holds, tensors and plain values, and its SHA-256.
-
-    Nothing in the file is ever run.
+    r"""Returns the tensors and plain values of a file of weights by name, and the file's SHA-256.
 
     Arguments:
         argument: The name of the argument that gave the path.
@@ -204,29 +199,17 @@ def load_weights(argument: str, path: Path) -> tuple[dict[str, Any], str]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds anything else, or its check sums are wrong.
+        ValueError: If the file is damaged, or holds anything else.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"{argument!r} should be a file of weights, and {str(path)!r} is none."
         )
-    data = path.read_bytes()
-    try:
-        # Old files of weights are no archives, and have no check sums.
-        if zipfile.is_zipfile(io.BytesIO(data)):
-            check_archive(io.BytesIO(data))
-        weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise ValueError(
-            f"{argument!r} = {str(path)!r} can not be read: it is damaged, or holds more than weights."
-        ) from error
+    with path.open("rb") as file:
+        # Published weights may be of the format before torch 1.6.
+        weights = load_tensors(argument, file, legacy=True)
+        file.seek(0)
+        sha256 = hashlib.sha256(file.read()).hexdigest()
     if not isinstance(weights, dict):
         raise ValueError(f"{argument!r} = {str(path)!r} holds no weights by name.")
-    return weights, hashlib.sha256(data).hexdigest()
+    return weights, sha256

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from ....tensor_files import load_tensors
 from .limits import check_regular, limit
 
 FILES = {
@@ -132,9 +133,9 @@ def read_processed(path: Path) -> tuple[Tensor, Tensor]:
         ValueError: If the file holds anything else.
     """
     try:
-        images, labels = torch.load(path, map_location="cpu", weights_only=True)
+        images, labels = load_tensors("root", path, legacy=True)
         fits = images.dtype == torch.uint8 and (images.ndim, labels.ndim) == (3, 1)
-    except Exception:  # A damaged file makes torch raise almost anything, in many lines.
+    except (OSError, ValueError, TypeError, AttributeError):
         fits = False
     if not fits:
         raise ValueError(
