@@ -121,6 +121,19 @@ def test_each_set_is_prepared_and_the_config_that_reads_it_is_printed(
     assert "every byte is as the manifest says" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_each_set_has_the_options_of_the_pipeline(
+    capsys: pytest.CaptureFixture, name: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["data", "prepare", name, "--help"])
+    assert end.value.code == 0
+    flags = {word.strip("[]") for word in capsys.readouterr().out.split()}
+    shared = {"--source", "--out", "--size", "--workers", "--on_error", "--overwrite"}
+    assert shared <= flags
+    assert not {"--name", "--preprocessing", "--kwargs"} & flags
+
+
 def test_options_decide_the_pixels(source: Path, tmp_path: Path) -> None:
     stripes = np.zeros((218, 178, 3), np.uint8)
     stripes[:20], stripes[198:], stripes[55:163, 35:143] = 255, 255, 100
@@ -202,6 +215,17 @@ def test_what_was_left_out_is_printed(
     assert "6 images are copies of others in their split.\n" in printed
     left_out = read_manifest(out)["source"]["left_out"]
     assert [one["name"] for one in left_out] == ["c", "d"]
+
+
+def test_held_out_copies_of_training_images_are_printed(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pack(source, {f"train/a/{i}.png": picture(i) for i in range(9)})
+    pack(source, {f"val/a/{i}.png": picture(i + 8) for i in range(3)})
+    main(["data", "prepare", "folder", "--source", str(source), "--out", str(tmp_path / "set")])
+    printed = capsys.readouterr().out
+    assert "1 held-out images are copies of training images, which the manifest names:" in printed
+    assert "  val/a/0.png\n" in printed
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from PIL import Image
 
 from ... import __version__
 from ...checks import check_count
-from ...terminal import NAMED, progress_bar, say, show
+from ...terminal import progress_bar
 from .division import Contents, content_hash, draw_held_out
 from .preprocessing import Preprocessing
 from .sources import Record, Source, check_enough
@@ -61,14 +61,14 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Preparation:
-    r"""Creates the preparation of a set, as a command asks for it.
+class Pipeline:
+    r"""Reads a source, preprocesses its images and writes them as a prepared set.
 
     Arguments:
-        name: The data set.
-        source: Where its images are.
+        name: The name of the data set.
+        source: The path of the source.
         out: The folder of the prepared set.
-        preprocessing: What is done to each image.
+        preprocessing: The map from a picture to its pixels.
         workers: The number of threads that decode.
         on_error: Whether an image that can not be read ends the run, or is left out and named.
         overwrite: Whether a prepared set in `out` may be replaced.
@@ -78,9 +78,9 @@ class Preparation:
     source: str
     out: str
     preprocessing: Preprocessing
-    workers: int
-    on_error: OnError
-    overwrite: bool
+    workers: int = 2
+    on_error: OnError = "fail"
+    overwrite: bool = False
 
     def run(self, open_source: Callable[[Path, Path], Source]) -> dict[str, Any]:
         r"""Returns the manifest of the set, once it is written.
@@ -190,36 +190,6 @@ class Preparation:
                 "python": sys.version.split()[0],
             },
         }
-
-    def report(self, manifest: dict[str, Any], module: str, **options: Any) -> None:
-        r"""Prints what was prepared, what was left out, and the lines of a config that use it.
-
-        Arguments:
-            manifest: The manifest.
-            module: The data module that reads it.
-            options: The data module's arguments beside `root` and `size`.
-        """
-        splits, about = manifest["splits"], manifest["source"]
-        counts = ", ".join(f"{split['count']} {name}" for name, split in splits.items())
-        classes = f", {named(manifest['classes'])}" if len(manifest["classes"]) > 1 else ""
-        say(f"{self.out}: {counts} images of {self.preprocessing.size} pixels{classes}")
-        skipped = [one for split in splits.values() for one in split["skipped"]]
-        show("images were skipped", [f"{one['name']}: {one['reason']}" for one in skipped])
-        left_out = [f"{one['name']}: {one['reason']}" for one in about["left_out"]]
-        show("names of the source were left out", left_out)
-        show("held-out images are copies of training images", about["held_out_copies"])
-        if about["copies"]:
-            say(f"{about['copies']} images are copies of others in their split.")
-        arguments = {"root": self.out, **options, "size": self.preprocessing.size}
-        inner = ", ".join(f"{key}: {value}" for key, value in arguments.items())
-        say("To train on it:")
-        say(f"data:\n  class_path: energy_gans.data.{module}\n  init_args: {{{inner}}}")
-
-
-def named(classes: list[str]) -> str:
-    r"""Returns how many classes there are, and the names of the first of them."""
-    more = ", ..." if len(classes) > NAMED else ""
-    return f"{len(classes)} classes ({', '.join(classes[:NAMED])}{more})"
 
 
 def cut(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
