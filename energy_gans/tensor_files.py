@@ -53,7 +53,8 @@ def load_tensors(
         return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:
         # A damaged file can make torch raise almost anything.
-        path = str(getattr(file, "name", file))
+        is_path = isinstance(file, (str, os.PathLike))
+        path = str(file if is_path else getattr(file, "name", file))
         raise ValueError(f"{argument!r} = {path!r} can not be read: {_reason(error)}.") from error
 
 
