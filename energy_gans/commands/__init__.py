@@ -1,25 +1,80 @@
-r"""The workbench: what a user does with a checkpoint, with data, and with numbers."""
+r"""The workbench: what a user does with a checkpoint, with data, and with numbers.
 
-from ..storage.checkpoint import load_model
-from .compare import compare
-from .evaluate.evaluate import evaluate
-from .inpaint.inpaint import inpaint
-from .interpolate import interpolate
-from .landscape import landscape
-from .ood.ood import ood
-from .report import report
-from .sample import sample
-from .synthesize import synthesize
+:data:`COMMANDS` names every command once: the command line and the exports of this package follow from
+it. A command's function is imported when it is used, so that importing this package costs nothing.
+"""
 
-__all__ = [
-    "compare",
-    "evaluate",
-    "inpaint",
-    "interpolate",
-    "landscape",
-    "load_model",
-    "ood",
-    "report",
-    "sample",
-    "synthesize",
-]
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+Tree = dict[str, "str | Tree"]
+# A command is a function of its own name, here with its module in this package. A group of commands has
+# its help, where it needs one, as jsonargparse does: as "_help".
+COMMANDS: Tree = {
+    "sample": "sample",
+    "interpolate": "interpolate",
+    "synthesize": "synthesize",
+    "inpaint": "inpaint.inpaint",
+    "ood": "ood.ood",
+    "landscape": "landscape",
+    "report": "report",
+    "evaluate": "evaluate.evaluate",
+    "compare": "compare",
+    "study": "study.study",
+    "features": {"train": "features.train", "picture": "features.picture"},
+    "particles": "particles",
+    "data": {
+        "prepare": {
+            "_help": "Writes a data set as training reads it: decoded, cropped and resized once.",
+            "celeba": "prepare",
+            "lsun": "prepare",
+            "tinyimagenet": "prepare",
+            "folder": "prepare",
+            "cifar10": "prepare",
+            "cifar100": "prepare",
+            "svhn": "prepare",
+        },
+        "verify": "prepare",
+    },
+}
+# Under these names the package has had modules, and keeps them: `study.study` is the function.
+MODULES = ("particles", "study")
+FUNCTIONS = {
+    name: module
+    for name, module in COMMANDS.items()
+    if isinstance(module, str) and name not in MODULES
+}
+__all__ = [*FUNCTIONS, "load_model"]
+
+
+class _Commands(ModuleType):
+    r"""Keeps the names of commands for their functions when modules of the same names are imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # An import gives a package its submodule as an attribute; it stays in `sys.modules` without.
+        if not (name in FUNCTIONS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Commands
+
+
+def function_of(name: str, module: str) -> Any:
+    r"""Returns the function of a command, from its module in this package."""
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load_model":
+        return importlib.import_module("energy_gans.storage.checkpoint").load_model
+    if name not in FUNCTIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return function_of(name, FUNCTIONS[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,7 +12,7 @@ from .outputs import comma_separated, markdown
 
 
 def compare(files: list[str], measures: str | None = None, out: str | None = None) -> None:
-    r"""Prints a table of what `evaluate` wrote, a row for each file.
+    r"""Prints one table of what `evaluate` wrote for several runs, a row for each file.
 
     Numbers of unlike protocols are refused: of other extractors, weights, sizes, references. The
     last row says what real images give. Where that is of fewer images or a smaller reference, a

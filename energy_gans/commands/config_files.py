@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch.utilities import rank_zero_only
 
 CONFIGS = Path("configs")
 CONFIG_FLAGS = ("-c", "--config")
@@ -110,10 +109,13 @@ def moved_config(path: Path) -> Path | None:
 
 
 @cache
-@rank_zero_only
 def say_moved(path: Path, new: Path) -> None:
     r"""Prints once, and in the first process only, what a config is called now."""
-    print(f"energy-gans: {path} is {new} now", file=sys.stderr)
+    # It takes seconds, and most configs have not moved.
+    from lightning.pytorch.utilities import rank_zero_only
+
+    if rank_zero_only.rank == 0:
+        print(f"energy-gans: {path} is {new} now", file=sys.stderr)
 
 
 def flags(args: Sequence[str]) -> Iterator[list[str]]:

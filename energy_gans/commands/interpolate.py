@@ -44,7 +44,7 @@ def interpolate(
     overwrite: bool = False,
     trust: str = "",
 ) -> None:
-    r"""Decodes latents on paths between pairs of latents of a checkpoint's generator.
+    r"""Decodes latents on paths between pairs of latents, a row of samples for each pair.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.

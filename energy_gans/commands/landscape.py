@@ -46,7 +46,7 @@ def landscape(
     overwrite: bool = False,
     trust: str = "",
 ) -> None:
-    r"""Pictures a checkpoint's potential in the plane, its gradient, and particles that move in it.
+    r"""Draws a model's potential in the plane, its gradient and particles that follow it.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.

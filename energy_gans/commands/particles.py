@@ -58,7 +58,7 @@ def particles(
     out: str = "particles.png",
     overwrite: bool = False,
 ) -> None:
-    r"""Moves free points through a data set, and pictures them on their way.
+    r"""Moves particles through a data set by the EIEG metric's flow, without a network.
 
     Arguments:
         data: The data set, images or points in the plane: its class and arguments, as in a config.

@@ -52,7 +52,7 @@ def lsun(
     hold_out: int = 20,
     **kwargs: Any,
 ) -> None:
-    r"""Prepares a category of LSUN.
+    r"""Prepares one category of LSUN.
 
     Arguments:
         source: The folder that holds CATEGORY_train_lmdb and CATEGORY_val_lmdb, or their .zip, or
@@ -95,7 +95,7 @@ def folder(
     hold_out: int = 20,
     **kwargs: Any,
 ) -> None:
-    r"""Prepares pictures of your own.
+    r"""Prepares your own pictures.
 
     Arguments:
         source: A folder, zip or tar of {train,val,test}/CLASS/*.jpg, CLASS/*.jpg or *.jpg (or PNG,
@@ -159,7 +159,7 @@ def svhn(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
 
 
 def verify(root: str) -> None:
-    r"""Reads all of a prepared set and checks it against its manifest's sums.
+    r"""Checks a prepared set against the checksums in its manifest.
 
     Arguments:
         root: The folder of the prepared set.

@@ -32,7 +32,7 @@ SAMPLES = 500
 
 
 def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -> None:
-    r"""Writes samples.png, curves.png and report.md into a run's directory, and prints the table.
+    r"""Draws a run's samples and curves and measures how far the samples are from the data.
 
     Curves are drawn of the metrics.csv that a CSVLogger leaves.
 

@@ -21,7 +21,7 @@ def sample(
     overwrite: bool = False,
     trust: str = "",
 ) -> None:
-    r"""Draws samples from a checkpoint's model.
+    r"""Draws samples from a model and writes them as a picture or an array.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.

@@ -53,7 +53,7 @@ def synthesize(
     overwrite: bool = False,
     trust: str = "",
 ) -> None:
-    r"""Runs Langevin chains of a checkpoint's potential, and pictures them on their way.
+    r"""Runs a model's Langevin chains or its flow and draws the samples on their way.
 
     Chains have the step size, the noise and the bounds of the training. Those of a multi-grid ConvNet
     are of its finest grid.

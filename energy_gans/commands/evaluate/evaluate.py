@@ -51,7 +51,7 @@ def evaluate(
     trust: str = "",
     convert: Convert | None = None,
 ) -> None:
-    r"""Measures a checkpoint's samples, or those in a folder of pictures or a file.
+    r"""Measures samples of a model, a folder or a file: FD, IS, KID, precision and others.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.

@@ -44,7 +44,7 @@ def picture(
     overwrite: bool = False,
     trust: str = "",
 ) -> None:
-    r"""Pictures the feature space of a checkpoint's model, and prints how features are spread in it.
+    r"""Draws a model's feature space and measures how its features are spread.
 
     Held-out real samples are coloured by label, generated ones by the class that a classifier sees.
 

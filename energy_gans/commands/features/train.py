@@ -21,7 +21,7 @@ def train(
     device: str = "auto",
     overwrite: bool = False,
 ) -> None:
-    r"""Trains a classifier on the labels of a data set, and writes it as one file.
+    r"""Trains a classifier of a data set, for measures in its feature space.
 
     Arguments:
         data: The data set: its class and arguments, as in a config.

@@ -61,7 +61,7 @@ def inpaint(
     overwrite: bool = False,
     trust: str = "",
 ) -> None:
-    r"""Fills holes of held-out images by chains of a checkpoint's potential, and measures that.
+    r"""Fills holes in held-out images with a model and measures the result.
 
     Beside the model stand the mean training image and the nearest one in the hole. The numbers are
     printed, and written as `.json` beside `out`.

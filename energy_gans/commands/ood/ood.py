@@ -61,7 +61,7 @@ def ood(
     trust: str = "",
     raw: str | None = None,
 ) -> None:
-    r"""Measures how well a checkpoint's potential tells held-out images from outliers.
+    r"""Measures how well a model's potential tells held-out images from outliers.
 
     The numbers are printed, and written as `.json` beside the histograms.
 

@@ -26,7 +26,7 @@ def study(
     retry: bool = False,
     dry_run: bool = False,
 ) -> None:
-    r"""Trains methods side by side, with several seeds each, and compares them in tables and pictures.
+    r"""Trains several methods with several seeds each and compares them.
 
     Finished cells are not run again, so a study that was stopped goes on; several processes may share
     one folder. After each cell table.md, table.csv, curves.png and pictures of samples are written.

@@ -1,0 +1,153 @@
+r"""The command line: training by LightningCLI, and the commands of the workbench.
+
+What a command needs is imported when it is run: help, the version and a wrong name take no time.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import __version__
+from ..commands import COMMANDS
+from ..interruption import interruptible
+from .workbench import help_lines, run_workbench
+
+PACKAGE = Path(__file__).parents[1]
+# What each training command does, for the list of commands.
+TRAINING = {
+    "fit": "Trains a model; --ckpt_path last|RUN|FILE resumes a run.",
+    "validate": "Measures a checkpoint on the held-out data.",
+    "test": "Measures a checkpoint as `validate` does, under other names.",
+    "predict": "Draws as many samples as there is held-out data, on all devices, and writes them.",
+}
+USAGE = """\
+usage: energy-gans COMMAND [--help] ...
+
+training; --config FILE can be repeated, --KEY VALUE sets any key of the config, and
+--trainer.callbacks.CLASS.KEY VALUE an option of one callback:
+{training}
+
+workbench:
+{workbench}
+
+  {version:<{width}}  Prints the version.
+
+Ctrl-C or SIGTERM makes `fit` finish its step, save it and exit with status 130 or 143; a second Ctrl-C
+ends it at once.
+
+A FILE given by --config is code: the classes and functions that it names are run. Read it first. The
+files of a run (checkpoints, config.yaml) run no code of others: --trust PACKAGE lets them name its classes.
+"""
+# What libraries say that no user of this package can act on, or that it says in an error of its own.
+NOISE = (
+    "infer the batch indices",
+    "litlogger",
+    "LeafSpec",
+    "args parameter is intended",
+    "does not have many workers",
+    "TPU available",
+    "not resumable",
+    "recommended to use `self.log",
+    "could be decompression bomb",
+    "Detected KeyboardInterrupt",
+)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    r"""Runs a command.
+
+    Arguments:
+        args: The command and its arguments, `sys.argv[1:]` by default. `main(["fit", "--config",
+            "configs/demo.yaml"])` is how to train from Python, too.
+
+    Raises:
+        SystemExit: If something is wrong with what was asked for, after one sentence that says what; if
+            Ctrl-C or SIGTERM ended it, with the status 130 or 143.
+    """
+    args = list(sys.argv[1:] if args is None else args)
+    if not args or args[0] in ("-h", "--help"):
+        print(usage(), end="")
+        return
+    if args[0] == "--version":
+        print(__version__)
+        return
+    quiet()
+    try:
+        with interruptible():
+            run(args)
+    except (OSError, *misconfiguration()) as error:
+        sys.exit(f"energy-gans: error: {error}")
+    except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
+        # What this package raises is a sentence for the user; anything else is a bug, shown whole.
+        raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        if PACKAGE in raised_in.parents:
+            sys.exit(f"energy-gans: error: {error}")
+        if "Union subtypes" not in str(error):
+            raise
+        from ..commands.messages import sentence
+
+        sys.exit(f"energy-gans: error: {sentence(str(error))}")
+
+
+def usage() -> str:
+    r"""Returns the list of all commands, with the first line of each one's docstring."""
+    commands = dict(help_lines())
+    width = max(map(len, commands))
+    lists = {
+        name: "\n".join(f"  {command:<{width}}  {text}" for command, text in group.items())
+        for name, group in (("training", TRAINING), ("workbench", commands))
+    }
+    return USAGE.format(version="--version", width=width, **lists)
+
+
+def run(args: list[str]) -> None:
+    r"""Runs a command that is not about the program itself."""
+    if args[0] in COMMANDS:
+        run_workbench(args)
+    elif args[0] in TRAINING:
+        run_training(args)
+    else:
+        close = difflib.get_close_matches(args[0], [*TRAINING, *COMMANDS], n=1)
+        raise ValueError(
+            f"There is no command {args[0]!r}."
+            + (f" Did you mean {close[0]!r}?" if close else " `energy-gans --help` lists them.")
+        )
+
+
+def run_training(args: list[str]) -> None:
+    r"""Runs a training command."""
+    import torch
+
+    from ..callbacks.checkpoints import signal_that_stopped
+    from ..commands.config_files import check_config_files, resolve_configs
+    from ..commands.fit.training import EnergyGansCLI
+
+    args = resolve_configs(args)
+    check_config_files(args)
+    if not torch.cuda.is_available():
+        # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    trainer = EnergyGansCLI(args).trainer
+    if number := signal_that_stopped(trainer):
+        sys.exit(128 + number)
+
+
+def misconfiguration() -> tuple[type[Exception], ...]:
+    r"""Returns Lightning's error of a wrong setting, once Lightning is there to raise it."""
+    module = sys.modules.get("lightning.fabric.utilities.exceptions")
+    return () if module is None else (module.MisconfigurationException,)
+
+
+def quiet() -> None:
+    r"""Leaves out what libraries say that no user of this package can act on."""
+    for words in NOISE:
+        warnings.filterwarnings("ignore", message=f".*{words}.*")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).addFilter(lambda r: not any(w in r.getMessage() for w in NOISE))

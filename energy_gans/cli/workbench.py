@@ -1,0 +1,89 @@
+r"""The commands of the workbench: how they are listed, and how one is run.
+
+Each is named in :data:`energy_gans.commands.COMMANDS`, and nowhere else. Its function's arguments are its
+flags, its docstring is its help.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..commands import COMMANDS, Tree, function_of
+from .signatures import first_line, outline
+
+
+def help_lines(tree: Tree = COMMANDS) -> Iterator[tuple[str, str]]:
+    r"""Yields each command of a tree, with the names of its groups, and what it does."""
+    for name, entry in tree.items():
+        if isinstance(entry, dict):
+            yield from ((f"{name} {inner}", text) for inner, text in help_lines(entry))
+        elif name != "_help":
+            yield name, first_line(name, entry)
+
+
+def run_workbench(args: list[str]) -> None:
+    r"""Runs a command of the workbench.
+
+    Arguments:
+        args: The name of the command, and its arguments.
+
+    Raises:
+        FileNotFoundError: If there is no file of a name that `--config` gives.
+        ValueError: If such a file is no config.
+    """
+    from jsonargparse import auto_cli
+
+    from ..commands.config_files import check_config_files, resolve_configs
+    from ..commands.messages import OneSentence
+
+    if args[0] in ("compare", "study"):
+        args = with_files(args)
+    args = resolve_configs(args)
+    check_config_files(args)
+    auto_cli(
+        components(args),
+        args=args[1:],
+        prog=f"energy-gans {args[0]}",
+        as_positional=False,
+        parser_class=OneSentence,
+    )
+
+
+def components(args: list[str]) -> Any:
+    r"""Returns a command's function, or a group's functions by name; for help only their outlines.
+
+    Arguments:
+        args: The name of the command, and its arguments.
+    """
+    entry = COMMANDS[args[0]]
+    if "-h" in args or "--help" in args:
+        # Of other commands of the same group the help has the first line only.
+        with contextlib.suppress(LookupError):
+            return _functions(args[0], entry, lambda n, m: outline(n, m, arguments=n in args))
+    return _functions(args[0], entry, function_of)
+
+
+def with_files(args: list[str]) -> list[str]:
+    r"""Returns arguments with the names that follow the command as its `--files`, or its `--file`.
+
+    Raises:
+        ValueError: If `study` gets several.
+    """
+    files = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args[1:]))
+    if args[0] == "study" and len(files) > 1:
+        raise ValueError(f"'study' should have one file, got {len(files)}: {', '.join(files)}.")
+    given = [f"--files={json.dumps(files)}"] if files else []
+    if args[0] == "study" and files:
+        given = [f"--file={files[0]}"]
+    return [args[0], *given, *args[1 + len(files) :]]
+
+
+def _functions(name: str, entry: str | Tree, find: Callable[[str, str], Callable]) -> Any:
+    r"""Returns what a function finds, given a command's name and module, in the tree's own form."""
+    if isinstance(entry, str):
+        return find(name, entry)
+    return {k: v if k == "_help" else _functions(k, v, find) for k, v in entry.items()}

@@ -1,0 +1,115 @@
+r"""Tests for the energy_gans.cli.workbench and signatures modules: the list of commands, and their help."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from energy_gans.cli import main
+from energy_gans.cli.signatures import first_line, outline
+from energy_gans.cli.workbench import help_lines
+from energy_gans.commands import COMMANDS, Tree, function_of
+
+LISTED = dict(help_lines())
+# The help of these names classes that can be given.
+NAME_CLASSES = ("evaluate", "features picture", "features train", "inpaint", "ood", "particles")
+
+
+def leaves(tree: Tree) -> dict[str, tuple[str, str]]:
+    r"""Returns the name and the module of every command's function."""
+    found = {}
+    for name, entry in tree.items():
+        if isinstance(entry, dict):
+            found |= {f"{name} {inner}": where for inner, where in leaves(entry).items()}
+        elif name != "_help":
+            found[name] = (name, entry)
+    return found
+
+
+FUNCTIONS = leaves(COMMANDS)
+
+
+def help_of(command: str, capsys: pytest.CaptureFixture) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main([*command.split(), "--help"])
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_all_commands_are_listed_once(capsys: pytest.CaptureFixture) -> None:
+    main(["--help"])
+    listed = re.findall(r"^  (\w+(?: \w+)*)  +(.*)$", capsys.readouterr().out, re.M)
+    assert [name for name, _ in listed][-len(FUNCTIONS) :] == [*FUNCTIONS]
+    assert dict(listed).items() >= LISTED.items()
+
+
+@pytest.mark.parametrize("command", FUNCTIONS)
+def test_the_first_line_of_a_docstring_is_a_sentence_that_fits_the_list(command: str) -> None:
+    function = function_of(*FUNCTIONS[command])
+    line = function.__doc__.partition("\n")[0]
+    assert LISTED[command] == line
+    assert re.fullmatch(r"[A-Z][a-z]+s .*[^.]\.", line)
+    assert len(line) <= 85
+    # A sentence ends where its line ends.
+    assert function.__doc__[len(line) :].startswith("\n\n")
+
+
+@pytest.mark.parametrize("command", FUNCTIONS)
+def test_every_command_that_is_listed_has_a_help(
+    command: str, capsys: pytest.CaptureFixture
+) -> None:
+    words = help_of(command, capsys).split()
+    assert words[:2] == ["usage:", "energy-gans"]
+    assert set(command.split()) <= set(words)
+    assert " ".join(LISTED[command].split()) in " ".join(words)
+
+
+@pytest.mark.parametrize("command", [name for name in FUNCTIONS if name not in NAME_CLASSES])
+def test_a_help_without_imports_is_the_help_of_the_function(
+    command: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outline(*FUNCTIONS[command]) is not function_of(*FUNCTIONS[command])
+    quick = help_of(command, capsys)
+    monkeypatch.setattr(
+        "energy_gans.cli.workbench.outline", lambda n, m, arguments: function_of(n, m)
+    )
+    assert quick == help_of(command, capsys)
+
+
+@pytest.mark.parametrize("command", NAME_CLASSES)
+def test_a_help_that_names_classes_imports_them(
+    command: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(LookupError, match="is no alias of a Literal"):
+        outline(*FUNCTIONS[command])
+    assert re.search("Known subclasses|known_subclasses|--[a-z_]+.help", help_of(command, capsys))
+
+
+@pytest.mark.parametrize("group", ["features", "data", "data prepare"])
+def test_the_help_of_a_group_has_its_commands(group: str, capsys: pytest.CaptureFixture) -> None:
+    shown = " ".join(help_of(group, capsys).split())
+    inner = [name for name in FUNCTIONS if name.startswith(f"{group} ")]
+    assert inner
+    for name in inner:
+        if name.count(" ") == group.count(" ") + 1:
+            assert f"{name.split()[-1]} {LISTED[name]}" in shown
+
+
+def test_helps_take_no_imports() -> None:
+    code = """
+import sys
+from energy_gans.cli import main
+for command in ("sample", "data", "features", "data prepare folder"):
+    try:
+        main([*command.split(), "--help"])
+    except SystemExit as stop:
+        assert stop.code == 0
+print(sorted({"torch", "lightning", "numpy"} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_first_lines_are_read_from_the_source() -> None:
+    assert first_line("sample", "sample") == function_of("sample", "sample").__doc__.split("\n")[0]
