@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
 import sys
 import traceback
 import warnings
@@ -112,31 +111,17 @@ def run(args: list[str]) -> None:
     if args[0] in COMMANDS:
         run_workbench(args)
     elif args[0] in TRAINING:
-        run_training(args)
+        # It imports torch.
+        from ..commands.fit.start import run_training
+
+        if number := run_training(args):
+            sys.exit(128 + number)
     else:
         close = difflib.get_close_matches(args[0], [*TRAINING, *COMMANDS], n=1)
         raise ValueError(
             f"There is no command {args[0]!r}."
             + (f" Did you mean {close[0]!r}?" if close else " `energy-gans --help` lists them.")
         )
-
-
-def run_training(args: list[str]) -> None:
-    r"""Runs a training command."""
-    import torch
-
-    from ..callbacks.checkpoints import signal_that_stopped
-    from ..commands.config_files import check_config_files, resolve_configs
-    from ..commands.fit.training import EnergyGansCLI
-
-    args = resolve_configs(args)
-    check_config_files(args)
-    if not torch.cuda.is_available():
-        # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    trainer = EnergyGansCLI(args).trainer
-    if number := signal_that_stopped(trainer):
-        sys.exit(128 + number)
 
 
 def misconfiguration() -> tuple[type[Exception], ...]:

@@ -2,8 +2,7 @@ r"""Resuming a run: finding its last checkpoint, and going on in its directory."
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +70,6 @@ def own_folder(checkpoint: Path, root: Path, version: str | None = None) -> Path
     folder = run_of(checkpoint)
     inside = folder.resolve().parent == root.resolve()
     return folder if inside and version in (None, folder.name) else None
-
-
-def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]) -> str:
-    r"""Returns what is said at the end of a run: where it is, and what to do with it.
-
-    Arguments:
-        folder: The directory of the run.
-        step: The number of steps that it made.
-        stopped: Whether it was stopped before its end.
-        packages: The packages besides this one that its model comes from.
-    """
-    last = folder / LAST
-    if not last.is_file():
-        return f"step {step}: {folder}"
-    words = ["energy-gans", "sample", "--ckpt_path", str(last)]
-    if stopped:
-        words[1:2] = ["fit", "--config", str(folder / "config.yaml")]
-    elif trust := ",".join(sorted(packages)):
-        words += ["--trust", trust]
-    return f"step {step}: {folder}\nnext: {shlex.join(words)}"
 
 
 def resume_loggers(folder: Path, trainer: Trainer, step: int) -> None:

@@ -1,12 +1,11 @@
-r"""Tests for the energy_gans.storage.resume module: folders of runs, and what is said at their end."""
+r"""Tests for the energy_gans.storage.resume module: folders of runs."""
 
-import shlex
 from pathlib import Path
 
 import pytest
 from jsonargparse import Namespace
 
-from energy_gans.storage.resume import given_version, next_command, own_folder, runs_folder
+from energy_gans.storage.resume import given_version, own_folder, runs_folder
 
 
 def trainer(**options: object) -> Namespace:
@@ -37,16 +36,3 @@ def test_a_run_goes_on_in_its_folder_if_that_is_one_of_its_config() -> None:
     assert own_folder(path, root, "version_4") is None
     assert own_folder(path, Path("runs/grid")) is None
     assert own_folder(Path("last.ckpt"), root) is None
-
-
-def test_the_end_of_a_run_says_what_to_do_next(tmp_path: Path) -> None:
-    folder = tmp_path / "a run"
-    assert next_command(folder, 7, False, []) == f"step 7: {folder}"
-    last = folder / "checkpoints/last.ckpt"
-    last.parent.mkdir(parents=True)
-    last.touch()
-    said = [next_command(folder, 7, stopped, {"mine", "her"}) for stopped in (False, True)]
-    sample, fit = (shlex.split(text.split("next: ")[1]) for text in said)
-    assert sample == ["energy-gans", "sample", "--ckpt_path", str(last), "--trust", "her,mine"]
-    config = str(folder / "config.yaml")
-    assert fit == ["energy-gans", "fit", "--config", config, "--ckpt_path", str(last)]

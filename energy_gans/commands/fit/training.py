@@ -2,21 +2,15 @@ r"""The training commands, `fit`, `validate`, `test` and `predict`: LightningCLI
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import SUPPRESS, Namespace
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from ...callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from ...callbacks.checkpoints import signal_that_stopped
 from ...callbacks.conditions import Conditions
 from ...callbacks.save_config import SaveConfig
@@ -27,28 +21,28 @@ from ...storage.directory import discard_failed_start, lock_directory, own_direc
 from ...storage.resume import (
     find_last,
     given_version,
-    next_command,
     own_folder,
     resume_curves,
     resume_loggers,
     runs_folder,
 )
-from ..config_files import check_config_files
 from ..messages import OneSentence
 from .callback_options import place_options
 from .changes import check_conditions, check_unchanged
-from .ddp import let_networks_take_turns
+from .run_messages import naming_folder, next_command
+from .trainer import (
+    TRAINER_DEFAULTS,
+    added_callbacks,
+    follow_max_steps,
+    let_networks_take_turns,
+    validate_each_epoch,
+)
 
 # What `--help` of a training command opens with.
 CODE = (
     "Files given by --config are code: the classes and functions that they name are run. Read those of "
     "others first. The checkpoint of --ckpt_path runs nothing."
 )
-
-
-# The trainer's defaults here: `val_check_interval` counts steps, not those of an epoch, and a run
-# starts with training.
-TRAINER_DEFAULTS = {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
 
 
 class TrainingParser(OneSentence, LightningArgumentParser):
@@ -153,14 +147,8 @@ class EnergyGansCLI(LightningCLI):
         check_precision(config.precision or "32-true")
         validate_each_epoch(config)
         follow_max_steps(config)
-        guarded = any(isinstance(c, NonFiniteGuard) for c in config.callbacks or [])
-        callbacks = [self.conditions] if guarded else [self.conditions, NonFiniteGuard()]
-        shown = any(isinstance(c, ProgressBar) for c in config.callbacks or [])
-        if config.enable_progress_bar is not False and self.subcommand == "fit" and not shown:
-            callbacks.append(StepProgress())
-        if self.subcommand == "predict":
-            callbacks.append(SampleWriter())
-        self.trainer_defaults["callbacks"] = callbacks
+        added = added_callbacks(config, self.subcommand)
+        self.trainer_defaults["callbacks"] = [self.conditions, *added]
         plugins = config.plugins or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
         try:
@@ -201,69 +189,3 @@ class EnergyGansCLI(LightningCLI):
             folder, packages = own_directory(trainer), packages_beyond(self.config_dump["model"])
             stopped = signal_that_stopped(trainer) != 0
             print(next_command(folder, trainer.global_step, stopped, packages))
-
-
-@contextlib.contextmanager
-def naming_folder(root: Path) -> Iterator[None]:
-    r"""Says of an error of the system that a run could not be written, and which options say where.
-
-    What this package writes says so itself; what a logger writes does not.
-
-    Arguments:
-        root: The folder of the run.
-
-    Raises:
-        OSError: In its place.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename is None:
-            raise
-        raise OSError(
-            f"The run could not be written to {root}, which 'trainer.logger' or "
-            f"'trainer.default_root_dir' names: {error.strerror}: {error.filename!r}."
-        ) from error
-
-
-def printed_config(flags: list[str]) -> str:
-    r"""Returns the whole config that `fit` would run with, as YAML.
-
-    Modules are looked for as a process of `fit` does that is started in this folder.
-
-    Arguments:
-        flags: The arguments of `fit`.
-
-    Raises:
-        ValueError: If there is none, with what `fit` says.
-    """
-    check_config_files(flags)
-    text = io.StringIO()
-    sys.path.insert(0, os.getcwd())
-    try:
-        with contextlib.redirect_stdout(text):
-            EnergyGansCLI(["fit", *flags, "--print_config"])
-    except SystemExit as stop:
-        if stop.code:
-            raise ValueError(str(stop.code).removeprefix("energy-gans: error: ")) from stop
-    finally:
-        sys.path.remove(os.getcwd())
-    return text.getvalue()
-
-
-def validate_each_epoch(trainer: Namespace) -> None:
-    r"""Makes a run validate in each epoch if `val_check_interval` is a share of one or left out."""
-    interval = trainer.val_check_interval
-    if trainer.check_val_every_n_epoch is None and (interval is None or type(interval) is float):
-        trainer.check_val_every_n_epoch = 1
-
-
-def follow_max_steps(trainer: Namespace) -> None:
-    r"""Makes a run that is shorter than an interval validate and log at its end."""
-    every = ["log_every_n_steps"]
-    if trainer.check_val_every_n_epoch is None:
-        every.append("val_check_interval")
-    for name in every:
-        # A share of an epoch is a float.
-        if type(trainer[name]) is int and 0 < trainer.max_steps < trainer[name]:
-            trainer[name] = trainer.max_steps

@@ -19,7 +19,7 @@ from ... import __version__
 from ...files import write_text
 from ...methods.parts.finite import flat
 from ...storage.rebuild import packages_beyond
-from ..fit.training import printed_config
+from ..fit.start import printed_config
 from .plan import Study
 
 PROGRAM = [sys.executable, "-m", "energy_gans"]

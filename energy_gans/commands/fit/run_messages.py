@@ -1,0 +1,53 @@
+r"""What a training command says of its run: what to type next, and why its folder could not be written."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...storage.run import LAST
+
+
+def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]) -> str:
+    r"""Returns what is said at the end of a run: where it is, and what to do with it.
+
+    Arguments:
+        folder: The directory of the run.
+        step: The number of steps that it made.
+        stopped: Whether it was stopped before its end.
+        packages: The packages besides this one that its model comes from.
+    """
+    last = folder / LAST
+    if not last.is_file():
+        return f"step {step}: {folder}"
+    words = ["energy-gans", "sample", "--ckpt_path", str(last)]
+    if stopped:
+        words[1:2] = ["fit", "--config", str(folder / "config.yaml")]
+    elif trust := ",".join(sorted(packages)):
+        words += ["--trust", trust]
+    return f"step {step}: {folder}\nnext: {shlex.join(words)}"
+
+
+@contextmanager
+def naming_folder(root: Path) -> Iterator[None]:
+    r"""Says of an error of the system that a run could not be written, and which options say where.
+
+    What this package writes says so itself; what a logger writes does not.
+
+    Arguments:
+        root: The folder of the run.
+
+    Raises:
+        OSError: In its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        raise OSError(
+            f"The run could not be written to {root}, which 'trainer.logger' or "
+            f"'trainer.default_root_dir' names: {error.strerror}: {error.filename!r}."
+        ) from error

@@ -1,0 +1,60 @@
+r"""Starts LightningCLI: to run a training command, or to print the config that it would run with."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+
+import torch
+
+from ...callbacks.checkpoints import signal_that_stopped
+from ..config_files import check_config_files, resolve_configs
+from .training import EnergyGansCLI
+
+
+def run_training(args: list[str]) -> int:
+    r"""Runs a training command.
+
+    Arguments:
+        args: The name of the command, and its arguments.
+
+    Returns:
+        The number of the signal that stopped it, or 0.
+
+    Raises:
+        FileNotFoundError: If there is no file of a name that `--config` gives.
+        ValueError: If such a file is no config, or something else is wrong with what was asked for.
+    """
+    args = resolve_configs(args)
+    check_config_files(args)
+    if not torch.cuda.is_available():
+        # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    return signal_that_stopped(EnergyGansCLI(args).trainer)
+
+
+def printed_config(flags: list[str]) -> str:
+    r"""Returns the whole config that `fit` would run with, as YAML.
+
+    Modules are looked for as a process of `fit` does that is started in this folder.
+
+    Arguments:
+        flags: The arguments of `fit`.
+
+    Raises:
+        ValueError: If there is none, with what `fit` says.
+    """
+    check_config_files(flags)
+    text = io.StringIO()
+    sys.path.insert(0, os.getcwd())
+    try:
+        with contextlib.redirect_stdout(text):
+            EnergyGansCLI(["fit", *flags, "--print_config"])
+    except SystemExit as stop:
+        if stop.code:
+            raise ValueError(str(stop.code).removeprefix("energy-gans: error: ")) from stop
+    finally:
+        sys.path.remove(os.getcwd())
+    return text.getvalue()

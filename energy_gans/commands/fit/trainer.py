@@ -1,0 +1,99 @@
+r"""A run's trainer: settings that follow from others, callbacks of every run, several processes."""
+
+from __future__ import annotations
+
+import torch.nn as nn
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from ...callbacks import NonFiniteGuard, SampleWriter, StepProgress
+from ...methods import GenerativeModule
+
+# The trainer's defaults here: `val_check_interval` counts steps, not those of an epoch, and a run
+# starts with training.
+TRAINER_DEFAULTS = {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
+FLAG = "find_unused_parameters"
+
+
+def added_callbacks(trainer: Namespace, command: str) -> list[Callback]:
+    r"""Returns the callbacks that a run has unless its config gives others of their kind.
+
+    Arguments:
+        trainer: The settings of the trainer.
+        command: The training command: `"fit"` shows progress, `"predict"` writes samples.
+    """
+    given = trainer.callbacks or []
+    added: list[Callback] = []
+    if not any(isinstance(c, NonFiniteGuard) for c in given):
+        added.append(NonFiniteGuard())
+    shown = any(isinstance(c, ProgressBar) for c in given)
+    if trainer.enable_progress_bar is not False and command == "fit" and not shown:
+        added.append(StepProgress())
+    if command == "predict":
+        added.append(SampleWriter())
+    return added
+
+
+def validate_each_epoch(trainer: Namespace) -> None:
+    r"""Makes a run validate in each epoch if `val_check_interval` is a share of one or left out.
+
+    Arguments:
+        trainer: The settings of the trainer, which are changed.
+    """
+    interval = trainer.val_check_interval
+    if trainer.check_val_every_n_epoch is None and (interval is None or type(interval) is float):
+        trainer.check_val_every_n_epoch = 1
+
+
+def follow_max_steps(trainer: Namespace) -> None:
+    r"""Makes a run that is shorter than an interval validate and log at its end.
+
+    Arguments:
+        trainer: The settings of the trainer, which are changed.
+    """
+    every = ["log_every_n_steps"]
+    if trainer.check_val_every_n_epoch is None:
+        every.append("val_check_interval")
+    for name in every:
+        # A share of an epoch is a float.
+        if type(trainer[name]) is int and 0 < trainer.max_steps < trainer[name]:
+            trainer[name] = trainer.max_steps
+
+
+def let_networks_take_turns(trainer: Trainer, model: GenerativeModule) -> None:
+    r"""Has DDP look for the parameters that a backward pass leaves out: those of the other networks.
+
+    This holds for DDP that was not told whether to look for them: plain `ddp`, and what Lightning chooses
+    where a run has several devices and no strategy.
+
+    Arguments:
+        trainer: The trainer, before it runs.
+        model: The model that it trains.
+
+    Raises:
+        ValueError: If DDP was told not to look for them, and the model trains several networks.
+    """
+    strategy = trainer.strategy
+    if not isinstance(strategy, DDPStrategy):
+        return
+    # The keyword arguments of torch's DistributedDataParallel.
+    options = strategy._ddp_kwargs
+    if FLAG not in options:
+        options[FLAG] = True
+        rank_zero_info(
+            "DDP looks for unused parameters in every backward pass: networks take turns."
+        )
+    if not options[FLAG] and len(model.trained) > 1:
+        raise ValueError(
+            f"'trainer.strategy' should be 'ddp' or 'ddp_{FLAG}_true': {type(model).__name__} trains "
+            f"{len(model.trained)} networks in turn, and each backward pass leaves out the others."
+        )
+    normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    if trainer.world_size > 1 and normed and strategy._layer_sync is None:
+        rank_zero_warn(
+            "Batch norm sees each process's share of a batch, not the whole: on GPUs, add "
+            "--trainer.sync_batchnorm true."
+        )
