@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 import sys
 import traceback
 import warnings
@@ -93,6 +94,11 @@ def main(args: Sequence[str] | None = None) -> None:
         from ..commands.messages import sentence
 
         sys.exit(f"energy-gans: error: {sentence(str(error))}")
+    except (MemoryError, RuntimeError) as error:
+        said = what_is_lacking(error)
+        if said is None:
+            raise
+        sys.exit(f"energy-gans: error: {said}")
 
 
 def usage() -> str:
@@ -122,6 +128,25 @@ def run(args: list[str]) -> None:
             f"There is no command {args[0]!r}."
             + (f" Did you mean {close[0]!r}?" if close else " `energy-gans --help` lists them.")
         )
+
+
+def what_is_lacking(error: Exception) -> str | None:
+    r"""Returns the sentence on a lack of memory, or on a class that lacks a member; else `None`."""
+    name, text = type(error).__name__, str(error)
+    if name in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in text:
+        size = re.search(r"allocate ([\d.]+ \w+)", text)
+        return (
+            f"There is not enough memory{f' for {size[1]} at once' if size else ''}: ask for fewer "
+            "samples, or for a smaller batch."
+        )
+    if isinstance(error, NotImplementedError):
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if PACKAGE in Path(frame.f_code.co_filename).parents and "self" in frame.f_locals:
+            return (
+                f"{type(frame.f_locals['self']).__name__} does not implement "
+                f"{frame.f_code.co_name!r}: give one of its subclasses."
+            )
+    return None
 
 
 def misconfiguration() -> tuple[type[Exception], ...]:

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from jsonargparse import ArgumentParser
 
@@ -42,7 +42,16 @@ CLASS = r"\1Problem with given class_path '\3':\n\1 \2"
 
 
 class OneSentence(ArgumentParser):
-    r"""Creates a parser that says what is wrong in one sentence, not in pages of usage."""
+    r"""Creates a parser that says what is wrong in one sentence, and takes no abbreviated flags.
+
+    An abbreviation would become another flag, or none, as soon as a command has one flag more.
+
+    Arguments:
+        kwargs: The arguments of jsonargparse's `ArgumentParser`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:
@@ -60,7 +69,7 @@ class Told(NamedTuple):
 
 
 def sentence(message: str, known: Sequence[str] = ()) -> str:
-    r"""Returns what matters of a message of jsonargparse, and the nearest right name if there is one.
+    r"""Returns what matters of a message of jsonargparse, and the nearest right names if there are any.
 
     Arguments:
         message: The message.
@@ -81,9 +90,16 @@ def sentence(message: str, known: Sequence[str] = ()) -> str:
         where = ".".join(told.keys) + (f" ({cls})" if cls else "")
         text = f"{where}: {text}" if where else text
     text = plain(text, known)
-    wrong, names = candidates(text, cls, known)
-    close = difflib.get_close_matches(wrong, names, n=1)
-    return text + (f". Did you mean {close[0]!r}?" if close else "")
+    near = nearest_names(*candidates(text, cls, known))
+    return text + (f". Did you mean {near}?" if near else "")
+
+
+def nearest_names(wrong: str, names: Sequence[str]) -> str:
+    r"""Returns the name nearest to a wrong one, or the names, four at most, that begin with it."""
+    begun = [*dict.fromkeys(name for name in names if wrong and name.startswith(wrong))]
+    if len(begun) > 4 or not begun:
+        begun = difflib.get_close_matches(wrong, names, n=1)
+    return " or ".join(map(repr, begun))
 
 
 def read(lines: list[tuple[int, str]]) -> Told:

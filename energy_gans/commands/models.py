@@ -2,6 +2,8 @@ r"""Models of checkpoints as commands use them: loaded for what they can do, wit
 
 from __future__ import annotations
 
+import sys
+
 import torch
 from torch import Tensor
 
@@ -46,6 +48,26 @@ def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeM
     raise ValueError(
         f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no {NAMES[member]}: "
         f"it should be of {' or '.join(known)}."
+    )
+
+
+def check_method(class_path: str) -> None:
+    r"""Raises a `ValueError` if a config's model is a base class of the methods and not one of them.
+
+    Arguments:
+        class_path: The path of the model's class, which is imported.
+    """
+    module, _, name = class_path.rpartition(".")
+    bases = f"{methods.__name__}.bases."
+    if not getattr(sys.modules.get(module), name, object).__module__.startswith(bases):
+        return
+    classes = {name: getattr(methods, name) for name in methods.__all__}
+    known = [
+        n for n, c in classes.items() if not getattr(c, "__module__", bases).startswith(bases)
+    ]
+    raise ValueError(
+        f"'model' = {class_path!r} is a base class: it should be a method, such as "
+        f"{', '.join(known[:-1])} or {known[-1]}."
     )
 
 

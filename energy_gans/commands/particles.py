@@ -84,7 +84,7 @@ def particles(
     check_force(cutoff, power)
     data.prepare_data()
     check_batch(data, data_batch)
-    x = torch.randn(particles, *data.shape, generator=keyed_generator(seed, "particles"))
+    x = first_points(particles, data.shape, seed)
     y = reference(data, seed)
     velocity = partial(
         particle_velocity, cutoff=cutoff, power=power, attraction=attraction, repulsion=repulsion
@@ -121,6 +121,21 @@ def check_counts(particles: int, steps: int, step_size: float) -> None:
         raise ValueError(f"'particles' should be at least 2, got {particles}.")
     check_count("steps", steps)
     check_positive("step_size", step_size)
+
+
+def first_points(n: int, shape: tuple[int, ...], seed: int) -> Tensor:
+    r"""Returns points drawn from :math:`N(0, I)`, with shape :math:`(n, *)`.
+
+    Raises:
+        ValueError: If they do not fit into memory.
+    """
+    try:
+        return torch.randn(n, *shape, generator=keyed_generator(seed, "particles"))
+    except (RuntimeError, TypeError) as error:
+        # A number beyond int64 is a TypeError.
+        raise ValueError(
+            f"'particles' should fit into memory, got {n} of shape {tuple(shape)}."
+        ) from error
 
 
 def check_batch(data: TensorDataModule, size: int) -> None:

@@ -74,12 +74,20 @@ class Run:
         self.directory = run_of(self.found)
 
     def checkpoint(self, name: str = "last") -> Path:
-        r"""Returns the path of a checkpoint: `"last"` or `"best"`, or the one that was given."""
+        r"""Returns the path of a checkpoint: `"last"` or `"best"`, or the one that was given.
+
+        Raises:
+            FileNotFoundError: If the run has no such checkpoint.
+        """
         if self.given:
             return self.found
         path = self.directory / "checkpoints" / f"{name}.ckpt"
         if not path.is_file():
-            raise FileNotFoundError(f"The run {self.directory} has no checkpoint {path.name} yet.")
+            there = sorted(repr(p.stem) for p in path.parent.glob("*.ckpt"))
+            raise FileNotFoundError(
+                f"The run {self.directory} has no checkpoint {name!r}: 'checkpoint' should be "
+                f"{' or '.join(there)}."
+            )
         return path
 
     def data(self, trust: str = "") -> LightningDataModule:

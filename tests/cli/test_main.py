@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import torch
 import yaml
 
 from energy_gans import __version__
@@ -155,6 +157,42 @@ def test_bugs_are_shown_whole(tiny: Callable, monkeypatch: pytest.MonkeyPatch) -
     # Raised in this file, not in the package: no sentence for the user, but a traceback.
     with pytest.raises(ValueError, match="a bug"):
         main(tiny(points=True))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError("Unable to allocate 71.1 TiB for an array"), " for 71.1 TiB at once: "),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has"),
+            " for 20.00 GiB at once: ",
+        ),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
+            ),
+            " for 8 bytes at once: ",
+        ),
+        (MemoryError(), ": "),
+    ],
+)
+def test_a_lack_of_memory_is_one_sentence(
+    tiny: Callable, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    monkeypatch.setattr("energy_gans.methods.CoulombGAN.update", Mock(side_effect=error))
+    with pytest.raises(
+        SystemExit, match=f"^energy-gans: error: There is not enough memory{told}ask"
+    ):
+        main(tiny(points=True))
+
+
+def test_other_errors_of_torch_are_shown_whole(
+    tiny: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (RuntimeError("a bug"), NotImplementedError("no such kernel on this device")):
+        monkeypatch.setattr("energy_gans.methods.CoulombGAN.update", Mock(side_effect=error))
+        with pytest.raises(type(error), match=str(error)):
+            main(tiny(points=True))
 
 
 @pytest.mark.parametrize(

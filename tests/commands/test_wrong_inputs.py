@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from energy_gans.cli import main
 
@@ -29,6 +30,14 @@ TRAINING = {
     "fit {plane} --model ColombGAN": "no class 'ColombGAN'. Did you mean 'CoulombGAN'",
     "fit {plane} --modell.power 3": "unrecognized arguments: --modell.power.*mean '--model",
     "fit {plane} --trainer.max_stepz 3": "unrecognized arguments:.*mean '--trainer.max_steps'",
+    "fit {plane} --model GenerativeModule": "'model' = 'energy_gans.methods.GenerativeModule' is a base",
+    "fit {plane} --model energy_gans.methods.GenerativeModule": (
+        "is a base class: it should be a method, such as .*CoulombGAN"
+    ),
+    "fit {plane} --model energy_gans.methods.bases.adversarial.AdversarialModule": "is a base class",
+    "fit {plane} --data energy_gans.data.base.TensorDataModule": (
+        "TensorDataModule does not implement 'load': give one of its subclasses"
+    ),
     "fit {plane} --model.init_args.generator.init_args.in_feature 3": (
         r"model.generator \(.*MLP\): Option 'in_feature' is not accepted. Did you mean 'in_features'"
     ),
@@ -59,17 +68,35 @@ WORKBENCH = {
     "sample --ckpt_path {coulomb} --n none": "n: Expected an int. Got value: none",
     "sample --ckpt_path {coulomb} --out a.jpg": "'out' should end in .png or .npz, got 'a.jpg'",
     f"sample --ckpt_path {{coulomb}} --out {NOWHERE}/a.png": f"'out' = '{NOWHERE}/a.png' can not be",
+    "sample --ckpt {coulomb}": "unrecognized arguments: --ckpt .* mean '--ckpt_path'",
+    "sample --ckpt_path {coulomb} --batch 3": "arguments: --batch 3. Did you mean '--batch_size'",
+    "inpaint --ckpt_path {gcn} --s 3": (
+        "--s 3. Did you mean '--square' or '--spots' or '--steps' or '--seed'"
+    ),
+    "features train --data Ring --bat=3": "unrecognized arguments: --bat=3. .* '--batch_size'",
     "interpolate --ckpt_path {gcn}": "holds a GCN, which has no latents",
     "interpolate --ckpt_path {coulomb} --path round": "path: Expected one of 'linear', 'spherical'",
     "synthesize --ckpt_path {coulomb}": "holds a CoulombGAN, which has no chains",
     "inpaint --ckpt_path {gcn} --mask cheese": "'mask' should be one of .*, got 'cheese'",
     "inpaint --ckpt_path {gcn} --square 100": "'square' = 100",
+    "inpaint --ckpt_path {gcn} --spots 0.5": (
+        "'spots' should be left out for 'mask' = 'square', which is not made of spots, got 0.5"
+    ),
+    "inpaint --ckpt_path {gcn} --mask spot --square 4": (
+        "'square' should be left out for 'mask' = 'spot', which is not made of a square, got 4"
+    ),
+    "inpaint --ckpt_path {gcn} --mask {tmp}/hole.png --spots 0.5": "'spots' should be left out",
+    "inpaint --ckpt_path {gcn} --mask {tmp}/hole.png --square 4": "'square' should be left out",
     "ood --ckpt_path {plane_ckpt}": "should hold a model of images",
     "ood --ckpt_path {gcn} --outlier_data+ SVHM": "no class 'SVHM'. Did you mean 'SVHN'",
     "landscape --ckpt_path {gcn}": "should hold a model of points in the plane",
     "landscape --ckpt_path {plane_ckpt} --time 2": "'time' should be left out",
+    "report --run {run} --checkpoint worst": (
+        "The run .* has no checkpoint 'worst': 'checkpoint' should be 'last'"
+    ),
     "report --run {tmp}/empty": "is a folder without a checkpoint",
     "evaluate": "Either 'ckpt_path' or 'samples' should be given",
+    "evaluate --samp {tmp}/torn.npz": "unrecognized arguments: --samp .* mean '--samples'",
     "evaluate --ckpt_path {coulomb} --measures fdd": "'measures' should be of .*, got 'fdd'",
     "evaluate --ckpt_path {coulomb} --extractor Pixel": "no class 'Pixel'. Did you mean 'Pixels'",
     f"evaluate --ckpt_path {{coulomb}} {PIXELS} --out {NOWHERE}/m.json": f"'{NOWHERE}/m.json' can not",
@@ -86,6 +113,10 @@ WORKBENCH = {
     f"features train {DIGITS} --out {NOWHERE}/c.pt": f"'out' = '{NOWHERE}/c.pt' can not be written",
     "features picture --ckpt_path {coulomb}": "has no feature space",
     "particles --data Rin": "no class 'Rin'. Did you mean 'Ring'",
+    "particles --data Ring --particles 10000000000000000": (
+        "'particles' should fit into memory, got 10000000000000000 of shape .2"
+    ),
+    f"particles --data Ring --particles {10**30}": "'particles' should fit into memory, got 10+ of",
     "particles --data Ring --cutoff=-1": "'cutoff' should be positive and finite, got -1.0",
     "data": 'expected "subcommand" to be one of {prepare,verify}',
     "data prepare celeb": "invalid choice: 'celeb' .*Did you mean 'celeba'",
@@ -104,12 +135,17 @@ def names(trained: Callable[[str], str], tmp_path: Path) -> dict[str, str]:
     (tmp_path / "list.yaml").write_text("trainer: [1]")
     (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04")
     (tmp_path / "empty").mkdir()
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "hole.png")
     np.savez(tmp_path / "objects.npz", samples=np.array([{}], dtype=object))
     known = {name: trained(name) for name in ("coulomb", "gcn", "plane")}
     (tmp_path / "torn.ckpt").write_bytes(Path(known["coulomb"]).read_bytes()[:2000])
     config = Path(known["plane"]).parents[3] / "config.yaml"
     flags = f"--config {config} --trainer.logger.init_args.save_dir {tmp_path}"
-    more = {"plane": flags, "plane_ckpt": known["plane"]}
+    more = {
+        "plane": flags,
+        "plane_ckpt": known["plane"],
+        "run": str(Path(known["gcn"]).parents[1]),
+    }
     return known | more | {"tmp": str(tmp_path), "torn": str(tmp_path / "torn.ckpt")}
 
 

@@ -27,6 +27,7 @@ from ...storage.resume import (
     runs_folder,
 )
 from ..messages import OneSentence
+from ..models import check_method
 from .callback_options import place_options
 from .changes import check_conditions, check_unchanged
 from .run_messages import naming_folder, next_command
@@ -133,6 +134,7 @@ class EnergyGansCLI(LightningCLI):
         for name in ("model", "data", "trainer"):
             if not isinstance(config[name], Namespace):
                 raise ValueError(f"{name!r} should hold keys and values, got {config[name]!r}.")
+        check_method(config.model.class_path)
 
     def after_instantiate_classes(self) -> None:
         path = self.config[self.subcommand].ckpt_path

@@ -51,7 +51,7 @@ def inpaint(
     ckpt_path: str,
     mask: str = "square",
     square: int | None = None,
-    spots: float = 0.25,
+    spots: float | None = None,
     n: int = 64,
     steps: int | None = None,
     label: int | None = None,
@@ -71,7 +71,7 @@ def inpaint(
         mask: Where holes are: a square in the middle, spot for random spots, other ones in each
             image, both, or a picture of the images' size that is black there.
         square: The width of the square hole, in pixels; half of the image's by default.
-        spots: The share of pixels in spots.
+        spots: The share of pixels in spots; 0.25 by default.
         n: The number of images; all held-out ones if they are fewer.
         steps: The number of steps of the chains; by default as many as in training, and none behind
             the generator of an inpainting GGCN.

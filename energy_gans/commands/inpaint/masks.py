@@ -12,11 +12,14 @@ from ...data.prepared.preprocessing import decode
 from ...functional import hole_masks
 from ...functional.masks import KINDS
 
+# The share of pixels in spots.
+SHARE = 0.25
+
 
 def choose_mask(
     mask: str,
     square: int | None,
-    spots: float,
+    spots: float | None,
     size: tuple[int, int],
     n: int,
     random: torch.Generator,
@@ -26,25 +29,34 @@ def choose_mask(
     Arguments:
         mask: `"square"`, `"spot"`, `"both"` or the path of a picture, black where the hole is.
         square: The width of the square hole, in pixels; half of the image's if `None`.
-        spots: The share of pixels in spots.
+        spots: The share of pixels in spots; 0.25 if `None`.
         size: The height and the width of the images.
         n: The number of images.
         random: The generator of the spots.
 
     Raises:
-        ValueError: If the mask is unknown or does not fit.
+        ValueError: If the mask is unknown or does not fit, or has no part that is given a size.
     """
-    if Path(mask).is_file():
-        return drawn_mask(mask, size)
-    if mask not in KINDS:
+    drawn = Path(mask).is_file()
+    if not drawn and mask not in KINDS:
         raise ValueError(
             f"'mask' should be one of {', '.join(map(repr, KINDS))} or a picture, got {mask!r}."
         )
+    parts = {"square": (square, "a square"), "spots": (spots, "spots")}
+    for name, (value, part) in parts.items():
+        if value is not None and (drawn or mask not in (name.removesuffix("s"), "both")):
+            raise ValueError(
+                f"{name!r} should be left out for 'mask' = {mask!r}, which is not made of {part}, "
+                f"got {value!r}."
+            )
+    if drawn:
+        return drawn_mask(mask, size)
+    share = SHARE if spots is None else spots
     try:
-        return hole_masks([mask], size, square, spots, random, n)
+        return hole_masks([mask], size, square, share, random, n)
     except ValueError as error:
         raise ValueError(
-            f"'square' = {square!r} or 'spots' = {spots!r} does not fit: {error}"
+            f"'square' = {square!r} or 'spots' = {share!r} does not fit: {error}"
         ) from error
 
 
