@@ -39,13 +39,14 @@ workbench:
 
   {version:<{width}}  Prints the version.
 
-Ctrl-C or SIGTERM makes `fit` finish its step, save it and exit with status 130 or 143; a second Ctrl-C
-ends it at once.
+Ctrl-C or SIGTERM makes `fit` finish its step, save it and exit with status 130 or 143; a second
+Ctrl-C ends it at once.
 
-A FILE given by --config is code: the classes and functions that it names are run. Read it first. The
-files of a run (checkpoints, config.yaml) run no code of others: --trust PACKAGE lets them name its classes.
+A FILE given by --config is code: the classes and functions that it names are run. Read it first.
+The files of a run (checkpoints, config.yaml) run no code of others: --trust PACKAGE lets them name
+its classes.
 """
-# What libraries say that no user of this package can act on, or that it says in an error of its own.
+# What libraries say that no user can act on, or that this package says in an error of its own.
 NOISE = (
     "infer the batch indices",
     "litlogger",
@@ -131,7 +132,7 @@ def run(args: list[str]) -> None:
 
 
 def what_is_lacking(error: Exception) -> str | None:
-    r"""Returns the sentence on a lack of memory, or on a class that lacks a member; else `None`."""
+    r"""Returns the sentence on a lack of memory, or on a base class; else `None`."""
     name, text = type(error).__name__, str(error)
     if name in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in text:
         size = re.search(r"allocate ([\d.]+ \w+)", text)

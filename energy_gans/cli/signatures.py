@@ -1,4 +1,7 @@
-r"""What a command's function says of itself, read from its source: nothing is imported, which takes seconds."""
+r"""Signatures and docstrings of commands, read from their source.
+
+Importing the functions would import torch, which takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def first_line(name: str, module: str) -> str:
 
 
 def outline(name: str, module: str, arguments: bool = True) -> Callable:
-    r"""Returns a function of a command's signature and docstring that does nothing, to print a help from.
+    r"""Returns a function with a command's signature and docstring that does nothing, for its help.
 
     Arguments:
         name: The name of its function.
@@ -67,7 +70,7 @@ def _function(name: str, module: str) -> ast.FunctionDef:
 
 
 def _alias(path: Path, name: str) -> ast.Assign:
-    r"""Returns the statement `name = Literal[...]` of a file, or of the one that it is imported from.
+    r"""Returns the statement `name = Literal[...]` of a file, or of the one it is imported from.
 
     Raises:
         LookupError: If the name is that of something else.

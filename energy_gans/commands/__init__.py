@@ -1,7 +1,7 @@
 r"""The workbench: what a user does with a checkpoint, with data, and with numbers.
 
-:data:`COMMANDS` names every command once: the command line and the exports of this package follow from
-it. A command's function is imported when it is used, so that importing this package costs nothing.
+:data:`COMMANDS` names every command once: the command line and the exports of this package follow
+from it. A command's function is imported when it is used: to import this package takes no time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 Tree = dict[str, "str | Tree"]
-# A command is a function of its own name, here with its module in this package. A group of commands has
-# its help, where it needs one, as jsonargparse does: as "_help".
+# A command is a function of its own name, here with its module in this package. The help of a group,
+# where it needs one, is "_help", as jsonargparse has it.
 COMMANDS: Tree = {
     "sample": "sample",
     "interpolate": "interpolate",
@@ -52,10 +52,10 @@ __all__ = [*FUNCTIONS, "load_model"]
 
 
 class _Commands(ModuleType):
-    r"""Keeps the names of commands for their functions when modules of the same names are imported."""
+    r"""Keeps the names of commands for their functions when modules of these names are imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        # An import gives a package its submodule as an attribute; it stays in `sys.modules` without.
+        # An import binds a submodule in its package, which it needs for nothing else.
         if not (name in FUNCTIONS and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

@@ -52,7 +52,7 @@ def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeM
 
 
 def check_method(class_path: str) -> None:
-    r"""Raises a `ValueError` if a config's model is a base class of the methods and not one of them.
+    r"""Raises a `ValueError` if a config's model is a base class, and not one of the methods.
 
     Arguments:
         class_path: The path of the model's class, which is imported.

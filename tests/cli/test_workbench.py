@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.cli.workbench and signatures modules: the list of commands, and their help."""
+r"""Tests for the energy_gans.cli.workbench and signatures modules: commands and their help."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands package itself: what it exports, and when that is imported."""
+r"""Tests for the energy_gans.commands package itself: its exports, and when they are imported."""
 
 import sys
 from collections.abc import Iterator

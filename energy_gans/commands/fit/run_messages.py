@@ -1,4 +1,4 @@
-r"""What a training command says of its run: what to type next, and why its folder could not be written."""
+r"""What a training command says of its run: what to type next, and where it could not be written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]
 
 @contextmanager
 def naming_folder(root: Path) -> Iterator[None]:
-    r"""Says of an error of the system that a run could not be written, and which options say where.
+    r"""Says of a system's error that a run could not be written, and which options say where.
 
     What this package writes says so itself; what a logger writes does not.
 

@@ -1,4 +1,4 @@
-r"""Starts LightningCLI: to run a training command, or to print the config that it would run with."""
+r"""Starts LightningCLI: to run a training command, or to print the config it would run with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run_training(args: list[str]) -> int:
 
     Raises:
         FileNotFoundError: If there is no file of a name that `--config` gives.
-        ValueError: If such a file is no config, or something else is wrong with what was asked for.
+        ValueError: If such a file is no config, or another argument is wrong.
     """
     args = resolve_configs(args)
     check_config_files(args)

@@ -1,4 +1,4 @@
-r"""A run's trainer: settings that follow from others, callbacks of every run, several processes."""
+r"""A run's trainer: defaults, settings that follow from others, and callbacks of every run."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def follow_max_steps(trainer: Namespace) -> None:
 
 
 def let_networks_take_turns(trainer: Trainer, model: GenerativeModule) -> None:
-    r"""Has DDP look for the parameters that a backward pass leaves out: those of the other networks.
+    r"""Has DDP look for the parameters that a backward pass leaves out: those of other networks.
 
-    This holds for DDP that was not told whether to look for them: plain `ddp`, and what Lightning chooses
-    where a run has several devices and no strategy.
+    This holds for DDP that was not told whether to look for them: plain `ddp`, and what Lightning
+    chooses where a run has several devices and no strategy.
 
     Arguments:
         trainer: The trainer, before it runs.
@@ -88,8 +88,8 @@ def let_networks_take_turns(trainer: Trainer, model: GenerativeModule) -> None:
         )
     if not options[FLAG] and len(model.trained) > 1:
         raise ValueError(
-            f"'trainer.strategy' should be 'ddp' or 'ddp_{FLAG}_true': {type(model).__name__} trains "
-            f"{len(model.trained)} networks in turn, and each backward pass leaves out the others."
+            f"'trainer.strategy' should be 'ddp' or 'ddp_{FLAG}_true': {type(model).__name__} "
+            f"trains {len(model.trained)} networks in turn, and each backward pass leaves out the others."
         )
     normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
     if trainer.world_size > 1 and normed and strategy._layer_sync is None:

@@ -42,7 +42,7 @@ def test_known_pixels_stay_as_they_are(
 ) -> None:
     x, written = inpainted(trained(name), tmp_path, "--mask", mask, "--seed", "2")
     y, _ = held_out_samples(DIGITS, 6, 2)
-    known = choose_mask(mask, None, 0.25, (8, 8), 6, keyed_generator(2, "mask"))
+    known = choose_mask(mask, None, None, (8, 8), 6, keyed_generator(2, "mask"))
     known = known.expand_as(y) == 1
     assert torch.equal(x[known], y[known])
     assert (x != y)[~known].float().mean() > 0.9
@@ -204,7 +204,7 @@ def test_a_drawn_mask_that_does_not_fit_is_refused(
     if pixels is not None:
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     with pytest.raises(ValueError, match=told):
-        choose_mask(str(path), None, 0.25, (8, 8), 1, torch.Generator())
+        choose_mask(str(path), None, None, (8, 8), 1, torch.Generator())
 
 
 @pytest.mark.parametrize(
