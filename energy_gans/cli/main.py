@@ -46,7 +46,7 @@ A FILE given by --config is code: the classes and functions that it names are ru
 The files of a run (checkpoints, config.yaml) run no code of others: --trust PACKAGE lets them name
 its classes.
 """
-# What libraries say that no user can act on, or that this package says in an error of its own.
+# What libraries say that no user can act on, or that this package says in its own errors.
 NOISE = (
     "infer the batch indices",
     "litlogger",
@@ -69,8 +69,8 @@ def main(args: Sequence[str] | None = None) -> None:
             "configs/demo.yaml"])` is how to train from Python, too.
 
     Raises:
-        SystemExit: If something is wrong with what was asked for, after one sentence that says what; if
-            Ctrl-C or SIGTERM ended it, with the status 130 or 143.
+        SystemExit: If something is wrong with what was asked for, after one sentence on it;
+            if Ctrl-C or SIGTERM ended it, with the status 130 or 143.
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in ("-h", "--help"):
@@ -137,8 +137,8 @@ def what_is_lacking(error: Exception) -> str | None:
     if name in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in text:
         size = re.search(r"allocate ([\d.]+ \w+)", text)
         return (
-            f"There is not enough memory{f' for {size[1]} at once' if size else ''}: ask for fewer "
-            "samples, or for a smaller batch."
+            f"There is not enough memory{f' for {size[1]} at once' if size else ''}: ask for "
+            "fewer samples, or for a smaller batch."
         )
     if isinstance(error, NotImplementedError):
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)

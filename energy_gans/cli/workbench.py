@@ -1,7 +1,7 @@
 r"""The commands of the workbench: how they are listed, and how one is run.
 
-Each is named in :data:`energy_gans.commands.COMMANDS`, and nowhere else. The arguments of its function
-are its flags, and the docstring is its help.
+Each is named in :data:`energy_gans.commands.COMMANDS`, and nowhere else. The arguments of its
+function are its flags, and the docstring is its help.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def with_files(args: list[str]) -> list[str]:
 
 
 def _functions(name: str, entry: str | Tree, find: Callable[[str, str], Callable]) -> Any:
-    r"""Returns what a function finds for the names and modules of an entry, in the entry's form."""
+    r"""Returns an entry with what `find` returns for each command's name and module."""
     if isinstance(entry, str):
         return find(name, entry)
     return {k: v if k == "_help" else _functions(k, v, find) for k, v in entry.items()}

@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 Tree = dict[str, "str | Tree"]
-# A command is a function of its own name, here with its module in this package. The help of a group,
-# where it needs one, is "_help", as jsonargparse has it.
+# A command is a function of its own name, here with its module in this package. The help of a
+# group, where it needs one, is "_help", as jsonargparse has it.
 COMMANDS: Tree = {
     "sample": "sample",
     "interpolate": "interpolate",
@@ -52,7 +52,7 @@ __all__ = [*FUNCTIONS, "load_model"]
 
 
 class _Commands(ModuleType):
-    r"""Keeps the names of commands for their functions when modules of these names are imported."""
+    r"""Keeps commands' names for their functions when modules of these names are imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
         # An import binds a submodule in its package, which it needs for nothing else.

@@ -1,4 +1,4 @@
-r"""What a training command says of its run: what to type next, and where it could not be written."""
+r"""What a training command says of its run: what to type next, or where it cannot be written."""
 
 from __future__ import annotations
 

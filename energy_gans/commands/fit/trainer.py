@@ -89,7 +89,8 @@ def let_networks_take_turns(trainer: Trainer, model: GenerativeModule) -> None:
     if not options[FLAG] and len(model.trained) > 1:
         raise ValueError(
             f"'trainer.strategy' should be 'ddp' or 'ddp_{FLAG}_true': {type(model).__name__} "
-            f"trains {len(model.trained)} networks in turn, and each backward pass leaves out the others."
+            f"trains {len(model.trained)} networks in turn, and each backward pass leaves out the "
+            "others."
         )
     normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
     if trainer.world_size > 1 and normed and strategy._layer_sync is None:

@@ -1,4 +1,4 @@
-r"""The training commands `fit`, `validate`, `test` and `predict`: LightningCLI with what every run has."""
+r"""The training commands: LightningCLI, and what every run has."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from .trainer import (
 
 # What `--help` of a training command opens with.
 CODE = (
-    "Files given by --config are code: the classes and functions that they name are run. Read those "
-    "of others first. The checkpoint of --ckpt_path runs nothing."
+    "Files given by --config are code: the classes and functions that they name are run. Read "
+    "those of others first. The checkpoint of --ckpt_path runs nothing."
 )
 
 
@@ -97,9 +97,10 @@ class EnergyGansCLI(LightningCLI):
             "--allow_changes",
             type=bool,
             default=SUPPRESS,
-            help="With a checkpoint: go on although the seed, the data and its files, the precision, "
-            "the moving average or numbers of the model are others than the checkpoint's. Networks, "
-            "optimizers and schedules are always those of the checkpoint, and have to be the config's.",
+            help="With a checkpoint: go on although the seed, the data and its files, the "
+            "precision, the moving average or numbers of the model are others than the "
+            "checkpoint's. Networks, optimizers and schedules are always those of the checkpoint, "
+            "and have to be the config's.",
         )
 
     def _parse_ckpt_path(self) -> None:
@@ -110,8 +111,9 @@ class EnergyGansCLI(LightningCLI):
         if config.get("ckpt_path") is None:
             if self.config.subcommand != "fit":
                 raise ValueError(
-                    f"`energy-gans {self.config.subcommand}` needs a trained model: add --ckpt_path "
-                    "with a checkpoint, or with `last` for the newest one of the config's runs."
+                    f"`energy-gans {self.config.subcommand}` needs a trained model: add "
+                    "--ckpt_path with a checkpoint, or with `last` for the newest one of the "
+                    "config's runs."
                 )
             return
         root, version = runs_folder(config.trainer), given_version(config.trainer)
