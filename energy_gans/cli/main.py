@@ -11,7 +11,8 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from .. import __version__
@@ -80,26 +81,43 @@ def main(args: Sequence[str] | None = None) -> None:
         print(__version__)
         return
     quiet()
-    try:
-        with interruptible():
-            run(args)
-    except (OSError, *misconfiguration()) as error:
-        sys.exit(f"energy-gans: error: {error}")
-    except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
-        # What this package raises is a sentence for the user; anything else is a bug, shown whole.
-        raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-        if PACKAGE in raised_in.parents:
-            sys.exit(f"energy-gans: error: {error}")
-        if "Union subtypes" not in str(error):
-            raise
-        from ..commands.messages import sentence
+    with sentences(), interruptible():
+        run(args)
 
-        sys.exit(f"energy-gans: error: {sentence(str(error))}")
-    except (MemoryError, RuntimeError) as error:
-        said = what_is_lacking(error)
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    r"""Ends the process after one sentence if the user can mend what went wrong.
+
+    Raises:
+        SystemExit: In place of such an error. Any other is a bug, and is shown whole.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = sentence_of(error)
         if said is None:
             raise
         sys.exit(f"energy-gans: error: {said}")
+
+
+def sentence_of(error: Exception) -> str | None:
+    r"""Returns the sentence for the user that an error is, or `None` if it is a bug."""
+    if isinstance(error, (OSError, *misconfiguration())):
+        return str(error)
+    if isinstance(error, (MemoryError, RuntimeError)):
+        return what_is_lacking(error)
+    if not isinstance(error, (ValueError, FloatingPointError, ModuleNotFoundError)):
+        return None
+    # What this package raises is a sentence for the user.
+    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    if PACKAGE in raised_in.parents:
+        return str(error)
+    if "Union subtypes" not in str(error):
+        return None
+    from ..commands.messages import sentence
+
+    return sentence(str(error))
 
 
 def usage() -> str:
