@@ -17,7 +17,7 @@ from torch import Tensor
 
 from energy_gans.functional import matching_loss
 from energy_gans.methods import EIEGGAN
-from energy_gans.methods.parts.networks import frozen
+from energy_gans.methods.parts.networks import fixed_parameters
 from energy_gans.networks import DCGANDiscriminator, DCGANGenerator
 
 BATCH, WARM_UP = 64, 5
@@ -37,11 +37,11 @@ def elastic_losses(model: EIEGGAN) -> Losses:
     r"""Returns the discriminator's and the generator's loss of real and generated features."""
 
     def loss_d(u: Tensor, v: Tensor) -> Tensor:
-        pairs, _ = model.pairs(u, v)
+        pairs, _ = model.pair_distances(u, v)
         return model.separating_loss(u.shape[1], *pairs)
 
     def loss_g(u: Tensor, v: Tensor) -> Tensor:
-        (_, vv, uv), _ = model.pairs(u, v)
+        (_, vv, uv), _ = model.pair_distances(u, v)
         return matching_loss(*model.kernels(v.shape[1], vv, uv))
 
     return loss_d, loss_g
@@ -67,7 +67,7 @@ def stepper(model: EIEGGAN, losses: Losses, y: Tensor) -> Callable[[], float]:
             step_d.zero_grad()
             loss_d(u, v).backward()
             step_d.step()
-            with frozen(model.discriminator):
+            with fixed_parameters(model.discriminator):
                 with torch.no_grad():
                     u = model.features(y)
                 v = model.features(model.generator(torch.randn(BATCH, 100)))

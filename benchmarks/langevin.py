@@ -22,7 +22,7 @@ from torch import Tensor
 
 from energy_gans.functional import potential_gradient
 from energy_gans.methods.parts.chains import Chains, sampler_of
-from energy_gans.methods.parts.networks import frozen
+from energy_gans.methods.parts.networks import fixed_parameters
 from energy_gans.networks import ConvDescriptor, ResNetDescriptor
 
 STEP_SIZE, STEPS, TURNS = 0.01, 30, 7
@@ -50,7 +50,7 @@ def ours(network: nn.Module, half: bool = False, compiled: bool = False) -> Run:
     draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"))
 
     def run(x: Tensor) -> Tensor:
-        with frozen(network):
+        with fixed_parameters(network):
             return CHAINS.end(x.contiguous(memory_format=torch.channels_last), gradient, draw)
 
     return run

@@ -1,4 +1,9 @@
-r"""The methods: each a LightningModule that wires and never computes."""
+r"""The methods, each a LightningModule that applies `functional` to networks.
+
+`Chains` and `Flow` describe how samples move; the constructors of `GCN`, `GGCN`, `InpaintingGGCN`
+and `MultigridGCN` take `chains`, that of `VAPO` takes `flow`. A method of one's own inherits from
+`GenerativeModule`.
+"""
 
 from . import baselines
 from .bases.generative import GenerativeModule
@@ -8,6 +13,8 @@ from .gcn import GCN
 from .ggcn import GGCN
 from .inpainting import InpaintingGGCN
 from .multigrid import MultigridGCN
+from .parts.chains import Chains
+from .parts.flow_solver import Flow
 from .vapo import VAPO
 
 __all__ = [
@@ -15,8 +22,10 @@ __all__ = [
     "GCN",
     "GGCN",
     "VAPO",
+    "Chains",
     "CoulombGAN",
     "EIEGGenerator",
+    "Flow",
     "GenerativeModule",
     "InpaintingGGCN",
     "MultigridGCN",

@@ -1,17 +1,18 @@
 r"""The Coulomb GAN: the generator climbs a potential that the discriminator learns.
 
-A minibatch of real samples :math:`y` and generated samples :math:`x = G(z)` makes a potential
-:math:`\Phi(a) = \frac{1}{N} \sum_i k(a, y_i) - \frac{1}{N} \sum_i k(a, x_i)`. It varies much from
-batch to batch; the discriminator :math:`D` regresses on it and so learns its mean, and the
-generator ascends :math:`D`:
+A minibatch of real samples :math:`y` and generated samples :math:`x = G(z)` has the potential
+:math:`\Phi(a) = \frac{1}{N} \sum_i k(a, y_i) - \frac{1}{N} \sum_i k(a, x_i)`, which varies much
+from batch to batch. The discriminator :math:`D` learns its mean by regression, and the generator
+ascends :math:`D`:
 
 .. math::
     L_D & = \frac{1}{2} \mathbb{E}_{a \sim p} \left[ (D(a) - c \, \Phi(a))^2 \right] \qquad
     p = \frac{1}{2} p_y + \frac{1}{2} p_x, \text{ smoothed by Gaussian noise} \\
     L_G & = - \frac{1}{2} \mathbb{E}_z \left[ D(G(z)) \right]
 
-Algorithm 1 takes both gradients with the weights before either update. Here the generator moves
-first: :math:`L_D` depends on :math:`G` only through :math:`x`, which is drawn by then.
+Algorithm 1 computes both gradients with the weights before either update. Here the generator is
+updated first. Both orders are equivalent, as :math:`L_D` depends on :math:`G` only through the
+samples :math:`x`, which are drawn before the generator's update.
 
 References:
     Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al., 2018),
@@ -38,22 +39,25 @@ from ..functional import (
 )
 from ..functional.potentials import Kernel
 from .bases.adversarial import AdversarialModule
-from .bases.generative import Measure
+from .bases.validation import Measure
+from .parts.networks import fixed_parameters
 
 
 class CoulombGAN(AdversarialModule):
-    r"""Creates a Coulomb GAN.
+    r"""The Coulomb GAN of Unterthiner et al.
 
     Arguments:
-        power: The Plummer kernel's exponent: 1 in the authors' code, 3 in the paper's text.
-        epsilon: The Plummer kernel's softening length, in data units.
+        power: The exponent of the Plummer kernel: 1 in the authors' code, 3 in the paper's text.
+        epsilon: The softening length of the Plummer kernel, in data units.
         epsilon_decay: The factor on `epsilon` from one step to the next.
-        epsilon_min: The value below which `epsilon` does not fall; positive if it decays, as forces
-            grow without bound where it comes near zero.
-        potential_scale: The factor :math:`c` on the potential that :math:`D` learns. Adam makes the
-            generator blind to it; it sets how :math:`L_D` weighs against weight decay.
-        noise_std: The standard deviation of the noise that smooths the points at which :math:`D`
-            learns the potential, in data units. The paper's text has it, its authors' code not.
+        epsilon_min: The smallest `epsilon`. It has to be positive if `epsilon` decays, as forces
+            diverge where `epsilon` approaches zero.
+        potential_scale: The factor :math:`c` on the potential that :math:`D` learns. It sets the
+            weight of :math:`L_D` against weight decay. With Adam, it does not affect the
+            generator.
+        noise_std: The standard deviation, in data units, of the noise that smooths the points at
+            which :math:`D` learns the potential. The noise is in the paper's text, but not in the
+            authors' code.
         kwargs: The arguments of :class:`AdversarialModule`.
 
     Raises:
@@ -75,7 +79,7 @@ class CoulombGAN(AdversarialModule):
         check_positive("epsilon", epsilon)
         check_positive("potential_scale", potential_scale)
         exponential_decay(epsilon, epsilon_decay, step=0)
-        check_floor(power, epsilon, epsilon_decay, epsilon_min)
+        _check_epsilon_min(power, epsilon, epsilon_decay, epsilon_min)
         if noise_std < 0:
             raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")
         self.power = power
@@ -86,7 +90,7 @@ class CoulombGAN(AdversarialModule):
         self.noise_std = noise_std
 
     def kernel(self) -> Kernel:
-        r"""Returns the Plummer kernel at the present step's softening length."""
+        r"""Returns the Plummer kernel with the softening length of the present step."""
         epsilon = exponential_decay(
             self.epsilon, self.epsilon_decay, self.global_step, self.epsilon_min
         )
@@ -96,31 +100,43 @@ class CoulombGAN(AdversarialModule):
         generator_optimizer, discriminator_optimizer = self.optimizers()
         *earlier, y = y.chunk(self.discriminator_steps)
         for part in earlier:
-            x = self.drawn(len(part))
+            x = self.draw_samples(len(part))
             self.descend(discriminator_optimizer, self.discriminator_losses(x, part))
         generated: list[Tensor] = []
         loss_g = self.descend(generator_optimizer, self.generator_losses(y, generated))
-        # The discriminator learns at the very samples that the generator run_chains from.
+        # The discriminator learns at the same samples as the generator.
         x = torch.cat(generated)
         loss_d = self.descend(discriminator_optimizer, self.discriminator_losses(x, y))
         return {"loss_d": loss_d, "loss_g": loss_g}
 
-    def generator_loss(self, x: Tensor) -> Tensor:
-        return climbing_loss(self.potential(x))
+    def generator_losses(
+        self, y: Tensor, generated: list[Tensor] | None = None
+    ) -> Iterator[Tensor]:
+        r"""Yields the generator's loss of each part of a minibatch.
+
+        Arguments:
+            y: The real samples, with shape :math:`(B, *)`. As many samples are generated.
+            generated: A list to which the generated samples are appended, detached, or `None`.
+        """
+        with fixed_parameters(self.discriminator):
+            for z in self.noise(len(y), self.latent_dim).chunk(self.accumulate):
+                x = self.generator(z)
+                if generated is not None:
+                    generated.append(x.detach())
+                yield climbing_loss(self.potential(x))
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-        r"""Yields the discriminator's loss on each part of a minibatch."""
         x = x.detach()
         attract, repel, kernel = self.gather(y), self.gather(x), self.kernel()
         for y_part, x_part in zip(y.chunk(self.accumulate), x.chunk(self.accumulate), strict=True):
-            a_y, a_x = self.smoothed(y_part), self.smoothed(x_part)
+            a_y, a_x = self.smooth(y_part), self.smooth(x_part)
             phi = potential(torch.cat([a_y, a_x]), attract, repel, kernel)
-            # One pass for each, as batch norm should not mix them.
+            # One pass for each set, as batch norm should not mix them.
             d = torch.cat([self.potential(a_y), self.potential(a_x)])
             yield potential_loss(d, self.potential_scale * phi)
 
-    def smoothed(self, a: Tensor) -> Tensor:
-        r"""Returns points of the distribution smoothed by Gaussian noise."""
+    def smooth(self, a: Tensor) -> Tensor:
+        r"""Returns points with Gaussian noise of `noise_std` added, with shape :math:`(B, *)`."""
         if self.noise_std == 0:
             return a
         return a + self.noise_std * self.noise(*a.shape)
@@ -129,11 +145,11 @@ class CoulombGAN(AdversarialModule):
         return {"val/energy": partial(interaction_energy, kernel=self.kernel(), estimator="u")}
 
 
-def check_floor(power: float, epsilon: float, decay: float, floor: float) -> None:
-    r"""Raises a `ValueError` unless forces stay finite at the smallest softening length there will be."""
-    if decay < 1 and not floor > 0:
+def _check_epsilon_min(power: float, epsilon: float, decay: float, epsilon_min: float) -> None:
+    r"""Raises a `ValueError` unless forces are finite at the smallest softening length."""
+    if decay < 1 and not epsilon_min > 0:
         raise ValueError(
-            f"'epsilon_min' should be positive where 'epsilon_decay' is below 1, got {floor!r} with "
-            f"{decay!r}: 'epsilon' would fall to zero."
+            "'epsilon_min' should be positive where 'epsilon_decay' is below 1, got "
+            f"{epsilon_min!r} with {decay!r}: 'epsilon' would fall to zero."
         )
-    plummer(*torch.zeros(2, 1, 1), power=power, epsilon=floor if decay < 1 else epsilon)
+    plummer(*torch.zeros(2, 1, 1), power=power, epsilon=epsilon_min if decay < 1 else epsilon)

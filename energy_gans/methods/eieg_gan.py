@@ -1,4 +1,4 @@
-r"""The EIEG GAN: generated samples move in the elastic field of real ones.
+r"""The EIEG GAN: generated samples move in the elastic field of real samples.
 
 The elastic interaction energy of the difference of two distributions, by the kernel
 :math:`K_e(r) = r^{-p}` beyond a cut-off :math:`e` (:func:`~energy_gans.functional.elastic`), is
@@ -6,29 +6,32 @@ The elastic interaction energy of the difference of two distributions, by the ke
 .. math:: E(u, v) = \frac{1}{m^2} \sum_{ij} K_e(u_i, u_j) + \frac{1}{m^2} \sum_{ij} K_e(v_i, v_j)
         - \frac{2}{m^2} \sum_{ij} K_e(u_i, v_j)
 
-A generator can lower it between samples themselves (Section 2.3), which few dimensions allow,
-or between features :math:`u = D(y)` and :math:`v = D(G(z))`, which :math:`D` learns:
+A generator lowers the energy between samples themselves (Section 2.3), which is possible in few
+dimensions, or between features :math:`u = D(y)` and :math:`v = D(G(z))`, which :math:`D` learns:
 
 .. math::
     L_G & = \frac{1}{m^2} \sum_{ij} K_e(v_i, v_j) - \frac{2}{m^2} \sum_{ij} K_e(u_i, v_j)  \\
     L_D & = - E(u, v) + \lambda L_s \qquad
     L_s = \frac{1}{m^2} \sum_{ij} \left[ K_{e_s}(u_i, u_j) + K_{e_s}(v_i, v_j) \right]
 
-The stabilising term :math:`L_s` keeps features from collapsing. Near uniform features the growth
-rate of the frequency :math:`k` is :math:`2 |k|^2 (\hat K_e - \lambda \hat K_{e_s})`, so that
-:math:`\lambda = 1` is just enough for equal cut-offs and not enough for the paper's, 0.1 and 0.8.
+The stabilising term :math:`L_s` keeps features from collapsing. Near uniform features, the growth
+rate of the frequency :math:`k` is :math:`2 |k|^2 (\hat K_e - \lambda \hat K_{e_s})`. For equal
+cut-offs, :math:`\lambda = 1` is therefore just enough; for the paper's cut-offs, 0.1 and 0.8, it
+is not.
 
-All terms of a loss are multiplied by one detached number, with which the strongest force between two
-points of the minibatch is one (:func:`~energy_gans.functional.elastic_sums`): at :math:`n = 32` the
-paper's forces range from :math:`10^{-30}` to :math:`10^{33}`, and Adam, which divides by the size of
-gradients, adds :math:`10^{-8}` to it. What counts is the force of all terms together: beyond both
-cut-offs, :math:`E` and the stabilising term cancel at :math:`\lambda = 1`, and such pairs are as
-little felt as points that coincide. The ratio of any two terms is the paper's. The number changes from
-batch to batch, so that batches weigh the same in Adam's averages.
+All terms of a loss are multiplied by one detached factor, chosen such that the strongest force
+between two points of the minibatch is one (:func:`~energy_gans.functional.elastic_sums`). Without
+the factor, the paper's forces range from :math:`10^{-30}` to :math:`10^{33}` at :math:`n = 32`,
+while Adam, which divides gradients by their size, adds :math:`10^{-8}` to the size. The force that
+is set to one is that of all terms together: beyond both cut-offs, :math:`E` and the stabilising
+term cancel at :math:`\lambda = 1`, and such pairs contribute as little as coinciding points. The
+factor leaves the ratio of any two terms as it is in the paper. It varies from batch to batch, so
+that all batches have the same weight in Adam's averages.
 
-Three choices of ours where the paper's text has lost its equations: that the real-only form of
-:math:`L_s` is an option and both sets the default; that its power is a number of its own; and that
-the power :math:`p`, the paper's :math:`n - 1`, may be any in :math:`(0, n)`.
+Three choices are ours, as the equations are missing from the paper's text: :math:`L_s` covers both
+sets by default, and the form with real features alone is an option; the power of :math:`L_s` is a
+parameter of its own; and the power :math:`p`, which is :math:`n - 1` in the paper, may be any in
+:math:`(0, n)`.
 
 References:
     Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
@@ -55,21 +58,21 @@ from ..functional import (
     squared_distances,
 )
 from ..functional.kernels import Softening
-from .bases.feature_gan import FeatureGAN, Profile, check_whole
+from .bases.feature_gan import FeatureGAN, check_not_accumulated
 from .bases.generative import GenerativeModule
 from .bases.generator import GeneratorMixin
-from .parts.elastic_kernel import Elastic
+from .parts.elastic_kernel import Elastic, Profile
 
 
 class EIEGGenerator(GeneratorMixin, GenerativeModule):
-    r"""Creates a generator that lowers the elastic energy between samples, without a discriminator.
+    r"""A generator that lowers the elastic energy between samples, without a discriminator.
 
     Arguments:
-        cutoff: The kernel's cut-off :math:`e`, in data units.
-        power: The kernel's exponent :math:`p`; :math:`n - 1` for samples of :math:`n` coordinates
-            if `None`.
-        softening: How the kernel is made finite: `"cap"`, the paper's, or `"plummer"`.
-        self_interaction: Whether generated samples repel each other. Without, they collapse.
+        cutoff: The cut-off :math:`e` of the kernel, in data units.
+        power: The exponent :math:`p` of the kernel; :math:`n - 1` for samples of :math:`n`
+            coordinates if `None`.
+        softening: How the kernel is made finite: `"cap"`, as in the paper, or `"plummer"`.
+        self_interaction: Whether generated samples repel each other. If not, they collapse.
         kwargs: The arguments of :class:`GeneratorMixin` and :class:`GenerativeModule`.
 
     Raises:
@@ -86,7 +89,7 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_whole(self.accumulate)
+        check_not_accumulated(self.accumulate)
         if self.discriminator_steps != 1:
             raise ValueError(
                 f"'discriminator_steps' should be 1 where there is no discriminator, got "
@@ -104,7 +107,14 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
         return {"loss_g": loss, "within_cutoff": share_within(self.kernel.cutoff, xx, yx)}
 
     def matching_loss(self, n: int, xx: Tensor, yx: Tensor) -> Tensor:
-        r"""Returns the loss of the squared distances of samples of `n` coordinates."""
+        r"""Returns the loss of the squared distances of samples of `n` coordinates, a scalar.
+
+        Arguments:
+            n: The number of coordinates.
+            xx: The squared distances of generated pairs, with shape :math:`(N, N)`.
+            yx: The squared distances between real and generated samples, with shape
+                :math:`(M, N)`.
+        """
         term = self.kernel.term(n)
         if self.self_interaction:
             k = elastic_sums([(xx, [term]), (yx, [term])], self.kernel.softening)
@@ -115,7 +125,7 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
     def potential(self, a: Tensor) -> Tensor:
         r"""Returns the potential of the last minibatch's samples, high where real data is.
 
-        Its unit depends on the minibatch.
+        The unit of the potential depends on the minibatch.
 
         Arguments:
             a: The points, with shape :math:`(B, *)`.
@@ -123,7 +133,7 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
         Returns:
             The potential, with shape :math:`(B)`, float64.
         """
-        y, x = (charges.to(a.device) for charges in self.known_charges())
+        y, x = (charges.to(a.device) for charges in self.require_charges())
         k = self.kernel.profile(y[0].numel(), squared_distances(y, x))
         return potential(a, y, x, lambda a, b: k(squared_distances(a, b)))
 
@@ -139,22 +149,24 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
 
 
 class EIEGGAN(FeatureGAN):
-    r"""Creates an EIEG GAN.
+    r"""The EIEG GAN of Yin et al.
 
-    The defaults are the paper's. What it calls a normalisation into a finite domain is lost; with
-    its numbers alone, features of images collapse or run apart. The shipped configs say what holds
-    them, and keep the paper's numbers beside it.
+    The defaults are those of the paper. The paper also normalises features into a finite domain,
+    but its text does not say how. With the paper's parameters alone, features of images collapse
+    or diverge. The shipped configs state how features are bounded, and list the paper's
+    parameters.
 
     Arguments:
-        cutoff: The kernel's cut-off :math:`e`, in units of features.
-        power: The kernel's exponent :math:`p`; :math:`n - 1` for :math:`n` features if `None`.
-        softening: How the kernel is made finite: `"cap"`, the paper's, or `"plummer"`.
+        cutoff: The cut-off :math:`e` of the kernel, in units of features.
+        power: The exponent :math:`p` of the kernel; :math:`n - 1` for :math:`n` features if
+            `None`.
+        softening: How the kernel is made finite: `"cap"`, as in the paper, or `"plummer"`.
         stabilizer: The coefficient :math:`\lambda` of the stabilising term; 0 for none.
-        stabilizer_cutoff: The stabilising term's cut-off :math:`e_s`.
-        stabilizer_power: Its exponent; that of the kernel if `None`.
-        stabilizer_scope: Which features it repels: the `"real"` ones, or `"both"` sets, each among
-            themselves. The strict form is both, with `stabilizer_cutoff` equal to `cutoff` and
-            `stabilizer` above 1.
+        stabilizer_cutoff: The cut-off :math:`e_s` of the stabilising term.
+        stabilizer_power: The exponent of the stabilising term; that of the kernel if `None`.
+        stabilizer_scope: The features that the stabilising term acts on: `"real"` features, or
+            `"both"` sets, each among themselves. The strict form is `"both"`, with
+            `stabilizer_cutoff` equal to `cutoff` and `stabilizer` above 1.
         kwargs: The arguments of :class:`FeatureGAN`.
 
     Raises:
@@ -180,7 +192,7 @@ class EIEGGAN(FeatureGAN):
                 f"'stabilizer_scope' should be 'real' or 'both', got {stabilizer_scope!r}."
             )
         self.kernel = Elastic(cutoff, power, softening)
-        self.stabilizing = Elastic(stabilizer_cutoff, stabilizer_power or power, softening)
+        self.stabilizer_kernel = Elastic(stabilizer_cutoff, stabilizer_power or power, softening)
         self.stabilizer = stabilizer
         self.stabilizer_scope = stabilizer_scope
 
@@ -196,25 +208,26 @@ class EIEGGAN(FeatureGAN):
         if self.stabilizer == 0:
             return super().separating_loss(n, uu, vv, uv)
         repulsive = self.objective == "repulsive"
-        u_terms = self.stabilized(n, 1 if repulsive else -1)
-        v_terms = self.stabilized(n, -1) if self.stabilizer_scope == "both" else u_terms[:1]
+        u_terms = self.stabilized_terms(n, 1 if repulsive else -1)
+        v_terms = self.stabilized_terms(n, -1) if self.stabilizer_scope == "both" else u_terms[:1]
         sets = [(uu, u_terms), (vv, v_terms)]
         if repulsive:
             return repulsive_loss(*elastic_sums(sets, self.kernel.softening))
         sets.append((uv, [self.kernel.term(n)]))
         return -discrepancy(*elastic_sums(sets, self.kernel.softening))
 
-    def stabilized(self, n: int, sign: int) -> list[ElasticTerm]:
-        r"""Returns the terms of :math:`K_e \pm \lambda K_{e_s}`, the kernel with the stabilising term (Eq. 9).
+    def stabilized_terms(self, n: int, sign: int) -> list[ElasticTerm]:
+        r"""Returns the kernel with the stabilising term, :math:`K_e \pm \lambda K_{e_s}` (Eq. 9).
 
         Arguments:
             n: The number of features.
-            sign: The sign of the kernel in the loss, 1 or -1, by which the loss multiplies both.
+            sign: The sign of the kernel in the loss, 1 or -1. The loss multiplies both terms by
+                it.
         """
-        return [self.kernel.term(n), self.stabilizing.term(n, sign * self.stabilizer)]
+        return [self.kernel.term(n), self.stabilizer_kernel.term(n, sign * self.stabilizer)]
 
     def check_discriminator(self, y: Tensor) -> None:
         super().check_discriminator(y)
         n = self.discriminator(y).flatten(1).shape[1]
         elastic_power(self.kernel.power, n)
-        elastic_power(self.stabilizing.power, n)
+        elastic_power(self.stabilizer_kernel.power, n)

@@ -1,28 +1,31 @@
-r"""The generalized generative ConvNet: a generator learns to come where chains of the potential go.
+r"""The generalized generative ConvNet: a generator learns to sample like chains of a potential.
 
-Each update draws latents :math:`z`, moves the samples :math:`x = G(z)` by Langevin chains to
-:math:`\tilde x`, teaches the descriptor as a ConvNet's (:mod:`energy_gans.methods.gcn`) with
-:math:`\tilde x`, and then, once for several minibatches of the descriptor, generator and latents
-(Algorithm 2):
+Each update draws latents :math:`z` and moves the samples :math:`x = G(z)` by Langevin chains to
+:math:`\tilde x`. The descriptor is trained with :math:`\tilde x`, as in a generative ConvNet
+(:mod:`energy_gans.methods.gcn`). Then generator and latents are updated, once for several
+minibatches of the descriptor (Algorithm 2):
 
 .. math::
-    \eta & \leftarrow \eta - \lambda_\eta \nabla_\eta \textstyle \frac{1}{n} \sum_i \|G(z_i) - \tilde x_i\|^2  \\
+    \eta & \leftarrow \eta - \lambda_\eta \nabla_\eta
+        \textstyle \frac{1}{n} \sum_i \|G(z_i) - \tilde x_i\|^2  \\
     z_i & \leftarrow z_i - \lambda_z \nabla_{z_i} \|G(z_i) - \tilde x_i\|^2
 
-With amortised sampling there are no chains. The first order of both steps in :math:`\tilde x - x` is
-to climb the potential:
+Amortised sampling runs no chains. To first order in :math:`\tilde x - x`, both steps climb the
+potential:
 
 .. math::
-    \eta \leftarrow \eta + \lambda_\eta \nabla_\eta \textstyle \frac{1}{n} \sum_i \langle G(z_i), \Delta x_i \rangle
+    \eta \leftarrow \eta + \lambda_\eta \nabla_\eta
+        \textstyle \frac{1}{n} \sum_i \langle G(z_i), \Delta x_i \rangle
     \qquad z_i \leftarrow z_i + \lambda_z \nabla_{z_i} \langle G(z_i), \Delta x_i \rangle
 
-with :math:`\Delta x` the score, or Stein's direction, without which nothing keeps samples apart.
+Here :math:`\Delta x` is the score, or Stein's direction, without which nothing keeps samples
+apart.
 
-Choices of ours where the paper leaves them open. Latents that are learned live in the replay buffer
-beside the images they belong to, and a share of them is drawn anew; those that are not learned are
-drawn anew at every update. Amortised, the generator moves before the descriptor, and the
-Wasserstein term goes from :math:`G(z)` before to :math:`G(z)` after its step; between such steps both
-are the same.
+The paper leaves three things open. Here, the replay buffer stores latents that are learned with
+their images, and a share of them is drawn anew; other latents are drawn anew in every update. In
+amortised sampling, the generator is updated before the descriptor. The Wasserstein term then takes
+:math:`G(z)` before and after the generator's step for :math:`x_{t-1}` and :math:`x_t`; for
+minibatches without a step of the generator, both are equal.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -34,56 +37,49 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn as nn
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..checks import check_count, check_positive
 from ..functional import amortized_loss, ascent_loss, stein_direction
 from .bases.contrastive import ContrastiveModule
-from .bases.generator import check_generator
+from .bases.generator import CooperativeMixin, check_generator
+from .bases.replay import ReplayMixin
 from .parts.chains import sampler_of
-from .parts.networks import frozen
-from .parts.replay_buffer import ReplayBuffer, State
+from .parts.networks import fixed_parameters
+from .parts.replay_buffer import State
 
-Objective = Callable[[Tensor], Tensor]
-STARTS = ("generator", "persistent")
+_Objective = Callable[[Tensor], Tensor]
+_STARTS = ("generator", "persistent")
 
 
-class GGCN(ContrastiveModule):
-    r"""Creates a generalized generative ConvNet.
+class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
+    r"""The generalized generative ConvNet of Wu et al.
 
     Arguments:
-        generator: The generator :math:`G`, from :math:`(B, Z)`, and labels :math:`(B)` if there are
-            classes, to :math:`(B, *)`.
+        generator: The generator :math:`G`, from latents :math:`(B, Z)`, and labels :math:`(B)` if
+            there are classes, to :math:`(B, *)`.
         latent_dim: The number :math:`Z` of standard normal latents.
         learn_hidden_space: Whether latents are learned, too.
         latent_step_size: The step size :math:`\lambda_z` of latents.
         amortized_sampling: Whether the generator climbs the potential itself, without chains.
-        repulsion: Whether amortised samples climb along Stein's direction, which keeps them apart.
-        start: Where chains start: at `"generator"`'s samples, or `"persistent"`, from the images of
-            the replay buffer but for the share `restart`, which starts at generated ones.
-        buffer_size: The number of states in the replay buffer of images and latents, a multiple of the
-            minibatch; equal to it, the buffer holds one chain for each place.
-        restart: The share of persistent chains that start from new latents.
-        buffer_dtype: How images are kept, `"float32"` or `"uint8"`.
-        buffer_folder: The folder of the file that holds the images; memory if `None`.
-        sample_steps: The number of steps by which chains move the generator's samples in
-            :meth:`sample`.
-        generator_optimizer: The optimizer of the generator. Its weight decay is applied to the
-            weights of dense and (de)convolutional layers only.
-        generator_scheduler: The learning rate schedule of the generator, stepped once a step.
-        kwargs: The arguments of :class:`ContrastiveModule`. `discriminator_steps` is the number of the
-            descriptor's minibatches for one of the generator, 4 in the paper.
+        repulsion: Whether amortised samples move along Stein's direction, which keeps them apart.
+        start: The start of chains: samples of the `"generator"`, or `"persistent"`, images of the
+            replay buffer. The share `restart` of persistent chains starts at generated samples.
+        sample_steps: The number of Langevin steps from the generator's samples in :meth:`sample`.
+        kwargs: The arguments of :class:`CooperativeMixin`, :class:`ReplayMixin` and
+            :class:`ContrastiveModule`. The buffer stores images with their latents.
+            `discriminator_steps` is the number of minibatches of the descriptor for one of the
+            generator, 4 in the paper.
 
     Raises:
         ValueError: If an argument is out of its range.
     """
 
-    # The GGCN paper's: straight lines between latents in [-1, 1].
+    # As in the GGCN paper: straight lines between latents in [-1, 1].
     latent_path: ClassVar = ("linear", 1.0)
 
     def __init__(
@@ -95,18 +91,12 @@ class GGCN(ContrastiveModule):
         amortized_sampling: bool = False,
         repulsion: bool = False,
         start: str = "generator",
-        buffer_size: int = 4096,
-        restart: float = 0.0,
-        buffer_dtype: Literal["float32", "uint8"] = "float32",
-        buffer_folder: str | None = None,
         sample_steps: int = 0,
-        generator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
-        generator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if start not in STARTS:
-            raise ValueError(f"'start' should be one of {STARTS}, got {start!r}.")
+        super().__init__(generator=generator, **kwargs)
+        if start not in _STARTS:
+            raise ValueError(f"'start' should be one of {_STARTS}, got {start!r}.")
         check_count("latent_dim", latent_dim)
         check_positive("latent_step_size", latent_step_size)
         if sample_steps < 0:
@@ -114,17 +104,18 @@ class GGCN(ContrastiveModule):
         if self.accumulate != 1:
             raise ValueError(f"'accumulate' should be 1 for a GGCN, got {self.accumulate}.")
         if repulsion and not amortized_sampling:
-            raise ValueError("'repulsion' is of amortised sampling: chains have noise instead.")
+            raise ValueError(
+                "'repulsion' should be false without amortised sampling: noise keeps chains apart."
+            )
         if amortized_sampling and start != "generator":
             raise ValueError(
-                f"'start' should be 'generator' for amortised sampling, which has no chains, got {start!r}."
+                "'start' should be 'generator' for amortised sampling, which has no chains, got "
+                f"{start!r}."
             )
-        self.generator, self.latent_dim = generator, latent_dim
+        self.latent_dim = latent_dim
         self.learn_hidden_space, self.latent_step_size = learn_hidden_space, latent_step_size
         self.amortized_sampling, self.repulsion = amortized_sampling, repulsion
         self.start, self.sample_steps = start, sample_steps
-        self.buffer = ReplayBuffer(buffer_size, restart, buffer_dtype, buffer_folder)
-        self.trained.append((generator, generator_optimizer, generator_scheduler))
 
     # The update
 
@@ -135,87 +126,93 @@ class GGCN(ContrastiveModule):
         return step(list(zip(y.chunk(n), labels, strict=True)))
 
     def cooperative_update(self, parts: list[tuple[Tensor, Tensor | None]]) -> dict[str, Tensor]:
-        r"""Moves the descriptor by each part of a minibatch, then generator and latents."""
+        r"""Updates the descriptor for each part of a minibatch, then generator and latents."""
         optimizer_d, _ = self.optimizers()
         for i, (y, label) in enumerate(parts):
-            state = self.starts(y, label)
+            state = self.initial_states(y, label)
             label_x = state.get("label")
             x = self.run_chains(self.descriptor, state["x"], label_x)
             losses = self.losses(self.descriptor, state["x"], x, label_x, y, label)
             loss_d = self.descend(optimizer_d, losses)
             if i == len(parts) - 1:
-                loss_g = self.follow(state, lambda g, x=x: amortized_loss(g, x))
-            self.remember(state | {"x": x})
+                loss_g = self.update_generator(state, lambda g, x=x: amortized_loss(g, x))
+            self.store_states(state | {"x": x})
         return {"loss_d": loss_d, "loss_g": loss_g}
 
     def amortized_update(self, parts: list[tuple[Tensor, Tensor | None]]) -> dict[str, Tensor]:
-        r"""Moves generator and latents, then the descriptor by each part of a minibatch."""
+        r"""Updates generator and latents, then the descriptor for each part of a minibatch."""
         optimizer_d, _ = self.optimizers()
         for i, (y, label) in enumerate(parts):
-            state = self.starts(y, label)
+            state = self.initial_states(y, label)
             before, label_x = state["x"], state.get("label")
             if i == 0:
-                direction = self.direction(before, label_x)
-                loss_g = self.follow(state, lambda g, d=direction: ascent_loss(g, d))
-                state["x"] = self.generated(state)
+                direction = self.ascent_direction(before, label_x)
+                loss_g = self.update_generator(state, lambda g, d=direction: ascent_loss(g, d))
+                state["x"] = self.generate_detached(state)
             losses = self.losses(self.descriptor, before, state["x"], label_x, y, label)
             loss_d = self.descend(optimizer_d, losses)
-            self.remember(state)
+            self.store_states(state)
         return {"loss_d": loss_d, "loss_g": loss_g}
 
-    def follow(self, state: State, objective: Objective) -> Tensor:
-        r"""Moves the generator down an objective of its samples, and then the latents in place.
+    def update_generator(self, state: State, objective: _Objective) -> Tensor:
+        r"""Updates the generator, and then latents in place. Returns the loss, a scalar.
 
         Arguments:
-            state: What the minibatch's chains hold: `z`, and `label` if there are classes.
-            objective: The loss of samples, with shape :math:`(B, *)`, a mean over them.
+            state: The states of the minibatch: `z`, and `label` if there are classes.
+            objective: The loss of generated samples :math:`(B, *)`, a mean over them.
         """
         _, optimizer_g = self.optimizers()
         inputs = [state[name] for name in ("z", "label") if name in state]
         loss = self.descend(optimizer_g, [objective(self.generator(*inputs))])
         if self.learn_hidden_space:
-            with frozen(self.generator):
+            with fixed_parameters(self.generator):
                 z = state["z"].detach().requires_grad_()
                 total = objective(self.generator(z, *inputs[1:])) * len(z)
                 (slope,) = torch.autograd.grad(total, z)
             state["z"] = z.detach() - self.latent_step_size * slope
         return loss
 
-    def direction(self, x: Tensor, label: Tensor | None) -> Tensor:
-        r"""Returns the moves :math:`\Delta x` that samples are to make, with shape :math:`(B, *)`."""
+    def ascent_direction(self, x: Tensor, label: Tensor | None) -> Tensor:
+        r"""Returns the directions :math:`\Delta x` of samples, with shape :math:`(B, *)`."""
         score = self.score_of(x, label)
         if not self.repulsion:
             return score
         return stein_direction(x, self.gather(x), self.gather(score))
 
-    # The latents
+    # The states of chains
 
-    def starts(self, y: Tensor, label: Tensor | None) -> State:
-        r"""Returns where chains start: `x`, with shape :math:`(B, *)`, `z`, :math:`(B, Z)`, and `label`."""
+    def initial_states(self, y: Tensor, label: Tensor | None) -> State:
+        r"""Returns the states at which the update's chains start.
+
+        Arguments:
+            y: The real samples, with shape :math:`(B, *)`.
+            label: Their labels, with shape :math:`(B)`, or `None`.
+
+        Returns:
+            The points `x`, with shape :math:`(B, *)`, their latents `z`, with shape
+            :math:`(B, Z)`, and `label`, if there are classes.
+        """
         state = {} if label is None else {"label": label}
         state["z"] = self.noise(len(y), self.latent_dim)
         if self.start == "persistent":
-            return self.replay(state | {"x": self.generated(state)})
+            return self.replay(state | {"x": self.generate_detached(state)})
         if self.learn_hidden_space:
-            # Of images only the shape matters: the generator makes them anew.
+            # The buffer only needs the shape of images, as the generator maps replayed latents to
+            # them.
             state = self.replay(state | {"x": y})
-        return state | {"x": self.generated(state)}
+        return state | {"x": self.generate_detached(state)}
 
-    def remember(self, state: State) -> None:
-        r"""Keeps latents, and where chains have come to, for later updates."""
+    def store_states(self, state: State) -> None:
+        r"""Stores latents and the ends of chains, if later updates replay them."""
         if self.start == "persistent" or self.learn_hidden_space:
             self.buffer.store(state)
 
-    def generated(self, state: State) -> Tensor:
-        r"""Returns the generator's samples of latents, which carry no gradient."""
+    def generate_detached(self, state: State) -> Tensor:
+        r"""Returns the generator's samples of the states' latents, without gradients."""
         with torch.no_grad():
             return self.generator(*(state[name] for name in ("z", "label") if name in state))
 
     # Sampling
-
-    @property
-    def ema_source(self) -> nn.Module:
-        return nn.ModuleDict({"generator": self.generator, "descriptor": self.descriptor})
 
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
@@ -237,11 +234,7 @@ class GGCN(ContrastiveModule):
     ) -> Tensor:
         if start == "noise":
             return super().starting_points(n, label, random, start)
-        return self.decode(self.drawn_from(random)(torch.randn, n, self.latent_dim), label)
-
-    @property
-    def sampling_descriptor(self) -> nn.Module:
-        return self.sampling_network["descriptor"]
+        return self.decode(self.sampler(random)(torch.randn, n, self.latent_dim), label)
 
     @property
     def latent_network(self) -> nn.Module:

@@ -1,13 +1,14 @@
-r"""The multi-grid generative ConvNet: chains that go from a coarse image to a fine one.
+r"""The multi-grid generative ConvNet: chains that move from a coarse image to a fine one.
 
-Images are seen on grids of growing width, :math:`y^{(g)}` the block means of :math:`y`, and each grid
-but the first has a descriptor of its own. A chain starts on the first grid and passes through the
-others; on each it starts at what it came to on the one before, every pixel repeated to a block, and
-climbs that grid's potential. Each descriptor climbs the likelihood of its own grid
-(:mod:`energy_gans.methods.bases.contrastive`), so that with :math:`\gamma > 0` it is the Wasserstein MGCN.
+An image :math:`y` has a version :math:`y^{(g)}` of block means on each of several grids, from
+coarse to fine, and each grid but the first has a descriptor of its own. A chain starts on the
+first grid and runs through the others. On each grid it starts at its end on the grid before, with
+each pixel repeated to a block, and climbs the potential of the grid. Each descriptor is trained by
+the likelihood of its own grid (:mod:`energy_gans.methods.bases.contrastive`); with
+:math:`\gamma > 0`, the method is the Wasserstein MGCN.
 
-In training chains start at the coarse images of the minibatch. Coarse images are kept, and samples
-start at some of these: of one pixel on the first grid, that is a colour.
+In training, chains start at the coarse images of the minibatch. Recent coarse images are kept, and
+samples start at some of them. If the first grid has one pixel, they are colours.
 
 References:
     Learning Generative ConvNets via Multi-grid Modeling and Sampling (Gao et al., 2018),
@@ -33,15 +34,17 @@ from .parts.recent_samples import RecentSamples
 
 
 class MultigridGCN(ContrastiveModule):
-    r"""Creates a multi-grid generative ConvNet.
+    r"""The multi-grid generative ConvNet of Gao et al.
 
-    What is logged of chains is that of the finest grid. The noise and the steps are alike on all. Each
-    descriptor's gradient is clipped by its own norm (`gradient_clip_norm`): slopes differ much between grids.
+    All grids use the same description of chains. The logged diagnostics of chains are those of the
+    finest grid. Each descriptor's gradient is clipped by its own norm (`gradient_clip_norm`), as
+    gradients differ much between grids.
 
     Arguments:
-        descriptor: The descriptors, a `ModuleList` of one for each grid but the first, with the
-            attribute `grids`, the widths from the coarsest to the finest.
-        seeds: The number of coarse images that are kept for samples to start from.
+        descriptor: The descriptors, a `ModuleList` with one network for each grid but the first,
+            and with the attribute `grids`, the widths of the grids from the coarsest to the
+            finest.
+        seeds: The number of coarse images that are kept for samples to start at.
         kwargs: The arguments of :class:`ContrastiveModule`.
 
     Raises:
@@ -51,18 +54,18 @@ class MultigridGCN(ContrastiveModule):
     def __init__(self, descriptor: nn.ModuleList, seeds: int = 4096, **kwargs: Any) -> None:
         super().__init__(descriptor=descriptor, **kwargs)
         check_count("seeds", seeds)
-        self.grids = check_grids(descriptor)
+        self.grids = _check_grids(descriptor)
         if len(self.shape) != 3 or self.classes is not None or self.sample_steps is not None:
             raise ValueError(
-                "A multi-grid ConvNet takes images without labels and as many steps in samples as in "
-                f"training: 'shape' = {list(self.shape)}, 'classes' = {self.classes} and "
+                "A multi-grid ConvNet takes images without labels and as many steps in samples "
+                f"as in training: 'shape' = {list(self.shape)}, 'classes' = {self.classes} and "
                 f"'sample_steps' = {self.sample_steps} should be three numbers, and null twice."
             )
         channels, width = self.shape[0], self.grids[0]
         self.seeds = RecentSamples(seeds, (channels, width, width))
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
-        x = self.on_grid(y, self.grids[0])
+        x = self.downscale_to(y, self.grids[0])
         self.seeds.keep(self.gather(x))
         losses = [[] for _ in range(self.accumulate)]
         for network, before, after in zip(
@@ -70,10 +73,10 @@ class MultigridGCN(ContrastiveModule):
         ):
             start = upscale(x, after // before)
             x = self.run_chains(network, start, None)
-            parts = self.losses(network, start, x, None, self.on_grid(y, after), None)
+            parts = self.losses(network, start, x, None, self.downscale_to(y, after), None)
             for part, loss in zip(losses, parts, strict=True):
                 part.append(loss)
-        # A descriptor is in the loss of its own grid alone.
+        # The loss of a grid depends on the descriptor of this grid only.
         return {"loss_d": self.descend(self.optimizers(), map(sum, losses))}
 
     def clipping_sets(self, optimizer: Optimizer) -> list[list[nn.Parameter]]:
@@ -83,17 +86,17 @@ class MultigridGCN(ContrastiveModule):
         if self.magnitude:
             return []
         return [
-            self.evaluate(network, self.on_grid(y, width))
+            self.evaluate(network, self.downscale_to(y, width))
             for network, width in zip(self.descriptor, self.grids[1:], strict=True)
         ]
 
-    def on_grid(self, y: Tensor, width: int) -> Tensor:
-        r"""Returns images as a grid sees them, with shape :math:`(B, C, S, S)`."""
+    def downscale_to(self, y: Tensor, width: int) -> Tensor:
+        r"""Returns block means on a grid of width :math:`S`, with shape :math:`(B, C, S, S)`."""
         return downscale(y, y.shape[-1] // width)
 
     @property
     def sampling_descriptor(self) -> nn.Module:
-        r"""The descriptor of the finest grid, whose potential is that of whole images."""
+        r"""The descriptor of the finest grid, the potential of whole images."""
         return self.sampling_network[-1]
 
     def potential(
@@ -116,14 +119,15 @@ class MultigridGCN(ContrastiveModule):
                 f"{list(y.shape[1:])}, got {list(self.shape)} and {self.grids[-1]}."
             )
         for network, width in zip(self.descriptor, self.grids[1:], strict=True):
-            self.check_descriptor(network, self.on_grid(y, width))
+            self.check_descriptor(network, self.downscale_to(y, width))
 
 
-def check_grids(descriptor: nn.Module) -> tuple[int, ...]:
-    r"""Returns the grids of descriptors.
+def _check_grids(descriptor: nn.Module) -> tuple[int, ...]:
+    r"""Returns the widths of the grids of descriptors.
 
     Raises:
-        ValueError: If there are none, or not one descriptor for each but the first.
+        ValueError: If `descriptor` is no `ModuleList` with one descriptor for each grid but the
+            first.
     """
     grids = getattr(descriptor, "grids", None)
     if (
@@ -132,7 +136,7 @@ def check_grids(descriptor: nn.Module) -> tuple[int, ...]:
         or len(grids) != len(descriptor) + 1
     ):
         raise ValueError(
-            "'descriptor' should be a ModuleList with the attribute 'grids', of one descriptor for "
-            f"each grid but the first, got {type(descriptor).__name__}."
+            "'descriptor' should be a ModuleList with the attribute 'grids', of one descriptor "
+            f"for each grid but the first, got {type(descriptor).__name__}."
         )
     return tuple(grids)

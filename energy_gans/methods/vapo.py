@@ -1,34 +1,39 @@
 r"""VAPO: a potential whose gradient flow carries noise to data.
 
-A network is the potential :math:`\Phi`, and samples are where noise of the prior
-:math:`\mathcal{N}(0, \omega^2 I)` comes to along
+A network is the potential :math:`\Phi`. Noise of the prior :math:`\mathcal{N}(0, \omega^2 I)`
+becomes samples along
 
 .. math:: \frac{dx}{ds} = \nabla \Phi(x)
 
-Training draws real samples :math:`y`, times and noise, and with them points of the homotopy between
-prior and data (:mod:`energy_gans.functional.homotopy`). There it descends
+Training draws real samples :math:`y`, times and noise, which determine points of the homotopy
+between prior and data (:mod:`energy_gans.functional.homotopy`). At these points it minimises
 
 .. math::
     \frac{1}{D} \Big( \tfrac{1}{2} \operatorname{Cov} [\Phi, \gamma] \, \frac{dt}{ds}
     + \tfrac{1}{2} \, \mathbb{E} \|\nabla \Phi\|^2 + \tfrac{\eta}{2} \, \mathbb{E} |\Phi|^2 \Big)
 
-Estimators of the first term: `"e1"`, the paper's, with one point for each real sample; `"e2"`, with
-several; `"e4"`, :math:`- \mathbb{E} \langle \nabla \Phi, u \rangle` with the velocity of the conditional path,
-which has the same expectation and far less noise at the size of an image.
+The first term has three estimators: `"e1"`, that of the paper, with one point for each real
+sample; `"e2"`, with several points; and `"e4"`,
+:math:`- \mathbb{E} \langle \nabla \Phi, u \rangle` with the velocity :math:`u` of the conditional
+path, which has the same expectation and much less noise for images.
 
-Choices of ours where the paper is silent or has lost its equations: :math:`\Phi` is centred by the other
-points of the minibatch; the loss is divided by the number :math:`D` of dimensions. With `jacobian` the
-flow runs in the time in which training times are even, and innovation and velocity take the factor
-:math:`dt / ds`; without it they do not, as the text has it, and a flow of unit length overshoots. The
-paper's potential knows no time, so that it fulfils its equation only in the mean over times; with
-`time_conditioned` it can fulfil it at each. With `data_std` the network is preconditioned
-(:mod:`energy_gans.functional.preconditioning`), and the loss at each time is in units of the square of what
-the network has to give there, which leaves its minimum where it is without :math:`\eta`, whose term is not in
-them.
+The paper leaves several things open, or its text lacks the equations. Our choices:
+
+- :math:`\Phi` is centred by the other points of the minibatch, and the loss is divided by the
+  number :math:`D` of dimensions.
+- With `jacobian`, the flow runs in the time in which training times are uniform, and innovation
+  and velocity are multiplied by :math:`dt / ds`. Without it they are not, as in the paper's text,
+  and a flow of unit length overshoots.
+- The paper's potential does not depend on the time, and so fulfils its equation only on average
+  over times. With `time_conditioned`, the potential can fulfil the equation at each time.
+- With `data_std`, the network is preconditioned (:mod:`energy_gans.functional.preconditioning`).
+  The loss at each time is then divided by the square of the output that the network has to give
+  there. The division does not move the minimum of the loss without :math:`\eta`, whose term is not
+  divided.
 
 References:
-    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
-    (Loo et al., 2024), https://arxiv.org/abs/2407.15238
+    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative
+    Modelling (Loo et al., 2024), https://arxiv.org/abs/2407.15238
 """
 
 from __future__ import annotations
@@ -51,27 +56,30 @@ from ..functional.potential_flow import (
 )
 from .bases.flow import FlowModule
 
-ESTIMATORS = ("e1", "e2", "e4")
+_ESTIMATORS = ("e1", "e2", "e4")
 
 
 class VAPO(FlowModule):
-    r"""Creates a variational potential flow.
+    r"""The variational potential flow of Loo et al.
 
     Arguments:
-        estimator: The estimator of the covariance, `"e1"`, `"e2"` or `"e4"`.
-        particles: The number of points for each real sample; more than one for `"e2"`.
-        jacobian: Whether the flow runs in the time in which training times are even.
+        estimator: The estimator of the first term, `"e1"`, `"e2"` or `"e4"`.
+        particles: The number of points for each real sample: several for `"e2"`, and 1 for the
+            others.
+        jacobian: Whether the flow runs in the time in which training times are uniform.
         spectral_gap: The factor :math:`\eta`.
         spectral_norms: The factor on the sum of the weights' largest singular values, which the
-            descriptor has to give as `spectral_norms()`.
+            descriptor has to return from a method `spectral_norms()`.
         sigma: The standard deviation :math:`\sigma` of the likelihood.
-        sharpness: The number :math:`\varepsilon` of the law of times; :math:`\sigma^2 / \omega^2`, the paper's, if
-            `None`. With a smaller one more of training and flow is where noise hides the data.
-        data_std: The root of the mean square of the data's elements, 0.5 or so for images, with which the
-            network of a potential that knows the time is preconditioned; `None` for the network as it is.
-        compile_gradient: Whether potential and gradient are compiled, which takes a while at first.
-        kwargs: The arguments of :class:`FlowModule`. Of `accumulate` parts of a minibatch each is
-            centred for itself.
+        sharpness: The parameter :math:`\varepsilon` of the distribution of times;
+            :math:`\sigma^2 / \omega^2`, as in the paper, if `None`. A smaller value moves more of
+            training and flow to times at which noise hides the data.
+        data_std: The root mean square of the data's elements, about 0.5 for images, by which the
+            network of a time-conditioned potential is preconditioned; `None` for no
+            preconditioning.
+        compile_gradient: Whether potential and gradient are compiled, which delays the first step.
+        kwargs: The arguments of :class:`FlowModule`. With `accumulate`, each part of a minibatch
+            is centred by its own points.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -91,13 +99,13 @@ class VAPO(FlowModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if estimator not in ESTIMATORS:
-            raise ValueError(f"'estimator' should be one of {ESTIMATORS}, got {estimator!r}.")
+        if estimator not in _ESTIMATORS:
+            raise ValueError(f"'estimator' should be one of {_ESTIMATORS}, got {estimator!r}.")
         check_count("particles", particles)
         if (particles > 1) != (estimator == "e2"):
             raise ValueError(
-                "'particles' should be 2 or more for the estimator 'e2', and 1 for the others, got "
-                f"{particles} for {estimator!r}."
+                "'particles' should be 2 or more for the estimator 'e2', and 1 for the others, "
+                f"got {particles} for {estimator!r}."
             )
         check_positive("sigma", sigma)
         for name, factor in (("spectral_gap", spectral_gap), ("spectral_norms", spectral_norms)):
@@ -105,8 +113,8 @@ class VAPO(FlowModule):
                 raise ValueError(f"{name!r} should not be negative, got {factor!r}.")
         if spectral_norms and not hasattr(self.descriptor, "spectral_norms"):
             raise ValueError(
-                "'spectral_norms' is for descriptors that know them, and "
-                f"{type(self.descriptor).__name__} does not."
+                "'spectral_norms' should be 0 for a descriptor without a method of that name, got "
+                f"{spectral_norms!r} for {type(self.descriptor).__name__}."
             )
         self.estimator, self.particles, self.jacobian = estimator, particles, jacobian
         self.spectral_gap, self.spectral_norms, self.sigma = spectral_gap, spectral_norms, sigma
@@ -117,11 +125,11 @@ class VAPO(FlowModule):
             check_positive("data_std", data_std)
             if not self.time_conditioned:
                 raise ValueError(
-                    f"'data_std' is for a potential that knows the time, got {data_std!r} with "
-                    "time_conditioned = False."
+                    f"'data_std' should be null without time_conditioned, got {data_std!r}: only "
+                    "a potential that depends on the time is preconditioned."
                 )
-        slope = torch.func.grad(self.total, has_aux=True)
-        self.slope = torch.compile(slope) if compile_gradient else slope
+        gradient = torch.func.grad(self.total_potential, has_aux=True)
+        self.gradient_and_potential = torch.compile(gradient) if compile_gradient else gradient
 
     # The potential
 
@@ -144,23 +152,29 @@ class VAPO(FlowModule):
 
     @property
     def smallest_minibatch(self) -> int:
-        # Potentials are centred by those of other samples, in each part for itself.
+        # Each part centres potentials by those of other samples.
         centred = self.estimator == "e1" or self.spectral_gap > 0
         return 2 * self.accumulate if centred else 1
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
-        # Gradients and centred potentials know no constant.
+        # Gradients and centred potentials do not change with a constant.
         return [self.potential(y)]
 
     # Training
 
-    def total(self, a: Tensor, label: Tensor | None, s: Tensor) -> tuple[Tensor, Tensor]:
-        r"""Returns the sum of the potentials of points, and these."""
+    def total_potential(self, a: Tensor, label: Tensor | None, s: Tensor) -> tuple[Tensor, Tensor]:
+        r"""Returns the sum of potentials, a scalar, and the potentials, with shape :math:`(B)`.
+
+        Arguments:
+            a: The points, with shape :math:`(B, *)`.
+            label: The labels of the points, with shape :math:`(B)`, or `None`.
+            s: The flow times of the points, with shape :math:`(B)`.
+        """
         phi = self.evaluate(self.descriptor, a, label, s)
         return phi.sum(), phi
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
-        label = self.dropped(label) if self.classes is not None else None
+        label = self.drop_labels(label) if self.classes is not None else None
         s = self.uniform(len(y), self.particles)
         noise = self.noise(len(y), self.particles, *self.shape)
         n = self.accumulate
@@ -170,13 +184,13 @@ class VAPO(FlowModule):
         return {"loss_d": loss}
 
     def loss(self, y: Tensor, label: Tensor | None, s: Tensor, noise: Tensor) -> Tensor:
-        r"""Returns the loss of a part of a minibatch.
+        r"""Returns the loss of a part of a minibatch, a scalar.
 
         Arguments:
             y: The real samples, with shape :math:`(B, *)`.
             label: Their labels, with shape :math:`(B)`, or `None`.
-            s: Their flow times, with shape :math:`(B, K)`.
-            noise: Their noise, with shape :math:`(B, K, *)`.
+            s: The flow times of their points, with shape :math:`(B, K)`.
+            noise: The noise of their points, with shape :math:`(B, K, *)`.
         """
         y = y.repeat_interleave(self.particles, 0)
         label = None if label is None else label.repeat_interleave(self.particles)
@@ -184,7 +198,7 @@ class VAPO(FlowModule):
         point = path_point(y, noise, s, self.homotopy)
         x = self.formatted(point.x)
         with torch.autocast(x.device.type, enabled=False):
-            gradient, phi = self.slope(x, label, s)
+            gradient, phi = self.gradient_and_potential(x, label, s)
         gradient = gradient / expand_as(point.unit, y)
         kinetic = kinetic_energy(gradient)
         drive = driving_term(
@@ -193,18 +207,33 @@ class VAPO(FlowModule):
         self.note(kinetic=kinetic, drive=drive)
         loss = drive + kinetic
         if self.spectral_gap:
-            loss = loss + self.spectral_gap * spread_energy(self.by_sample(phi))
+            loss = loss + self.spectral_gap * spread_energy(self.rows_by_sample(phi))
         loss = loss / y[0].numel()
         if self.spectral_norms:
             loss = loss + self.spectral_norms * self.descriptor.spectral_norms()
         return loss
 
-    def by_sample(self, phi: Tensor) -> Tensor:
-        r"""Returns the potentials of all processes, with shape :math:`(W B, K)`, a real sample in a row."""
+    def rows_by_sample(self, phi: Tensor) -> Tensor:
+        r"""Returns the potentials of all processes, one row for each real sample.
+
+        Arguments:
+            phi: The potentials of this process, with shape :math:`(B K)`.
+
+        Returns:
+            The potentials, with shape :math:`(W B, K)`.
+        """
         return self.gather_attached(phi).unflatten(0, (-1, self.particles))
 
     def centring_groups(self, phi: Tensor) -> Tensor:
-        r"""Returns what is centred together: all points, or the :math:`K` of each real sample in a row."""
+        r"""Returns potentials, or innovations, in the groups that centre each other.
+
+        Arguments:
+            phi: The values of this process, with shape :math:`(B K)`.
+
+        Returns:
+            With `"e2"`, the :math:`K` values of each real sample, with shape :math:`(B, K)`;
+            otherwise the values of all processes, with shape :math:`(W B)`.
+        """
         if self.particles > 1:
             return phi.unflatten(0, (-1, self.particles))
         return self.gather_attached(phi)

@@ -12,8 +12,7 @@ from energy_gans.cli import main
 from energy_gans.commands.landscape import load_plane_model, particles_of
 from energy_gans.commands.models import potential_field
 from energy_gans.functional import flow_time, keyed_generator
-from energy_gans.methods import GGCN, VAPO
-from energy_gans.methods.parts.flow_solver import Flow
+from energy_gans.methods import GGCN, VAPO, Flow
 from energy_gans.networks import FourierMLP
 from energy_gans.plots import plane as planes
 from energy_gans.plots.plane import Plane

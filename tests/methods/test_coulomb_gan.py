@@ -177,7 +177,7 @@ def test_epsilon_decays_to_its_minimum() -> None:
 def test_smoothing_noise_has_its_standard_deviation() -> None:
     gan = model(noise_std=0.5)
     fit(gan, 1)
-    a = gan.smoothed(torch.zeros(50_000, 2))
+    a = gan.smooth(torch.zeros(50_000, 2))
     assert a.std().item() == pytest.approx(0.5, rel=0.01)
 
 

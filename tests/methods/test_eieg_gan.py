@@ -158,7 +158,7 @@ def test_the_discriminators_loss_leaves_the_generator_alone() -> None:
     model = gan()
     fit(model, 1)
     model.zero_grad()
-    for loss in model.discriminator_losses(model.drawn(8), torch.randn(8, 2)):
+    for loss in model.discriminator_losses(model.draw_samples(8), torch.randn(8, 2)):
         loss.backward()
     assert all(p.grad is None for p in model.generator.parameters())
     assert all(p.grad.abs().sum() > 0 for p in model.discriminator.parameters())
@@ -185,7 +185,7 @@ def test_normalised_features_may_collapse(make: Callable, collapsed: str) -> Non
         v[0], v[1] = torch.tensor([1.0, 1.0, 3.0]), torch.tensor([1.0, 4.0, 1.0])
     model.discriminator = nn.Identity()
     v.requires_grad_()
-    pairs, _ = model.pairs(u, v)
+    pairs, _ = model.pair_distances(u, v)
     loss = model.separating_loss(3, *pairs)
     (gradient,) = torch.autograd.grad(loss, v)
     assert loss.isfinite() and gradient.isfinite().all()

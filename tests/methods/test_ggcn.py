@@ -6,8 +6,7 @@ from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 
 from energy_gans.functional import fold
-from energy_gans.methods import GGCN
-from energy_gans.methods.parts.chains import Chains
+from energy_gans.methods import GGCN, Chains
 from energy_gans.networks import MLP
 
 from .harness import adam, batches, fit, noises, sgd, stepped
@@ -133,7 +132,7 @@ def test_a_latent_of_a_linear_generator_moves_as_it_should() -> None:
     state = {"z": z}
     ggcn.descend = lambda optimizer, losses: losses[0]
     ggcn.optimizers = lambda: (None, None)
-    ggcn.follow(state, lambda x: (x - target).square().sum(1).mean())
+    ggcn.update_generator(state, lambda x: (x - target).square().sum(1).mean())
     torch.testing.assert_close(state["z"], z - 2 * LR_Z * (z @ a.T - target) @ a)
 
 
@@ -142,7 +141,7 @@ def test_images_of_the_buffer_go_on_and_the_rest_starts_at_the_generator() -> No
     fit(ggcn, steps=4, batch_size=64)
     assert ggcn.buffer.states["x"].shape == (64, 1, 2)
     ggcn.share_of = lambda draw, n, *shape: draw(n, *shape)
-    state = ggcn.starts(torch.zeros(64, 2), None)
+    state = ggcn.initial_states(torch.zeros(64, 2), None)
     kept = (state["x"] == ggcn.buffer.states["x"][:, 0]).all(1)
     assert 15 < kept.sum() < 50
     rest = ggcn.generator(state["z"])

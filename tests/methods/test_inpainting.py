@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import fold, hole_masks
-from energy_gans.methods import InpaintingGGCN
-from energy_gans.methods.parts.chains import Chains
+from energy_gans.methods import Chains, InpaintingGGCN
 
 from .harness import fit, noises, sgd, stepped
 from .test_gcn import LR, slope

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import downscale, fold, upscale
-from energy_gans.methods import MultigridGCN
-from energy_gans.methods.parts.chains import Chains
+from energy_gans.methods import Chains, MultigridGCN
 from energy_gans.networks import MultigridDescriptors
 
 from .harness import fit, noises, sgd

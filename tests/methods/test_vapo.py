@@ -10,8 +10,7 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor, nn
 
 from energy_gans.data import GaussianMixture, Ring
-from energy_gans.methods import VAPO
-from energy_gans.methods.parts.flow_solver import Flow
+from energy_gans.methods import VAPO, Flow
 
 from .harness import adam, batches, fit, noises, sgd, stepped
 
@@ -283,7 +282,7 @@ def test_labels_are_dropped_and_samples_guided() -> None:
     fit(vapo, steps=3)
     vapo.share_of = lambda draw, n, *shape: draw(n, *shape)
     label = torch.arange(8).repeat(500)
-    dropped = vapo.dropped(label)
+    dropped = vapo.drop_labels(label)
     assert (dropped == 8).float().mean().item() == pytest.approx(0.3, abs=0.03)
     assert torch.equal(dropped[dropped < 8], label[dropped < 8])
     label = torch.arange(7)
@@ -332,16 +331,16 @@ def test_parts_of_a_minibatch_add_up_where_nothing_is_centred() -> None:
         ({"sigma": 0.0}, "'sigma' should be positive"),
         ({"omega": -1.0}, "'omega' should be positive"),
         ({"sharpness": 0.0}, "'sharpness' should be positive"),
-        ({"data_std": 0.5}, "'data_std' is for a potential that knows the time, got 0.5"),
+        ({"data_std": 0.5}, "'data_std' should be null without time_conditioned, got 0.5"),
         ({"data_std": 0.0, "time_conditioned": True}, "'data_std' should be positive"),
         ({"estimator": "e3"}, "'estimator' should be one of .*got 'e3'"),
         ({"estimator": "e2"}, "'particles' should be 2 or more for the estimator 'e2'"),
         ({"particles": 2}, "'particles' should be .* 1 for the others, got 2 for 'e4'"),
         ({"spectral_gap": -1.0}, "'spectral_gap' should not be negative"),
         ({"spectral_norms": -1.0}, "'spectral_norms' should not be negative"),
-        ({"spectral_norms": 1.0}, "'spectral_norms' is for .* Potential does not"),
+        ({"spectral_norms": 1.0}, "'spectral_norms' should be 0 for .* got 1.0 for Potential"),
         ({"label_dropout": 1.0}, r"'label_dropout' should be in \[0, 1\)"),
-        ({"guidance": 1.0}, "'guidance' is of models with classes"),
+        ({"guidance": 1.0}, "'guidance' should be 0 without classes"),
         ({"classes": 0}, "'classes' should be"),
     ],
 )

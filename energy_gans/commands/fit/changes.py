@@ -15,7 +15,7 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from ...callbacks.conditions import CONDITIONS
-from ...methods.parts.finite import flat, non_finite
+from ...methods.parts.finite import flatten_tree, non_finite
 from ...storage.checkpoint import load_checkpoint
 
 
@@ -157,7 +157,7 @@ def differences(name: str, saved: dict[str, Any], given: dict[str, Any]) -> list
     r"""Returns what differs between saved hyper-parameters and a config, a phrase each."""
     saved = {key: value for key, value in saved.items() if key != "_instantiator"}
     saved = {"class_path": saved.pop("_class_path", None), "init_args": saved}
-    was, now = dict(flat(saved, name)), dict(flat(given, name))
+    was, now = dict(flatten_tree(saved, name)), dict(flatten_tree(given, name))
     return [
         f"{key} was {was.get(key)!r} and is {now.get(key)!r}"
         for key in sorted(was.keys() | now.keys())

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...files import remove_stale, write_text
-from ...methods.parts.finite import flat
+from ...methods.parts.finite import flatten_tree
 from ...storage.checkpoint import load_checkpoint
 from ...storage.curves import read_curves
 from ...storage.stamps import read_metrics, versions
@@ -84,7 +84,7 @@ def check_same(work: Work) -> None:
     config = work.config()
     if state not in ("done", "failed") or left["digest"] == config_digest(config):
         return
-    found = changes(dict(flat(left["config"], "")), dict(flat(config, "")))
+    found = changes(dict(flatten_tree(left["config"], "")), dict(flatten_tree(config, "")))
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
     raise ValueError(
         f"The cell {work.folder} was run with another config, then and now: "

@@ -17,7 +17,7 @@ import yaml
 
 from ... import __version__
 from ...files import write_text
-from ...methods.parts.finite import flat
+from ...methods.parts.finite import flatten_tree
 from ...storage.rebuild import packages_beyond
 from ..fit.start import printed_config
 from .plan import Study
@@ -144,7 +144,7 @@ def callback(config: dict[str, Any]) -> tuple[str, Any]:
 
 def leaves(config: Any, name: str) -> list[tuple[str, Any]]:
     r"""Returns the leaves of a config with their dotted keys; an empty one is a leaf."""
-    return list(flat(config, name)) or [(name, "none")]
+    return list(flatten_tree(config, name)) or [(name, "none")]
 
 
 def changes(a: dict[str, Any], b: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-r"""The baselines: well-known methods in the same harness as the ones they are compared with."""
+r"""The baselines: well-known methods that are trained like the methods they are compared with."""
 
 from .began import BEGAN
 from .gan import GAN

@@ -1,16 +1,17 @@
-r"""BEGAN: the discriminator is an autoencoder, its reconstruction error :math:`L` an energy.
+r"""BEGAN: the discriminator is an autoencoder, with its reconstruction error :math:`L` as energy.
 
 .. math::
     L_D & = L(y) - k_t L(G(z_D)) \qquad L(v) = \mathbb{E} |v - D(v)|^\eta \\
     L_G & = L(G(z_G)) \\
     k_{t+1} & = k_t + \lambda_k (\gamma L(y) - L(G(z_G))) \text{, clipped to } [0, 1]
 
-From :math:`k_0 = 0` on, :math:`k_t` keeps the generator's error at the share :math:`\gamma` of that
-of real samples. How far the training has come is told by
-:math:`M = L(y) + |\gamma L(y) - L(G(z_G))|`.
+The factor :math:`k_t` starts at :math:`k_0 = 0` and keeps the error of generated samples at the
+share :math:`\gamma` of the error of real samples. The measure
+:math:`M = L(y) + |\gamma L(y) - L(G(z_G))|` indicates convergence.
 
-The paper's step takes one minibatch and leaves open which network moves first. Here the autoencoder
-does, as in the other baselines; :math:`L(y)` is that of its last minibatch, before it moved.
+The paper's step takes one minibatch and does not state which network is updated first. Here the
+autoencoder is, as in the other baselines, and :math:`L(y)` is its error on the last of its
+minibatches, before the update.
 
 References:
     BEGAN: Boundary Equilibrium Generative Adversarial Networks (Berthelot et al., 2017),
@@ -37,11 +38,11 @@ from ..parts.networks import check_output_shape
 
 
 class BEGAN(AdversarialModule):
-    r"""Creates a BEGAN. It logs the next step's :math:`k` and :math:`M`, as `k` and `convergence`.
+    r"""The BEGAN of Berthelot et al., which logs :math:`M` and the next step's :math:`k`.
 
     Arguments:
-        gamma: The share :math:`\gamma`, in (0, 1], of the real samples' error that the generated
-            ones' is kept at. Lower values make sharper samples of less variety.
+        gamma: The ratio :math:`\gamma`, in (0, 1], of the errors of generated and of real samples.
+            Lower values give sharper samples of less variety.
         lambda_k: The rate :math:`\lambda_k` at which :math:`k` moves.
         eta: The exponent :math:`\eta` of the error, 1 or 2.
         kwargs: The arguments of :class:`AdversarialModule`. The discriminator is an autoencoder,
@@ -69,7 +70,7 @@ class BEGAN(AdversarialModule):
         generator_optimizer, discriminator_optimizer = self.optimizers()
         for part in y.chunk(self.discriminator_steps):
             errors: list[Tensor] = []
-            losses = self.discriminator_losses(self.drawn(len(part)), part, errors)
+            losses = self.discriminator_losses(self.draw_samples(len(part)), part, errors)
             loss_d = self.descend(discriminator_optimizer, losses)
         loss_g = self.descend(generator_optimizer, self.generator_losses(part))
         l_y = torch.stack(errors).mean()
@@ -79,15 +80,15 @@ class BEGAN(AdversarialModule):
         return {"loss_d": loss_d, "loss_g": loss_g} | balance
 
     def discriminator_losses(self, x: Tensor, y: Tensor, errors: list[Tensor]) -> Iterator[Tensor]:
-        r"""Yields the autoencoder's loss on each part of a minibatch.
+        r"""Yields the autoencoder's loss of each part of a minibatch.
 
         Arguments:
             x: The generated samples, with shape :math:`(B, *)`.
             y: The real samples, with shape :math:`(B, *)`.
-            errors: A list that the mean errors :math:`L(y)` of the parts are appended to.
+            errors: A list to which the mean error :math:`L(y)` of each part is appended, detached.
         """
         for x_part, y_part in zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True):
-            # One pass for each, as batch norm should not mix them.
+            # One pass for each set, as batch norm should not mix them.
             l_y, l_x = (-self.potential(v).mean() for v in (y_part, x_part))
             errors.append(l_y.detach())
             yield equilibrium_loss(l_y, l_x, self.k)

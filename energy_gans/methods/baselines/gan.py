@@ -1,4 +1,4 @@
-r"""The generative adversarial network, with the loss that does not saturate.
+r"""The generative adversarial network, with the non-saturating loss.
 
 The discriminator's output :math:`D` is the log-odds that a sample is real:
 
@@ -6,8 +6,8 @@ The discriminator's output :math:`D` is the log-odds that a sample is real:
     L_D & = \mathbb{E}_y \log(1 + e^{-D(y)}) + \mathbb{E}_z \log(1 + e^{D(G(z))}) \\
     L_G & = \mathbb{E}_z \log(1 + e^{-D(G(z))})
 
-With the networks of the same name it is DCGAN. The two time-scale update rule is no other method:
-it is two learning rates in a config.
+With the networks of DCGAN, the method is DCGAN. With two learning rates, it follows the two
+time-scale update rule.
 
 References:
     Generative Adversarial Nets (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661
@@ -26,10 +26,10 @@ from ..bases.adversarial import AdversarialModule
 
 
 class GAN(AdversarialModule):
-    r"""Creates a GAN. Its arguments are those of :class:`AdversarialModule`."""
+    r"""The GAN of Goodfellow et al., with the arguments of :class:`AdversarialModule`."""
 
     def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        # One pass for each, as batch norm should not mix them.
+        # One pass for each set, as batch norm should not mix them.
         return logistic_loss(self.potential(y), self.potential(x))
 
     def generator_loss(self, x: Tensor) -> Tensor:

@@ -2,14 +2,14 @@ r"""MMD GAN: the maximum mean discrepancy of features, by a mixture of Gaussian 
 
 .. math:: k(u, v) = \frac{1}{S} \sum_s \exp \left( - \frac{\|u - v\|^2}{2 \sigma_s^2} \right)
 
-The discriminator's features raise the discrepancy :math:`E(u, v)` and the generator lowers it
-(:mod:`energy_gans.methods.bases.feature_gan`). The paper keeps the features injective by a decoder
-:math:`R`, whose reconstruction error is added to the discriminator's loss, and clips the weights:
+The discriminator's features raise the discrepancy :math:`E(u, v)`, and the generator lowers it
+(:mod:`energy_gans.methods.bases.feature_gan`). The paper clips the weights, and keeps the features
+injective by a decoder :math:`R`, whose reconstruction error is added to the discriminator's loss:
 
 .. math:: L_D = - E(D(y), D(x)) + \lambda \, \mathbb{E} \|a - R(D(a))\|^2, \quad a \in \{y, x\}
 
-Here both are options, off by default; Bińkowski et al. leave the decoder out and penalise the
-witness's gradient instead (`gradient_penalty`), Wang et al. bound the network by spectral
+Here both are options, off by default. Bińkowski et al. omit the decoder and penalise the gradient
+of the witness instead (`gradient_penalty`). Wang et al. bound the network by spectral
 normalisation and use the repulsive loss (`objective: repulsive`).
 
 References:
@@ -32,20 +32,21 @@ from torch import Tensor
 
 from ...checks import check_positive
 from ...functional import gaussian_profile
-from ..bases.feature_gan import FeatureGAN, Profile
+from ..bases.feature_gan import FeatureGAN
+from ..parts.elastic_kernel import Profile
 from ..parts.networks import check_output_shape, clip_weights
 
 
 class MMDGAN(FeatureGAN):
-    r"""Creates an MMD GAN.
+    r"""The MMD GAN of Li et al.
 
     Arguments:
         bandwidths: The standard deviations :math:`\sigma_s` of the Gaussian kernels, in units of
             features.
-        decoder: The decoder :math:`R`, from :math:`(B, n)` to :math:`(B, *)`, trained with the
-            discriminator; none if `None`.
+        decoder: The decoder :math:`R`, from :math:`(B, n)` to :math:`(B, *)`, which is trained
+            with the discriminator, or `None`.
         reconstruction: The factor :math:`\lambda` on the decoder's mean squared error.
-        clip: The bound on the absolute value of the discriminator's parameters; none if `None`.
+        clip: The bound on the absolute value of the discriminator's parameters, or `None`.
         kwargs: The arguments of :class:`FeatureGAN`.
 
     Raises:
@@ -70,9 +71,8 @@ class MMDGAN(FeatureGAN):
         self.reconstruction = reconstruction
         self.clip = clip
         if decoder is not None:
-            _, make_optimizer, make_scheduler = self.trained.pop()
             both = nn.ModuleList([self.discriminator, decoder])
-            self.trained.append((both, make_optimizer, make_scheduler))
+            self.trained[-1] = self.trained[-1]._replace(network=both)
 
     def profile(self, n: int, *r2: Tensor) -> Profile:
         return partial(gaussian_profile, bandwidths=self.bandwidths)
@@ -85,7 +85,7 @@ class MMDGAN(FeatureGAN):
                 yield loss + self.reconstruction * self.reconstruction_loss(x, y)
 
     def reconstruction_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        r"""Returns the decoder's mean squared error on generated and real samples, a scalar."""
+        r"""Returns the decoder's mean squared errors of generated and real samples, summed up."""
         errors = [
             (a.float() - self.decoder(self.discriminator(a).flatten(1)).float()).square().mean()
             for a in (y, x)
@@ -95,7 +95,7 @@ class MMDGAN(FeatureGAN):
         return loss
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
-        # The decoder sees the features themselves.
+        # The decoder's loss depends on the features themselves.
         return super().shift_invariant_outputs(y) if self.decoder is None else []
 
     def constrain(self) -> None:

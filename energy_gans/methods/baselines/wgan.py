@@ -1,22 +1,23 @@
-r"""The Wasserstein GANs: the discriminator is a critic whose slope is bounded.
+r"""The Wasserstein GANs: the discriminator is a critic with a bounded slope.
 
 .. math::
     L_D & = \mathbb{E}_z D(G(z)) - \mathbb{E}_y D(y) \\
     L_G & = - \mathbb{E}_z D(G(z))
 
-The first bounds the slope by clipping weights after each of the critic's steps, the second asks for
-slope 1 at points between real and generated samples, :math:`\epsilon` uniform in [0, 1]:
+WGAN bounds the slope by clipping weights after each of the critic's steps. WGAN-GP penalises
+slopes other than 1 at points between real and generated samples, with :math:`\epsilon` uniform in
+[0, 1]:
 
 .. math::
     L_D + \lambda \, \mathbb{E} (\|\nabla_a D(a)\| - 1)^2
     \qquad a = \epsilon y + (1 - \epsilon) G(z)
 
 Both papers train the critic for five minibatches to one of the generator
-(`discriminator_steps: 5`), the first by RMSprop.
+(`discriminator_steps: 5`). The first uses RMSprop.
 
 References:
-    Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875
-    Improved Training of Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
+    Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875 Improved Training of
+    Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ from ..bases.adversarial import AdversarialModule
 from ..parts.networks import clip_weights
 
 
-class WassersteinModule(AdversarialModule):
-    r"""Creates a Wasserstein GAN whose critic nothing bounds: those below bound it."""
+class _WassersteinModule(AdversarialModule):
+    r"""A Wasserstein GAN with an unbounded critic, which subclasses bound."""
 
     def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        # One pass for each, as batch norm should not mix them.
+        # One pass for each set, as batch norm should not mix them.
         return wasserstein_loss(self.potential(y), self.potential(x))
 
     def generator_loss(self, x: Tensor) -> Tensor:
@@ -47,11 +48,11 @@ class WassersteinModule(AdversarialModule):
         return [self.potential(y)]
 
 
-class WGAN(WassersteinModule):
-    r"""Creates a Wasserstein GAN with clipped weights.
+class WGAN(_WassersteinModule):
+    r"""The Wasserstein GAN of Arjovsky et al., with clipped weights.
 
     Arguments:
-        clip: The bound on the absolute value of all of the critic's parameters.
+        clip: The bound on the absolute value of the critic's parameters.
         kwargs: The arguments of :class:`AdversarialModule`.
 
     Raises:
@@ -67,8 +68,8 @@ class WGAN(WassersteinModule):
         clip_weights(self.discriminator, self.clip)
 
 
-class WGANGP(WassersteinModule):
-    r"""Creates a Wasserstein GAN with a gradient penalty, which is logged as `penalty`.
+class WGANGP(_WassersteinModule):
+    r"""The Wasserstein GAN of Gulrajani et al., whose gradient penalty is logged as `penalty`.
 
     Arguments:
         gradient_penalty: The factor :math:`\lambda` on the penalty.
@@ -93,7 +94,7 @@ class WGANGP(WassersteinModule):
         for name, module in self.discriminator.named_modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 raise ValueError(
-                    "'model.init_args.discriminator' should have no batch norm, as the gradient "
-                    "penalty is one of single samples and batch norm ties those of a batch "
-                    f"together, got {type(module).__name__} at {name!r}."
+                    "'model.init_args.discriminator' should have no batch norm, which couples "
+                    "samples where the gradient penalty is one of single samples, got "
+                    f"{type(module).__name__} at {name!r}."
                 )

@@ -1,1 +1,1 @@
-r"""What methods are made of: contracts, generators, potentials, chains and flows."""
+r"""Base classes of methods: the contracts of a step, generators, potentials, chains and flows."""

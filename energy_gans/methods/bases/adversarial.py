@@ -1,8 +1,8 @@
-r"""Methods of two networks: a discriminator learns what moves the generator's samples.
+r"""Methods of two networks: a discriminator learns a potential that the generator climbs.
 
-Each update takes a minibatch of real samples :math:`y` for every step of the discriminator
-:math:`D`, with samples :math:`x = G(z)` held fixed, and then moves the generator :math:`G` with the
-discriminator held fixed, against the last of the minibatches.
+An update takes one minibatch of real samples :math:`y` for each step of the discriminator
+:math:`D`, with fixed samples :math:`x = G(z)`. Then the generator :math:`G` makes one step with a
+fixed discriminator, against the last of the minibatches.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..parts.networks import check_output_shape, evaluating, frozen
+from ..parts.networks import check_output_shape, evaluation_mode, fixed_parameters
 from .generative import GenerativeModule
 from .generator import GeneratorMixin
+from .optimizers import Trained
 
 
 class AdversarialModule(GeneratorMixin, GenerativeModule):
-    r"""Creates a method with a generator :math:`G` and a discriminator :math:`D`.
+    r"""A method with a generator :math:`G` and a discriminator :math:`D`.
 
     A method whose losses are means over samples implements :meth:`discriminator_loss` and
-    :meth:`generator_loss`; others replace the iterators that call them.
+    :meth:`generator_loss`. Other methods override :meth:`discriminator_losses` and
+    :meth:`generator_losses`, which call them.
 
     Arguments:
         generator: The generator :math:`G`, from :math:`(B, Z)` to :math:`(B, *)`.
         discriminator: The discriminator :math:`D`, from :math:`(B, *)` to :math:`(B, 1)` or
-            :math:`(B)`, without bounds on its output.
+            :math:`(B)`, with an unbounded output.
         latent_dim: The number :math:`Z` of standard normal latents.
-        discriminator_optimizer: The optimizer of the discriminator. Its weight decay is applied to
+        discriminator_optimizer: The optimizer of the discriminator. Its weight decay applies to
             the weights of dense and (de)convolutional layers only.
         discriminator_scheduler: The learning rate schedule of the discriminator, stepped once a
             step.
@@ -49,16 +51,18 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
     ) -> None:
         super().__init__(generator, latent_dim, **kwargs)
         self.discriminator = discriminator
-        self.trained.append((discriminator, discriminator_optimizer, discriminator_scheduler))
+        self.trained.append(
+            Trained(discriminator, discriminator_optimizer, discriminator_scheduler)
+        )
 
     # What a method implements
 
     def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        r"""Returns the discriminator's loss on generated and real samples, a scalar."""
+        r"""Returns the discriminator's loss of generated and real samples, a scalar."""
         raise NotImplementedError
 
     def generator_loss(self, x: Tensor) -> Tensor:
-        r"""Returns the generator's loss on its samples, a scalar."""
+        r"""Returns the generator's loss of its samples, a scalar."""
         raise NotImplementedError
 
     # The update
@@ -66,41 +70,41 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         generator_optimizer, discriminator_optimizer = self.optimizers()
         for part in y.chunk(self.discriminator_steps):
-            loss_d = self.descend(
-                discriminator_optimizer, self.discriminator_losses(self.drawn(len(part)), part)
-            )
+            x = self.draw_samples(len(part))
+            loss_d = self.descend(discriminator_optimizer, self.discriminator_losses(x, part))
             self.constrain()
         loss_g = self.descend(generator_optimizer, self.generator_losses(part))
         return {"loss_d": loss_d, "loss_g": loss_g}
 
     def constrain(self) -> None:
-        r"""Puts the discriminator back into its set, after each of its steps; it has none here."""
+        r"""Projects the discriminator onto its constraints, if any, after each of its steps."""
 
-    def drawn(self, n: int) -> Tensor:
-        r"""Returns `n` samples, with shape :math:`(n, *)`, that carry no gradient."""
+    def draw_samples(self, n: int) -> Tensor:
+        r"""Returns generated samples without gradients, with shape :math:`(n, *)`."""
         with torch.no_grad():
             return self.generator(self.noise(n, self.latent_dim))
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-        r"""Yields the discriminator's loss on each part of a minibatch."""
+        r"""Yields the discriminator's loss of each part of a minibatch.
+
+        Arguments:
+            x: The generated samples, with shape :math:`(B, *)`.
+            y: The real samples, with shape :math:`(B, *)`.
+        """
         for x_part, y_part in zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True):
             yield self.discriminator_loss(x_part, y_part)
 
-    def generator_losses(
-        self, y: Tensor, generated: list[Tensor] | None = None
-    ) -> Iterator[Tensor]:
-        r"""Yields the generator's loss on each part of a minibatch as large as that of `y`.
+    def generator_losses(self, y: Tensor) -> Iterator[Tensor]:
+        r"""Yields the generator's loss of each part of a minibatch.
 
         Arguments:
-            y: The real samples, with shape :math:`(B, *)`.
-            generated: A list that the generated samples are appended to, without gradients, or `None`.
+            y: The real samples, with shape :math:`(B, *)`. As many samples are generated.
         """
-        with frozen(self.discriminator):
+        with fixed_parameters(self.discriminator):
             for z in self.noise(len(y), self.latent_dim).chunk(self.accumulate):
-                x = self.generator(z)
-                if generated is not None:
-                    generated.append(x.detach())
-                yield self.generator_loss(x)
+                yield self.generator_loss(self.generator(z))
+
+    # The potential
 
     def potential(self, a: Tensor) -> Tensor:
         r"""Returns the discriminator's output :math:`D(a)`, high where real data is.
@@ -118,7 +122,7 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
         self.check_conditions(label, time)
-        with evaluating(self.discriminator):
+        with evaluation_mode(self.discriminator):
             return self.potential(a)
 
     def check(self, y: Tensor) -> None:
@@ -126,10 +130,11 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         self.check_discriminator(y)
 
     def check_discriminator(self, y: Tensor) -> None:
-        r"""Raises a `ValueError` if the discriminator does not fit a batch of shape :math:`(B, *)`."""
+        r"""Raises a `ValueError` if the discriminator does not fit samples :math:`(B, *)`."""
         b, shape = len(y), tuple(y.shape[1:])
         check_output_shape(
             lambda: self.potential(y),
             (b,),
-            f"'model.init_args.discriminator' should map the shape of 'data', {(b, *shape)}, to {(b, 1)}",
+            "'model.init_args.discriminator' should map the shape of 'data', "
+            f"{(b, *shape)}, to {(b, 1)}",
         )

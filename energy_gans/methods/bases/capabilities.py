@@ -1,7 +1,7 @@
-r"""What can be asked of a generative model besides samples.
+r"""What a generative model offers besides samples.
 
-Each method overrides the members that mean something for it and says so itself: callers ask
-`model.supports("trajectory")` and never for a class.
+A method overrides the members that have a meaning for it, and :meth:`Capabilities.supports` tells
+which these are. Callers ask `model.supports("trajectory")` and never for a class.
 
 | member | of methods with |
 |---|---|
@@ -10,8 +10,8 @@ Each method overrides the members that mean something for it and says so itself:
 | `fill` | chains or a generator that fill holes of images |
 | `features` | a discriminator that maps samples to features |
 
-A method with latents has a `latent_network`, by which `decode` maps them to samples. All members but
-`features` use the weights that `sample` uses, in evaluation mode: those of the moving average where
+A method with latents has a `latent_network`, and `decode` maps latents to samples. All members but
+`features` use the weights that `sample` uses, in evaluation mode: those of the moving average, if
 there is one.
 """
 
@@ -21,7 +21,10 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
+import torch.nn as nn
 from torch import Tensor
+
+from ..parts.networks import evaluation_mode
 
 
 class Frame(NamedTuple):
@@ -30,9 +33,10 @@ class Frame(NamedTuple):
     Arguments:
         time: The step of a chain, an integer, or the time of a flow.
         x: The samples, with shape :math:`(B, *)`.
-        potential: Their potential, with shape :math:`(B)`.
-        speed: The norm of the score of chains, or of the velocity of a flow, with shape :math:`(B)`.
-        potential_time: The time that the potential is evaluated at, or `None` if it knows no time.
+        potential: The potential at the samples, with shape :math:`(B)`.
+        speed: The norm of a chain's score or of a flow's velocity, with shape :math:`(B)`.
+        potential_time: The time at which the potential is evaluated, or `None` if it depends on
+            none.
     """
 
     time: float
@@ -43,15 +47,16 @@ class Frame(NamedTuple):
 
 
 class Capabilities:
-    r"""Defines the optional members of a generative model, each with an error where it has no meaning.
+    r"""The optional members of a generative model, which raise errors unless overridden.
 
     Attributes:
-        dynamics: How samples move, by Langevin `"chains"` or along a `"flow"`; `None` if they do not.
+        dynamics: How samples move: by Langevin `"chains"`, along a `"flow"`, or not at all,
+            `None`.
         time_conditioned: Whether the potential depends on the time.
-        potential_needs_label: Whether the potential is defined for a given class only.
-        fill_steps: The number of the chains' steps by which :meth:`fill` fills holes by default.
-        latent_path: The path between two latents, `"linear"` or `"spherical"`, and the bound that
-            latents are clipped to, 0 for none, by which samples are interpolated.
+        potential_needs_label: Whether the potential is defined only for a given class.
+        fill_steps: The default number of the chains' steps in :meth:`fill`.
+        latent_path: The path between two latents along which samples are interpolated, `"linear"`
+            or `"spherical"`, and the bound that latents are clipped to, 0 for none.
     """
 
     dynamics: ClassVar[Literal["chains", "flow"] | None] = None
@@ -61,7 +66,7 @@ class Capabilities:
 
     @classmethod
     def supports(cls, member: str) -> bool:
-        r"""Returns whether a method has an optional member, by its name."""
+        r"""Returns whether a method has an optional member, given by its name."""
         return getattr(cls, member) is not getattr(Capabilities, member)
 
     @property
@@ -83,8 +88,8 @@ class Capabilities:
         ):
             if value is not None and not known:
                 raise ValueError(
-                    f"{name!r} should be left out: the potential of this {type(self).__name__} knows "
-                    f"none, got {value}."
+                    f"{name!r} should be left out: the potential of this {type(self).__name__} "
+                    f"depends on no {name}, got {value}."
                 )
 
     @property
@@ -95,19 +100,21 @@ class Capabilities:
     def potential_at(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
-        r"""Returns the potential, high where real data is, of the weights that :meth:`sample` uses.
+        r"""Returns the potential of the weights that :meth:`sample` uses, high where real data is.
 
         Arguments:
-            a: The points, with shape :math:`(B, *)`. Gradients flow to them.
-            label: Their class or classes, with shape :math:`(B)`, for class-conditional potentials.
-            time: Their time or times in [0, 1], with shape :math:`(B)`, for potentials that depend on
-                it; 1 if `None`.
+            a: The points, with shape :math:`(B, *)`. Gradients flow to the points.
+            label: The class of all points, or the classes, with shape :math:`(B)`, of
+                class-conditional potentials.
+            time: The time of all points, or the times, with shape :math:`(B)`, in [0, 1], of
+                potentials that depend on the time; 1 if `None`.
 
         Returns:
             The potential, with shape :math:`(B)`, in float32 at least.
 
         Raises:
-            ValueError: If the method has no potential, or a label or a time does not fit it.
+            ValueError: If the method has no potential, or a label or a time does not fit the
+                potential.
         """
         raise ValueError(f"{type(self).__name__} has no potential.")
 
@@ -118,17 +125,17 @@ class Capabilities:
         random: torch.Generator | None = None,
         start: str | None = None,
     ) -> Tensor:
-        r"""Returns `n` points, with shape :math:`(n, *)`, where the trajectories of samples start.
+        r"""Returns the points at which trajectories of samples start, with shape :math:`(n, *)`.
 
         Arguments:
             n: The number of points.
-            label: Their classes, with shape :math:`(n)`, for class-conditional models.
-            random: The generator to draw from, or `None` for a new one of arbitrary seed.
-            start: `"noise"`, or `"generator"` for samples of a generator; what :meth:`sample` starts
-                from if `None`.
+            label: Their classes, with shape :math:`(n)`, of class-conditional models.
+            random: The generator to draw from, or `None` for a new one with an arbitrary seed.
+            start: `"noise"`, `"generator"` for samples of a generator, or `None` for the starting
+                points of :meth:`sample`.
 
         Raises:
-            ValueError: If samples of the method do not move, or do not start there.
+            ValueError: If samples of the method do not move, or can not start there.
         """
         raise ValueError(f"Samples of {type(self).__name__} do not move.")
 
@@ -139,14 +146,16 @@ class Capabilities:
         label: Tensor | None = None,
         random: torch.Generator | None = None,
     ) -> Iterator[Frame]:
-        r"""Yields the states of samples on their way, the first one included.
+        r"""Yields the states of moving samples, from the first one on.
 
         Arguments:
-            x: Where they start, with shape :math:`(B, *)`, as :meth:`starting_points` gives it.
-            frames: The number of states after the first one, evenly spaced in time; or, of chains, the
-                steps after which states are yielded.
-            label: Their classes, with shape :math:`(B)`, for class-conditional models.
-            random: The generator of the chains' noise, or `None` for a new one of arbitrary seed.
+            x: The points at which the samples start, with shape :math:`(B, *)`, for example those
+                of :meth:`starting_points`.
+            frames: The number of states after the first one, at even distances in time; or, for
+                chains, the steps after which states are yielded.
+            label: The classes of the samples, with shape :math:`(B)`, of class-conditional models.
+            random: The generator of the chains' noise, or `None` for a new one with an arbitrary
+                seed.
 
         Raises:
             ValueError: If samples of the method do not move.
@@ -161,17 +170,17 @@ class Capabilities:
         steps: int | None = None,
         random: torch.Generator | None = None,
     ) -> Tensor:
-        r"""Returns images whose holes are filled, clipped to [-1, 1], with shape :math:`(B, C, H, W)`.
+        r"""Returns images with filled holes, clipped to [-1, 1], with shape :math:`(B, C, H, W)`.
 
         Arguments:
-            y: The images in [-1, 1], with shape :math:`(B, C, H, W)`; pixels in holes do not matter.
+            y: The images in [-1, 1], with shape :math:`(B, C, H, W)`. Pixels in holes are ignored.
             known: The masks, 1 where a pixel is known, with shape :math:`(B, 1, H, W)`.
-            label: The images' classes, with shape :math:`(B)`, for class-conditional models.
-            steps: The number of the chains' steps; that of :attr:`fill_steps` if `None`.
-            random: The generator to draw from, or `None` for a new one of arbitrary seed.
+            label: The classes of the images, with shape :math:`(B)`, of class-conditional models.
+            steps: The number of the chains' steps; :attr:`fill_steps` if `None`.
+            random: The generator to draw from, or `None` for a new one with an arbitrary seed.
 
         Raises:
-            ValueError: If the method fills no holes.
+            ValueError: If the method can not fill holes.
         """
         raise ValueError(f"{type(self).__name__} fills no holes.")
 
@@ -182,3 +191,32 @@ class Capabilities:
             ValueError: If the method has no feature space.
         """
         raise ValueError(f"{type(self).__name__} has no feature space.")
+
+    # Methods with latents
+
+    @property
+    def latent_network(self) -> nn.Module | None:
+        r"""The network that maps latents to samples, or `None` if the method has no latents."""
+        return None
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        r"""Returns the samples of latents, with shape :math:`(B, *)`, images clipped to [-1, 1].
+
+        Arguments:
+            z: The latents, with shape :math:`(B, Z)`.
+            label: The classes of the samples, with shape :math:`(B)`, of class-conditional models.
+
+        Raises:
+            ValueError: If the method has no latents.
+        """
+        if self.latent_network is None:
+            raise ValueError(f"{type(self).__name__} has no latents to be decoded.")
+        with evaluation_mode(self.latent_network):
+            return clip_images(self.latent_network(*[z] if label is None else [z, label]))
+
+
+def clip_images(x: Tensor) -> Tensor:
+    r"""Returns samples in the range of data: images clipped to [-1, 1], and points unchanged."""
+    return x.clamp(-1, 1) if x.ndim == 4 else x

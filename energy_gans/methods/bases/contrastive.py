@@ -1,18 +1,22 @@
-r"""Methods whose descriptor climbs the likelihood, by what chains make of its own potential.
+r"""Methods that train the descriptor by maximum likelihood, with samples of its own density.
 
-The loss of a minibatch is minus what Eq. 18 of Wu et al. climbs
+The descriptor ascends, up to the penalty, the log-likelihood of real samples :math:`y`. Its
+objective is Eq. 18 of Wu et al.,
 
 .. math::
     \mathbb{E}_y \Phi(y) - \mathbb{E} \Phi(x_t) - \frac{\gamma}{2} \left[
-        \zeta \, \mathbb{E} \|\nabla \Phi(x_{t-1})\|^2 + (1 - \zeta) \, \mathbb{E} \|\nabla \Phi(x_t)\|^2
+        \zeta \, \mathbb{E} \|\nabla \Phi(x_{t-1})\|^2
+        + (1 - \zeta) \, \mathbb{E} \|\nabla \Phi(x_t)\|^2
     \right] \qquad \zeta \sim \mathcal{U}[0, 1]
 
-where chains went from :math:`x_{t-1}` to :math:`x_t`, and of real samples :math:`y`.
+where chains move from :math:`x_{t-1}` to :math:`x_t`. The loss of a minibatch is minus the
+objective.
 
-Choices of ours where the paper's text has lost its equations: the sign and the factor of the last term,
-see :mod:`energy_gans.functional.contrastive`; :math:`x_{t-1}` is where the update's chains start; one
-:math:`\zeta` an update. The paper puts the term on the linear weights alone (Eq. 18, `"head"` here),
-and moves filters by the likelihood (Eq. 3); here all weights feel it, unless that is asked for.
+The equations are missing from the paper's text, which leaves three things open. The sign and the
+factor of the last term are chosen as :mod:`energy_gans.functional.contrastive` explains,
+:math:`x_{t-1}` is the point at which the update's chains start, and one :math:`\zeta` is drawn for
+each update. The paper applies the penalty to the linear weights alone (Eq. 18, `"head"` here) and
+trains the filters by the likelihood (Eq. 3). Here the penalty applies to all weights by default.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -30,23 +34,20 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ...functional import contrastive_loss, fold, gap_share, magnitude, transport_cost
-from ..parts.replay_buffer import ReplayBuffer, State
 from .langevin import LangevinMixin
 from .potential import PotentialModule
 
 
 class ContrastiveModule(LangevinMixin, PotentialModule):
-    r"""Creates a method whose descriptor climbs the likelihood.
+    r"""A method whose descriptor is trained by maximum likelihood.
 
     Arguments:
-        gamma: The size :math:`\gamma` of a step of the Wasserstein flow; 0 for none.
-        penalized: Which weights the term of :math:`\gamma` moves: `"all"`, or those of the
-            descriptor's last layer, which it has to call `head`.
+        gamma: The step size :math:`\gamma` of the Wasserstein flow, the factor of the penalty; 0
+            for none.
+        penalized: The weights that the penalty trains: `"all"`, or those of the last layer,
+            `"head"`, which the descriptor has to name `head`.
         magnitude: The factor on :math:`\mathbb{E} \Phi^2`, which keeps the potential near zero.
         kwargs: The arguments of :class:`LangevinMixin` and :class:`PotentialModule`.
-
-    Attributes:
-        buffer: The replay buffer that keeps the ends of chains, of methods that have one.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -70,32 +71,11 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
                 "'penalized' is 'head', and the descriptor has no layer of that name."
             )
         self.gamma, self.penalized, self.magnitude = gamma, penalized, magnitude
-        self.buffer: ReplayBuffer | None = None
         self.interpolation = torch.Generator()
 
     def seed_step(self) -> None:
         super().seed_step()
         self.interpolation.manual_seed(fold(self.seed, "interpolation", self.global_step))
-
-    # The replay buffer of methods that have one
-
-    def replay(self, fresh: State) -> State:
-        r"""Returns where this process's chains start, as :meth:`ReplayBuffer.replay`."""
-        return self.buffer.replay(fresh, self.share_of, self.global_rank, self.world_size)
-
-    def carried_state(self) -> dict[str, Any]:
-        states = {} if self.buffer is None else self.buffer.carried()
-        return super().carried_state() | ({"buffer": states} if states else {})
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        super().on_save_checkpoint(checkpoint)
-        if self.buffer is not None:
-            self.buffer.save(checkpoint, self.gather)
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        super().on_load_checkpoint(checkpoint)
-        if self.buffer is not None:
-            self.buffer.load(checkpoint)
 
     # The loss
 
@@ -112,11 +92,11 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
 
         Arguments:
             network: The descriptor.
-            before: Where chains started, with shape :math:`(B, *)`.
-            x: Where they ended, with shape :math:`(B, *)`.
-            label_x: Their labels, with shape :math:`(B)`, or `None`.
+            before: The points :math:`x_{t-1}` at which chains started, with shape :math:`(B, *)`.
+            x: The points :math:`x_t` at which chains ended, with shape :math:`(B, *)`.
+            label_x: The labels of the chains, with shape :math:`(B)`, or `None`.
             y: The real samples, with shape :math:`(B, *)`.
-            label: Their labels, with shape :math:`(B)`, or `None`.
+            label: The labels of the real samples, with shape :math:`(B)`, or `None`.
         """
         zeta = torch.rand((), generator=self.interpolation).item()
         parts = [
@@ -148,7 +128,13 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
     def penalized_potential(
         self, network: nn.Module, label: Tensor | None
     ) -> Callable[[Tensor], Tensor]:
-        r"""Returns the potential of two sets of points, as a function of the weights that are penalised."""
+        r"""Returns the potential as a function of points and of the penalized weights alone.
+
+        Arguments:
+            network: The descriptor.
+            label: The labels, with shape :math:`(B)`, or `None`. The potential is a function of
+                two sets of points with these labels, with shape :math:`(2 B, *)`.
+        """
         labels = None if label is None else torch.cat([label, label])
         if self.penalized == "all":
             return lambda a: self.evaluate(network, a, labels)

@@ -1,18 +1,18 @@
-r"""Methods that match distributions of features: the discriminator is a map :math:`D` into a space.
+r"""Methods that match distributions of features, by a discriminator :math:`D` to a feature space.
 
-There a kernel :math:`k` acts between real features :math:`u = D(y)` and generated ones
-:math:`v = D(G(z))`, and the generator lowers their discrepancy
+A kernel :math:`k` acts between real features :math:`u = D(y)` and generated features
+:math:`v = D(G(z))`. The generator lowers their discrepancy,
 
 .. math:: L_G = \frac{1}{m^2} \sum_{ij} k(v_i, v_j) - \frac{2}{m^2} \sum_{ij} k(u_i, v_j)
 
-The map learns by one of two objectives, besides what a method adds to it:
+The map has one of two objectives, to which a method may add terms:
 
 .. math::
     L_D & = - \frac{1}{m^2} \sum_{ij} \left[ k(u_i, u_j) + k(v_i, v_j) - 2 k(u_i, v_j) \right]
         && \text{attractive} \\
     L_D & = \frac{1}{m^2} \sum_{ij} \left[ k(u_i, u_j) - k(v_i, v_j) \right] && \text{repulsive}
 
-The sums are over all pairs of the minibatch, of all processes together.
+The sums are over all pairs of the global minibatch.
 
 References:
     MMD GAN: Towards Deeper Understanding of Moment Matching Network (Li et al., 2017),
@@ -40,25 +40,25 @@ from ...functional import (
     repulsive_loss,
     squared_distances,
 )
-from ..parts.networks import check_output_shape, frozen
+from ..parts.elastic_kernel import Profile
+from ..parts.networks import check_output_shape, fixed_parameters
 from .adversarial import AdversarialModule
 
-Profile = Callable[[Tensor], Tensor]
 Pairs = tuple[Tensor, Tensor, Tensor]
 
 
 class FeatureGAN(AdversarialModule):
-    r"""Creates a method whose discriminator maps samples to features.
+    r"""A method whose discriminator maps samples to features.
 
-    A method implements :meth:`profile`, the kernel. One whose losses have to be scaled replaces
+    A method implements :meth:`profile`, the kernel. A method that scales its losses overrides
     :meth:`kernels`, too.
 
     Arguments:
-        objective: What the discriminator does: raise the discrepancy, `"attractive"`, or drive
-            real features apart and generated ones together, `"repulsive"`.
-        normalize: Whether features are measured in units of their median distance in the minibatch,
-            of those that differ, which carries no gradient. Features that are all the same stay as
-            they are: between them there is no force in any unit.
+        objective: The objective of the discriminator: `"attractive"` raises the discrepancy,
+            `"repulsive"` moves real features apart and generated features together.
+        normalize: Whether features are divided by the median distance of the minibatch's distinct
+            features, which carries no gradient. If all features are equal, they remain unchanged:
+            there is no force between them at any scale.
         gradient_penalty: The factor on :math:`\mathbb{E} (\|\nabla_a \Phi(D(a))\| - 1)^2`, where
             the witness :math:`\Phi` is the potential of the minibatch's features, held fixed, and
             :math:`a` lies between real and generated samples; 0 for none.
@@ -84,29 +84,31 @@ class FeatureGAN(AdversarialModule):
             )
         if gradient_penalty < 0:
             raise ValueError(f"'gradient_penalty' should not be negative, got {gradient_penalty}.")
-        check_whole(self.accumulate)
+        check_not_accumulated(self.accumulate)
         self.objective = objective
         self.normalize = normalize
         self.gradient_penalty = gradient_penalty
+
+    # The kernel
 
     def profile(self, n: int, *r2: Tensor) -> Profile:
         r"""Returns the kernel as a function of squared distances.
 
         Arguments:
             n: The number of features.
-            r2: The squared distances of the minibatch, of which a unit of length may be taken.
+            r2: The squared distances of the minibatch, which may determine a unit of length.
         """
         raise NotImplementedError
 
     def kernels(self, n: int, *r2: Tensor) -> list[Tensor]:
-        r"""Returns the kernel of sets of pairs of `n` features, the pairs of one loss.
+        r"""Returns the kernel of the sets of pairs that one loss consists of.
 
         Arguments:
             n: The number of features.
             r2: The squared distances of each set of pairs.
 
         Returns:
-            The kernel's values of each set, all of them up to one detached factor.
+            The values of the kernel for each set, all of them up to one detached factor.
         """
         k = self.profile(n, *r2)
         return [k(s) for s in r2]
@@ -123,29 +125,39 @@ class FeatureGAN(AdversarialModule):
         d = self.discriminator(a).flatten(1)
         return d.to(torch.promote_types(d.dtype, torch.float32))
 
-    def pairs(self, u: Tensor, v: Tensor) -> tuple[Pairs, Tensor | float]:
-        r"""Returns squared distances, of real pairs, of generated pairs and between both, in units
-        of a length, and that length."""
+    def pair_distances(self, u: Tensor, v: Tensor) -> tuple[Pairs, Tensor | float]:
+        r"""Returns squared distances in units of a length, and the length.
+
+        Arguments:
+            u: The real features, with shape :math:`(M, n)`.
+            v: The generated features, with shape :math:`(N, n)`.
+
+        Returns:
+            The squared distances of real pairs, of generated pairs, and between both.
+            The length, 1 without `normalize`.
+        """
         uu, vv = (distinct(squared_distances(a, a)) for a in (u, v))
         uv = squared_distances(u, v)
         if not self.normalize:
             return (uu, vv, uv), 1.0
         median = median_distance(uu, vv, uv)
-        # Squared it has to be a float32.
+        # The square of the length has to be a float32.
         least = torch.finfo(median.dtype).tiny ** 0.5
         length = torch.where(median > 0, median.clamp_min(least), 1.0)
         return (uu / length**2, vv / length**2, uv / length**2), length
 
+    # The losses
+
     def separating_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
-        r"""Returns the discriminator's loss of the squared distances of `n` features."""
+        r"""Returns the discriminator's loss of the squared distances of `n` features, a scalar."""
         if self.objective == "repulsive":
             return repulsive_loss(*self.kernels(n, uu, vv))
         return -discrepancy(*self.kernels(n, uu, vv, uv))
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-        # One pass for each, as batch norm should not mix them.
+        # One pass for each set, as batch norm should not mix them.
         u, v = (self.gather_attached(self.features(a)) for a in (y, x))
-        pairs, _ = self.pairs(u, v)
+        pairs, _ = self.pair_distances(u, v)
         loss = self.separating_loss(u.shape[1], *pairs)
         if self.gradient_penalty:
             penalty = gradient_penalty(
@@ -155,30 +167,36 @@ class FeatureGAN(AdversarialModule):
             loss = loss + self.gradient_penalty * penalty
         yield loss
 
-    def generator_losses(
-        self, y: Tensor, generated: list[Tensor] | None = None
-    ) -> Iterator[Tensor]:
-        with frozen(self.discriminator):
+    def generator_losses(self, y: Tensor) -> Iterator[Tensor]:
+        with fixed_parameters(self.discriminator):
             x = self.generator(self.noise(len(y), self.latent_dim))
             with torch.no_grad():
                 u = self.gather(self.features(y))
             v = self.gather_attached(self.features(x))
             self.charges = (y, x.detach())
-            (_, vv, uv), _ = self.pairs(u, v)
+            (_, vv, uv), _ = self.pair_distances(u, v)
             yield matching_loss(*self.kernels(v.shape[1], vv, uv))
 
     @property
     def smallest_minibatch(self) -> int:
-        # Without pairs of real samples or of generated ones nothing is left of the repulsive loss.
+        # The repulsive loss consists of pairs of real samples and of generated samples alone.
         return 2 if self.objective == "repulsive" else 1
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
-        # The penalty's features move, and those that it holds fixed do not.
+        # With the penalty, a constant would shift the features of points against the fixed
+        # features.
         return [] if self.gradient_penalty else [self.features(y)]
 
+    # The potential
+
     def witness(self, u: Tensor, v: Tensor) -> Callable[[Tensor], Tensor]:
-        r"""Returns the potential :math:`\Phi(D(a))` of real and generated features, held fixed."""
-        pairs, length = self.pairs(u, v)
+        r"""Returns the potential :math:`\Phi(D(a))` of fixed features as a function of :math:`a`.
+
+        Arguments:
+            u: The real features, with shape :math:`(M, n)`.
+            v: The generated features, with shape :math:`(N, n)`.
+        """
+        pairs, length = self.pair_distances(u, v)
         k = self.profile(u.shape[1], *pairs)
 
         def kernel(a: Tensor, b: Tensor) -> Tensor:
@@ -187,9 +205,9 @@ class FeatureGAN(AdversarialModule):
         return lambda a: potential(self.features(a), u, v, kernel)
 
     def potential(self, a: Tensor) -> Tensor:
-        r"""Returns the potential of the features of the last minibatch, high where real data is.
+        r"""Returns the potential of the last minibatch's features, high where real data is.
 
-        Its unit depends on the minibatch.
+        The unit of the potential depends on the minibatch.
 
         Arguments:
             a: The points, with shape :math:`(B, *)`.
@@ -198,20 +216,20 @@ class FeatureGAN(AdversarialModule):
             The potential, with shape :math:`(B)`, in float32 at least.
         """
         with torch.no_grad():
-            u, v = (self.features(charges.to(a.device)) for charges in self.known_charges())
+            u, v = (self.features(charges.to(a.device)) for charges in self.require_charges())
         return self.witness(u, v)(a)
 
     def check_discriminator(self, y: Tensor) -> None:
         b, shape = len(y), tuple(y.shape[1:])
-        wanted = (
+        message = (
             f"'model.init_args.discriminator' should map the shape of 'data', {(b, *shape)}, to "
             f"features, {(b, 'n')}"
         )
-        check_output_shape(lambda: self.discriminator(y).flatten(1)[:, :0], (b, 0), wanted)
+        check_output_shape(lambda: self.discriminator(y).flatten(1)[:, :0], (b, 0), message)
 
 
-def check_whole(accumulate: int) -> None:
-    r"""Raises a `ValueError` unless minibatches are left whole."""
+def check_not_accumulated(accumulate: int) -> None:
+    r"""Raises a `ValueError` if minibatches are split into parts."""
     if accumulate != 1:
         raise ValueError(
             "'accumulate' should be 1 for a loss that couples all pairs of a minibatch, "

@@ -1,11 +1,11 @@
-r"""Methods whose samples are where noise flows to, up the gradient of a potential.
+r"""Methods whose samples flow from noise up the gradient of a potential.
 
-With a potential :math:`\Phi`, that may know the time and a label, particles that start as noise of the
-prior :math:`\mathcal{N}(0, \omega^2 I)` follow
+Particles start as noise of the prior :math:`\mathcal{N}(0, \omega^2 I)` and follow the gradient of
+a potential :math:`\Phi`, which may depend on the time and a label,
 
 .. math:: \frac{dx}{ds} = \nabla \Phi(x)
 
-With labels, the field may be guided by :math:`(1 + w) \nabla \Phi(x | y) - w \nabla \Phi(x)`.
+With labels, :math:`(1 + w) \nabla \Phi(x | y) - w \nabla \Phi(x)` guides the flow.
 
 References:
     Classifier-Free Diffusion Guidance (Ho and Salimans, 2022), https://arxiv.org/abs/2207.12598
@@ -26,33 +26,33 @@ from torch import Tensor
 from ...checks import check_positive
 from ...functional import potential_gradient
 from ..parts.flow_solver import Flow, Velocity
-from ..parts.networks import evaluating
-from .capabilities import Frame
-from .generative import clip_images
+from ..parts.networks import evaluation_mode
+from .capabilities import Frame, clip_images
 from .potential import PotentialModule
 
-# A field that carries noise to data moves particles by about their size in the time of the flow. One
-# that is this many times as fast has diverged: a stiff one is rough, but not fast.
-DIVERGED = 1e3
+# A field that carries noise to data moves particles by about their own size. A field this many
+# times as fast has diverged; a stiff field is rough, but not fast.
+_DIVERGED = 1e3
 
 
 class FlowModule(PotentialModule):
-    r"""Creates a method with a potential that noise flows up.
+    r"""A method with a potential whose gradient noise follows.
 
     Arguments:
         omega: The standard deviation :math:`\omega` of the prior.
         time_conditioned: Whether the potential depends on the time.
-        flow: How samples follow the field.
-        label_dropout: The share of labels that training replaces by the one that means no class.
-        guidance: The factor :math:`w` of samples' guidance.
-        kwargs: The arguments of :class:`PotentialModule`. With classes the descriptor takes labels,
-            :math:`(B)`, as its second argument, and knows one more than there are: the last one means
-            no class. With `time_conditioned` it takes `time`, :math:`(B)` in [0, 1].
+        flow: The solver of the flow; :class:`Flow` with its defaults if `None`.
+        label_dropout: The share of training labels that are replaced by the label for no class.
+        guidance: The factor :math:`w` of the guidance of samples.
+        kwargs: The arguments of :class:`PotentialModule`. With classes, the descriptor takes
+            labels, :math:`(B)`, as its second argument. The label after the last class stands for
+            no class. With `time_conditioned`, it takes `time`, :math:`(B)`, in [0, 1].
 
     Attributes:
-        evaluations: How often the last :meth:`sample` evaluated the field, at most, of its batches.
-        exhausted: Whether the solver stopped before the end in one of them.
-        speed: The root mean square of the field's elements where it stopped, at most, of its batches.
+        evaluations: The number of evaluations of the field in the last :meth:`sample`. This and
+            the next two are the largest of its batches.
+        exhausted: Whether the solver stopped before the end.
+        speed: The root mean square of the field's elements at the last evaluation.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -74,11 +74,11 @@ class FlowModule(PotentialModule):
         if not 0 <= label_dropout < 1:
             raise ValueError(f"'label_dropout' should be in [0, 1), got {label_dropout!r}.")
         if self.classes is None and guidance != 0:
-            raise ValueError(f"'guidance' is of models with classes, got {guidance!r} without.")
+            raise ValueError(f"'guidance' should be 0 without classes, got {guidance!r}.")
         self.omega, self.time_conditioned, self.flow = omega, time_conditioned, flow or Flow()
         self.label_dropout, self.guidance = label_dropout, guidance
         self.evaluations, self.exhausted, self.speed = 0, False, 0.0
-        self.skipping = False
+        self.skips_validation = False
 
     # The potential
 
@@ -94,12 +94,16 @@ class FlowModule(PotentialModule):
     def conditions(
         self, a: Tensor, label: int | Tensor | None, time: float | Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
-        # The label after the last class means none of them.
+        # The label after that of the last class stands for no class.
         return super().conditions(a, self.classes if label is None else label, time)
 
-    def dropped(self, label: Tensor) -> Tensor:
-        r"""Returns labels of which a share is replaced by the one that means none."""
+    def drop_labels(self, label: Tensor) -> Tensor:
+        r"""Returns labels, with a share of them replaced by the label for no class."""
         return torch.where(self.uniform(len(label)) < self.label_dropout, self.classes, label)
+
+    def network_time(self, time: Tensor) -> Tensor:
+        r"""Returns the time in [0, 1] that the potential takes at a time of the flow."""
+        return time
 
     # Sampling
 
@@ -114,23 +118,28 @@ class FlowModule(PotentialModule):
 
     @property
     def latent_dim(self) -> int:
-        r"""The number of latents, which are the noise that flows."""
+        r"""The number of latents, the elements of the noise that flows."""
         return math.prod(self.shape)
 
     @torch.inference_mode(False)
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns where latents, standard normal noise of shape :math:`(B, Z)`, flow to, with shape :math:`(B, *)`."""
         network = self.sampling_network
-        with evaluating(network):
-            return clip_images(
-                self.solve(network, self.omega * z.unflatten(1, self.shape), label)[-1]
-            )
+        with evaluation_mode(network):
+            x = self.omega * z.unflatten(1, self.shape)
+            return clip_images(self.solve(network, x, label)[-1])
 
     def solve(
         self, network: nn.Module, x: Tensor, label: Tensor | None, frames: int = 1
     ) -> Tensor:
-        r"""Returns where points flow to, with shape :math:`(F, B, *)`, at evenly spaced times."""
+        r"""Returns the states of particles at evenly spaced times, with shape :math:`(F, B, *)`.
+
+        Arguments:
+            network: The descriptor, or its moving average.
+            x: The points at which the particles start, with shape :math:`(B, *)`.
+            label: The labels of the particles, with shape :math:`(B)`, or `None`.
+            frames: The number :math:`F` of times. The start is none of them, the end is the last.
+        """
         solutions = []
         labels = [None] * len(x) if label is None else label.split(self.flow.batch_size)
         for part, one in zip(x.split(self.flow.batch_size), labels, strict=False):
@@ -148,7 +157,7 @@ class FlowModule(PotentialModule):
         random: torch.Generator | None = None,
         start: str | None = None,
     ) -> Tensor:
-        return self.omega * self.drawn_from(random)(torch.randn, n, *self.shape)
+        return self.omega * self.sampler(random)(torch.randn, n, *self.shape)
 
     @torch.no_grad()
     def trajectory(
@@ -161,7 +170,7 @@ class FlowModule(PotentialModule):
         if not isinstance(frames, int):
             raise ValueError(f"'frames' should be a number of states for a flow, got {frames!r}.")
         network, end = self.sampling_network, self.flow.terminal_time
-        with evaluating(network):
+        with evaluation_mode(network):
             velocity = self.velocity(network, label)
             states = torch.cat([x[None], self.solve(network, x, label, frames)])
             for i, state in enumerate(states):
@@ -173,70 +182,69 @@ class FlowModule(PotentialModule):
                 yield Frame(end * i / frames, state, phi, speed, known)
 
     def velocity(self, network: nn.Module, label: Tensor | None) -> Velocity:
-        r"""Returns the field :math:`\nabla \Phi` at a time, of labels :math:`(B)` guided away from none."""
+        r"""Returns the guided field :math:`\nabla \Phi`, a function of the time and of points.
+
+        Arguments:
+            network: The descriptor, or its moving average.
+            label: The labels of the points, with shape :math:`(B)`, or `None`.
+        """
 
         def field(time: Tensor, x: Tensor) -> Tensor:
             s = self.network_time(time).clamp(max=1).to(x).expand(len(x))
-            slope = slope_of(label, s)(x)
+            conditional = gradient(label, s)(x)
             if label is None or self.guidance == 0:
-                return slope
-            none = torch.full_like(label, self.classes)
-            # 1 + w of the one, less w of the other.
-            return torch.lerp(slope_of(none, s)(x), slope, 1 + self.guidance)
+                return conditional
+            unconditional = gradient(torch.full_like(label, self.classes), s)(x)
+            # (1 + w) conditional - w unconditional
+            return torch.lerp(unconditional, conditional, 1 + self.guidance)
 
-        def slope_of(label: Tensor | None, s: Tensor) -> Velocity:
+        def gradient(label: Tensor | None, s: Tensor) -> Velocity:
             return potential_gradient(lambda a: self.evaluate(network, a, label, s))
 
         return field
 
-    def network_time(self, time: Tensor) -> Tensor:
-        r"""Returns the time that the potential knows, in [0, 1], of the time of the flow."""
-        return time
-
     # Validation
 
     def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
-        r"""Measures samples, and in training stops where the field takes all evaluations there may be.
+        r"""Measures samples of a batch, unless the flow has become too expensive in training.
 
-        Where the solver stopped before the end, the rest of that validation is left out. The run goes
-        on if the field has the size that carries noise to data: it is rough, or the tolerances are too
-        small, and training may change the first. A field a thousand times as large has diverged.
+        If the solver stops before the end in training, the rest of the validation is skipped. The
+        run goes on if the field has a size that carries noise to data: either the field is rough,
+        which training may change, or the tolerances are too small. A field a thousand times as
+        large has diverged.
 
         Raises:
             FloatingPointError: In training, if the potential has diverged.
         """
         fitting = self.trainer.state.fn == TrainerFn.FITTING
-        self.skipping = self.skipping and fitting and batch_idx > 0
-        if self.skipping:
+        self.skips_validation = self.skips_validation and fitting and batch_idx > 0
+        if self.skips_validation:
             return
         super().validation_step(batch, batch_idx)
         if fitting and self.exhausted and len(batch[0]):
             self.check_speed(batch[0])
-            self.skipping = True
+            self.skips_validation = True
             warnings.warn(
-                f"The rest of the validation after step {self.global_step} is left out, as its samples "
-                "take all evaluations of the flow.",
+                f"The rest of the validation after step {self.global_step} is left out, as its "
+                "samples take all evaluations of the flow.",
                 stacklevel=2,
             )
 
     def check_speed(self, y: Tensor) -> None:
-        r"""Raises a `FloatingPointError` if the field at the last samples' end has diverged.
+        r"""Raises a `FloatingPointError` if the field has diverged at the end of the last samples.
 
         Arguments:
             y: Real samples, with shape :math:`(B, *)`.
         """
         usual = (self.omega + y.double().square().mean().sqrt().item()) / self.flow.terminal_time
-        if self.speed > DIVERGED * usual:
+        if self.speed > _DIVERGED * usual:
             raise FloatingPointError(
-                f"The potential has diverged at step {self.global_step}: {self.flow.solver} stopped "
-                f"after {self.evaluations} evaluations in a field of the size {self.speed:.3g}, where "
-                f"that of a flow from noise to data is about {usual:.3g}. A smaller learning rate or "
-                "gradient_clip_norm are the usual mends."
+                f"The potential has diverged at step {self.global_step}: {self.flow.solver} "
+                f"stopped after {self.evaluations} evaluations in a field of the size "
+                f"{self.speed:.3g}, where that of a flow from noise to data is about {usual:.3g}. "
+                "A smaller learning rate or gradient_clip_norm usually helps."
             )
 
-    # The checks
-
-    def labels_in_words(self) -> str:
-        if self.classes is None:
-            return ""
-        return f" and labels from 0 to {self.classes}, which means none of {self.classes} classes"
+    def describe_labels(self) -> str:
+        n = self.classes
+        return "" if n is None else f" and labels from 0 to {n}, which means none of {n} classes"

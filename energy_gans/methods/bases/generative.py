@@ -1,56 +1,50 @@
-r"""What every method has: samples, a moving average, and checks of what it is given."""
+r"""The base class of all methods: samples, a moving average, and checks of data and networks."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn as nn
 from lightning.pytorch import LightningModule
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from ...functional import energy_distance
 from ..parts.constant_shifts import shift_parameters
 from ..parts.moving_average import MovingAverage, match_average
 from ..parts.networks import (
     check_label,
     check_made_in_python,
     check_precision,
-    evaluating,
+    evaluation_mode,
     load_weights,
 )
-from ..parts.parameter_groups import regroup, weights_and_rest
-from .capabilities import Capabilities
+from .capabilities import Capabilities, clip_images
+from .renamed import RenamedProperty, adopt_former_name
 from .stepped import SteppedModule
+from .validation import ValidationMixin
 
-Trained = tuple[nn.Module, OptimizerCallable, LRSchedulerCallable | None]
-Measure = Callable[[Tensor, Tensor], Tensor]
-
-# Networks and optimizers are hyper-parameters here, on purpose: the CLI stores how they were made,
-# not what they are, and a checkpoint rebuilds its model from that.
+# Networks and optimizers are hyper-parameters on purpose: the CLI stores how they are constructed,
+# and a checkpoint rebuilds its model from that.
 for words in ("is an instance of `nn.Module` and is already saved", "it cannot be pickled"):
     warnings.filterwarnings("ignore", message=f".*{words}.*")
 
 
-class GenerativeModule(Capabilities, SteppedModule, LightningModule):
-    r"""Creates a generative model that is trained by alternating updates of its networks.
+class GenerativeModule(Capabilities, ValidationMixin, SteppedModule, LightningModule):
+    r"""A generative model that is trained by alternating updates of its networks.
 
     A method implements :meth:`update`, one alternating update on one minibatch, :meth:`generate`,
-    :meth:`check` and :attr:`ema_source`, and appends each network it trains to `trained`, with
-    what makes its optimizer and its schedule. A class-conditional one sets `classes`, the number of
-    them, and its networks take labels as their second argument. What a step is, is said in
-    :mod:`energy_gans.methods.bases.stepped`.
+    :meth:`check` and :attr:`ema_source`. It appends each network that it trains to `trained`, with
+    the constructors of its optimizer and of its schedule
+    (:class:`~energy_gans.methods.bases.optimizers.Trained`). A class-conditional method sets
+    `classes`, the number of classes, and its networks take labels as their second argument.
+    :mod:`energy_gans.methods.bases.stepped` states the contracts of a step.
 
     Arguments:
-        initial_weights: A checkpoint whose weights a new run starts from, or `None`; on the command
-            line the folder of a run, too.
         channels_last: Whether images and convolutions are stored channels last, which is faster.
+        initial_weights: The checkpoint whose weights a new run starts from, or `None`. On the
+            command line, the folder of a run is accepted, too.
         kwargs: The arguments of :class:`SteppedModule`.
     """
 
@@ -62,20 +56,30 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
     ) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
-        self.keep_plain_hyperparameters()
+        self.drop_live_hyperparameters()
         self.classes: int | None = None
-        self.trained: list[Trained] = []
         self.initial_weights = initial_weights
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.averaged: MovingAverage | None = None
         self.checked = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        adopt_former_name(cls, "sampled_network", "ema_source")
 
     # What a method implements
 
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        r"""Returns `n` samples that a network generates from noise drawn from `random`."""
+        r"""Returns samples of a network, with shape :math:`(n, *)`.
+
+        Arguments:
+            network: The network of :attr:`ema_source`, or its moving average.
+            n: The number of samples.
+            random: The generator that noise is drawn from.
+            label: The labels, with shape :math:`(n)`, of class-conditional models.
+        """
         raise NotImplementedError
 
     def check(self, y: Tensor) -> None:
@@ -84,46 +88,42 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
 
     @property
     def ema_source(self) -> nn.Module:
-        r"""The network that :meth:`sample` evaluates, and of which moving averages are taken."""
+        r"""The network that samples are drawn from, and that moving averages are taken of."""
         raise NotImplementedError
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
-        r"""Returns outputs of trained networks to which one constant may be added without any effect on losses.
+        r"""Returns the outputs to which a constant may be added without any effect on losses.
 
-        A method that has such outputs says so; the parameters that only add to them, such as the bias
-        of a last layer, are not trained: their gradient is nothing but rounding.
+        Parameters that only add a constant to such outputs, for example the bias of a last layer,
+        are not trained, as their gradient is nothing but rounding error.
 
         Arguments:
-            y: Samples to evaluate the networks at, with shape :math:`(B, *)`.
+            y: Samples at which the networks are evaluated, with shape :math:`(B, *)`.
         """
         return []
 
-    def validation_measures(self) -> dict[str, Measure]:
-        r"""Returns what a validation logs, by name: functions of a batch of real samples and as many generated."""
-        return {"val/energy_distance": energy_distance}
-
     # What a user calls
 
-    # Chains and flows take gradients on their way, which inference mode has no room for.
+    # Chains and flows differentiate the potential, which inference mode does not allow.
     @torch.inference_mode(False)
     @torch.no_grad()
     def sample(
         self, n: int, label: Tensor | None = None, random: torch.Generator | None = None
     ) -> Tensor:
-        r"""Returns samples: those of the moving average, if there is one, in evaluation mode.
+        r"""Returns samples of :attr:`sampling_network`, in evaluation mode.
 
         Arguments:
             n: The number of samples.
-            label: Their labels, with shape :math:`(n)`, for class-conditional models; drawn evenly
-                from all classes if `None`.
-            random: The generator to draw from, or `None` for a new one of arbitrary seed. A generator
-                that is seeded anew gives the same latents at every step of the training.
+            label: Their labels, with shape :math:`(n)`, of class-conditional models. If `None`,
+                labels are drawn uniformly from all classes.
+            random: The generator to draw from, or `None` for a new one with an arbitrary seed. The
+                same seed gives the same latents at every step of the training.
 
         Returns:
-            The samples, with shape :math:`(n, *)`; images are clipped to [-1, 1].
+            The samples, with shape :math:`(n, *)`. Images are clipped to [-1, 1].
 
         Raises:
-            ValueError: If `label` is given to a model that has none, or does not fit it.
+            ValueError: If `label` does not fit the model, or the model is unconditional.
         """
         if random is None:
             random = torch.Generator(self.device)
@@ -133,43 +133,24 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         if label is not None:
             check_label(label, self.classes, n)
             label = label.to(self.device)
-        with evaluating(self.sampling_network):
+        with evaluation_mode(self.sampling_network):
             return clip_images(self.generate(self.sampling_network, n, random, label))
 
     @property
     def sampling_network(self) -> nn.Module:
-        r"""The moving average of the sampled network, or itself where there is none."""
+        r"""The moving average of :attr:`ema_source`, or :attr:`ema_source` itself without one."""
         return self.ema_source if self.averaged is None else self.averaged.module
 
-    @torch.inference_mode(False)
-    @torch.no_grad()
-    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns the samples of latents, of the networks that :meth:`sample` uses.
-
-        Arguments:
-            z: The latents, with shape :math:`(B, Z)`.
-            label: Their labels, with shape :math:`(B)`, for class-conditional models.
-
-        Returns:
-            The samples, with shape :math:`(B, *)`; images are clipped to [-1, 1].
-
-        Raises:
-            ValueError: If the method has no latents.
-        """
-        if self.latent_network is None:
-            raise ValueError(f"{type(self).__name__} has no latents to be decoded.")
-        with evaluating(self.latent_network):
-            return clip_images(self.latent_network(*[z] if label is None else [z, label]))
-
-    @property
-    def latent_network(self) -> nn.Module | None:
-        r"""The network that maps latents to samples, of the moving average if there is one."""
-        return None
+    sampled_network = RenamedProperty("sampled_network", "ema_source", ema_source)
+    shown_network = RenamedProperty("shown_network", "sampling_network", sampling_network)
 
     def average(self, decay: float) -> MovingAverage:
-        r"""Starts a moving average of the sampled network, or gives the one there is a new decay.
+        r"""Returns the moving average of :attr:`ema_source`, which the first call starts.
 
-        The average is a part of the model: it is saved, loaded and sampled with it.
+        The moving average is a part of the model, which is saved and loaded with it.
+
+        Arguments:
+            decay: The decay of late updates, which replaces that of an existing moving average.
         """
         if self.averaged is None:
             self.averaged = MovingAverage(self.ema_source, decay)
@@ -177,17 +158,17 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         return self.averaged
 
     def carried_state(self) -> dict[str, Any]:
-        r"""Returns what this process goes on with besides weights and optimizers, by its checkpoint key.
+        r"""Returns what this process saves besides weights and optimizers, by checkpoint key.
 
-        A method that adds states of its own to checkpoints, such as those of chains, says so: all
-        that is saved is looked at first.
+        A method that saves state of its own, such as that of chains, overrides this function, so
+        that the state is checked for numbers that are not finite before it is saved.
         """
         return {}
 
-    # The plumbing
+    # The hooks of Lightning
 
-    def keep_plain_hyperparameters(self) -> None:
-        r"""Drops networks and functions that were given alive, in Python, from the hyper-parameters.
+    def drop_live_hyperparameters(self) -> None:
+        r"""Drops networks and functions that were passed as objects, in Python, from `hparams`.
 
         A checkpoint that held them could be read only by unpickling code.
         """
@@ -219,7 +200,7 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         self, batch: tuple[Tensor, Tensor | None], batch_idx: int
     ) -> dict[str, Tensor]:
         y, label = batch
-        # The trainer's plugin for float64 converts floats only, and images come as uint8.
+        # The trainer's plugin for float64 converts floats only, and images arrive as uint8.
         y = y.to(self.dtype)
         if not self.checked:
             self.check_batch(y)
@@ -228,56 +209,26 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
         return super().training_step((self.formatted(y), label), batch_idx)
 
     def formatted(self, x: Tensor) -> Tensor:
-        r"""Returns samples, images as they are stored here, channels last or not."""
+        r"""Returns samples in the memory format of the model, channels last or not."""
         return x.contiguous(memory_format=self.memory_format) if x.ndim == 4 else x
 
     def check_batch(self, y: Tensor) -> None:
-        r"""Looks at the first batch, and finds the parameters that losses do not see.
+        r"""Checks the first batch, and finds the parameters that no loss depends on.
 
         Raises:
-            ValueError: If the batch can not be cut up, is too small, or does not fit the networks.
+            ValueError: If the batch can not be split, is too small, or does not fit the networks.
         """
         self.check_batch_size(len(y))
-        with torch.no_grad(), evaluating(self):
+        with torch.no_grad(), evaluation_mode(self):
             self.check(y[:2])
-        with torch.enable_grad(), evaluating(self), torch.autocast(y.device.type, enabled=False):
+        with (
+            torch.enable_grad(),
+            evaluation_mode(self),
+            torch.autocast(y.device.type, enabled=False),
+        ):
             outputs = self.shift_invariant_outputs(y[:2])
             self.unseen = [p for output in outputs for p in shift_parameters(output)]
         self.checked = True
-
-    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
-        r"""Logs :meth:`validation_measures` of a batch, whose mean over all batches is the validation's."""
-        y, _ = batch
-        place = self.place_of_batch(batch_idx)
-        values = dict.fromkeys(self.validation_measures(), y.new_zeros(()))
-        # A process may have no more batches, but the first one is empty only if the set is.
-        if len(y) or place == 0:
-            x = self.sample(len(y), random=self.observing("validation", place))
-            values = {name: f(y, x) for name, f in self.validation_measures().items()}
-        # Lightning takes means of whole numbers over processes without their rest, of floats exactly.
-        self.log_dict(values, sync_dist=True, batch_size=float(len(y)))
-
-    def test_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
-        self.validation_step(batch, batch_idx)
-
-    def predict_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
-        y, _ = batch
-        random = self.observing("predict", self.place_of_batch(batch_idx))
-        return self.sample(len(y), random=random) if len(y) else y
-
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
-        optimizers, schedulers = [], []
-        for network, make, schedule in self.trained:
-            try:
-                optimizers.append(make(weights_and_rest(network)))
-                if schedule is not None:
-                    schedulers.append(schedule(optimizers[-1]))
-            except (ValueError, TypeError) as error:
-                name = next(name for name, part in self.named_modules() if part is network)
-                raise ValueError(
-                    f"The optimizer of {name!r}, or its schedule, can not be made: {error}."
-                ) from error
-        return optimizers, schedulers
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -286,14 +237,5 @@ class GenerativeModule(Capabilities, SteppedModule, LightningModule):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         trains = self._trainer is not None and self.trainer.training
         if trains:
-            states = checkpoint.get("optimizer_states", [])
-            states[:] = [
-                regroup(state, network)
-                for state, (network, *_) in zip(states, self.trained, strict=True)
-            ]
+            self.regroup_optimizer_states(checkpoint)
         match_average(self, checkpoint["state_dict"], trains)
-
-
-def clip_images(x: Tensor) -> Tensor:
-    r"""Returns samples as they are shown: images clipped to [-1, 1]."""
-    return x.clamp(-1, 1) if x.ndim == 4 else x

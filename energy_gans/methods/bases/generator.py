@@ -11,37 +11,75 @@ from torch import Tensor
 
 from ...checks import check_count
 from ..parts.networks import check_output_shape
+from .optimizers import Trained
 
 
-class GeneratorMixin:
-    r"""Gives a :class:`GenerativeModule` a generator :math:`G`, which stands before it among its bases.
+class TrainedGeneratorMixin:
+    r"""Gives a :class:`GenerativeModule` a generator :math:`G` and its optimizer.
+
+    Among the bases of a class, the mixin precedes the module.
 
     Arguments:
-        generator: The generator :math:`G`, from :math:`(B, Z)` to :math:`(B, *)`.
-        latent_dim: The number :math:`Z` of standard normal latents.
-        generator_optimizer: The optimizer of the generator. Its weight decay is applied to the
+        generator: The generator :math:`G`.
+        generator_optimizer: The optimizer of the generator. Its weight decay applies to the
             weights of dense and (de)convolutional layers only.
         generator_scheduler: The learning rate schedule of the generator, stepped once a step.
         kwargs: The arguments of :class:`GenerativeModule`.
-
-    Raises:
-        ValueError: If `latent_dim` is not positive.
     """
 
     def __init__(
         self,
         generator: nn.Module,
-        latent_dim: int,
         generator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
         generator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_count("latent_dim", latent_dim)
         self.generator = generator
+        self.trained.append(Trained(generator, generator_optimizer, generator_scheduler))
+
+
+class CooperativeMixin(TrainedGeneratorMixin):
+    r"""Gives a :class:`PotentialModule` a generator, which is averaged with the descriptor.
+
+    Among the bases of a class, the mixin precedes the module.
+
+    Arguments:
+        kwargs: The arguments of :class:`TrainedGeneratorMixin`.
+    """
+
+    @property
+    def ema_source(self) -> nn.Module:
+        return nn.ModuleDict({"generator": self.generator, "descriptor": self.descriptor})
+
+    @property
+    def sampling_descriptor(self) -> nn.Module:
+        return self.sampling_network["descriptor"]
+
+
+class GeneratorMixin(TrainedGeneratorMixin):
+    r"""Gives a :class:`GenerativeModule` samples :math:`G(z)` of normal latents :math:`z`.
+
+    Among the bases of a class, the mixin precedes the module.
+
+    Arguments:
+        generator: The generator :math:`G`, from :math:`(B, Z)` to :math:`(B, *)`.
+        latent_dim: The number :math:`Z` of latents.
+        kwargs: The arguments of :class:`TrainedGeneratorMixin`.
+
+    Attributes:
+        charges: The real and the generated samples of the last minibatch, of methods whose
+            potential is that of a minibatch. Checkpoints hold them; no update reads them.
+
+    Raises:
+        ValueError: If `latent_dim` is not positive.
+    """
+
+    def __init__(self, generator: nn.Module, latent_dim: int, **kwargs: Any) -> None:
+        super().__init__(generator=generator, **kwargs)
+        check_count("latent_dim", latent_dim)
         self.latent_dim = latent_dim
         self.charges: tuple[Tensor, Tensor] | None = None
-        self.trained.append((generator, generator_optimizer, generator_scheduler))
 
     @property
     def ema_source(self) -> nn.Module:
@@ -60,10 +98,8 @@ class GeneratorMixin:
     def check(self, y: Tensor) -> None:
         check_generator(self.generator, y, self.latent_dim)
 
-    def known_charges(self) -> tuple[Tensor, Tensor]:
-        r"""Returns the last minibatch's real and generated samples: charges that make a potential.
-
-        A method that needs them leaves them in `charges`; checkpoints keep them.
+    def require_charges(self) -> tuple[Tensor, Tensor]:
+        r"""Returns the real and the generated samples of the last minibatch.
 
         Raises:
             ValueError: If the model was never trained.
@@ -98,7 +134,7 @@ def check_generator(
         generator: The generator :math:`G`.
         y: Samples, with shape :math:`(B, *)`.
         latent_dim: The number :math:`Z` of latents.
-        classes: The number of classes, or `None` if it takes no labels.
+        classes: The number of classes, or `None` if the generator takes no labels.
     """
     b, shape = len(y), tuple(y.shape[1:])
     inputs = [y.new_zeros(b, latent_dim)]

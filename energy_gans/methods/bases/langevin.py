@@ -1,8 +1,8 @@
-r"""Methods with an energy: a Gibbs density whose samples are the ends of Langevin chains.
+r"""Methods that sample from a Gibbs density by Langevin chains.
 
 The density is :math:`p(x) \propto e^{\Phi(x)} q(x)`. A network, the descriptor, is the potential
-:math:`\Phi`, and :math:`q` the reference, Gaussian or even. Chains that climb
-:math:`\nabla \log p` draw from it.
+:math:`\Phi`, and the reference :math:`q` is Gaussian or uniform. Samples are the ends of chains
+along :math:`\nabla \log p`.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from ...checks import check_count
 from ...functional import gibbs_score, potential_gradient
 from ...functional.langevin import Field
 from ..parts.chains import Chains, Draw, sampler_of
-from ..parts.networks import evaluating, frozen
+from ..parts.networks import evaluation_mode, fixed_parameters
 from .capabilities import Frame
 
-SATURATED = 0.99
+# The size from which on an element of an image in [-1, 1] counts as saturated.
+_SATURATED = 0.99
 
 
 class LangevinMixin:
     r"""Gives a :class:`PotentialModule` samples that are the ends of Langevin chains.
 
     Arguments:
-        chains: The chains.
-        sample_steps: The number of steps with which :meth:`sample` draws, from the reference on;
-            that of the chains if `None`.
-        half_chains: Whether chains compute :math:`\nabla \Phi` in bfloat16; states stay float32.
-        compile_gradient: Whether :math:`\nabla \Phi` is compiled, which takes a while at first.
-        kwargs: The arguments of :class:`PotentialModule`. With classes the descriptor takes labels,
-            :math:`(B)`, as its second argument.
+        chains: The description of the chains.
+        sample_steps: The number of steps of :meth:`sample`, which starts at the reference; that of
+            the chains if `None`.
+        half_chains: Whether chains compute :math:`\nabla \Phi` in bfloat16. States remain float32.
+        compile_gradient: Whether :math:`\nabla \Phi` is compiled, which delays the first step.
+        kwargs: The arguments of :class:`PotentialModule`. With classes, the descriptor takes
+            labels, of shape :math:`(B)`, as its second argument.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -63,7 +64,7 @@ class LangevinMixin:
         return self.classes is not None
 
     def gradient(self, network: nn.Module, label: Tensor | None = None) -> Field:
-        r"""Returns :math:`\nabla \Phi` of a network, which keeps no graph."""
+        r"""Returns :math:`\nabla \Phi` of a network, a function of points that keeps no graph."""
         if not self.compile_gradient:
             return potential_gradient(lambda a: self.evaluate(network, a, label), self.half_chains)
         if id(network) not in self.compiled:
@@ -75,34 +76,49 @@ class LangevinMixin:
             self.compiled[id(network)] = torch.compile(torch.func.grad(total))
         return lambda a: self.compiled[id(network)](a, label)
 
-    # The chains
+    # Training
 
     def run_chains(self, network: nn.Module, x: Tensor, label: Tensor | None) -> Tensor:
-        r"""Returns where the step's chains end that start at `x`, and notes how they fared."""
-        steepness: list[Tensor] = []
+        r"""Returns the ends of chains, with shape :math:`(B, *)`, and logs their diagnostics.
+
+        Arguments:
+            network: The descriptor.
+            x: The points at which the chains start, with shape :math:`(B, *)`.
+            label: The labels of the chains, with shape :math:`(B)`, or `None`.
+        """
+        last_gradient: list[Tensor] = []
         gradient = self.gradient(network, label)
 
-        def noted(a: Tensor) -> Tensor:
-            steepness[:] = [gradient(a)]
-            return steepness[0]
+        def record(a: Tensor) -> Tensor:
+            last_gradient[:] = [gradient(a)]
+            return last_gradient[0]
 
-        with frozen(network):
-            end = self.chains.end(self.formatted(x), noted, self.share_of)
+        with fixed_parameters(network):
+            end = self.chains.end(self.formatted(x), record, self.share_of)
         size = x[0].numel() ** 0.5
         self.note(
-            score_norm=steepness[0].flatten(1).norm(dim=1).mean(),
+            score_norm=last_gradient[0].flatten(1).norm(dim=1).mean(),
             drift=(end - x).flatten(1).norm(dim=1).mean() / size,
-            saturated=(end.abs() >= SATURATED).float().mean(),
+            saturated=(end.abs() >= _SATURATED).float().mean(),
         )
         return end
 
     def score_of(self, x: Tensor, label: Tensor | None) -> Tensor:
-        r"""Returns the score of samples that have no chains, with shape :math:`(B, *)`, and notes its norm."""
-        with frozen(self.descriptor):
+        r"""Returns the score at samples, with shape :math:`(B, *)`, and logs its norm.
+
+        It serves methods that run no chains in training.
+
+        Arguments:
+            x: The samples, with shape :math:`(B, *)`.
+            label: The labels of the samples, with shape :math:`(B)`, or `None`.
+        """
+        with fixed_parameters(self.descriptor):
             gradient = self.gradient(self.descriptor, label)
             score = gibbs_score(gradient, self.chains.reference_std, self.chains.clip_gradient)(x)
         self.note(score_norm=score.flatten(1).norm(dim=1).mean())
         return score
+
+    # Sampling
 
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
@@ -110,8 +126,6 @@ class LangevinMixin:
         draw = sampler_of(random, self.device)
         x = self.formatted(self.chains.start(draw, n, self.shape))
         return self.chains.end(x, self.gradient(network, label), draw, self.sample_steps)
-
-    # What samples do on their way
 
     def starting_points(
         self,
@@ -125,7 +139,7 @@ class LangevinMixin:
                 f"'start' should be 'noise' or 'data' for a {type(self).__name__}, which has no "
                 f"generator, got {start!r}."
             )
-        return self.chains.start(self.drawn_from(random), n, self.shape)
+        return self.chains.start(self.sampler(random), n, self.shape)
 
     @torch.no_grad()
     def trajectory(
@@ -141,16 +155,18 @@ class LangevinMixin:
             frames = [round(steps * i / frames) for i in range(frames + 1)]
         gradient = self.gradient(network, label)
         score = gibbs_score(gradient, chains.reference_std, chains.clip_gradient)
-        with evaluating(network):
-            states = chains.run(x, gradient, self.drawn_from(random), max(frames))
+        with evaluation_mode(network):
+            states = chains.run(x, gradient, self.sampler(random), max(frames))
             for step, state in enumerate(chain([x], states)):
                 if step in frames:
                     phi = self.evaluate(network, state, label)
                     yield Frame(step, state, phi, score(state).flatten(1).norm(dim=1))
 
+    # Filling of holes
+
     @property
     def fill_steps(self) -> int:
-        r"""The number of the chains' steps with which :meth:`fill` fills holes by default."""
+        r"""The default number of the chains' steps in :meth:`fill`."""
         return self.chains.steps
 
     @torch.no_grad()
@@ -163,14 +179,20 @@ class LangevinMixin:
         random: torch.Generator | None = None,
     ) -> Tensor:
         network, m = self.sampling_descriptor, known == 1
-        steps, draw = self.fill_steps if steps is None else steps, self.drawn_from(random)
-        with evaluating(network):
-            x = self.first_fill(y, known, draw)
+        steps, draw = self.fill_steps if steps is None else steps, self.sampler(random)
+        with evaluation_mode(network):
+            x = self.initial_fill(y, known, draw)
             if steps > 0:
                 gradient = self.gradient(network, label)
                 x = self.chains.end(x, lambda x: gradient(torch.where(m, y, x)), draw, steps)
         return torch.where(m, y, x.clamp(-1, 1))
 
-    def first_fill(self, y: Tensor, known: Tensor, draw: Draw) -> Tensor:
-        r"""Returns the images at which the chains that fill holes start, with shape :math:`(B, C, H, W)`."""
+    def initial_fill(self, y: Tensor, known: Tensor, draw: Draw) -> Tensor:
+        r"""Returns the initial images of chains in :meth:`fill`, with shape :math:`(B, C, H, W)`.
+
+        Arguments:
+            y: The images, with shape :math:`(B, C, H, W)`.
+            known: The masks, 1 where a pixel is known, with shape :math:`(B, 1, H, W)`.
+            draw: See :meth:`Chains.start`.
+        """
         return self.chains.start(draw, len(y), self.shape)

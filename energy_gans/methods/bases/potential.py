@@ -13,21 +13,23 @@ from torch import Tensor
 
 from ...checks import check_count
 from ..parts.chains import Draw, sampler_of
-from ..parts.networks import check_output_shape, check_shape, evaluating
+from ..parts.networks import check_output_shape, check_shape, evaluation_mode
 from .generative import GenerativeModule
+from .optimizers import Trained
 
 
 class PotentialModule(GenerativeModule):
-    r"""Creates a method with a descriptor.
+    r"""A method with a descriptor.
 
     Arguments:
-        descriptor: The network :math:`\Phi`, from :math:`(B, *)` to :math:`(B, 1)` or :math:`(B)`. It
-            may not use batch statistics: each value is that of its own sample.
+        descriptor: The network :math:`\Phi`, from :math:`(B, *)` to :math:`(B, 1)` or :math:`(B)`.
+            It may not use batch statistics, as each value has to depend on its own sample alone.
         shape: The shape of a sample.
-        classes: The number of classes of a class-conditional model; `None` for one without labels.
-        descriptor_optimizer: The optimizer of the descriptor. Its weight decay is applied to the
+        classes: The number of classes of a class-conditional model, or `None` for a model without
+            labels.
+        descriptor_optimizer: The optimizer of the descriptor. Its weight decay applies to the
             weights of dense and convolutional layers only.
-        descriptor_scheduler: The learning rate schedule, stepped once a step.
+        descriptor_scheduler: The learning rate schedule of the descriptor, stepped once a step.
         kwargs: The arguments of :class:`GenerativeModule`.
 
     Raises:
@@ -47,7 +49,7 @@ class PotentialModule(GenerativeModule):
         if classes is not None:
             check_count("classes", classes)
         self.descriptor, self.shape, self.classes = descriptor, tuple(shape), classes
-        self.trained.append((descriptor, descriptor_optimizer, descriptor_scheduler))
+        self.trained.append(Trained(descriptor, descriptor_optimizer, descriptor_scheduler))
 
     # The potential
 
@@ -58,13 +60,13 @@ class PotentialModule(GenerativeModule):
         label: Tensor | None = None,
         time: Tensor | None = None,
     ) -> Tensor:
-        r"""Returns the potential that a network gives, with shape :math:`(B)`, in float32 at least.
+        r"""Returns the potential by a network, with shape :math:`(B)`, in float32 at least.
 
         Arguments:
-            network: The descriptor, or a moving average of it.
+            network: The descriptor, or its moving average.
             a: The points, with shape :math:`(B, *)`.
-            label: Their labels, with shape :math:`(B)`, or `None`.
-            time: Their times, with shape :math:`(B)`, or `None`.
+            label: The labels of the points, with shape :math:`(B)`, or `None`.
+            time: The times of the points, with shape :math:`(B)`, or `None`.
         """
         inputs = [a] if label is None else [a, label]
         phi = network(*inputs) if time is None else network(*inputs, time=time)
@@ -76,7 +78,8 @@ class PotentialModule(GenerativeModule):
         r"""Returns the labels and the times of points, each with shape :math:`(B)` or `None`.
 
         Raises:
-            ValueError: If a label is missing, or one or a time is given that the potential does not know.
+            ValueError: If a label is missing, or the potential does not depend on a given label or
+                time.
         """
         self.check_conditions(label, time)
         labels = None if label is None else torch.as_tensor(label, device=a.device).expand(len(a))
@@ -88,7 +91,7 @@ class PotentialModule(GenerativeModule):
     def potential(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
-        r"""Returns the potential :math:`\Phi(a)` of the descriptor as it is being trained.
+        r"""Returns the potential :math:`\Phi(a)` of the trained descriptor, not of its average.
 
         The arguments are those of :meth:`potential_at`.
         """
@@ -98,7 +101,7 @@ class PotentialModule(GenerativeModule):
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
         network = self.sampling_descriptor
-        with evaluating(network):
+        with evaluation_mode(network):
             return self.evaluate(network, a, *self.conditions(a, label, time))
 
     @property
@@ -107,15 +110,15 @@ class PotentialModule(GenerativeModule):
 
     @property
     def sampling_descriptor(self) -> nn.Module:
-        r"""The descriptor that :meth:`sample` uses: of the moving average if there is one."""
+        r"""The descriptor that :meth:`sample` uses: the moving average, if there is one."""
         return self.sampling_network
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         return self.shape
 
-    def drawn_from(self, random: torch.Generator | None) -> Draw:
-        r"""Returns what draws from a generator, or from a new one of arbitrary seed."""
+    def sampler(self, random: torch.Generator | None) -> Draw:
+        r"""Returns a function that draws from a generator, or from a new one if it is `None`."""
         if random is None:
             random = torch.Generator(self.device)
             random.seed()
@@ -128,7 +131,7 @@ class PotentialModule(GenerativeModule):
         self.check_descriptor(self.descriptor, y)
 
     def check_descriptor(self, network: nn.Module, y: Tensor) -> None:
-        r"""Raises a `ValueError` unless a descriptor gives each sample one value of its own."""
+        r"""Raises a `ValueError` unless a descriptor gives each sample a value that is its own."""
         label = 0 if self.potential_needs_label else None
 
         def evaluate(network: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -138,22 +141,23 @@ class PotentialModule(GenerativeModule):
             lambda: evaluate(network)(y),
             (len(y),),
             f"'model.init_args.descriptor' should map the shape of 'data', {tuple(y.shape)}"
-            f"{self.labels_in_words()}, to {(len(y), 1)}",
+            f"{self.describe_labels()}, to {(len(y), 1)}",
         )
-        check_independent(evaluate, network, y)
+        _check_independent(evaluate, network, y)
 
-    def labels_in_words(self) -> str:
-        r"""Returns which labels besides those of classes the descriptor has to take, in words."""
+    def describe_labels(self) -> str:
+        r"""Returns the labels that the descriptor has to take, as a part of an error sentence."""
         return ""
 
 
-def check_independent(
+def _check_independent(
     evaluate: Callable[[nn.Module], Callable[[Tensor], Tensor]], network: nn.Module, y: Tensor
 ) -> None:
-    r"""Raises a `ValueError` if a network in training couples the samples of a batch.
+    r"""Raises a `ValueError` if a network couples the samples of a batch in training mode.
 
     Arguments:
-        evaluate: Returns the potential of a network, from :math:`(B, *)` to :math:`(B)`.
+        evaluate: Returns the potential of a network, a function from :math:`(B, *)` to
+            :math:`(B)`.
         network: The network.
         y: Samples, with shape :math:`(B, *)`.
     """
@@ -163,7 +167,7 @@ def check_independent(
         (slope,) = torch.autograd.grad(potential(a)[0], a)
     if len(y) > 1 and slope[1:].abs().max() > 0:
         raise ValueError(
-            "'model.init_args.descriptor' should give each sample a value of its own, got one that "
-            "uses batch statistics: batch norm couples samples, and their gradients are then not "
-            "those of a potential."
+            "'model.init_args.descriptor' should give each sample a value of its own, got one "
+            "that uses batch statistics: batch norm couples samples, and their gradients are "
+            "then not those of a potential."
         )

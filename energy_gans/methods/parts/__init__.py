@@ -1,1 +1,1 @@
-r"""What methods hold: chains, solvers, buffers, averages, and how they handle networks."""
+r"""Parts of methods: chains, flow solvers, replay buffers, moving averages, network functions."""

@@ -1,4 +1,4 @@
-r"""Chains as a method holds them: their numbers, checked once, and how they start and run."""
+r"""The description of Langevin chains: their parameters, where they start, and how they run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ Draw = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class Chains:
-    r"""Creates the description of chains of Langevin steps.
+    r"""The description of chains of Langevin steps.
 
-    With a reference :math:`\mathcal{N}(0, \sigma^2 I)` and all else left as it is, it is the sampler of
-    generative ConvNets (Eq. 2 of Wu et al.). The short-run recipe of energy-based models has none: it
-    takes large steps up a clipped gradient, with less noise than Langevin's, between bounds.
+    With a reference :math:`\mathcal{N}(0, \sigma^2 I)` and otherwise the defaults, the chains are
+    those of generative ConvNets (Eq. 2 of Wu et al.). The short-run recipe of energy-based models
+    has no reference: it takes large steps along a clipped gradient, between bounds, with less
+    noise than Langevin dynamics.
 
     References:
         Learning Non-Convergent Non-Persistent Short-Run MCMC Toward Energy-Based Model (Nijkamp et
@@ -30,16 +31,17 @@ class Chains:
 
     Arguments:
         steps: The number of steps :math:`L`.
-        step_size: The step size :math:`\delta`, in data units; the gradient weighs
+        step_size: The step size :math:`\delta`, in data units. The factor on the gradient is
             :math:`\delta^2 / 2`.
-        reference_std: The reference's standard deviation :math:`\sigma`, from which chains start. If
-            `None` there is no reference, and they start evenly between the bounds.
-        bound: The size that elements are clipped to after each step, or `None`.
-        noise_std: The standard deviation of a step's noise; the step size if `None`, as Langevin's
-            dynamics has it.
-        clip_gradient: The largest size of an element of :math:`\nabla \Phi`, or `None`.
-        last_step_size: The size of the last step, to which sizes go by one factor a step; that of
-            the first if `None`.
+        reference_std: The standard deviation :math:`\sigma` of the reference, at which chains
+            start. If `None`, there is no reference, and chains start uniformly between the bounds.
+        bound: The absolute value to which elements are clipped after each step, or `None`.
+        noise_std: The standard deviation of the noise of a step; the step size, as in Langevin
+            dynamics, if `None`.
+        clip_gradient: The absolute value to which elements of :math:`\nabla \Phi` are clipped, or
+            `None`.
+        last_step_size: The size of the last step, which is approached geometrically; that of the
+            first step if `None`.
 
     Raises:
         ValueError: If a number is out of its range, a step is unstable for the reference alone, or
@@ -62,20 +64,21 @@ class Chains:
             check_positive("bound", self.bound)
         elif self.reference_std is None:
             raise ValueError(
-                "'reference_std' or 'bound' should be given: chains start from the one or within "
-                "the other."
+                "'reference_std' or 'bound' should be given, as chains start at the reference or "
+                "within the bound."
             )
         check_noise_std(self.noise_std)
 
     def step_sizes(self, steps: int) -> list[float]:
-        r"""Returns the sizes of as many steps."""
+        r"""Returns the sizes of a number of steps, from the first to the last."""
         return annealed(self.step_size, self.last_step_size or self.step_size, steps)
 
     def start(self, draw: Draw, n: int, shape: tuple[int, ...]) -> Tensor:
-        r"""Returns where `n` chains start, with shape :math:`(n, *)`.
+        r"""Returns the points at which chains start, with shape :math:`(n, *)`.
 
         Arguments:
-            draw: Returns what `torch.randn` or `torch.rand`, its first argument, draws of a shape.
+            draw: Draws from the distribution of its first argument, `torch.randn` or `torch.rand`.
+                Its other arguments are the shape.
             n: The number of chains.
             shape: The shape of a sample.
         """
@@ -89,9 +92,9 @@ class Chains:
         r"""Yields the points of chains after each step.
 
         Arguments:
-            x: Where they start, with shape :math:`(B, *)`.
-            gradient: The gradient :math:`\nabla \Phi`.
-            draw: As in :meth:`start`.
+            x: The points at which the chains start, with shape :math:`(B, *)`.
+            gradient: The gradient :math:`\nabla \Phi`, a function of points.
+            draw: See :meth:`start`.
             steps: The number of steps; that of the description if `None`.
         """
         sizes = self.step_sizes(self.steps if steps is None else steps)
@@ -103,13 +106,13 @@ class Chains:
         return langevin(x, score, sizes, self.reference_std, noise, self.bound, self.noise_std)
 
     def end(self, *args: Any) -> Tensor:
-        r"""Returns the last of what :meth:`run` yields."""
+        r"""Returns the last of the points of :meth:`run`, with the same arguments."""
         *_, x = self.run(*args)
         return x
 
 
 def sampler_of(random: torch.Generator, device: torch.device) -> Draw:
-    r"""Returns what draws from a generator and moves to a device, for :class:`Chains`."""
+    r"""Returns the argument `draw` of :class:`Chains` for a generator and a device."""
 
     def draw(function: Callable[..., Tensor], *shape: int) -> Tensor:
         return function(*shape, generator=random, device=random.device).to(device)

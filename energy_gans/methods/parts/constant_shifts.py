@@ -1,12 +1,14 @@
-r"""Parameters that add a constant to a network's output, as the bias of a last layer does.
+r"""Parameters that add a constant to a network's output, such as the bias of the last layer.
 
-Where a loss does not change with such a constant, as that of a critic whose features only meet in differences,
-these parameters have a gradient that is zero but for rounding. Adam would divide the rounding by its own
-size, and the parameter would walk at random, differently for every number of processes.
+Some losses do not change with such a constant, for example those of a critic whose features only
+enter as differences. The gradient of these parameters is then nothing but rounding error. Adam
+would divide the error by its own size, and the parameter would follow a random walk that depends
+on the number of processes.
 
-They are found in the graph that autograd keeps of an output: a parameter is one of them if every path
-from it to the output only adds it, sums or rearranges. An operation that is not known here hides a
-parameter, which is then trained as all others are.
+The parameters are found in the autograd graph of an output: a parameter is one of them if every
+path from the parameter to the output consists of additions, sums and rearrangements only. An
+operation that is missing from the table below hides a parameter, which is then trained like all
+others.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from __future__ import annotations
 import torch.nn as nn
 from torch import Tensor
 
-# By the name of an operation's node: which of its inputs it adds to its output, sums up or rearranges.
-ADDED: dict[str, tuple[int, ...]] = {
+# For the name of an operation's node: the indices of the inputs that it adds, sums or rearranges.
+_ADDED: dict[str, tuple[int, ...]] = {
     "AddmmBackward0": (0,),
     "ConvolutionBackward0": (2,),
     "AddBackward0": (0, 1),
@@ -39,17 +41,17 @@ ADDED: dict[str, tuple[int, ...]] = {
 
 
 def shift_parameters(output: Tensor) -> list[nn.Parameter]:
-    r"""Returns the parameters that do no more to an output than add the same to it for all samples.
+    r"""Returns the parameters whose only effect is to add a constant to the output of all samples.
 
     Arguments:
-        output: What a network gives for samples, with shape :math:`(B, *)` and its graph.
+        output: The output of a network for samples, with shape :math:`(B, *)`, with its graph.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
         >>> shift_parameters(network(torch.ones(4, 2))) == [network[2].bias]
         True
     """
-    # Dictionaries as sets that keep their order.
+    # The keys of the dictionaries are ordered sets.
     added: dict[nn.Parameter, None] = {}
     used: dict[nn.Parameter, None] = {}
     seen = set()
@@ -61,6 +63,6 @@ def shift_parameters(output: Tensor) -> list[nn.Parameter]:
         seen.add((node, adds))
         if hasattr(node, "variable"):
             (added if adds else used)[node.variable] = None
-        places = ADDED.get(node.name(), ()) if adds else ()
+        places = _ADDED.get(node.name(), ()) if adds else ()
         stack += [(child, i in places) for i, (child, _) in enumerate(node.next_functions)]
     return [p for p in added if p not in used]

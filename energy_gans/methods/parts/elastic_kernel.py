@@ -1,6 +1,8 @@
-r"""The elastic kernel as a method holds it: its numbers, checked once, before any batch is seen."""
+r"""The elastic kernel with its parameters, which are checked before training."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,11 +10,12 @@ from torch import Tensor
 from ...checks import check_positive
 from ...functional import ElasticTerm, elastic_power, elastic_profile, unit_length
 from ...functional.kernels import Softening
-from ..bases.feature_gan import Profile
+
+Profile = Callable[[Tensor], Tensor]
 
 
 class Elastic:
-    r"""Creates an elastic kernel.
+    r"""The elastic kernel.
 
     Arguments:
         cutoff: The cut-off :math:`e`.
@@ -30,18 +33,18 @@ class Elastic:
         self.cutoff, self.power, self.softening = cutoff, power, softening
 
     def term(self, n: int, coefficient: float = 1.0) -> ElasticTerm:
-        r"""Returns a multiple of the kernel of points in `n` dimensions, a term of a loss."""
+        r"""Returns a multiple of the kernel in `n` dimensions, as a term of a loss."""
         return ElasticTerm(coefficient, self.cutoff, elastic_power(self.power, n))
 
     def profile(self, n: int, *r2: Tensor) -> Profile:
-        r"""Returns the kernel as a function of squared distances of points in `n` dimensions.
+        r"""Returns the kernel as a function of squared distances in `n` dimensions.
 
-        Its values are float64, as those in a charge are beyond float32 at high powers, and its unit of
-        length is the smallest of some distances.
+        The values of the kernel are float64, because near a charge they exceed float32 at high
+        powers. The unit of length is the smallest of given distances.
 
         Arguments:
             n: The number of dimensions.
-            r2: The squared distances that the unit is taken of.
+            r2: The squared distances that determine the unit of length.
         """
         power, unit = elastic_power(self.power, n), unit_length(self.cutoff, *r2)
 

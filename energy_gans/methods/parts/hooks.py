@@ -1,7 +1,7 @@
-r"""When a trainer has nothing to do between a loss and an optimizer's step.
+r"""Whether a trainer does anything between a loss and an optimizer's step.
 
-Then both are called directly. Lightning's way around them, with its hooks and profiler contexts for
-every callback, takes a noticeable part of a small network's step (`python -m benchmarks.step`).
+If not, both are called directly. Lightning's calls, with hooks and profiler contexts for every
+callback, take a noticeable part of the step of a small network (`python -m benchmarks.step`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
-HOOKS = (
+_HOOKS = (
     "on_before_backward",
     "on_after_backward",
     "on_before_optimizer_step",
@@ -19,12 +19,11 @@ HOOKS = (
 
 
 def no_hooks_between(trainer: Trainer) -> bool:
-    r"""Returns whether a trainer scales no gradients, reduces none over processes, and has no
-    callback that wants to see them."""
+    r"""Returns whether gradients need no scaling, no reduction over processes, and no callback."""
     scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
     watched = any(
         is_overridden(hook, callback, parent=Callback)
         for callback in trainer.callbacks
-        for hook in HOOKS
+        for hook in _HOOKS
     )
     return type(trainer.strategy) is SingleDeviceStrategy and not scaled and not watched

@@ -1,10 +1,11 @@
-r"""Where a run stands in the trainer's loops, as a checkpoint says it.
+r"""The progress of the trainer's loops in a checkpoint.
 
-Lightning's loops count batches and epochs at several places of a step, so what a checkpoint says of
-them depends on the hook that writes it: in the middle of a step, after its validation, or at the end
-of a run, which it counts as the end of an epoch. Here the counters are those between two steps,
-whichever hook writes, and a function of the step alone: a run that is resumed, or extended, counts and
-logs its steps and epochs as the run that went on.
+Lightning's loops count batches and epochs at several points of a step. The counters in a
+checkpoint therefore depend on the hook that writes it: in the middle of a step, after its
+validation, or at the end of a run, which Lightning counts as the end of an epoch. Here, the
+counters are set to those between two steps, for all hooks. They are a function of the step alone,
+so that a run that is resumed or extended counts and logs its steps and epochs as an uninterrupted
+run does.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any
 
 
 def place_between_steps(checkpoint: dict[str, Any], step: int, epoch_length: float) -> None:
-    r"""Sets the counters of a checkpoint's loops to those between a step and the next.
+    r"""Sets the counters of a checkpoint's loops to those between two steps.
 
     Arguments:
-        checkpoint: The contents of the checkpoint, which are changed.
-        step: The number of steps that were made.
-        epoch_length: The number of steps of an epoch; nothing is changed if it is infinite.
+        checkpoint: The contents of the checkpoint, which are changed in place.
+        step: The number of completed steps.
+        epoch_length: The number of steps in an epoch. If it is infinite, nothing changes.
     """
     if epoch_length == float("inf"):
         return

@@ -1,8 +1,8 @@
 r"""Exponential moving averages of networks.
 
-The first update copies the network. The n-th, from the second on, moves the average to
-:math:`\beta_n \bar\theta + (1 - \beta_n) \theta` with the decay
-:math:`\beta_n = \min(\beta, (n - 1) / (n + 8))`, which forgets the start quickly.
+The first update copies the network. The :math:`n`-th update, from the second on, is
+:math:`\bar\theta \leftarrow \beta_n \bar\theta + (1 - \beta_n) \theta` with the decay
+:math:`\beta_n = \min(\beta, (n - 1) / (n + 8))`, which soon forgets the initial weights.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class MovingAverage(AveragedModel):
-    r"""Creates an exponential moving average of a network and of its buffers, batch norm's too.
+    r"""An exponential moving average of a network, its buffers included.
 
     Arguments:
-        network: The network, as it is at the start.
-        decay: The decay :math:`\beta` that is approached.
+        network: The network, with its initial weights.
+        decay: The decay :math:`\beta` of late updates.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -35,22 +35,24 @@ class MovingAverage(AveragedModel):
 
     def lerp(self, averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
         if averaged[0].is_floating_point():
-            # AveragedModel's first update is a copy, after which this is called with n = 1.
+            # The first update of AveragedModel is a copy. The second one calls this function with
+            # n = 1.
             torch._foreach_lerp_(averaged, current, 1 - warmed_decay(self.decay, int(n) - 1))
         else:
             torch._foreach_copy_(averaged, current)
 
 
 def match_average(model: GenerativeModule, state: dict[str, Tensor], trains: bool) -> None:
-    r"""Makes a checkpoint's weights and a model agree on whether there is a moving average.
+    r"""Makes a model and the weights of a checkpoint agree on whether there is a moving average.
 
-    A run that goes on without one drops the checkpoint's, which would only freeze; a run that goes on with
-    one that the checkpoint lacks starts it from the checkpoint's weights.
+    If only the checkpoint has a moving average, a run that continues drops it, as it would no
+    longer change; otherwise the model gets one. If only the model has a moving average, it starts
+    from the checkpoint's weights.
 
     Arguments:
-        model: The model that the weights are about to be loaded into.
+        model: The model that the weights are going to be loaded into.
         state: The weights, which are changed in place.
-        trains: Whether a run goes on from them.
+        trains: Whether a run continues from the weights.
     """
     keys = [key for key in state if key.startswith("averaged.")]
     if keys and model.averaged is None:

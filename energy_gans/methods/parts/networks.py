@@ -1,4 +1,4 @@
-r"""How methods handle networks of which they know nothing but that they are modules."""
+r"""Functions of any network: modes, weights, and checks of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from ...tensor_files import load_tensors
 from .finite import non_finite
 
-PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
-SPELLINGS = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+_PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+_SPELLINGS = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    r"""Puts a network in evaluation mode for a while."""
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    r"""Puts a network in evaluation mode within the context."""
     modes = [(m, m.training) for m in network.modules()]
     network.eval()
     try:
@@ -30,8 +30,8 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    r"""Keeps gradients out of a network's parameters, not out of its inputs, for a while."""
+def fixed_parameters(network: nn.Module) -> Iterator[None]:
+    r"""Stops gradients to a network's parameters, but not to its inputs, within the context."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     for p in parameters:
         p.requires_grad_(False)
@@ -44,17 +44,26 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def clip_weights(network: nn.Module, bound: float) -> None:
-    r"""Clips all of a network's parameters to :math:`[-c, c]`."""
+    r"""Clips all parameters of a network to :math:`[-c, c]`, in place.
+
+    Arguments:
+        network: The network.
+        bound: The bound :math:`c`.
+    """
     for p in network.parameters():
         p.clamp_(-bound, bound)
 
 
 def load_weights(module: nn.Module, path: str) -> None:
-    r"""Loads the weights of a checkpoint, but for moving averages.
+    r"""Loads the weights of a checkpoint. A moving average may be missing from the checkpoint.
+
+    Arguments:
+        module: The module.
+        path: The path of the checkpoint.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, one of other networks, or one with a weight that is not finite.
+        ValueError: If the file is no checkpoint of the same networks, or a weight is not finite.
     """
     checkpoint = load_tensors("initial_weights", path)
     try:
@@ -70,33 +79,40 @@ def load_weights(module: nn.Module, path: str) -> None:
         )
     missing = [name for name in missing if not name.startswith("averaged.")]
     if missing:
-        raise ValueError(f"'initial_weights' = {path!r} lacks {missing[0]!r}.")
+        raise ValueError(
+            f"'initial_weights' should be a checkpoint of the same networks, got {path!r}, which "
+            f"lacks {missing[0]!r}."
+        )
 
 
 def check_made_in_python(path: str | os.PathLike) -> None:
-    r"""Raises a `ValueError` if a checkpoint says by class paths how its model is made.
+    r"""Raises a `ValueError` if a checkpoint stores the class paths of its model.
 
-    Lightning would call whatever these paths name.
+    Lightning would import and call any such path.
+
+    Arguments:
+        path: The path of the checkpoint.
     """
     checkpoint = load_tensors("checkpoint_path", path, verify=False, mmap=True)
     options = checkpoint.get("hyper_parameters")
     if "_instantiator" in (options or {}):
         raise ValueError(
-            f"'checkpoint_path' = {str(path)!r} names the classes of its model: load it with "
-            "energy_gans.commands.load_model, which makes only those that may be named."
+            "'checkpoint_path' should be a checkpoint that was trained in Python, got "
+            f"{str(path)!r}, which names the classes of its model: load it with "
+            "energy_gans.commands.load_model, which constructs permitted classes only."
         )
 
 
 def check_precision(precision: str) -> None:
-    r"""Raises a `ValueError` unless potentials and losses can be float32 at least.
+    r"""Raises a `ValueError` if weights, potentials or losses would be less precise than float32.
 
     Arguments:
         precision: The trainer's precision, in any of Lightning's spellings.
     """
-    if SPELLINGS.get(str(precision), precision) not in PRECISIONS:
+    if _SPELLINGS.get(str(precision), precision) not in _PRECISIONS:
         raise ValueError(
-            f"'trainer.precision' should be one of {', '.join(PRECISIONS)}, got {precision!r}: weights, "
-            "potentials and losses are float32 at least."
+            f"'trainer.precision' should be one of {', '.join(_PRECISIONS)}, got {precision!r}: "
+            "weights, potentials and losses are float32 at least."
         )
 
 
@@ -104,24 +120,29 @@ def check_label(label: Tensor | None, classes: int | None, n: int) -> None:
     r"""Raises a `ValueError` unless labels are `n` of a model's classes.
 
     Arguments:
-        label: The labels, or `None` where data has none.
-        classes: The number of the model's classes, or `None` if it knows no labels.
+        label: The labels, or `None` if the data has no labels.
+        classes: The number of classes, or `None` for an unconditional model.
         n: The number of samples.
     """
     if classes is None:
         raise ValueError(
             "'label' should be left out: the model is unconditional, it has no classes."
         )
-    wanted = f"'label' should hold {n} labels from 0 to {classes - 1}, one a sample"
+    message = f"'label' should hold {n} labels from 0 to {classes - 1}, one a sample"
     if label is None or tuple(label.shape) != (n,) or label.is_floating_point():
         given = "none" if label is None else f"{label.dtype} of shape {tuple(label.shape)}"
-        raise ValueError(f"{wanted}, got {given}.")
+        raise ValueError(f"{message}, got {given}.")
     if n > 0 and not (int(label.min()) >= 0 and int(label.max()) < classes):
-        raise ValueError(f"{wanted}, got {int(label.min())} to {int(label.max())}.")
+        raise ValueError(f"{message}, got {int(label.min())} to {int(label.max())}.")
 
 
 def check_shape(shape: tuple[int, ...], y: Tensor) -> None:
-    r"""Raises a `ValueError` unless a model's shape of a sample is that of real ones, :math:`(B, *)`."""
+    r"""Raises a `ValueError` unless a shape is that of a real sample.
+
+    Arguments:
+        shape: The shape of a sample.
+        y: Real samples, with shape :math:`(B, *)`.
+    """
     if tuple(y.shape[1:]) != shape:
         raise ValueError(
             f"'model.init_args.shape' should be that of 'data', {list(y.shape[1:])}, got "
@@ -129,17 +150,19 @@ def check_shape(shape: tuple[int, ...], y: Tensor) -> None:
         )
 
 
-def check_output_shape(check: Callable[[], Tensor], shape: tuple[int, ...], wanted: str) -> None:
-    r"""Raises a `ValueError` unless a network runs and gives the shape that is wanted.
+def check_output_shape(
+    evaluate: Callable[[], Tensor], shape: tuple[int, ...], message: str
+) -> None:
+    r"""Raises a `ValueError` unless a network runs, and its output has a shape.
 
     Arguments:
-        check: Evaluates the network.
-        shape: The shape it should give.
-        wanted: The sentence that says so, naming both shapes' config keys.
+        evaluate: Evaluates the network.
+        shape: The shape that the output should have.
+        message: The first half of the error sentence, which names the config keys of both shapes.
     """
     try:
-        given = tuple(check().shape)
+        output = tuple(evaluate().shape)
     except (RuntimeError, IndexError) as error:
-        raise ValueError(f"{wanted}, but it fails: {str(error).splitlines()[0]}") from error
-    if given != shape:
-        raise ValueError(f"{wanted}, got {given}.")
+        raise ValueError(f"{message}, but it fails: {str(error).splitlines()[0]}") from error
+    if output != shape:
+        raise ValueError(f"{message}, got {output}.")

@@ -1,24 +1,25 @@
-r"""The optimizer's groups of parameters: weights, and what weight decay spares.
+r"""The parameter groups of optimizers: weights, and parameters without weight decay.
 
-A weight of a dense or (de)convolutional layer may be computed from other tensors: by a parametrization,
-such as weight or spectral normalisation, or by the older hooks of `torch.nn.utils`. Then these tensors
-are the weight. Those that hold one number a map, gains, are not: as the gains of batch norm they
-belong to the rest.
+The weight of a dense or (de)convolutional layer may be computed from other tensors, by a
+parametrization, such as weight or spectral normalisation, or by the older hooks of
+`torch.nn.utils`. These tensors then are the weights. Tensors with one number for each map are
+gains, which belong to the parameters without weight decay, as do those of batch norm.
 
-So weight normalisation's :math:`W = g V / \|V\|` has its direction :math:`V` among the weights and its gain
-:math:`g` in the rest, for what weight decay and Lamb's trust ratio
-:math:`\|\theta\| / \|\Delta \theta\|` do to each:
+Weight normalisation, :math:`W = g V / \|V\|`, therefore has its direction :math:`V` among the
+weights, and its gain :math:`g` among the others. The reason is the effect of weight decay, and of
+Lamb's trust ratio :math:`\|\theta\| / \|\Delta \theta\|`:
 
-- The layer does not depend on :math:`\|V\|`, which gradient steps only lengthen. Decay keeps it bounded,
-  and with it the angle by which a step turns :math:`V`. A step of Lamb, which has the length
-  :math:`\lambda \|V\|`, turns it by the learning rate :math:`\lambda` at most, however long it is.
-- A gain may start at zero, as at the end of a residual. Lamb's steps, in proportion to :math:`\|g\|`, would
-  leave it there, and decay would pull it back.
+- The layer does not depend on :math:`\|V\|`, which gradient steps can only increase. Decay bounds
+  the norm, and so keeps the angle by which a step rotates :math:`V` from vanishing. A step of Lamb
+  has the length :math:`\lambda \|V\|`, and rotates :math:`V` by at most the learning rate
+  :math:`\lambda`, for every norm.
+- A gain may start at zero, as at the end of a residual block. Lamb's steps, proportional to
+  :math:`\|g\|`, would never leave zero, and decay would return to it.
 
 References:
-    Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural Networks
-    (Salimans and Kingma, 2016), https://arxiv.org/abs/1602.07868
-    Large Batch Optimization for Deep Learning: Training BERT in 76 minutes (You et al., 2020),
+    Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural
+    Networks (Salimans and Kingma, 2016), https://arxiv.org/abs/1602.07868 Large Batch Optimization
+    for Deep Learning: Training BERT in 76 minutes (You et al., 2020),
     https://arxiv.org/abs/1904.00962
 """
 
@@ -29,66 +30,76 @@ from typing import Any
 
 import torch.nn as nn
 
-LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
-# The names, in a layer, of its weight or of the parameters that it is computed from.
-WEIGHT = re.compile(r"weight|weight_(g|v|orig)|parametrizations\.weight\..+")
-# The same in checkpoints whose groups do not know weight normalisation.
-PLAIN_WEIGHT = re.compile(r"weight|parametrizations\.weight\.original")
+_LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
+# The names, within a layer, of the weight or of the parameters from which the weight is computed.
+_WEIGHT = re.compile(r"weight|weight_(g|v|orig)|parametrizations\.weight\..+")
+# The same for early checkpoints, whose groups do not take weight normalisation into account.
+_PLAIN_WEIGHT = re.compile(r"weight|parametrizations\.weight\.original")
 
-Group = list[nn.Parameter]
+_Group = list[nn.Parameter]
 
 
 def weights_and_rest(network: nn.Module) -> list[dict[str, Any]]:
-    r"""Returns two groups of parameters: the weights of dense and (de)convolutional layers, and
-    the rest, which is spared the optimizer's weight decay. An empty group is left out."""
-    weights, rest = partition(network, WEIGHT)
+    r"""Returns the parameter groups of a network. Empty groups are left out.
+
+    The first group are the weights of dense and (de)convolutional layers. The second group are all
+    other parameters, without weight decay.
+    """
+    weights, rest = _partition(network, _WEIGHT)
     groups = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
-def partition(network: nn.Module, names: re.Pattern) -> tuple[Group, Group]:
-    r"""Returns the parameters of layers' weights, gains excepted, and all others.
+def _partition(network: nn.Module, names: re.Pattern) -> tuple[_Group, _Group]:
+    r"""Returns the parameters of layers' weights without gains, and all other parameters.
 
     Arguments:
         network: The network.
-        names: What parameters of a layer's weight are called in the layer.
+        names: The names of the weight's parameters within a layer.
     """
     weights: dict[nn.Parameter, None] = {}
     for layer in network.modules():
-        if isinstance(layer, LAYERS):
+        if isinstance(layer, _LAYERS):
             parts = [p for name, p in layer.named_parameters() if names.fullmatch(name)]
             largest = max((p.numel() for p in parts), default=0)
-            weights |= {p: None for p in parts if not is_gain(p, largest)}
+            weights |= {p: None for p in parts if not _is_gain(p, largest)}
     return list(weights), [p for p in network.parameters() if p not in weights]
 
 
-def is_gain(p: nn.Parameter, largest: int) -> bool:
-    r"""Returns whether a part of a weight, whose largest has so many elements, holds one number a map."""
+def _is_gain(p: nn.Parameter, largest: int) -> bool:
+    r"""Returns whether a parameter of a weight holds one number for each map.
+
+    Arguments:
+        p: The parameter.
+        largest: The number of elements in the largest parameter of the same weight.
+    """
     return p.numel() < largest and sum(n > 1 for n in p.shape) <= 1
 
 
 def regroup(state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
     r"""Returns an optimizer's saved state with the groups of :func:`weights_and_rest`.
 
-    There are checkpoints that have weight normalisation's directions in the rest. Without weight decay
-    both groups are trained in the same way, and only the order of parameters is another.
+    Early checkpoints have the directions of weight normalisation in the second group. Without
+    weight decay, both groups are trained in the same way, and only the order of parameters
+    differs.
 
     Arguments:
-        state: What the optimizer's `state_dict()` gave.
+        state: The `state_dict()` of the optimizer.
         network: The network that the optimizer trains.
 
     Raises:
-        ValueError: If weight decay tells the groups apart, and the checkpoint has normalised weights in the rest.
+        ValueError: If the groups differ in weight decay, and the second group of the checkpoint
+            holds normalised weights.
     """
-    earlier, present = ([g for g in partition(network, n) if g] for n in (PLAIN_WEIGHT, WEIGHT))
+    earlier, present = ([g for g in _partition(network, n) if g] for n in (_PLAIN_WEIGHT, _WEIGHT))
     saved, sizes = [len(g["params"]) for g in state["param_groups"]], [len(g) for g in present]
     if saved == sizes or saved != [len(g) for g in earlier]:
         return state
     if any(group.get("weight_decay", 0) != 0 for group in state["param_groups"]):
         raise ValueError(
-            f"'ckpt_path' should be of a run whose weight decay is on the {sizes[0]} weights of "
-            f"{type(network).__name__}, got one that spared those of normalised layers and decayed "
-            f"{saved[0]}: it can not go on as the same run. Start a new one from its weights with "
+            f"'ckpt_path' should be of a run with weight decay on the {sizes[0]} weights of "
+            f"{type(network).__name__}, got one with decay on {saved[0]}, without normalised "
+            "layers, which can not be resumed: start a new run from its weights with "
             "--model.init_args.initial_weights."
         )
     index = {p: i for i, p in enumerate(p for group in earlier for p in group)}

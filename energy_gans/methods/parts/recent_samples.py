@@ -1,4 +1,4 @@
-r"""The last samples that a method saw, which it keeps to sample from."""
+r"""Recent samples of the training, from which a method draws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class RecentSamples(nn.Module):
-    r"""Creates an empty shelf of samples, a part of the model: it is saved and loaded with it.
+    r"""Ring buffer of recent samples, saved with the model.
 
     Arguments:
         size: The number of samples.
@@ -21,19 +21,19 @@ class RecentSamples(nn.Module):
         self.register_buffer("seen", torch.zeros((), dtype=torch.long))
 
     def keep(self, x: Tensor) -> None:
-        r"""Keeps samples, with shape :math:`(B, *)`, in place of the oldest."""
+        r"""Stores samples, with shape :math:`(B, *)`, in place of the oldest samples."""
         places = (self.seen + torch.arange(len(x), device=x.device)) % len(self.samples)
         self.samples[places] = x
         self.seen += len(x)
 
     def draw(self, n: int, random: torch.Generator) -> Tensor:
-        r"""Returns samples drawn evenly from those that are kept, with shape :math:`(n, *)`.
+        r"""Returns samples that are drawn uniformly from the buffer, with shape :math:`(n, *)`.
 
         Raises:
-            ValueError: If there are none.
+            ValueError: If the buffer is empty.
         """
-        known = min(int(self.seen), len(self.samples))
-        if known == 0:
+        stored = min(int(self.seen), len(self.samples))
+        if stored == 0:
             raise ValueError("Samples start at images of the training, and there was none yet.")
-        place = torch.randint(known, (n,), generator=random, device=random.device)
+        place = torch.randint(stored, (n,), generator=random, device=random.device)
         return self.samples[place.to(self.samples.device)]

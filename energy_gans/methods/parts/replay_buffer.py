@@ -1,17 +1,16 @@
-r"""A replay buffer: the states in which chains were left, from which later ones go on.
+r"""A replay buffer: the states at which chains ended, from which later chains continue.
 
-Each place of the global minibatch has a part of the buffer of its own, of :math:`M / B` states, and
-goes on from one of them at random. So the chains of one minibatch are never the same chain twice,
-and a process that holds every world-size-th place of the minibatch holds these places' states: two
-processes do what one does, and a buffer saved by two can be read by one.
+Each place of the global minibatch has its own part of the buffer, :math:`M / B` states, and
+continues from a random one of them. The chains of one minibatch are therefore distinct. A process
+that holds every :math:`W`-th place of the minibatch holds the states of these places: two
+processes do what one does, and a buffer that two processes saved can be loaded by one.
 
-With :math:`M = B` it holds the persistent chains of contrastive divergence.
+With :math:`M = B`, the buffer holds the persistent chains of contrastive divergence.
 
 References:
-    Training Restricted Boltzmann Machines using Approximations to the Likelihood Gradient (Tieleman,
-    2008)
-    Implicit Generation and Generalization in Energy-Based Models (Du and Mordatch, 2019),
-    https://arxiv.org/abs/1903.08689
+    Training Restricted Boltzmann Machines using Approximations to the Likelihood Gradient
+    (Tieleman, 2008) Implicit Generation and Generalization in Energy-Based Models (Du and
+    Mordatch, 2019), https://arxiv.org/abs/1903.08689
 """
 
 from __future__ import annotations
@@ -26,20 +25,21 @@ from torch import Tensor
 
 from ...checks import check_count
 
-LEVELS = 127.5
+# Half of the largest uint8, which encodes [-1, 1] as [0, 255].
+_HALF_RANGE = 127.5
 State = dict[str, Tensor]
 
 
 class ReplayBuffer:
-    r"""Creates an empty replay buffer.
+    r"""Replay buffer of the states of chains, saved with the model.
 
     Arguments:
-        size: The number of states :math:`M`, of all processes together.
-        restart: The share of chains that start afresh, in [0, 1].
-        dtype: How states are kept: as `"float32"`, or as `"uint8"`, in 256 levels of [-1, 1], which
-            takes a quarter of the memory.
-        folder: The folder in which a file without a name holds the states, mapped into memory;
-            memory itself if `None`.
+        size: The number of states :math:`M` of all processes together.
+        restart: The share of chains that start anew, in [0, 1].
+        dtype: The type in which points are stored: `"float32"`, or `"uint8"`, 256 levels of [-1,
+            1], which takes a quarter of the memory.
+        folder: The folder of an unnamed file that holds the points and is mapped into memory. If
+            `None`, points are in memory.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -67,18 +67,21 @@ class ReplayBuffer:
     def replay(
         self, fresh: State, share: Callable[..., Tensor], rank: int = 0, world_size: int = 1
     ) -> State:
-        r"""Returns where the chains of a minibatch start, most of them where earlier ones were left.
+        r"""Returns the states at which the chains of a minibatch start.
 
         Arguments:
-            fresh: Where chains start that have no state to go on from, of this process's places: `x`,
-                the points, and what else belongs to a chain, each with shape :math:`(B / W, *)`.
-            share: Returns this process's share of what a function draws for the global minibatch.
-            rank: The number of this process.
+            fresh: The states of this process's places at which chains start anew: the points `x`,
+                and all else that belongs to a chain, each with shape :math:`(B / W, *)`.
+            share: Returns this process's share of a draw for the global minibatch.
+            rank: The rank of this process.
             world_size: The number of processes :math:`W`.
 
+        Returns:
+            The states, with the `slot` of each chain, for :meth:`store`.
+
         Raises:
-            ValueError: If the number of states is not a multiple of the minibatch, or a checkpoint's
-                are of another buffer.
+            ValueError: If the number of states is not a multiple of the minibatch, or a checkpoint
+                holds the states of another buffer.
         """
         if not self.states:
             self.allocate(fresh, world_size)
@@ -88,11 +91,16 @@ class ReplayBuffer:
         return self.draw(fresh, share)
 
     def carried(self) -> State:
-        r"""Returns the states of this process's places, or those that a checkpoint held."""
+        r"""Returns the states of this process's places, or those of a loaded checkpoint."""
         return self.contents() if self.states else self.saved or {}
 
     def save(self, checkpoint: dict, gather: Callable[[Tensor], Tensor]) -> None:
-        r"""Puts the states of all processes, which a function gathers, into a checkpoint."""
+        r"""Adds the states of all processes to a checkpoint.
+
+        Arguments:
+            checkpoint: The contents of the checkpoint.
+            gather: Returns the samples of all processes.
+        """
         if self.states:
             contents = self.contents().items()
             checkpoint["buffer"] = {name: gather(states) for name, states in contents}
@@ -100,17 +108,17 @@ class ReplayBuffer:
             checkpoint["buffer"] = self.saved
 
     def load(self, checkpoint: dict) -> None:
-        r"""Takes the states of a checkpoint, which are shared out at the next :meth:`replay`."""
+        r"""Loads the states of a checkpoint, which the next :meth:`replay` shares out."""
         self.states, self.saved = {}, checkpoint.get("buffer")
 
     # Its states
 
     def allocate(self, state: State, world_size: int = 1) -> None:
-        r"""Makes room for the states of this process's places, all of them empty.
+        r"""Allocates empty states for this process's places.
 
         Arguments:
-            state: What a state holds, of its part of a minibatch: `x`, the points, and what else
-                belongs to a chain, each with shape :math:`(B / W, *)`.
+            state: Examples of states: the points `x`, and all else that belongs to a chain, each
+                with shape :math:`(B / W, *)`.
             world_size: The number of processes :math:`W`.
 
         Raises:
@@ -119,8 +127,8 @@ class ReplayBuffer:
         places = len(state["x"])
         if self.size % (places * world_size):
             raise ValueError(
-                f"'buffer_size' should be a multiple of the minibatch of {places * world_size}, got "
-                f"{self.size}."
+                f"'buffer_size' should be a multiple of the minibatch of {places * world_size}, "
+                f"got {self.size}."
             )
         slots = self.size // (places * world_size)
         self.states = {
@@ -133,51 +141,60 @@ class ReplayBuffer:
         if self.folder is None:
             self.states["x"] = torch.zeros(shape, dtype=self.dtype, device=x.device)
         else:
-            self.states["x"] = mapped(self.folder, shape, self.dtype)
+            self.states["x"] = _zeros_in_file(self.folder, shape, self.dtype)
         self.filled = torch.zeros(places, slots, dtype=torch.bool, device=x.device)
 
     def draw(self, fresh: State, share: Callable[..., Tensor]) -> State:
-        r"""Returns where the chains of a minibatch start.
+        r"""Returns the states at which the chains of a minibatch start, with their `slot`.
 
         Arguments:
-            fresh: Where those start that start afresh.
-            share: Returns this process's share of what a function draws for the global minibatch.
+            fresh: The states of chains that start anew.
+            share: Returns this process's share of a draw for the global minibatch.
         """
         places, slots = self.filled.shape
         slot = share(lambda n, **kwargs: torch.randint(slots, (n,), **kwargs), places)
-        self.rows = torch.arange(places, device=slot.device), slot
-        kept = (share(torch.rand, places) >= self.restart) & self.filled[self.rows]
-        state = {}
+        continues = share(torch.rand, places) >= self.restart
+        continues &= self.filled[self.rows(slot, self.filled)]
+        state = {"slot": slot}
         for name, part in fresh.items():
-            known = decoded(self.states[name][self.rows_of(name)]).to(part)
-            state[name] = torch.where(kept.reshape(-1, *[1] * (part.ndim - 1)), known, part)
+            stored = self.states[name]
+            known = _decode(stored[self.rows(slot, stored)]).to(part)
+            state[name] = torch.where(continues.reshape(-1, *[1] * (part.ndim - 1)), known, part)
         return state
 
     def store(self, state: State) -> None:
-        r"""Keeps where the chains of the last draw have come to."""
-        for name, part in state.items():
-            kept = self.states[name]
-            kept[self.rows_of(name)] = encoded(part, kept.dtype).to(kept.device)
-        self.filled[self.rows] = True
+        r"""Stores the ends of chains in the slots from which :meth:`draw` took their starts.
+
+        Arguments:
+            state: The states, as :meth:`draw` returns them, with `slot`.
+        """
+        for name, stored in self.states.items():
+            rows = self.rows(state["slot"], stored)
+            stored[rows] = _encode(state[name], stored.dtype).to(stored.device)
+        self.filled[self.rows(state["slot"], self.filled)] = True
+
+    def rows(self, slot: Tensor, stored: Tensor) -> tuple[Tensor, Tensor]:
+        r"""Returns the indices, by place and slot, of a minibatch's chains in a stored tensor."""
+        place = torch.arange(len(slot), device=stored.device)
+        return place, slot.to(stored.device)
 
     def points(self) -> Tensor:
-        r"""Returns the points of this process's states that chains came to, with shape :math:`(N, *)`."""
+        r"""Returns the points of this process's filled states, with shape :math:`(N, *)`."""
         x = self.states["x"]
-        return decoded(x[self.filled.to(x.device)]).to(self.filled.device)
-
-    def rows_of(self, name: str) -> tuple[Tensor, ...]:
-        r"""Returns the rows of the last draw where a part of the states lies."""
-        return tuple(i.to(self.states[name].device) for i in self.rows)
+        return _decode(x[self.filled.to(x.device)]).to(self.filled.device)
 
     def contents(self) -> State:
-        r"""Returns what this process's places hold, and which of them are `filled`."""
+        r"""Returns the states of this process's places, and which of them are `filled`."""
         return self.states | {"filled": self.filled}
 
     def restore(self, contents: State) -> None:
-        r"""Puts back what this process's places held.
+        r"""Restores the states of this process's places.
+
+        Arguments:
+            contents: The value of :meth:`contents`.
 
         Raises:
-            ValueError: If it is that of another size of buffer or of samples.
+            ValueError: If the shapes or types are those of another buffer.
         """
         mine = self.contents()
         for name in mine.keys() | contents.keys():
@@ -187,28 +204,29 @@ class ReplayBuffer:
             ]
             if shapes[0] != shapes[1]:
                 raise ValueError(
-                    f"The checkpoint's replay buffer should hold as {name!r} {shapes[0]}, got {shapes[1]}."
+                    f"The checkpoint's replay buffer should hold as {name!r} {shapes[0]}, got "
+                    f"{shapes[1]}."
                 )
             mine[name].copy_(contents[name])
 
 
-def encoded(x: Tensor, dtype: torch.dtype) -> Tensor:
-    r"""Returns points of [-1, 1] as they are kept."""
+def _encode(x: Tensor, dtype: torch.dtype) -> Tensor:
+    r"""Returns points in [-1, 1] in the type in which they are stored."""
     if dtype == torch.uint8:
-        return ((x + 1) * LEVELS).round().clamp(0, 255).to(dtype)
+        return ((x + 1) * _HALF_RANGE).round().clamp(0, 255).to(dtype)
     return x.to(dtype)
 
 
-def decoded(states: Tensor) -> Tensor:
-    r"""Returns points as they were, but for rounding."""
-    return states / LEVELS - 1 if states.dtype == torch.uint8 else states
+def _decode(states: Tensor) -> Tensor:
+    r"""Returns stored points as numbers in [-1, 1], up to rounding; other states are unchanged."""
+    return states / _HALF_RANGE - 1 if states.dtype == torch.uint8 else states
 
 
-def mapped(folder: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    r"""Returns zeros that lie in a file, which is gone when the last who uses them is.
+def _zeros_in_file(folder: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    r"""Returns zeros in a memory-mapped file, which is deleted with the last reference to them.
 
     Raises:
-        ValueError: If there is no such folder.
+        ValueError: If the folder does not exist or can not be written to.
     """
     numel = math.prod(shape)
     try:

@@ -119,3 +119,9 @@ def test_numbers_out_of_their_range_are_refused(options: dict, words: str) -> No
 def test_a_decoder_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'model.init_args.decoder' should map features to"):
         fit(model(decoder=MLP(3, 5, [4])), 1)
+
+
+def test_an_optimizer_that_can_not_be_made_is_named_after_the_first_of_its_networks() -> None:
+    gan = model(decoder=MLP(3, 2, [4]), discriminator_optimizer=sgd(-1.0))
+    with pytest.raises(ValueError, match="optimizer of 'discriminator', or its schedule, can not"):
+        gan.configure_optimizers()

@@ -11,9 +11,8 @@ import torch
 from torch import nn
 
 from energy_gans.cli import main
-from energy_gans.methods import VAPO, CoulombGAN
-from energy_gans.methods.parts.flow_solver import Flow
-from energy_gans.methods.parts.networks import evaluating, frozen
+from energy_gans.methods import VAPO, CoulombGAN, Flow
+from energy_gans.methods.parts.networks import evaluation_mode, fixed_parameters
 from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
 
 from ..harness import model
@@ -89,7 +88,7 @@ def test_an_unconditional_model_takes_no_label() -> None:
 def test_modes_are_restored_one_by_one() -> None:
     network = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout())
     network[1].eval()
-    with evaluating(network):
+    with evaluation_mode(network):
         assert not any(m.training for m in network.modules())
     assert [m.training for m in network.modules()] == [True, True, False]
 
@@ -97,7 +96,7 @@ def test_modes_are_restored_one_by_one() -> None:
 def test_frozen_networks_pass_gradients_to_their_inputs() -> None:
     network = MLP(2, 1, [4])
     x = torch.randn(3, 2, requires_grad=True)
-    with frozen(network):
+    with fixed_parameters(network):
         network(x).sum().backward()
     assert x.grad.abs().sum() > 0
     assert all(p.grad is None and p.requires_grad for p in network.parameters())

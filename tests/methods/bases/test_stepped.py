@@ -1,12 +1,14 @@
-r"""Tests for the energy_gans.methods.bases.stepped module: the sizes of batches."""
+r"""Tests for the energy_gans.methods.bases.stepped module: sizes of batches, state of updates."""
 
 from collections.abc import Callable
 from unittest import mock
 
 import pytest
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from energy_gans.cli import main
+from energy_gans.methods import GenerativeModule
 from energy_gans.methods.bases.stepped import SteppedModule
 
 from ..test_contracts import of
@@ -21,6 +23,9 @@ SMALLEST = {
     ("VAPO", f"{ARGS}estimator=e4", f"{ARGS}spectral_gap=0"): 1,
     ("baselines.MMDGAN",): 1,
 }
+
+# Methods with an update of their own.
+UPDATES = ["baselines.BEGAN", "EIEGGAN", "GGCN", "InpaintingGGCN", "MultigridGCN", "VAPO"]
 
 
 @pytest.mark.parametrize("case", SMALLEST, ids=lambda case: "-".join(case).replace(ARGS, ""))
@@ -46,3 +51,25 @@ def test_a_batch_whose_loss_is_empty_is_refused(tiny: Callable, case: tuple[str,
         )
         with pytest.raises(SystemExit, match=message):
             main([*args, f"--data.init_args.batch_size={n // 2}"])
+
+
+def holds_tensor(value: object) -> bool:
+    if isinstance(value, (dict, list, tuple)):
+        return any(map(holds_tensor, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Tensor) and not isinstance(value, nn.Parameter)
+
+
+@pytest.mark.parametrize("method", ["CoulombGAN", *UPDATES])
+def test_no_attribute_carries_a_tensor_through_an_update(tiny: Callable, method: str) -> None:
+    held: set[str] = set()
+
+    def look(self: GenerativeModule) -> None:
+        for part in (self, getattr(self, "buffer", None)):
+            held.update(n for n, v in getattr(part, "__dict__", {}).items() if holds_tensor(v))
+
+    options = of(method) if method in UPDATES else []
+    args = ["--trainer.max_steps=2", "--trainer.limit_val_batches=0", *options]
+    with mock.patch.object(GenerativeModule, "on_train_end", look):
+        main(tiny(*args, points=True))
+    # Samples for a later potential, logged numbers, and the replay buffer's states.
+    assert held - {"_buffers", "_parameters"} <= {"charges", "noted", "states", "filled"}

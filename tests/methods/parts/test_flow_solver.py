@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from energy_gans.methods.parts.flow_solver import Flow
+from energy_gans.methods import Flow
 
 FIXED = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
 

@@ -133,7 +133,7 @@ VAPO = [
 def resume(tiny: Callable, name: str, optimizer: str) -> None:
     r"""Trains three steps with the groups of plain weights, and three more with those of all."""
     args = [*VAPO, f"--model.init_args.descriptor_optimizer={optimizer}"]
-    with mock.patch.object(groups, "WEIGHT", groups.PLAIN_WEIGHT):
+    with mock.patch.object(groups, "_WEIGHT", groups._PLAIN_WEIGHT):
         main(tiny("--trainer.max_steps=3", *args, name=name))
     main(tiny("--trainer.max_steps=6", *args, "--ckpt_path=last", name=name))
 
@@ -153,5 +153,7 @@ def test_a_run_without_weight_decay_goes_on_with_other_groups(
 
 def test_a_run_whose_decay_would_change_is_refused(tiny: Callable) -> None:
     adamw = "{class_path: torch.optim.AdamW, init_args: {lr: 1.0e-3, weight_decay: 0.01}}"
-    with pytest.raises(SystemExit, match="decay is on the 7 weights of WideResNet.* decayed 1:"):
+    with pytest.raises(
+        SystemExit, match="weight decay on the 7 weights of WideResNet.* decay on 1,"
+    ):
         resume(tiny, "grouped", adamw)

@@ -28,9 +28,9 @@ def filled(buffer: ReplayBuffer, steps: int = 60, rank: int = 0, world_size: int
     buffer.allocate({"x": x}, world_size)
     for step in range(steps):
         fresh = torch.arange(BATCH)[rank::world_size, None].float().expand(-1, 2) * 1000
-        x = buffer.draw({"x": fresh}, sharer(step, rank, world_size))["x"]
-        buffer.store({"x": x + 1})
-    return x
+        state = buffer.draw({"x": fresh}, sharer(step, rank, world_size))
+        buffer.store(state | {"x": state["x"] + 1})
+    return state["x"]
 
 
 def test_a_chain_goes_on_where_one_of_its_place_was_left() -> None:
@@ -52,9 +52,9 @@ def test_a_share_of_chains_starts_afresh() -> None:
     buffer.allocate({"x": torch.zeros(400, 1)})
     afresh = []
     for step in range(50):
-        x = buffer.draw({"x": torch.zeros(400, 1)}, sharer(step))["x"]
-        buffer.store({"x": x + 1})
-        afresh.append((x == 0).float().mean().item())
+        state = buffer.draw({"x": torch.zeros(400, 1)}, sharer(step))
+        buffer.store(state | {"x": state["x"] + 1})
+        afresh.append((state["x"] == 0).float().mean().item())
     assert afresh[0] == 1
     assert sum(afresh[1:]) / 49 == pytest.approx(0.25, abs=0.02)
 
@@ -73,6 +73,20 @@ def test_two_processes_hold_what_one_holds() -> None:
             assert torch.equal(mine, whole.contents()[name][rank::2])
 
 
+def test_a_state_goes_back_to_its_own_slot_whatever_was_drawn_since() -> None:
+    plain, interleaved = ReplayBuffer(BATCH * SLOTS), ReplayBuffer(BATCH * SLOTS)
+    filled(plain, steps=5)
+    interleaved.allocate({"x": torch.zeros(BATCH, 2)})
+    for step in range(5):
+        fresh = torch.arange(BATCH)[:, None].float().expand(-1, 2) * 1000
+        state = interleaved.draw({"x": fresh}, sharer(step))
+        interleaved.draw({"x": fresh}, sharer(100 + step))
+        interleaved.store(state | {"x": state["x"] + 1})
+    assert plain.filled.any() and not plain.filled.all()
+    for name, states in plain.contents().items():
+        assert torch.equal(states, interleaved.contents()[name])
+
+
 def test_labels_stay_with_their_chains() -> None:
     buffer = ReplayBuffer(BATCH * SLOTS, restart=0.3)
     buffer.allocate({"x": torch.zeros(BATCH, 1), "label": torch.zeros(BATCH, dtype=torch.long)})
@@ -87,12 +101,12 @@ def test_levels_of_bytes_are_near() -> None:
     buffer = ReplayBuffer(BATCH, dtype="uint8")
     x = torch.rand(BATCH, 3, 4, 4) * 2 - 1
     buffer.allocate({"x": x})
-    buffer.draw({"x": x}, sharer(0))
-    buffer.store({"x": x})
+    slot = buffer.draw({"x": x}, sharer(0))["slot"]
+    buffer.store({"slot": slot, "x": x})
     given = buffer.draw({"x": torch.zeros_like(x)}, sharer(0))["x"]
     assert buffer.states["x"].dtype == torch.uint8
     assert (given - x).abs().max() <= 1 / 255 + 1e-6
-    buffer.store({"x": torch.tensor([-3.0, 3.0]).repeat(BATCH, 3, 4, 2)})
+    buffer.store({"slot": slot, "x": torch.tensor([-3.0, 3.0]).repeat(BATCH, 3, 4, 2)})
     given = buffer.draw({"x": torch.zeros_like(x)}, sharer(0))["x"]
     assert given.min() == -1 and given.max() == 1
 

@@ -1,0 +1,104 @@
+r"""The trained networks of a method, with their optimizers and learning rate schedules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ...checks import check_positive
+from ..parts.parameter_groups import regroup, weights_and_rest
+
+
+class Trained(NamedTuple):
+    r"""A trained network.
+
+    Arguments:
+        network: The network.
+        make_optimizer: Returns an optimizer of groups of parameters.
+        make_scheduler: Returns the learning rate schedule of an optimizer, or `None` for a
+            constant rate.
+    """
+
+    network: nn.Module
+    make_optimizer: OptimizerCallable
+    make_scheduler: LRSchedulerCallable | None = None
+
+
+class OptimizersMixin:
+    r"""Gives a LightningModule one optimizer, and at most one schedule, for each trained network.
+
+    Arguments:
+        gradient_clip_norm: The largest norm of the gradient of each of :meth:`clipping_sets`, or
+            `None`.
+
+    Attributes:
+        trained: The trained networks, in the order of their optimizers. A method appends its own.
+
+    Raises:
+        ValueError: If `gradient_clip_norm` is not positive.
+    """
+
+    def __init__(self, gradient_clip_norm: float | None = None) -> None:
+        super().__init__()
+        if gradient_clip_norm is not None:
+            check_positive("gradient_clip_norm", gradient_clip_norm)
+        self.gradient_clip_norm = gradient_clip_norm
+        self.trained: list[Trained] = []
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+        optimizers, schedulers = [], []
+        for network, make_optimizer, make_scheduler in self.trained:
+            try:
+                optimizers.append(make_optimizer(weights_and_rest(network)))
+                if make_scheduler is not None:
+                    schedulers.append(make_scheduler(optimizers[-1]))
+            except (ValueError, TypeError) as error:
+                raise ValueError(
+                    f"The optimizer of {self.name_of(network)!r}, or its schedule, can not be "
+                    f"made: {error}."
+                ) from error
+        return optimizers, schedulers
+
+    def name_of(self, network: nn.Module) -> str:
+        r"""Returns the attribute that holds a trained network, or the first of its parts."""
+        parts = [network, *network.children()]
+        return next(
+            name for name, module in self.named_modules() if any(module is p for p in parts)
+        )
+
+    def clipping_sets(self, optimizer: Optimizer) -> list[list[nn.Parameter]]:
+        r"""Returns the sets of an optimizer's parameters that are each clipped by their own norm.
+
+        All parameters are one set, unless the optimizer of a method trains independent networks.
+        """
+        return [[p for group in optimizer.param_groups for p in group["params"]]]
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.gradient_clip_norm is not None:
+            for parameters in self.clipping_sets(optimizer):
+                nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
+
+    def optimizer_list(self) -> list[LightningOptimizer]:
+        r"""The optimizers, always as a list."""
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    def schedulers(self) -> list[LRScheduler]:
+        r"""The learning rate schedules, always as a list."""
+        schedulers = self.lr_schedulers()
+        if schedulers is None:
+            return []
+        return schedulers if isinstance(schedulers, list) else [schedulers]
+
+    def regroup_optimizer_states(self, checkpoint: dict) -> None:
+        r"""Gives the optimizer states of a checkpoint the present groups of parameters."""
+        states = checkpoint.get("optimizer_states", [])
+        states[:] = [
+            regroup(state, network)
+            for state, (network, *_) in zip(states, self.trained, strict=True)
+        ]

@@ -1,0 +1,42 @@
+r"""What the validation, test and prediction loops of a trainer do with a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from ...functional import energy_distance
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+
+
+class ValidationMixin:
+    r"""Gives a :class:`GenerativeModule` the steps of validation, test and prediction."""
+
+    def validation_measures(self) -> dict[str, Measure]:
+        r"""Returns the measures that a validation logs, by name.
+
+        Each is a function of a batch of real samples and of as many generated samples.
+        """
+        return {"val/energy_distance": energy_distance}
+
+    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        r"""Logs :meth:`validation_measures` of a batch. Lightning averages them over batches."""
+        y, _ = batch
+        place = self.place_of_batch(batch_idx)
+        values = dict.fromkeys(self.validation_measures(), y.new_zeros(()))
+        # A process may run out of batches, but the first batch of all is empty only if the set is.
+        if len(y) or place == 0:
+            x = self.sample(len(y), random=self.observing("validation", place))
+            values = {name: f(y, x) for name, f in self.validation_measures().items()}
+        # Lightning rounds the mean of integer batch sizes over processes, but not that of floats.
+        self.log_dict(values, sync_dist=True, batch_size=float(len(y)))
+
+    def test_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+        self.validation_step(batch, batch_idx)
+
+    def predict_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
+        y, _ = batch
+        random = self.observing("predict", self.place_of_batch(batch_idx))
+        return self.sample(len(y), random=random) if len(y) else y
