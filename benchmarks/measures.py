@@ -23,7 +23,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from energy_gans.metrics.features import EfficientNetLite0, FeatureExtractor, FeaturesOnly
 from energy_gans.metrics.features.base import Output
 from energy_gans.metrics.measures import measure
-from energy_gans.metrics.statistics import gather
+from energy_gans.metrics.statistics import feature_statistics
 
 BATCH = 100
 REPEATS = 3
@@ -64,7 +64,9 @@ def images(n: int, size: int, seed: int) -> Iterator[Tensor]:
 def ours(extractor: FeatureExtractor, n: int, size: int, names: list[str]) -> None:
     keep = 10_000 if "kid" in names else 0
     y, x = (
-        gather(extractor, zip(images(n, size, k), torch.arange(n).split(BATCH), strict=True), keep)
+        feature_statistics(
+            extractor, zip(images(n, size, k), torch.arange(n).split(BATCH), strict=True), keep
+        )
         for k in (0, 1)
     )
     measure(names, x, y, y)

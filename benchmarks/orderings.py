@@ -19,7 +19,7 @@ from energy_gans.data import ImageDataModule
 from energy_gans.metrics.features import EfficientNetLite0, FeatureExtractor
 from energy_gans.metrics.measures import MEASURES, measure
 from energy_gans.metrics.reference import BATCH, default_cache, reference_statistics
-from energy_gans.metrics.statistics import Statistics, gather
+from energy_gans.metrics.statistics import Statistics, feature_statistics
 from energy_gans.storage.stamps import display, fields
 
 SIZES = (2000, 10_000)
@@ -83,7 +83,7 @@ def statistics(images: Tensor, extractor: FeatureExtractor) -> Statistics:
     r"""Returns the statistics of images."""
     places = torch.arange(len(images))
     batches = zip(images.split(BATCH), places.split(BATCH), strict=True)
-    return gather(extractor, batches, keep=len(images))
+    return feature_statistics(extractor, batches, keep=len(images))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from energy_gans.methods.bases.flow import FlowModule
 from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.images import to_uint8
 from energy_gans.metrics.reference import default_cache, reference_statistics
-from energy_gans.metrics.statistics import gather
+from energy_gans.metrics.statistics import feature_statistics
 from energy_gans.plots.figures import render, write_picture
 
 STEPS = {"euler": (5, 10, 20, 40), "midpoint": (4, 8, 16), "heun": (4, 8, 16), "rk4": (2, 4, 8)}
@@ -48,7 +48,7 @@ def drawn(
     x = model.sample(n, random=keyed_generator(0, "solvers"))
     seconds = time.perf_counter() - start
     places = torch.arange(n).split(500)
-    fake = gather(extractor, zip(to_uint8(x).split(500), places, strict=True), 0)
+    fake = feature_statistics(extractor, zip(to_uint8(x).split(500), places, strict=True), 0)
     fd = frechet_distance(real.mean, real.covariance, fake.mean, fake.covariance)
     return fd.item(), seconds
 

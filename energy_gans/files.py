@@ -47,7 +47,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked_file(part) as file:
+        with _create_locked(part) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -61,10 +61,10 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
             kept = "The previous one is as it was." if path.exists() else "There is none yet."
             raise kind(f"{path} could not be written: {error}. {kept}") from error
         raise
-    flush_folder(path.parent)
+    _flush_folder(path.parent)
 
 
-def flush_folder(folder: Path) -> None:
+def _flush_folder(folder: Path) -> None:
     r"""Puts a folder's names on the disk, where the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -74,7 +74,7 @@ def flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def append(path: str | os.PathLike, content: bytes) -> None:
+def append_bytes(path: str | os.PathLike, content: bytes) -> None:
     r"""Appends to a file, which stays as it was if that fails.
 
     Arguments:
@@ -112,7 +112,7 @@ def lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: Path) -> bool:
     r"""Returns whether an open file or folder is the one that has a name now."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
@@ -120,7 +120,7 @@ def is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def locked_file(path: Path) -> BinaryIO:
+def _create_locked(path: Path) -> BinaryIO:
     r"""Returns a new file, locked where its file system has locks.
 
     Raises:
@@ -131,7 +131,7 @@ def locked_file(path: Path) -> BinaryIO:
         with contextlib.suppress(OSError):
             lock(file.fileno())
         # Who removes stale files may have come between the two.
-        if is_at(file.fileno(), path):
+        if _is_at(file.fileno(), path):
             return file
         file.close()
 
@@ -152,12 +152,12 @@ def hold_lock(path: Path, name: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+b")
     try:
-        take(file, name)
-        while not is_at(file.fileno(), path):
+        _take(file, name)
+        while not _is_at(file.fileno(), path):
             # Who held it before has removed it.
             file.close()
             file = path.open("a+b")
-            take(file, name)
+            _take(file, name)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
         file.flush()
@@ -170,7 +170,7 @@ def hold_lock(path: Path, name: str) -> Iterator[None]:
         file.close()
 
 
-def take(file: BinaryIO, name: str) -> None:
+def _take(file: BinaryIO, name: str) -> None:
     r"""Locks a lock file, where its file system has locks.
 
     Raises:

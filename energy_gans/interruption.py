@@ -59,7 +59,7 @@ def interruptible() -> Iterator[None]:
         with signals_as_errors(signal.SIGTERM):
             yield
     except (KeyboardInterrupt, InterruptedError, SystemExit) as error:
-        number = interruption(error)
+        number = signal_of(error)
         if number is None:
             raise
         reason = f" {error}" if isinstance(error, InterruptedError) else ""
@@ -67,7 +67,7 @@ def interruptible() -> Iterator[None]:
         sys.exit(128 + number)
 
 
-def interruption(error: BaseException | None) -> int | None:
+def signal_of(error: BaseException | None) -> int | None:
     r"""Returns the number of the signal that an error comes from, or `None`."""
     # Lightning ends an interrupted training with 1; another status was chosen, and said, by this package.
     if isinstance(error, SystemExit) and error.code != 1:

@@ -9,10 +9,10 @@ from typing import Any
 from tqdm.auto import tqdm
 
 # The seconds from one drawing to the next, where somebody looks on, and in a log file.
-LOOKED_AT, LOGGED = 0.1, 20.0
+INTERACTIVE_INTERVAL, LOG_INTERVAL = 0.1, 20.0
 
 # The things of a list that are named: a file names all of them.
-NAMED = 5
+PRINTED = 5
 
 
 def say(text: str) -> None:
@@ -21,15 +21,15 @@ def say(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def show(what: str, lines: list[str]) -> None:
+def print_first(what: str, lines: list[str]) -> None:
     r"""Prints how many things there are and the first of them, if there are any."""
     if lines:
         say(f"{len(lines)} {what}, which the manifest names:")
-    for line in lines[:NAMED]:
+    for line in lines[:PRINTED]:
         say(f"  {line}")
 
 
-def is_looked_at() -> bool:
+def is_interactive() -> bool:
     r"""Returns whether progress is drawn for a terminal or a notebook, and not into a log file."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
@@ -52,7 +52,7 @@ def progress_bar(
         shown: Whether it is shown at all, such as in the first process only.
         items: What the bar yields, if it is to be iterated over.
     """
-    looked_at = is_looked_at()
+    looked_at = is_interactive()
     return tqdm(
         items,
         total=total,
@@ -60,7 +60,7 @@ def progress_bar(
         unit=f" {unit}",
         disable=not shown,
         leave=not looked_at,
-        delay=0.0 if looked_at else LOGGED,
-        mininterval=LOOKED_AT if looked_at else LOGGED,
+        delay=0.0 if looked_at else LOG_INTERVAL,
+        mininterval=INTERACTIVE_INTERVAL if looked_at else LOG_INTERVAL,
         miniters=1,
     )

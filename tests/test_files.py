@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import energy_gans
-from energy_gans.files import PART, append, atomic_write, hold_lock, lock, remove_stale
+from energy_gans.files import PART, append_bytes, atomic_write, hold_lock, lock, remove_stale
 
 
 def test_a_file_is_whole_and_has_the_mode_of_any_other(tmp_path: Path) -> None:
@@ -138,15 +138,15 @@ def test_without_locks_files_are_written_and_nothing_is_removed(
 
 def test_what_is_appended_is_there_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    append(path, b"1\n")
-    append(path, b"2\n")
+    append_bytes(path, b"1\n")
+    append_bytes(path, b"2\n")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         wanted = f"^{path} could not be written: .*too large. What it held is as it was.$"
         with pytest.raises(OSError, match=wanted):
-            append(path, b"3\n" * 1000)
+            append_bytes(path, b"3\n" * 1000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from energy_gans.terminal import NAMED, say, show
+from energy_gans.terminal import PRINTED, print_first, say
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_what_a_terminal_can_not_show_is_escaped(
     assert terminal.buffer.getvalue().decode(encoding) == f"{expected}\n"
 
 
-@pytest.mark.parametrize("n", [0, 1, NAMED, NAMED + 3])
+@pytest.mark.parametrize("n", [0, 1, PRINTED, PRINTED + 3])
 def test_the_first_of_many_are_named(capsys: pytest.CaptureFixture, n: int) -> None:
-    show("things", [str(i) for i in range(n)])
+    print_first("things", [str(i) for i in range(n)])
     lines = capsys.readouterr().out.splitlines()
     first = [f"{n} things, which the manifest names:"] if n else []
-    assert lines == first + [f"  {i}" for i in range(min(n, NAMED))]
+    assert lines == first + [f"  {i}" for i in range(min(n, PRINTED))]

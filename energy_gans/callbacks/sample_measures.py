@@ -17,7 +17,12 @@ from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import check_enough, few_images_warnings, measure, parse_measures
 from ..metrics.reference import BATCH, default_cache, reference_statistics
-from ..metrics.statistics import Statistics, gather, image_progress, processes
+from ..metrics.statistics import (
+    Statistics,
+    feature_statistics,
+    image_progress,
+    rank_and_world_size,
+)
 
 # Those of them that need no held-out images.
 KNOWN = ("fd", "is", "pr")
@@ -104,7 +109,7 @@ class SampleMeasures(Callback):
                 partial(image_progress, "train") if shown else None,
             )
             self.warn_if_few(self.reference.n)
-        x = gather(self.extractor, self.samples(pl_module), self.keep, device)
+        x = feature_statistics(self.extractor, self.samples(pl_module), self.keep, device)
         # None of these measures looks at held-out images: the reference stands in their place.
         numbers = measure(self.measures, x, self.reference, self.reference)
         # Every process has gathered the same: there is nothing left to reduce.
@@ -120,7 +125,7 @@ class SampleMeasures(Callback):
 
     def samples(self, model: GenerativeModule) -> Iterator[tuple[Tensor, Tensor]]:
         r"""Yields this process's share of the samples, and their places among all."""
-        rank, world_size = processes()
+        rank, world_size = rank_and_world_size()
         for places in torch.arange(self.n).split(BATCH)[rank::world_size]:
             key = places[0].item()
             random = keyed_generator(model.seed, "measures", key, device=model.device)

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from tqdm.auto import tqdm
 
 from ..checks import check_count
-from ..terminal import LOGGED, LOOKED_AT, is_looked_at
+from ..terminal import INTERACTIVE_INTERVAL, LOG_INTERVAL, is_interactive
 
 
 class StepProgress(ProgressBar):
@@ -30,7 +30,7 @@ class StepProgress(ProgressBar):
         self.refresh_rate = refresh_rate
         self.bar: tqdm | None = None
         self.enabled = True
-        self.interval = LOOKED_AT
+        self.interval = INTERACTIVE_INTERVAL
         self.shown_at = -float("inf")
 
     def disable(self) -> None:
@@ -41,7 +41,7 @@ class StepProgress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        self.interval = LOOKED_AT if is_looked_at() else LOGGED
+        self.interval = INTERACTIVE_INTERVAL if is_interactive() else LOG_INTERVAL
         self.bar = tqdm(
             total=trainer.max_steps if trainer.max_steps > 0 else None,
             initial=trainer.global_step,

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..metrics.statistics import processes
+from ..metrics.statistics import rank_and_world_size
 
 
 def markdown(rows: list[list[str]]) -> str:
@@ -26,7 +26,7 @@ def comma_separated(rows: list[list[str]]) -> str:
 
 def warn(sentence: str) -> None:
     r"""Prints a warning, in the first process."""
-    if processes()[0] == 0:
+    if rank_and_world_size()[0] == 0:
         print(f"energy-gans: warning: {sentence}", file=sys.stderr)
 
 

@@ -15,7 +15,7 @@ from ..data.prepared.pipeline import Pipeline
 from ..data.prepared.preprocessing import Crop, Preprocessing
 from ..data.prepared.reader import verify as verify_set
 from ..data.prepared.sources import Labels
-from ..terminal import NAMED, say, show
+from ..terminal import PRINTED, print_first, say
 
 
 def celeba(
@@ -188,9 +188,9 @@ def _print_report(out: str, manifest: dict[str, Any], module: str, **arguments: 
     classes = _describe_classes(manifest["classes"])
     say(f"{out}: {_describe_counts(manifest)} images of {size} pixels{classes}")
     skipped = [image for split in manifest["splits"].values() for image in split["skipped"]]
-    show("images were skipped", _lines(skipped))
-    show("names of the source were left out", _lines(about["left_out"]))
-    show("held-out images are copies of training images", about["held_out_copies"])
+    print_first("images were skipped", _lines(skipped))
+    print_first("names of the source were left out", _lines(about["left_out"]))
+    print_first("held-out images are copies of training images", about["held_out_copies"])
     if about["copies"]:
         say(f"{about['copies']} images are copies of others in their split.")
     arguments = {"root": out, **arguments, "size": size}
@@ -208,8 +208,8 @@ def _describe_classes(classes: list[str]) -> str:
     r"""Returns the number of classes and the first of their names, or `""` for fewer than two."""
     if len(classes) < 2:
         return ""
-    more = ", ..." if len(classes) > NAMED else ""
-    return f", {len(classes)} classes ({', '.join(classes[:NAMED])}{more})"
+    more = ", ..." if len(classes) > PRINTED else ""
+    return f", {len(classes)} classes ({', '.join(classes[:PRINTED])}{more})"
 
 
 def _lines(entries: list[dict[str, str]]) -> list[str]:

@@ -35,7 +35,7 @@ from torch import Tensor
 from ..checks import check_filled
 
 
-def to_float32(d: Tensor) -> Tensor:
+def _to_float32(d: Tensor) -> Tensor:
     r"""Returns a tensor in float32 at least."""
     return d.to(torch.promote_types(d.dtype, torch.float32))
 
@@ -58,7 +58,7 @@ def logistic_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
         tensor(1.3863)
     """
     check_filled(d_y=d_y, d_x=d_x)
-    return F.softplus(-to_float32(d_y)).mean() + F.softplus(to_float32(d_x)).mean()
+    return F.softplus(-_to_float32(d_y)).mean() + F.softplus(_to_float32(d_x)).mean()
 
 
 def nonsaturating_loss(d_x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def nonsaturating_loss(d_x: Tensor) -> Tensor:
         ValueError: If a batch is empty.
     """
     check_filled(d_x=d_x)
-    return F.softplus(-to_float32(d_x)).mean()
+    return F.softplus(-_to_float32(d_x)).mean()
 
 
 def wasserstein_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def wasserstein_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
         ValueError: If a batch is empty.
     """
     check_filled(d_y=d_y, d_x=d_x)
-    return to_float32(d_x).mean() - to_float32(d_y).mean()
+    return _to_float32(d_x).mean() - _to_float32(d_y).mean()
 
 
 def reconstruction_error(v: Tensor, d: Tensor, eta: int = 1) -> Tensor:
@@ -116,7 +116,7 @@ def reconstruction_error(v: Tensor, d: Tensor, eta: int = 1) -> Tensor:
         raise ValueError(
             f"'v' and 'd' should have one shape, got {tuple(v.shape)} and {tuple(d.shape)}."
         )
-    return (to_float32(v) - to_float32(d)).flatten(1).abs().pow(eta).mean(1)
+    return (_to_float32(v) - _to_float32(d)).flatten(1).abs().pow(eta).mean(1)
 
 
 def equilibrium_loss(l_y: Tensor, l_x: Tensor, k: Tensor) -> Tensor:

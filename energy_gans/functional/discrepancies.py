@@ -135,7 +135,7 @@ def elastic_sums(
     for r2, terms in sets:
         parts.setdefault(tuple(terms), []).append(r2.flatten())
     joined = {terms: torch.cat(r2) for terms, r2 in parts.items()}
-    forces = {terms: log_net_force(r2.detach(), terms, softening) for terms, r2 in joined.items()}
+    forces = {terms: _log_net_force(r2.detach(), terms, softening) for terms, r2 in joined.items()}
     strongest = torch.stack([force.amax() for force in forces.values()]).amax()
     log_scale = torch.where(strongest.isfinite(), -strongest, 0.0)
     sums = {}
@@ -146,7 +146,7 @@ def elastic_sums(
     return [next(sums[tuple(terms)]).view_as(r2) for r2, terms in sets]
 
 
-def log_net_force(r2: Tensor, terms: Sequence[ElasticTerm], softening: Softening) -> Tensor:
+def _log_net_force(r2: Tensor, terms: Sequence[ElasticTerm], softening: Softening) -> Tensor:
     r"""Returns :math:`\ln |\sum_t c_t K_{e_t}'(r)|`, float64, minus infinity where terms cancel."""
     logs = [
         elastic_log_force(r2, cutoff, power, softening) + math.log(abs(c))

@@ -52,7 +52,7 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
         if a.shape[1] <= FEW_DIMENSIONS:
             coordinates = zip(a.unbind(1), b.unbind(1), strict=True)
             return reduce(torch.add, ((u[:, None] - v).square() for u, v in coordinates))
-        return matrix_form(a.double(), b.double()).to(dtype)
+        return _matrix_form(a.double(), b.double()).to(dtype)
 
 
 def check_points(a: Tensor, b: Tensor) -> None:
@@ -63,7 +63,7 @@ def check_points(a: Tensor, b: Tensor) -> None:
         )
 
 
-def matrix_form(a: Tensor, b: Tensor) -> Tensor:
+def _matrix_form(a: Tensor, b: Tensor) -> Tensor:
     r"""Returns :math:`|a|^2 + |b|^2 - 2 a \cdot b`, recomputed from :math:`a - b` where it cancels.
 
     Arguments:

@@ -35,7 +35,7 @@ from torch import Tensor
 from ..checks import check_count, check_positive
 
 # Orthonormal: brightness, red against green, and yellow against blue.
-OPPONENTS = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (1.0, 1.0, -2.0))
+_OPPONENTS = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (1.0, 1.0, -2.0))
 
 
 def gabor(size: int, wavelengths: Sequence[float], orientations: int = 4) -> Tensor:
@@ -60,17 +60,19 @@ def gabor(size: int, wavelengths: Sequence[float], orientations: int = 4) -> Ten
         tensor([-0.4681,  0.0000,  0.4681])
     """
     check_count("orientations", orientations)
-    check_some("wavelengths", wavelengths)
+    _check_nonempty("wavelengths", wavelengths)
     filters = []
     for wavelength in wavelengths:
         if not 2 < wavelength < math.inf:
             raise ValueError(f"'wavelengths' should be above 2 and finite, got {wavelength!r}.")
-        window = gaussian_window(size, wavelength / 2)
+        window = _gaussian_window(size, wavelength / 2)
         for turn in range(orientations):
-            phase = 2 * math.pi / wavelength * along(size, math.pi * turn / orientations)
+            phase = (
+                2 * math.pi / wavelength * _coordinates_along(size, math.pi * turn / orientations)
+            )
             even = window * (phase.cos() - (window * phase.cos()).sum() / window.sum())
             filters += [even, window * phase.sin()]
-    return normalized(filters)
+    return _stack_normalized(filters)
 
 
 def difference_of_gaussians(size: int, stds: Sequence[float], ratio: float = 1.6) -> Tensor:
@@ -90,13 +92,13 @@ def difference_of_gaussians(size: int, stds: Sequence[float], ratio: float = 1.6
     """
     if not 1 < ratio < math.inf:
         raise ValueError(f"'ratio' should be above 1 and finite, got {ratio!r}.")
-    check_some("stds", stds)
+    _check_nonempty("stds", stds)
     filters = []
     for std in stds:
         check_positive("stds", std)
-        centre, surround = gaussian_window(size, std), gaussian_window(size, ratio * std)
+        centre, surround = _gaussian_window(size, std), _gaussian_window(size, ratio * std)
         filters.append(centre / centre.sum() - surround / surround.sum())
-    return normalized(filters)
+    return _stack_normalized(filters)
 
 
 def filter_bank(channels: int, size: int = 13) -> Tensor:
@@ -121,7 +123,7 @@ def filter_bank(channels: int, size: int = 13) -> Tensor:
     filters = torch.cat([gabor(size, (3.0, 6.0)), difference_of_gaussians(size, (1.0, 2.0))])
     if channels == 1:
         return filters
-    opponents = torch.nn.functional.normalize(torch.tensor(OPPONENTS))
+    opponents = torch.nn.functional.normalize(torch.tensor(_OPPONENTS))
     return torch.einsum("oc,kij->okcij", opponents, filters[:, 0]).flatten(0, 1)
 
 
@@ -182,13 +184,13 @@ def response_distance(f_obs: Tensor, f_syn: Tensor) -> Tensor:
     return (f_obs.mean(0) - f_syn.mean(0)).abs().mean()
 
 
-def check_some(name: str, values: Sequence[float]) -> None:
+def _check_nonempty(name: str, values: Sequence[float]) -> None:
     r"""Raises a `ValueError` that names the argument unless there is at least one value."""
     if len(values) == 0:
         raise ValueError(f"{name!r} should hold at least one value, got none.")
 
 
-def along(size: int, angle: float) -> Tensor:
+def _coordinates_along(size: int, angle: float) -> Tensor:
     r"""Returns :math:`\langle n, p \rangle` of every pixel, in pixels from the middle, float64.
 
     Arguments:
@@ -204,13 +206,13 @@ def along(size: int, angle: float) -> Tensor:
     return math.cos(angle) * p[None, :] + math.sin(angle) * p[:, None]
 
 
-def gaussian_window(size: int, std: float) -> Tensor:
+def _gaussian_window(size: int, std: float) -> Tensor:
     r"""Returns :math:`e^{-\|p\|^2 / 2 s^2}` of every pixel, with shape :math:`(S, S)`, float64."""
-    r2 = along(size, 0).square() + along(size, math.pi / 2).square()
+    r2 = _coordinates_along(size, 0).square() + _coordinates_along(size, math.pi / 2).square()
     return torch.exp(-r2 / (2 * std**2))
 
 
-def normalized(filters: Sequence[Tensor]) -> Tensor:
+def _stack_normalized(filters: Sequence[Tensor]) -> Tensor:
     r"""Returns filters of unit norm, with shape :math:`(K, 1, S, S)`, float32.
 
     Arguments:

@@ -180,7 +180,7 @@ def covariance(phi: Tensor, innovation: Tensor) -> Tensor:
         ValueError: If there is but one point to centre, or none.
     """
     check_filled(phi=phi)
-    return (centre(phi) * innovation).mean()
+    return (_centre(phi) * innovation).mean()
 
 
 def kinetic_energy(gradient: Tensor) -> Tensor:
@@ -232,7 +232,7 @@ def spread_energy(phi: Tensor) -> Tensor:
     return ((phi - others) * phi).mean() / 2
 
 
-def centre(phi: Tensor) -> Tensor:
+def _centre(phi: Tensor) -> Tensor:
     r"""Returns potentials less the mean of the others along the last dimension.
 
     Raises:

@@ -40,7 +40,7 @@ def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         tensor([[[0.0000, 0.0000],
                  [0.2500, 0.2500]]])
     """
-    check_ends(a, b, t)
+    _check_ends(a, b, t)
     return torch.lerp(a[:, None], b[:, None], t[:, None])
 
 
@@ -75,7 +75,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return torch.where((one & (t != 0) & (t != 1))[..., None], curved, straight)
 
 
-def check_ends(a: Tensor, b: Tensor, t: Tensor) -> None:
+def _check_ends(a: Tensor, b: Tensor, t: Tensor) -> None:
     r"""Raises a `ValueError` unless `a` and `b` hold as many points of one size, and `t` numbers."""
     if a.ndim != 2 or a.shape != b.shape or t.ndim != 1:
         raise ValueError(

@@ -55,12 +55,12 @@ def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> T
     check_positive("power", power)
     check_positive("epsilon", epsilon)
     r2 = squared_distances(a, b)
-    check_softening(r2.dtype, power, epsilon)
+    _check_softening(r2.dtype, power, epsilon)
     # Whole powers up to 3 of an inverse root are much faster than a power of -p / 2.
     return (r2 + epsilon**2).rsqrt().pow(power)
 
 
-def check_softening(dtype: torch.dtype, power: float, epsilon: float) -> None:
+def _check_softening(dtype: torch.dtype, power: float, epsilon: float) -> None:
     r"""Raises a `ValueError` if :math:`\frac{p}{2} \epsilon^{-(p + 2)}`, the derivative of Plummer's
     kernel by :math:`r^2` at zero, or a factor of it is beyond a type."""
     least = (max(1.0, power / 2) / torch.finfo(dtype).max) ** (1 / (max(power, 1.0) + 2))
@@ -148,13 +148,13 @@ def elastic_profile(
     unit: float | Tensor = 1.0,
 ) -> Tensor:
     r"""Returns the elastic kernel, as :func:`elastic` does, of squared distances of any shape."""
-    check_elastic(cutoff, softening)
+    _check_elastic(cutoff, softening)
     if isinstance(unit, Tensor):
         log_unit = unit.double().log()
     else:
         check_positive("unit", unit)
         log_unit = math.log(unit)
-        check_largest(r2.dtype, cutoff, power, softening, unit)
+        _check_finite_at_zero(r2.dtype, cutoff, power, softening, unit)
     return scaled_elastic(r2, cutoff, power, softening, power * log_unit).to(r2.dtype)
 
 
@@ -196,7 +196,7 @@ def elastic_log_force(
     Raises:
         ValueError: If an argument is out of its range.
     """
-    check_elastic(cutoff, softening)
+    _check_elastic(cutoff, softening)
     check_positive("power", power)
     r2, e2 = r2.double(), cutoff**2
     m2 = r2 + e2 if softening == "plummer" else r2.clamp_min(e2)
@@ -204,14 +204,14 @@ def elastic_log_force(
     return force.masked_fill(r2.isinf(), -torch.inf)
 
 
-def check_elastic(cutoff: float, softening: Softening) -> None:
+def _check_elastic(cutoff: float, softening: Softening) -> None:
     r"""Raises a `ValueError` unless the cut-off is positive and the softening is known."""
     check_positive("cutoff", cutoff)
     if softening not in ("cap", "plummer"):
         raise ValueError(f"'softening' should be 'cap' or 'plummer', got {softening!r}.")
 
 
-def check_largest(
+def _check_finite_at_zero(
     dtype: torch.dtype, cutoff: float, power: float, softening: Softening, unit: float
 ) -> None:
     r"""Raises a `ValueError` if :math:`K_e(0)` is beyond a type."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 KINDS = ("square", "spot", "both")
 # A spot's radius is the image's width divided by this.
-SPOTS = 16
+_SPOTS = 16
 
 
 def square_mask(size: tuple[int, int], width: int) -> Tensor:
@@ -65,7 +65,7 @@ def spot_mask(size: tuple[int, int], share: float, random: torch.Generator, n: i
     if not 0 < share < 1:
         raise ValueError(f"'share' should be between 0 and 1, got {share!r}.")
     height, width = size
-    radius = max(1, min(size) // SPOTS)
+    radius = max(1, min(size) // _SPOTS)
     # Each pixel is the centre of a spot that comes at a time of its own.
     time = torch.rand(n, 1, height, width, generator=random, device=random.device)
     time = torch.nn.functional.pad(time, [radius] * 4, value=torch.inf)

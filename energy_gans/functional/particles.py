@@ -62,7 +62,7 @@ def force(a: Tensor, b: Tensor, cutoff: float, power: float | None = None) -> Te
         u, v = a.flatten(1).double(), b.flatten(1).double()
         r2 = squared_distances(u, v)
         weights = power * r2.clamp_min(cutoff**2).pow(-(power + 2) / 2) / len(b)
-        return weighted_differences(u, v, weights, r2).reshape(a.shape).to(dtype)
+        return _weighted_differences(u, v, weights, r2).reshape(a.shape).to(dtype)
 
 
 def check_force(cutoff: float, power: float) -> None:
@@ -75,7 +75,7 @@ def check_force(cutoff: float, power: float) -> None:
         )
 
 
-def weighted_differences(a: Tensor, b: Tensor, weights: Tensor, r2: Tensor) -> Tensor:
+def _weighted_differences(a: Tensor, b: Tensor, weights: Tensor, r2: Tensor) -> Tensor:
     r"""Returns :math:`\sum_j w_{ij} (a_i - b_j)`, with shape :math:`(N, D)`.
 
     Arguments:

@@ -77,12 +77,12 @@ class PathPoint(NamedTuple):
     unit: Tensor
 
 
-def path_rate(t: Tensor, homotopy: Homotopy) -> Tensor:
+def _path_rate(t: Tensor, homotopy: Homotopy) -> Tensor:
     r"""Returns how fast the homotopy's time :math:`t` runs in the potential's time."""
     return time_rate(t, homotopy.sharpness) if homotopy.jacobian else torch.ones_like(t)
 
 
-def potential_scales(s: Tensor, homotopy: Homotopy) -> tuple[Tensor, Tensor, Tensor]:
+def _potential_scales(s: Tensor, homotopy: Homotopy) -> tuple[Tensor, Tensor, Tensor]:
     r"""Returns :math:`b`, :math:`c` and :math:`\sqrt{q}` of a preconditioned potential, in its own time.
 
     Arguments:
@@ -95,7 +95,7 @@ def potential_scales(s: Tensor, homotopy: Homotopy) -> tuple[Tensor, Tensor, Ten
     t = homotopy_time(s, homotopy.sharpness)
     _, v = conditional_moments(t, homotopy.sigma, homotopy.omega)
     b, c, width = preconditioning(v, homotopy.sigma, homotopy.omega, homotopy.data_std)
-    rate = path_rate(t, homotopy)
+    rate = _path_rate(t, homotopy)
     return rate * b, rate * c, width
 
 
@@ -110,7 +110,7 @@ def preconditioned_potential(
         s: Their flow times, with shape :math:`(B)`.
         homotopy: The homotopy, whose `data_std` is given.
     """
-    b, c, width = potential_scales(s, homotopy)
+    b, c, width = _potential_scales(s, homotopy)
     phi = network(a / expand_as(width, a))
     return b / 2 * a.flatten(1).square().sum(1) + c * phi
 
@@ -128,10 +128,10 @@ def path_point(y: Tensor, noise: Tensor, s: Tensor, homotopy: Homotopy) -> PathP
     a, v = conditional_moments(t, homotopy.sigma, homotopy.omega)
     unit = torch.ones_like(s)
     if homotopy.data_std is not None:
-        _, c, width = potential_scales(s, homotopy)
+        _, c, width = _potential_scales(s, homotopy)
         unit = c / width
     x = conditional_point(y, noise, a, v)
-    return PathPoint(x, y, noise, v, path_rate(t, homotopy), unit)
+    return PathPoint(x, y, noise, v, _path_rate(t, homotopy), unit)
 
 
 def driving_term(

@@ -34,7 +34,7 @@ from ..checks import check_filled
 from .distances import distances
 
 # Largest number of elements of a kernel matrix that is held at a time.
-BLOCK = 2**21
+_BLOCK = 2**21
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 
@@ -64,7 +64,7 @@ def potential(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tens
         )
     charges = torch.cat([attract, repel])
     parts = []
-    for part in a.split(max(1, BLOCK // len(charges))):
+    for part in a.split(max(1, _BLOCK // len(charges))):
         k = kernel(part, charges)
         # In float64, as the means are close and their difference is what counts.
         y, x = k[:, : len(attract)], k[:, len(attract) :]
@@ -116,7 +116,7 @@ def interaction_energy(
         )
     # In float64, as the three means are close and their difference is what counts.
     yy, xx, yx = (kernel(a, b).double() for a, b in ((y, y), (x, x), (y, x)))
-    mean = Tensor.mean if estimator == "v" else mean_of_distinct_pairs
+    mean = Tensor.mean if estimator == "v" else _off_diagonal_mean
     energy = (mean(yy) + mean(xx)) / 2 - yx.mean()
     return energy.to(torch.promote_types(torch.promote_types(y.dtype, x.dtype), torch.float32))
 
@@ -141,7 +141,7 @@ def energy_distance(y: Tensor, x: Tensor) -> Tensor:
     return 2 * interaction_energy(y, x, lambda a, b: -distances(a, b), "u")
 
 
-def mean_of_distinct_pairs(k: Tensor) -> Tensor:
+def _off_diagonal_mean(k: Tensor) -> Tensor:
     r"""Returns the mean of the off-diagonal elements of a matrix, with shape :math:`(N, N)`.
 
     The diagonal may be infinite, and larger than the rest by more than there are digits.

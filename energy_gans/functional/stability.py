@@ -31,9 +31,9 @@ from torch import Tensor
 from ..checks import check_positive
 
 # Points of the midpoint rule beyond a quarter of the phase.
-MARGIN = 16
+_MARGIN = 16
 # Terms of the power series, for arguments up to one.
-TERMS = 10
+_TERMS = 10
 
 
 def elastic_transform(k: Tensor, cutoff: float | None = None) -> Tensor:
@@ -59,10 +59,10 @@ def elastic_transform(k: Tensor, cutoff: float | None = None) -> Tensor:
     if cutoff is None:
         return 2 * math.pi / k
     check_positive("cutoff", cutoff)
-    return 2 * math.pi * (1 / k - cutoff * missing(k * cutoff))
+    return 2 * math.pi * (1 / k - cutoff * _cutoff_integral(k * cutoff))
 
 
-def missing(phase: Tensor) -> Tensor:
+def _cutoff_integral(phase: Tensor) -> Tensor:
     r"""Returns what the cut-off takes away, in units of it,
 
     .. math:: \int_0^1 m(s) J_0(\kappa s) \, ds
@@ -79,19 +79,19 @@ def missing(phase: Tensor) -> Tensor:
     """
     if phase.numel() == 0:
         return phase
-    points = MARGIN + math.ceil(phase.max().item() / 4)
+    points = _MARGIN + math.ceil(phase.max().item() / 4)
     angles = (torch.arange(points, dtype=torch.float64) + 0.5) * (math.pi / (2 * points))
     total = torch.zeros_like(phase)
     for sine in angles.sin().tolist():
-        total += projected(phase * sine)
+        total += _cosine_integral(phase * sine)
     return total / points
 
 
-def projected(t: Tensor) -> Tensor:
+def _cosine_integral(t: Tensor) -> Tensor:
     r"""Returns :math:`\int_0^1 m(s) \cos(t s) \, ds = \frac{3}{2 t^2} - \frac{3 \sin t}{t^3} + \frac{3 (1 - \cos t)}{t^4}`."""
     # Near zero by its power series, as the three terms cancel.
     small, series = t.clamp_max(1.0).square(), torch.zeros_like(t)
-    for n in range(TERMS - 1, -1, -1):
+    for n in range(_TERMS - 1, -1, -1):
         moment = 1 / (2 * n + 1) - 1.5 / (2 * n + 2) + 0.5 / (2 * n + 4)
         series = moment - small / ((2 * n + 1) * (2 * n + 2)) * series
     u = t.clamp_min(1.0)

@@ -44,7 +44,7 @@ CLOSE = 0.01
 
 
 @dataclass
-class Number:
+class Measurement:
     r"""A number and what decides it.
 
     Arguments:
@@ -68,20 +68,24 @@ class Number:
     parameters: dict[str, float] = field(default_factory=dict)
 
 
-def frechet(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+def _frechet_distance(
+    x: Statistics, y: Statistics, held_out: Statistics
+) -> dict[str, Measurement]:
     distance = frechet_distance(y.mean, y.covariance, x.mean, x.covariance)
-    return {"fd": Number(distance.item(), x.n, y.n)}
+    return {"fd": Measurement(distance.item(), x.n, y.n)}
 
 
-def score(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+def _inception_score(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Measurement]:
     if len(x.scores) == 0:
         raise ValueError("'measures' has 'is', and 'extractor' has no classifier.")
     check_enough("is", x.n, y.n, held_out.n)
     std = x.scores.std(correction=0).item()
-    return {"is": Number(x.scores.mean().item(), x.n, 0, std=std, parameters={"groups": GROUPS})}
+    return {
+        "is": Measurement(x.scores.mean().item(), x.n, 0, std=std, parameters={"groups": GROUPS})
+    }
 
 
-def kernel(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+def _kernel_distance(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Measurement]:
     a, b = x.paired, y.paired
     check_enough("kid", len(a), len(b), held_out.n)
     # Subsets of at most half of a set differ: their spread says something.
@@ -89,64 +93,74 @@ def kernel(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Numb
     values = torch.stack(
         [
             2
-            * interaction_energy(subset(b, size, i, "y"), subset(a, size, i, "x"), polynomial, "u")
+            * interaction_energy(
+                _random_subset(b, size, i, "y"), _random_subset(a, size, i, "x"), polynomial, "u"
+            )
             for i in range(SUBSETS)
         ]
     ).double()
     parameters = {"subsets": SUBSETS, "subset": size}
     std = values.std(correction=0).item()
-    return {"kid": Number(values.mean().item(), len(a), len(b), std=std, parameters=parameters)}
+    return {
+        "kid": Measurement(values.mean().item(), len(a), len(b), std=std, parameters=parameters)
+    }
 
 
-def subset(features: Tensor, size: int, i: int, which: str) -> Tensor:
+def _random_subset(features: Tensor, size: int, i: int, which: str) -> Tensor:
     r"""Returns the rows of a random subset, the same ones whenever it is asked for."""
     order = torch.randperm(len(features), generator=keyed_generator(0, "subset", which, i))
     return features[order[:size]]
 
 
-def precision(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
-    n, k = alike("pr", x, y), 3
+def _precision_recall(
+    x: Statistics, y: Statistics, held_out: Statistics
+) -> dict[str, Measurement]:
+    n, k = _equal_size("pr", x, y), 3
     a, b = x.features[:n], y.features[:n]
     values = precision_recall(b, a, y.radii(n)[:, k - 1], x.radii(n)[:, k - 1])
     return {
-        name: Number(value.item(), n, n, parameters={"k": k})
+        name: Measurement(value.item(), n, n, parameters={"k": k})
         for name, value in zip(("precision", "recall"), values, strict=True)
     }
 
 
-def density(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
-    n, k = alike("dc", x, y), 5
+def _density_coverage(
+    x: Statistics, y: Statistics, held_out: Statistics
+) -> dict[str, Measurement]:
+    n, k = _equal_size("dc", x, y), 5
     values = density_coverage(y.features[:n], x.features[:n], y.radii(n)[:, k - 1], k)
     # Numbers of earlier versions counted the balls' rims.
     parameters = {"k": k, "rim": 0}
     return {
-        name: Number(value.item(), n, n, parameters=parameters)
+        name: Measurement(value.item(), n, n, parameters=parameters)
         for name, value in zip(("density", "coverage"), values, strict=True)
     }
 
 
-def alike(name: str, x: Statistics, y: Statistics) -> int:
+def _equal_size(name: str, x: Statistics, y: Statistics) -> int:
     r"""Returns how many samples of either set are compared: as many of one as of the other."""
     check_enough(name, len(x.paired), len(y.paired), 0)
     return min(len(x.paired), len(y.paired))
 
 
-def support(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+def _support_size(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Measurement]:
     a, n = x.paired, len(y.paired)
     check_enough("support", len(a), n, held_out.n)
     radius, share = y.duplicates
     _, _, degrees = closest_pairs(a, 1, radius)
     size, low, high = support_size(degrees)
-    return {"support": Number(size, len(a), n, low=low, high=high, parameters={"alike": share})}
+    return {
+        "support": Measurement(size, len(a), n, low=low, high=high, parameters={"alike": share})
+    }
 
 
-def copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Number]:
+def _copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Measurement]:
     check_enough("neighbours", x.n, y.n, held_out.n)
     a, real = x.features[:SEARCHED], held_out.features[:SEARCHED]
     radius = nearest(real, y.features)[0].quantile(CLOSE)
     share = (nearest(a, y.features)[0] <= radius).double().mean()
     sizes = len(a), len(y.features), len(real)
-    return {"copies": Number(share.item(), *sizes, parameters={"close": CLOSE})}
+    return {"copies": Measurement(share.item(), *sizes, parameters={"close": CLOSE})}
 
 
 class TooFewSamplesError(ValueError):
@@ -203,16 +217,16 @@ def few_images_warnings(
     return sentences
 
 
-Measure = Callable[[Statistics, Statistics, Statistics], dict[str, Number]]
+Measure = Callable[[Statistics, Statistics, Statistics], dict[str, Measurement]]
 
 MEASURES: dict[str, Measure] = {
-    "fd": frechet,
-    "is": score,
-    "kid": kernel,
-    "pr": precision,
-    "dc": density,
-    "support": support,
-    "neighbours": copies,
+    "fd": _frechet_distance,
+    "is": _inception_score,
+    "kid": _kernel_distance,
+    "pr": _precision_recall,
+    "dc": _density_coverage,
+    "support": _support_size,
+    "neighbours": _copies,
 }
 
 
@@ -231,7 +245,7 @@ def parse_measures(measures: str) -> list[str]:
 
 def measure(
     names: list[str], x: Statistics, y: Statistics, held_out: Statistics
-) -> dict[str, Number]:
+) -> dict[str, Measurement]:
     r"""Returns the numbers of measures, by name.
 
     Arguments:
@@ -243,7 +257,7 @@ def measure(
     Raises:
         TooFewSamplesError: If there are too few for one of them.
     """
-    numbers: dict[str, Number] = {}
+    numbers: dict[str, Measurement] = {}
     for name in names:
         numbers |= MEASURES[name](x, y, held_out)
     return numbers

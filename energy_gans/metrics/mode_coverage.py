@@ -97,7 +97,7 @@ class ModeCoverage(Metric):
         kl = (p * (p / self.weights[hit]).log()).sum() if hit.any() else good + torch.inf
         dimension = good.new_tensor(self.means.shape[1])
         variance = self.r2_sum[hit] / self.count[hit] / dimension / self.std**2
-        spread = (variance / truncated_variance(dimension)).sqrt()
+        spread = (variance / _truncated_variance(dimension)).sqrt()
         values = {
             "modes": hit.sum(),
             "share": good / self.total,
@@ -107,7 +107,7 @@ class ModeCoverage(Metric):
         return {name: value.float() for name, value in values.items()}
 
 
-def truncated_variance(dimension: Tensor) -> Tensor:
+def _truncated_variance(dimension: Tensor) -> Tensor:
     r"""Returns the variance per coordinate of a standard normal within three standard deviations.
 
     With :math:`r^2` chi-squared distributed in :math:`D` degrees of freedom,

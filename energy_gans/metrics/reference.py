@@ -26,7 +26,7 @@ from ..files import atomic_write, remove_stale
 from ..functional import keyed_generator, nearest
 from .features import FeatureExtractor
 from .images import to_uint8
-from .statistics import Statistics, gather, processes
+from .statistics import Statistics, feature_statistics, rank_and_world_size
 
 NEIGHBOURS = 4
 
@@ -122,22 +122,22 @@ def real_statistics(
         progress: What shows how far this process is with its batches; nothing does if `None`.
     """
     n = sum(map(len, parts))
-    key = cache_key(data, parts, min(keep, n), extractor, torch.device(device).type)
+    key = _cache_key(data, parts, min(keep, n), extractor, torch.device(device).type)
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-    rank, world_size = processes()
-    found = read(path, key) if rank == 0 else None
-    if from_first_process(found is not None):
-        return from_first_process(found)
-    images = batches(data, parts, rank, world_size)
+    rank, world_size = rank_and_world_size()
+    found = _read_cache(path, key) if rank == 0 else None
+    if broadcast_from_first(found is not None):
+        return broadcast_from_first(found)
+    images = _image_batches(data, parts, rank, world_size)
     if progress is not None:
         images = progress(images, n)
-    statistics = gather(extractor, images, min(keep, n), device)
+    statistics = feature_statistics(extractor, images, min(keep, n), device)
     if rank == 0:
-        write(statistics, path, key)
+        _write_cache(statistics, path, key)
     return statistics
 
 
-def cache_key(
+def _cache_key(
     data: ImageData, parts: list[Part], keep: int, extractor: FeatureExtractor, device: str
 ) -> str:
     r"""Returns all that decides the statistics of real images."""
@@ -151,7 +151,7 @@ def cache_key(
     return json.dumps(key | {"torch": torch.__version__}, sort_keys=True)
 
 
-def batches(
+def _image_batches(
     data: ImageData, parts: list[Part], rank: int, world_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     r"""Yields a process's share of the images, in batches, and their places among all."""
@@ -165,15 +165,15 @@ def batches(
         first += len(part)
 
 
-def from_first_process(value: T) -> T:
+def broadcast_from_first(value: T) -> T:
     r"""Returns the first process's value."""
     values = [value]
-    if processes()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         torch.distributed.broadcast_object_list(values)
     return values[0]
 
 
-def write(statistics: Statistics, path: Path, key: str) -> None:
+def _write_cache(statistics: Statistics, path: Path, key: str) -> None:
     r"""Writes statistics, whole or not at all; warns if that is not possible."""
     arrays = {name: getattr(statistics, name).numpy() for name in ARRAYS}
     remove_stale(path.parent)
@@ -187,7 +187,7 @@ def write(statistics: Statistics, path: Path, key: str) -> None:
         )
 
 
-def read(path: Path, key: str) -> Statistics | None:
+def _read_cache(path: Path, key: str) -> Statistics | None:
     r"""Returns the statistics in a file, or `None` if it is missing, torn or of something else."""
     if not path.is_file():
         return None

@@ -82,7 +82,7 @@ class Statistics:
         return closest_pairs(self.paired, k)[0][-1].item(), k / pairs
 
 
-class FeatureSums(Metric):
+class _FeatureSums(Metric):
     r"""Creates the metric that sums features up.
 
     Arguments:
@@ -158,7 +158,7 @@ class FeatureSums(Metric):
         return n, mean.cpu(), covariance.cpu(), scores.cpu()
 
 
-def gather(
+def feature_statistics(
     extractor: FeatureExtractor,
     images: Iterable[tuple[Tensor, Tensor]],
     keep: int,
@@ -173,10 +173,10 @@ def gather(
         keep: The features of how many images are kept, those of the smallest places.
         device: The device that computes.
     """
-    return gather_first(extractor, images, [sys.maxsize], keep, device)[0]
+    return prefix_statistics(extractor, images, [sys.maxsize], keep, device)[0]
 
 
-def gather_first(
+def prefix_statistics(
     extractor: FeatureExtractor,
     images: Iterable[tuple[Tensor, Tensor]],
     sizes: Sequence[int],
@@ -187,13 +187,13 @@ def gather_first(
 
     Arguments:
         extractor: The extractor, on `device`.
-        images: As for :func:`gather`.
+        images: As for :func:`feature_statistics`.
         sizes: How many images, those of the smallest places.
         keep: The features of how many images are kept, those of the smallest places.
         device: The device that computes.
     """
     number, classes = extractor.num_features, extractor.num_classes
-    sums = [FeatureSums(number, classes).to(device) for _ in sizes]
+    sums = [_FeatureSums(number, classes).to(device) for _ in sizes]
     # Every process fills in its own rows: their sum is all of them.
     kept = torch.zeros(keep, number)
     for x, index in images:
@@ -203,7 +203,7 @@ def gather_first(
             part.update(features[i], None if logits is None else logits[i], index[index < size])
         first = index < keep
         kept[index[first]] = features.cpu()[first]
-    if processes()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         kept = kept.to(device)
         torch.distributed.all_reduce(kept)
     found = []
@@ -215,7 +215,7 @@ def gather_first(
     return found
 
 
-def processes() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     r"""Returns the index of this process and the number of them."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
@@ -232,7 +232,7 @@ def image_progress(
         batches: The share, in batches, with the images' places.
         n: The number of images of all processes.
     """
-    rank, world_size = processes()
+    rank, world_size = rank_and_world_size()
     with progress_bar(n, "images", f"features of {name}", shown=rank == 0) as bar:
         for x, index in batches:
             yield x, index

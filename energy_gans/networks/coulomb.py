@@ -28,7 +28,7 @@ from torch import Tensor
 from .dcgan import halvings
 
 
-class ScaledTanh(nn.Module):
+class _ScaledTanh(nn.Module):
     r"""Creates the activation :math:`1.7159 \tanh(2 u / 3)`, which maps :math:`\pm 1` to :math:`\pm 1`."""
 
     def forward(self, u: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class CoulombGenerator(nn.Module):
         last = nn.ConvTranspose2d(maps[-1], channels, 5, 2, 2, 1)
         for layer in (self.dense[0], last):
             nn.init.xavier_uniform_(layer.weight)
-        self.layers = nn.Sequential(*layers, last, ScaledTanh())
+        self.layers = nn.Sequential(*layers, last, _ScaledTanh())
 
     def forward(self, z: Tensor) -> Tensor:
         r"""Returns images in [-1.7159, 1.7159], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`."""

@@ -14,7 +14,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.nn.utils.parametrizations import spectral_norm
 
-LARGEST_BASE = 7
+_LARGEST_BASE = 7
 
 
 def halvings(size: int) -> tuple[int, int]:
@@ -31,16 +31,16 @@ def halvings(size: int) -> tuple[int, int]:
         ((7, 2), (4, 3), (4, 4))
     """
     base, count = size, 0
-    while base > LARGEST_BASE and base % 2 == 0:
+    while base > _LARGEST_BASE and base % 2 == 0:
         base, count = base // 2, count + 1
-    if base > LARGEST_BASE or base < 4 or count == 0:
+    if base > _LARGEST_BASE or base < 4 or count == 0:
         raise ValueError(
             f"'size' should be 4, 5, 6 or 7 times a power of two, for example 28, 32 or 64, got {size}."
         )
     return base, count
 
 
-def initialize(network: nn.Module) -> None:
+def _initialize(network: nn.Module) -> None:
     r"""Draws weights from N(0, 0.02), the gains of batch norm from N(1, 0.02), and zeroes biases."""
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
@@ -79,7 +79,7 @@ class DCGANGenerator(nn.Module):
             ]
         layers += [nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
-        initialize(self)
+        _initialize(self)
 
     def forward(self, z: Tensor) -> Tensor:
         r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`."""
@@ -127,7 +127,7 @@ class DCGANDiscriminator(nn.Module):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         layers.append(nn.Conv2d(maps[-1], out_features, base))
         self.layers = nn.Sequential(*layers)
-        initialize(self)
+        _initialize(self)
         if spectral:
             for layer in self.layers:
                 if isinstance(layer, nn.Conv2d):

@@ -117,14 +117,14 @@ class ConvDescriptor(Descriptor):
             layers.append(nn.LeakyReLU(slope, inplace=True))
             before = width
         layers.append(nn.Flatten())
-        num_features = before * map_size(size, kernels, strides) ** 2
+        num_features = before * _map_size(size, kernels, strides) ** 2
         if hidden is not None:
             layers += [nn.Linear(num_features, hidden), nn.LeakyReLU(slope, inplace=True)]
             num_features = hidden
         super().__init__(nn.Sequential(*layers), num_features, classes)
 
 
-def map_size(size: int, kernels: Sequence[int], strides: Sequence[int]) -> int:
+def _map_size(size: int, kernels: Sequence[int], strides: Sequence[int]) -> int:
     r"""Returns the width of the map that convolutions make of an image.
 
     Arguments:

@@ -74,15 +74,15 @@ class FourierMLP(nn.Module):
         """
         check_label(label, self.classes, len(x))
         check_time(time, self.time_conditioned, len(x))
-        parts = [x, waves(x, self.points)]
+        parts = [x, _fourier_features(x, self.points)]
         if time is not None:
-            parts.append(waves(time[:, None], self.times))
+            parts.append(_fourier_features(time[:, None], self.times))
         if label is not None:
             parts.append(self.embedding(label))
         return self.layers(torch.cat(parts, 1))
 
 
-def waves(x: Tensor, frequencies: Tensor) -> Tensor:
+def _fourier_features(x: Tensor, frequencies: Tensor) -> Tensor:
     r"""Returns sines and cosines, with shape :math:`(B, 2 F)`, of points :math:`(B, D)`."""
     angles = 2 * math.pi * x @ frequencies.T
     return torch.cat([angles.sin(), angles.cos()], 1)

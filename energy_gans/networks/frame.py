@@ -119,7 +119,7 @@ class VGGBank(nn.Module):
         last = (0, 2, 5, 7)[layers - 1]
         self.features = nn.Sequential(*features[: last + 1])
         self.out_channels: int = features[last].out_channels
-        load_features(self.features, Path(path))
+        _load_features(self.features, Path(path))
         self.requires_grad_(False)
         # ImageNet's, for pixels in [0, 1], of which ours are 2 x - 1.
         mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
@@ -135,7 +135,7 @@ class VGGBank(nn.Module):
         return self.features((x.expand(-1, 3, -1, -1) - self.mean) / self.std)
 
 
-def load_features(features: nn.Module, path: Path) -> None:
+def _load_features(features: nn.Module, path: Path) -> None:
     r"""Fills modules with the weights that a file holds under the name `features`.
 
     Arguments:

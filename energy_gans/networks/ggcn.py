@@ -24,8 +24,8 @@ from .dcgan import halvings
 from .descriptor import ConvDescriptor
 from .labels import LabelledLatents
 
-SLOPE = 0.02
-DOUBLINGS = 4
+_SLOPE = 0.02
+_DOUBLINGS = 4
 
 
 class GGCNGenerator(nn.Module):
@@ -57,16 +57,16 @@ class GGCNGenerator(nn.Module):
     ) -> None:
         super().__init__()
         base, count = halvings(size)
-        if count > DOUBLINGS:
-            raise ValueError(f"'size' should be at most {base * 2**DOUBLINGS}, got {size}.")
+        if count > _DOUBLINGS:
+            raise ValueError(f"'size' should be at most {base * 2**_DOUBLINGS}, got {size}.")
         if width < 8:
             raise ValueError(f"'width' should be at least 8, got {width}.")
         maps = [width, width // 2, width // 4, width // 8, width // 8]
         self.latents = LabelledLatents(latent_dim, classes)
-        layers = deconvolution(self.latents.out_features, width, base, base, 0)
+        layers = _deconvolution(self.latents.out_features, width, base, base, 0)
         for i, (before, after) in enumerate(pairwise(maps)):
             doubling, keeping = (4, 2, 1), (3, 1, 1)
-            layers += deconvolution(before, after, *(doubling if i < count else keeping))
+            layers += _deconvolution(before, after, *(doubling if i < count else keeping))
         self.layers = nn.Sequential(*layers, nn.Conv2d(maps[-1], channels, 3, padding=1))
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -107,12 +107,12 @@ class GGCNDescriptor(ConvDescriptor):
             kernels=(4, 4, 4, 4, 3),
             strides=(2, 2, 2, 2, 1),
             hidden=None,
-            slope=SLOPE,
+            slope=_SLOPE,
             classes=classes,
         )
 
 
-def deconvolution(
+def _deconvolution(
     before: int, after: int, kernel: int, stride: int, padding: int
 ) -> list[nn.Module]:
     r"""Returns a deconvolution that keeps the size of what passes, and its leaky ReLU.
@@ -125,7 +125,7 @@ def deconvolution(
         padding: The padding.
     """
     layer = nn.ConvTranspose2d(before, after, kernel, stride, padding)
-    gain = nn.init.calculate_gain("leaky_relu", SLOPE)
+    gain = nn.init.calculate_gain("leaky_relu", _SLOPE)
     nn.init.normal_(layer.weight, 0.0, gain * stride / kernel / before**0.5)
     nn.init.zeros_(layer.bias)
-    return [layer, nn.LeakyReLU(SLOPE, inplace=True)]
+    return [layer, nn.LeakyReLU(_SLOPE, inplace=True)]

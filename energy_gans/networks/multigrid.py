@@ -57,11 +57,11 @@ class MultigridDescriptors(nn.ModuleList):
                 "'grids' should be two or more widths, each a larger multiple of the one before, "
                 f"got {tuple(grids)}."
             )
-        super().__init__(grid_descriptor(channels, size, width) for size in grids[1:])
+        super().__init__(_grid_descriptor(channels, size, width) for size in grids[1:])
         self.grids = tuple(grids)
 
 
-def grid_descriptor(channels: int, size: int, width: int) -> ConvDescriptor:
+def _grid_descriptor(channels: int, size: int, width: int) -> ConvDescriptor:
     r"""Returns the descriptor of one grid, as :class:`MultigridDescriptors` says."""
     if size > 16:
         widths = [width, 2 * width, 4 * width, 8 * width]

@@ -28,11 +28,11 @@ from .dcgan import halvings
 from .descriptor import Descriptor
 from .labels import LabelledLatents
 
-SLOPE = 0.2
-LARGEST_FACTOR = 8
+_SLOPE = 0.2
+_LARGEST_FACTOR = 8
 
 
-class ResidualBlock(nn.Module):
+class _ResidualBlock(nn.Module):
     r"""Creates a residual block, from :math:`(B, C, H, W)` to :math:`(B, C', H, W)`.
 
     Arguments:
@@ -44,11 +44,11 @@ class ResidualBlock(nn.Module):
         super().__init__()
         convolutions = [nn.Conv2d(c, after, 3, padding=1) for c in (before, after)]
         for convolution in convolutions:
-            nn.init.kaiming_normal_(convolution.weight, SLOPE)
+            nn.init.kaiming_normal_(convolution.weight, _SLOPE)
             nn.init.zeros_(convolution.bias)
         # Not in place: the shortcut needs what the first activation reads.
         self.residual = nn.Sequential(
-            *(nn.LeakyReLU(SLOPE), convolutions[0], nn.LeakyReLU(SLOPE), convolutions[1])
+            *(nn.LeakyReLU(_SLOPE), convolutions[0], nn.LeakyReLU(_SLOPE), convolutions[1])
         )
         self.shortcut: nn.Module = nn.Identity()
         if before != after:
@@ -75,10 +75,10 @@ class ResNetDescriptor(Descriptor):
     def __init__(
         self, channels: int = 3, size: int = 64, width: int = 64, classes: int | None = None
     ) -> None:
-        maps = map_widths(size, width)
+        maps = _map_widths(size, width)
         features = nn.Sequential(
-            *contraction(channels, maps),
-            nn.LeakyReLU(SLOPE),
+            *_downsampling_layers(channels, maps),
+            nn.LeakyReLU(_SLOPE),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
@@ -110,12 +110,12 @@ class ResNetGenerator(nn.Module):
     ) -> None:
         super().__init__()
         base, _ = halvings(size)
-        maps = map_widths(size, width)[::-1]
+        maps = _map_widths(size, width)[::-1]
         self.latents = LabelledLatents(latent_dim, classes)
         dense = nn.Linear(self.latents.out_features, maps[0] * base**2)
         nn.init.kaiming_normal_(dense.weight, nonlinearity="linear")
         self.layers = nn.Sequential(
-            dense, nn.Unflatten(1, (maps[0], base, base)), *expansion(maps, channels)
+            dense, nn.Unflatten(1, (maps[0], base, base)), *_upsampling_layers(maps, channels)
         )
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -146,14 +146,14 @@ class ResNetAutoencoder(Autoencoder):
     """
 
     def __init__(self, channels: int = 3, size: int = 64, width: int = 64) -> None:
-        maps = map_widths(size, width)
+        maps = _map_widths(size, width)
         super().__init__(
-            nn.Sequential(*contraction(channels, maps)),
-            nn.Sequential(*expansion(maps[::-1], channels)),
+            nn.Sequential(*_downsampling_layers(channels, maps)),
+            nn.Sequential(*_upsampling_layers(maps[::-1], channels)),
         )
 
 
-def map_widths(size: int, width: int) -> list[int]:
+def _map_widths(size: int, width: int) -> list[int]:
     r"""Returns the number of maps at every size, from the image's own down to the smallest.
 
     Example:
@@ -161,20 +161,20 @@ def map_widths(size: int, width: int) -> list[int]:
         [16, 32, 64, 128, 128]
     """
     _, count = halvings(size)
-    return [width * min(2**i, LARGEST_FACTOR) for i in range(count + 1)]
+    return [width * min(2**i, _LARGEST_FACTOR) for i in range(count + 1)]
 
 
-def contraction(channels: int, maps: Sequence[int]) -> list[nn.Module]:
+def _downsampling_layers(channels: int, maps: Sequence[int]) -> list[nn.Module]:
     r"""Returns layers from images to the smallest map, a block and a halving for each size."""
     layers: list[nn.Module] = [nn.Conv2d(channels, maps[0], 3, padding=1)]
     for before, after in pairwise(maps):
-        layers += [ResidualBlock(before, after), nn.AvgPool2d(2)]
+        layers += [_ResidualBlock(before, after), nn.AvgPool2d(2)]
     return layers
 
 
-def expansion(maps: Sequence[int], channels: int) -> list[nn.Module]:
+def _upsampling_layers(maps: Sequence[int], channels: int) -> list[nn.Module]:
     r"""Returns layers from the smallest map to images in [-1, 1], a doubling and a block for each size."""
     layers: list[nn.Module] = []
     for before, after in pairwise(maps):
-        layers += [nn.Upsample(scale_factor=2), ResidualBlock(before, after)]
-    return [*layers, nn.LeakyReLU(SLOPE), nn.Conv2d(maps[-1], channels, 3, padding=1), nn.Tanh()]
+        layers += [nn.Upsample(scale_factor=2), _ResidualBlock(before, after)]
+    return [*layers, nn.LeakyReLU(_SLOPE), nn.Conv2d(maps[-1], channels, 3, padding=1), nn.Tanh()]

@@ -24,8 +24,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-FIRST_ITERATIONS = 40
-ITERATIONS = 4
+_FIRST_ITERATIONS = 40
+_ITERATIONS = 4
 
 
 class SpectralSum(nn.Module):
@@ -56,20 +56,20 @@ class SpectralSum(nn.Module):
         for weight in weights:
             matrix = weight.flatten(1)
             groups.setdefault(matrix.shape, []).append(matrix)
-        iterations = ITERATIONS if self.started else FIRST_ITERATIONS
+        iterations = _ITERATIONS if self.started else _FIRST_ITERATIONS
         self.started.fill_(True)
         sums = []
         for i, group in enumerate(groups.values()):
             matrices, buffer = torch.stack(group), self.get_buffer(f"left{i}")
             with torch.autocast(matrices.device.type, enabled=False):
-                left = iterate(matrices.detach(), buffer, iterations)
+                left = _power_iterations(matrices.detach(), buffer, iterations)
                 sums.append(torch.einsum("knm,kn->km", matrices, left).norm(dim=1).sum())
             buffer.copy_(left)
         return torch.stack(sums).sum()
 
 
 @torch.no_grad()
-def iterate(matrices: Tensor, left: Tensor, iterations: int) -> Tensor:
+def _power_iterations(matrices: Tensor, left: Tensor, iterations: int) -> Tensor:
     r"""Returns unit vectors after power iterations, with shape :math:`(K, N)`.
 
     Arguments:

@@ -46,8 +46,8 @@ from .descriptor import Descriptor
 from .labels import check_time
 from .spectral import SpectralSum
 
-STEPS = 1000
-SLOWEST = 1e-4
+_TIME_SCALE = 1000
+_LOWEST_FREQUENCY = 1e-4
 
 
 class WideResNet(nn.Module):
@@ -101,16 +101,16 @@ class WideResNet(nn.Module):
         weight_norm: bool = True,
     ) -> None:
         super().__init__()
-        check_numbers(size, width, multipliers, blocks)
+        _check_sizes(size, width, multipliers, blocks)
         self.time_conditioned = time_conditioned
         features = 4 * width if time_conditioned else None
-        self.embedding = None if features is None else time_embedding(width, features)
-        self.stem = convolution(channels, width, weight_norm)
+        self.embedding = None if features is None else _time_embedding(width, features)
+        self.stem = _convolution(channels, width, weight_norm)
         self.levels = nn.ModuleList()
         for before, after in pairwise([width, *(width * m for m in multipliers)]):
             maps = pairwise([before, *[after] * blocks])
             self.levels.append(
-                nn.ModuleList(WideBlock(*pair, weight_norm, features) for pair in maps)
+                nn.ModuleList(_WideBlock(*pair, weight_norm, features) for pair in maps)
             )
         self.head = Descriptor(nn.Identity(), width * multipliers[-1], classes)
         self.spectral_sum = SpectralSum(w.shape for w in self.weights())
@@ -147,7 +147,7 @@ class WideResNet(nn.Module):
         return [m.weight for m in self.modules() if isinstance(m, nn.Conv2d)]
 
 
-class WideBlock(nn.Module):
+class _WideBlock(nn.Module):
     r"""Creates a residual block, from :math:`(B, C, H, W)` to :math:`(B, C', H, W)`, at first its shortcut.
 
     Arguments:
@@ -162,11 +162,11 @@ class WideBlock(nn.Module):
         self, before: int, after: int, weight_norm: bool = True, time_features: int | None = None
     ) -> None:
         super().__init__()
-        self.first = convolution(before, after, weight_norm)
-        self.second = convolution(after, after, weight_norm, zero=True)
+        self.first = _convolution(before, after, weight_norm)
+        self.second = _convolution(after, after, weight_norm, zero=True)
         self.shortcut: nn.Module = nn.Identity()
         if before != after:
-            self.shortcut = convolution(before, after, weight_norm)
+            self.shortcut = _convolution(before, after, weight_norm)
         self.projection = None if time_features is None else nn.Linear(time_features, after)
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
@@ -176,7 +176,7 @@ class WideBlock(nn.Module):
         return self.shortcut(x) + self.second(gelu(h))
 
 
-class Sinusoids(nn.Module):
+class _Sinusoids(nn.Module):
     r"""Creates sines and cosines, with shape :math:`(B, 2 F)`, of times :math:`(B)` in [0, 1].
 
     Angles are a thousand times the time, as of so many steps, times :math:`F` frequencies from 1 down to
@@ -186,14 +186,16 @@ class Sinusoids(nn.Module):
     def __init__(self, frequencies: int) -> None:
         super().__init__()
         exponents = torch.linspace(0, 1, frequencies)
-        self.register_buffer("frequencies", STEPS * SLOWEST**exponents, persistent=False)
+        self.register_buffer(
+            "frequencies", _TIME_SCALE * _LOWEST_FREQUENCY**exponents, persistent=False
+        )
 
     def forward(self, time: Tensor) -> Tensor:
         angles = time[:, None] * self.frequencies
         return torch.cat([angles.sin(), angles.cos()], 1)
 
 
-class Factors(nn.Module):
+class _MapScales(nn.Module):
     r"""Creates the parametrization of a weight by a factor for each output map, zero at first."""
 
     def __init__(self, maps: int) -> None:
@@ -204,7 +206,7 @@ class Factors(nn.Module):
         return self.scale[:, None, None, None] * weight
 
 
-def convolution(before: int, after: int, weight_norm: bool, zero: bool = False) -> nn.Conv2d:
+def _convolution(before: int, after: int, weight_norm: bool, zero: bool = False) -> nn.Conv2d:
     r"""Returns a 3x3 convolution that keeps the size, drawn from Glorot's uniform distribution.
 
     Arguments:
@@ -221,17 +223,17 @@ def convolution(before: int, after: int, weight_norm: bool, zero: bool = False) 
         if zero:
             nn.init.zeros_(layer.parametrizations.weight.original0)
     elif zero:
-        parametrize.register_parametrization(layer, "weight", Factors(after))
+        parametrize.register_parametrization(layer, "weight", _MapScales(after))
     return layer
 
 
-def time_embedding(width: int, features: int) -> nn.Sequential:
+def _time_embedding(width: int, features: int) -> nn.Sequential:
     r"""Returns layers from times, with shape :math:`(B)`, to features, with shape :math:`(B, F)`."""
     dense = nn.Linear(2 * width, features), nn.Linear(features, features)
-    return nn.Sequential(Sinusoids(width), dense[0], nn.GELU(), dense[1])
+    return nn.Sequential(_Sinusoids(width), dense[0], nn.GELU(), dense[1])
 
 
-def check_numbers(size: int, width: int, multipliers: Sequence[int], blocks: int) -> None:
+def _check_sizes(size: int, width: int, multipliers: Sequence[int], blocks: int) -> None:
     r"""Raises a `ValueError` unless the numbers are those of a network that :class:`WideResNet` can be."""
     check_count("width", width)
     check_count("blocks", blocks)

@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
-from ..files import append, atomic_write
+from ..files import append_bytes, atomic_write
 
 Curves = dict[str, tuple[list[float], list[float]]]
 
@@ -50,7 +50,7 @@ class MetricsFile(ExperimentWriter):
             with atomic_write(path) as file:
                 file.write(table(rows, self.metrics_keys, header=True))
         else:
-            append(path, table(self.metrics, self.metrics_keys))
+            append_bytes(path, table(self.metrics, self.metrics_keys))
         self.metrics = []
 
     def log_hparams(self, params: dict[str, Any]) -> None:

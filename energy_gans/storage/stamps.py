@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_text
-from ..metrics.measures import Number
+from ..metrics.measures import Measurement
 
 DTYPE = "float32 features, float64 moments"
 PACKAGES = ("energy-gans", "numpy", "pillow", "torch", "torch-fidelity", "torchvision")
@@ -32,9 +32,9 @@ def versions() -> dict[str, str]:
 
 
 def stamp_number(
-    number: Number,
-    real: Number | None,
-    matched: Number | None,
+    number: Measurement,
+    real: Measurement | None,
+    matched: Measurement | None,
     about: Stamp,
     samples: dict[str, Any],
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Stamp:
     reference: dict[str, Any]
     held_out: Callable[[int], dict[str, Any]]
 
-    def __call__(self, number: Number) -> dict[str, Any]:
+    def __call__(self, number: Measurement) -> dict[str, Any]:
         r"""Returns the protocol of a number."""
         found = {"extractor": self.extractor, "dtype": DTYPE, "n": number.n}
         found |= {"parameters": number.parameters}
@@ -116,7 +116,7 @@ def views(name: str, number: dict[str, Any]) -> list[View]:
     return [View(name, number, None, protocol), View(label, real.get("matched"), alone, other)]
 
 
-def fields(number: Number) -> dict[str, float | None]:
+def fields(number: Measurement) -> dict[str, float | None]:
     r"""Returns a number as JSON has it: what there is of it, and infinities as null."""
     there = {name: getattr(number, name) for name in ("value", "std", "low", "high")}
     return {

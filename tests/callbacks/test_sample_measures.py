@@ -17,7 +17,7 @@ from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import frechet_distance
 from energy_gans.metrics.features import FeatureExtractor, Pixels, save_classifier
 from energy_gans.metrics.features.classifier import PreActResNet
-from energy_gans.metrics.statistics import gather
+from energy_gans.metrics.statistics import feature_statistics
 
 
 def callbacks(tmp_path: Path, n: int = 200) -> str:
@@ -51,8 +51,8 @@ def test_it_is_the_distance_of_the_model_s_samples(tiny: Callable, tmp_path: Pat
     extractor = Pixels((1, 8, 8))
     y, _ = EmbeddedDigits("8x8", 8).contents("train")
     # Of so few steps and so many samples that it hardly matters which.
-    x = gather(extractor, [(model.sample(2000), torch.arange(2000))], 0)
-    y = gather(extractor, [(y, torch.arange(len(y)))], 0)
+    x = feature_statistics(extractor, [(model.sample(2000), torch.arange(2000))], 0)
+    y = feature_statistics(extractor, [(y, torch.arange(len(y)))], 0)
     expected = frechet_distance(y.mean, y.covariance, x.mean, x.covariance).item()
     assert value == pytest.approx(expected, rel=0.1)
 
@@ -65,7 +65,7 @@ def test_the_pass_over_the_reference_is_shown_if_the_run_is(
     capsys: pytest.CaptureFixture,
     shown: bool,
 ) -> None:
-    monkeypatch.setattr("energy_gans.terminal.LOGGED", 0.0)
+    monkeypatch.setattr("energy_gans.terminal.LOG_INTERVAL", 0.0)
     flags = ["--trainer.max_steps=1", f"--trainer.enable_progress_bar={shown}"]
     main(tiny(*flags, f"--trainer.callbacks={callbacks(tmp_path)}"))
     assert ("features of train" in capsys.readouterr().err) == shown
@@ -84,7 +84,9 @@ def test_it_changes_nothing_that_is_learned(tiny: Callable, tmp_path: Path) -> N
 def test_the_reference_is_computed_once(tiny: Callable, tmp_path: Path) -> None:
     main(tiny("--trainer.max_steps=6", f"--trainer.callbacks={callbacks(tmp_path)}"))
     first = logged(tmp_path, "val/fd_200")
-    with mock.patch("energy_gans.metrics.reference.gather", side_effect=AssertionError("a pass")):
+    with mock.patch(
+        "energy_gans.metrics.reference.feature_statistics", side_effect=AssertionError("a pass")
+    ):
         main(tiny("--trainer.max_steps=6", f"--trainer.callbacks={callbacks(tmp_path)}"))
     assert first == logged(tmp_path, "val/fd_200")
 
@@ -146,7 +148,9 @@ def test_several_measures_share_one_pass(tiny: Callable, tmp_path: Path) -> None
     arguments["cache"] = str(tmp_path / "cache")
     one = {"class_path": "energy_gans.callbacks.SampleMeasures", "init_args": arguments}
     measures.write_text(yaml.safe_dump({"trainer": {"callbacks": [one]}}))
-    with mock.patch("energy_gans.callbacks.sample_measures.gather", side_effect=gather) as passes:
+    with mock.patch(
+        "energy_gans.callbacks.sample_measures.feature_statistics", side_effect=feature_statistics
+    ) as passes:
         main(tiny("--trainer.max_steps=6", "--config", str(measures)))
     assert passes.call_count == 1
     (score,) = logged(tmp_path, "val/is_100")

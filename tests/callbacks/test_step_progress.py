@@ -9,7 +9,7 @@ import torch
 
 from energy_gans.callbacks import StepProgress, step_progress as progress
 from energy_gans.metrics.statistics import image_progress
-from energy_gans.terminal import is_looked_at, progress_bar
+from energy_gans.terminal import is_interactive, progress_bar
 
 
 class Clock:
@@ -33,7 +33,7 @@ def shown_steps(
     clock: Clock, seconds: float, steps: int, looked_at: bool, monkeypatch: Any, **options: Any
 ) -> list[int]:
     r"""Returns the steps that are drawn of a run whose steps take some seconds each."""
-    monkeypatch.setattr(progress, "is_looked_at", lambda: looked_at)
+    monkeypatch.setattr(progress, "is_interactive", lambda: looked_at)
     drawn = []
     bar = StepProgress(**options)
     trainer = SimpleNamespace(max_steps=steps, global_step=0, progress_bar_metrics={})
@@ -79,11 +79,11 @@ def test_fewer_steps_are_drawn_if_asked_for(clock: Clock, monkeypatch: pytest.Mo
 
 
 def test_a_notebook_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not is_looked_at()
+    assert not is_interactive()
     for config in ({"IPKernelApp": {}}, {}):
         shell = SimpleNamespace(config=config)
         monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda s=shell: s))
-        assert is_looked_at() == bool(config)
+        assert is_interactive() == bool(config)
 
 
 def test_a_log_file_is_told_of_what_takes_long(
@@ -93,7 +93,7 @@ def test_a_log_file_is_told_of_what_takes_long(
     # As fast as it is here, nothing is said.
     assert list(image_progress("train", batches, 100)) == batches
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "LOGGED", 0.0)
+    monkeypatch.setattr(progress, "LOG_INTERVAL", 0.0)
     assert list(image_progress("train", batches, 100)) == batches
     said = capsys.readouterr().err
     assert "features of train" in said

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from energy_gans.functional.filters import (
+    _gaussian_window,
     difference_of_gaussians,
     filter_bank,
     gabor,
-    gaussian_window,
     response_distance,
     responses,
 )
@@ -152,7 +152,7 @@ def test_response_distance_is_zero_for_a_permutation_and_symmetric() -> None:
 
 @pytest.mark.parametrize("size", [-1, 0, 1, 2])
 def test_sizes_below_three_are_refused(size: int) -> None:
-    for call in (lambda: gabor(size, [3.0]), lambda: gaussian_window(size, 1.0)):
+    for call in (lambda: gabor(size, [3.0]), lambda: _gaussian_window(size, 1.0)):
         with pytest.raises(ValueError, match=f"'size' should be at least 3, got {size}"):
             call()
 

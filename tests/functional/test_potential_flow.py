@@ -6,10 +6,10 @@ import torch
 from energy_gans.functional import flow_time, homotopy_time
 from energy_gans.functional.potential_flow import (
     Homotopy,
+    _path_rate,
+    _potential_scales,
     driving_term,
     path_point,
-    path_rate,
-    potential_scales,
     preconditioned_potential,
 )
 
@@ -28,8 +28,8 @@ def test_the_rate_is_the_slope_of_the_homotopys_time() -> None:
     t = homotopy_time(s, PLAIN.sharpness)
     step = 1e-5
     slope = (homotopy_time(s + step, 0.02) - homotopy_time(s - step, 0.02)) / (2 * step)
-    torch.testing.assert_close(path_rate(t, PLAIN), slope, rtol=1e-7, atol=0)
-    assert torch.equal(path_rate(t, PLAIN._replace(jacobian=False)), torch.ones_like(t))
+    torch.testing.assert_close(_path_rate(t, PLAIN), slope, rtol=1e-7, atol=0)
+    assert torch.equal(_path_rate(t, PLAIN._replace(jacobian=False)), torch.ones_like(t))
     torch.testing.assert_close(flow_time(t, 0.02), s)
 
 
@@ -63,7 +63,7 @@ def test_at_one_time_a_unit_only_scales_the_term(estimator: str) -> None:
     scaled = driving_term(phi, gradient / unit, point, SCALED, estimator)
     assert unit != 1
     torch.testing.assert_close(scaled, plain / unit**2)
-    _, c, width = potential_scales(s[:1], SCALED)
+    _, c, width = _potential_scales(s[:1], SCALED)
     torch.testing.assert_close(unit[None], c / width)
 
 

@@ -148,7 +148,7 @@ def test_the_potential_does_not_depend_on_its_blocks(
 ) -> None:
     a, y, x = randn(7, 6), randn(5, 6), randn(3, 6)
     phi, e = potential(a, y, x, kernel), field(a, y, x, kernel)
-    monkeypatch.setattr(potentials, "BLOCK", block)
+    monkeypatch.setattr(potentials, "_BLOCK", block)
     torch.testing.assert_close(potential(a, y, x, kernel), phi)
     torch.testing.assert_close(field(a, y, x, kernel), e)
 
@@ -160,7 +160,7 @@ def test_no_block_is_larger_than_allowed(monkeypatch: pytest.MonkeyPatch) -> Non
         sizes.append(len(a) * len(b))
         return plummer(a, b)
 
-    monkeypatch.setattr(potentials, "BLOCK", 20)
+    monkeypatch.setattr(potentials, "_BLOCK", 20)
     potential(randn(7, 2), randn(5, 2), randn(3, 2), kernel)
     assert max(sizes) <= 20
     assert sum(sizes) == 7 * 8

@@ -15,8 +15,14 @@ from torch_fidelity.metric_prc import calculate_precision_recall_full
 
 from energy_gans.functional import density_coverage, neighbour_radii
 from energy_gans.metrics import measures, statistics
-from energy_gans.metrics.measures import MEASURES, Number, measure, parse_measures, subset
-from energy_gans.metrics.statistics import FeatureSums, Statistics
+from energy_gans.metrics.measures import (
+    MEASURES,
+    Measurement,
+    _random_subset,
+    measure,
+    parse_measures,
+)
+from energy_gans.metrics.statistics import Statistics, _FeatureSums
 
 DIM = 8
 
@@ -28,7 +34,7 @@ def seed() -> None:
 
 def statistics_of(features: Tensor, logits: Tensor | None = None) -> Statistics:
     k = None if logits is None else logits.shape[1]
-    sums, n = FeatureSums(features.shape[1], k), len(features)
+    sums, n = _FeatureSums(features.shape[1], k), len(features)
     sums.update(features, logits, torch.arange(n))
     _, mean, covariance, scores = sums.compute()
     return Statistics(n, mean, covariance, features, scores)
@@ -40,7 +46,9 @@ def real(n: int, modes: int = 10) -> Tensor:
     return means[torch.arange(n) % modes] + torch.randn(n, DIM)
 
 
-def measured(name: str, x: Tensor, y: Tensor, held_out: Tensor | None = None) -> dict[str, Number]:
+def measured(
+    name: str, x: Tensor, y: Tensor, held_out: Tensor | None = None
+) -> dict[str, Measurement]:
     held_out = real(300) if held_out is None else held_out
     return measure([name], *map(statistics_of, (x, y, held_out)))
 
@@ -109,7 +117,9 @@ def kids(x: Tensor, y: Tensor, size: int, subsets: int) -> list[float]:
     r"""Returns the squared MMDs of torch-fidelity of the same subsets."""
     values = []
     for i in range(subsets):
-        a, b = (subset(f, size, i, which).double().numpy() for f, which in ((x, "x"), (y, "y")))
+        a, b = (
+            _random_subset(f, size, i, which).double().numpy() for f, which in ((x, "x"), (y, "y"))
+        )
         values.append(mmd2(kernel_poly(a, a), kernel_poly(a, b), kernel_poly(b, b)))
     return values
 
@@ -151,12 +161,12 @@ def test_kid_is_unbiased() -> None:
 
 def test_subsets_are_random_rows_and_the_same_ones_always() -> None:
     f = torch.arange(50)[:, None]
-    one = subset(f, 20, 3, "x")
+    one = _random_subset(f, 20, 3, "x")
     assert len(one.unique()) == 20
-    assert torch.equal(one, subset(f, 20, 3, "x"))
-    others = subset(f, 20, 4, "x"), subset(f, 20, 3, "y")
+    assert torch.equal(one, _random_subset(f, 20, 3, "x"))
+    others = _random_subset(f, 20, 4, "x"), _random_subset(f, 20, 3, "y")
     assert not any(torch.equal(one, other) for other in others)
-    hits = torch.cat([subset(f, 20, i, "x") for i in range(100)]).flatten().bincount()
+    hits = torch.cat([_random_subset(f, 20, i, "x") for i in range(100)]).flatten().bincount()
     # Each row is in 40 of 100 subsets on average, with a standard deviation of 4.9.
     assert len(hits) == 50
     assert 15 < hits.min() <= hits.max() < 65
@@ -257,7 +267,7 @@ def test_a_constant_generator_has_a_support_of_one() -> None:
 # Neighbours
 
 
-def copies(x: Tensor, y: Tensor, held_out: Tensor) -> Number:
+def copies(x: Tensor, y: Tensor, held_out: Tensor) -> Measurement:
     return measured("neighbours", x, y, held_out)["copies"]
 
 

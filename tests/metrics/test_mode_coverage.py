@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from energy_gans.metrics import ModeCoverage
-from energy_gans.metrics.mode_coverage import truncated_variance
+from energy_gans.metrics.mode_coverage import _truncated_variance
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_share_of_exact_samples_in_the_plane() -> None:
 @pytest.mark.parametrize("dim", [1, 2, 3, 10])
 def test_variance_of_a_truncated_normal(dim: int) -> None:
     exact = scipy.stats.chi2(dim).expect(lambda r2: r2, lb=0, ub=9, conditional=True) / dim
-    value = truncated_variance(torch.tensor(dim, dtype=torch.float64)).item()
+    value = _truncated_variance(torch.tensor(dim, dtype=torch.float64)).item()
     assert value == pytest.approx(exact, rel=1e-7)
 
 

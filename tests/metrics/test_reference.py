@@ -17,7 +17,7 @@ from energy_gans.metrics import reference
 from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.features.base import Output
 from energy_gans.metrics.reference import default_cache, reference_order, reference_statistics
-from energy_gans.metrics.statistics import Statistics, gather
+from energy_gans.metrics.statistics import Statistics, feature_statistics
 
 context = multiprocessing.get_context("forkserver")
 N = 250
@@ -102,7 +102,7 @@ def test_a_reference_is_of_random_images(tmp_path: Path, n: int) -> None:
     np.testing.assert_allclose(
         found.covariance, np.cov(features.double().numpy().T), rtol=1e-9, atol=1e-9
     )
-    whole = gather(Halves(), [(data.images[order], torch.arange(n))], n)
+    whole = feature_statistics(Halves(), [(data.images[order], torch.arange(n))], n)
     torch.testing.assert_close(found.scores, whole.scores, equal_nan=True)
 
 
@@ -305,7 +305,7 @@ def test_no_flipped_bit_is_trusted(tmp_path: Path) -> None:
     places = [i for i in range(len(raw)) if i < 300 or i > len(raw) - 400 or i % 64 == 0]
     for i in places:
         path.write_bytes(flipped(i, i % 8)(raw))
-        found = reference.read(path, key)
+        found = reference._read_cache(path, key)
         if found is not None:
             assert_same(found, expected)
 
@@ -317,7 +317,7 @@ def test_no_torn_file_is_trusted(tmp_path: Path) -> None:
     key = str(content(raw)["key"])
     for size in range(0, len(raw), 37):
         path.write_bytes(raw[:size])
-        assert reference.read(path, key) is None
+        assert reference._read_cache(path, key) is None
 
 
 def test_nothing_is_left_of_a_file_that_can_not_be_written(tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def compute_as(rank: int, folder: Path) -> None:
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
     )
-    with mock.patch.object(reference, "write", side_effect=reference.write) as write:
+    with mock.patch.object(reference, "_write_cache", side_effect=reference._write_cache) as write:
         found = [statistics(folder / "cache", n) for n in (N, N, 50, 50)]
         torch.distributed.barrier()
         if rank == 0:

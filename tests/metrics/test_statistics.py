@@ -17,7 +17,12 @@ from energy_gans.functional import frechet_distance
 from energy_gans.metrics import statistics
 from energy_gans.metrics.features import FeatureExtractor, Pixels
 from energy_gans.metrics.features.base import Output
-from energy_gans.metrics.statistics import FeatureSums, Statistics, gather, processes
+from energy_gans.metrics.statistics import (
+    Statistics,
+    _FeatureSums,
+    feature_statistics,
+    rank_and_world_size,
+)
 
 Batches = list[tuple[Tensor, Tensor]]
 context = multiprocessing.get_context("forkserver")
@@ -74,7 +79,7 @@ def assert_same(a: Statistics, b: Statistics) -> None:
 def test_sums_do_not_depend_on_batches_and_their_order(size: int, shuffled: bool) -> None:
     n, dim, k = 200, 6, 5
     f, logits = torch.randn(n, dim).exp() + 100, 3 * torch.randn(n, k)
-    sums = FeatureSums(dim, k)
+    sums = _FeatureSums(dim, k)
     for i in (torch.randperm(n) if shuffled else torch.arange(n)).split(size):
         sums.update(f[i], logits[i], i)
     count, mean, covariance, scores = sums.compute()
@@ -97,19 +102,19 @@ def test_groups_are_by_the_place_modulo_ten() -> None:
     label = torch.where(index % 10 == 0, index // 10 % k, 0)
     logits = 1e4 * torch.nn.functional.one_hot(label, k).float()
     logits[index % 10 == 2] = 0
-    sums = FeatureSums(1, k)
+    sums = _FeatureSums(1, k)
     sums.update(torch.zeros(n, 1), logits, index)
     assert sums.compute()[3].tolist() == pytest.approx([4] + 9 * [1], rel=1e-12)
 
 
 def test_groups_without_samples_have_no_score() -> None:
-    sums = FeatureSums(2, 3)
+    sums = _FeatureSums(2, 3)
     sums.update(torch.randn(4, 2), torch.randn(4, 3), torch.arange(4))
     assert sums.compute()[3].isnan().tolist() == 4 * [False] + 6 * [True]
 
 
 def test_there_are_no_scores_without_a_classifier() -> None:
-    sums = FeatureSums(2, None)
+    sums = _FeatureSums(2, None)
     sums.update(torch.randn(4, 2), None, torch.arange(4))
     assert sums.compute()[3].shape == (0,)
 
@@ -117,7 +122,7 @@ def test_there_are_no_scores_without_a_classifier() -> None:
 @pytest.mark.parametrize("n, width", [(2, 3), (5, 1), (2, 1)])
 def test_few_images_of_few_features(n: int, width: int) -> None:
     x = images(n)[:, :, :1, :width]
-    found = gather(Pixels((1, 1, width)), [(x, torch.arange(n))], n)
+    found = feature_statistics(Pixels((1, 1, width)), [(x, torch.arange(n))], n)
     assert found.mean.shape == (width,)
     assert found.covariance.shape == (width, width)
     expected = np.cov(x.flatten(1).double().numpy() / 255, rowvar=False)
@@ -128,7 +133,7 @@ def test_few_images_of_few_features(n: int, width: int) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e4, 1e15])
 def test_equal_features_have_no_covariance(value: float) -> None:
-    sums = FeatureSums(3, None)
+    sums = _FeatureSums(3, None)
     for i in torch.arange(50).split(7):
         sums.update(torch.full((len(i), 3), value), None, i)
     _, mean, covariance, _ = sums.compute()
@@ -138,7 +143,7 @@ def test_equal_features_have_no_covariance(value: float) -> None:
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_fewer_than_two_samples_are_refused(n: int) -> None:
-    sums = FeatureSums(3, None)
+    sums = _FeatureSums(3, None)
     sums.update(torch.zeros(n, 3), None, torch.arange(n))
     with pytest.raises(ValueError, match=f"'n' should be at least 2 .* got {n}"):
         sums.compute()
@@ -147,7 +152,7 @@ def test_fewer_than_two_samples_are_refused(n: int) -> None:
 @pytest.mark.parametrize("shape", [(5, 3), (5,), (5, 4, 1), (5, 5)])
 def test_features_of_another_number_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"'features' should have shape \(B, 4\), got \(5"):
-        FeatureSums(4, None).update(torch.zeros(shape), None, torch.arange(5))
+        _FeatureSums(4, None).update(torch.zeros(shape), None, torch.arange(5))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -155,7 +160,7 @@ def test_features_that_are_not_finite_are_refused(value: float) -> None:
     features = torch.zeros(6, 3)
     features[2, 1] = features[4, 0] = features[4, 2] = value
     with pytest.raises(ValueError, match="features of 2 of 6 samples .* from sample 902 on"):
-        FeatureSums(3, None).update(features, None, torch.arange(900, 906))
+        _FeatureSums(3, None).update(features, None, torch.arange(900, 906))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -163,18 +168,18 @@ def test_logits_that_are_not_finite_are_refused(value: float) -> None:
     logits = torch.zeros(6, 3)
     logits[2, 1] = value
     with pytest.raises(ValueError, match="not finite"):
-        FeatureSums(2, 3).update(torch.zeros(6, 2), logits, torch.arange(6))
+        _FeatureSums(2, 3).update(torch.zeros(6, 2), logits, torch.arange(6))
 
 
 @pytest.mark.parametrize("num_features", [0, 4097, 12288])
 def test_numbers_of_features_that_do_not_fit_are_refused(num_features: int) -> None:
     with pytest.raises(ValueError, match=f"'extractor' .* 1 and 4096 .* got {num_features}"):
-        FeatureSums(num_features, None)
+        _FeatureSums(num_features, None)
 
 
 def test_the_largest_number_of_features_is_taken() -> None:
     with mock.patch.object(statistics, "LARGEST", 5):
-        assert FeatureSums(5, None).outer.shape == (5, 5)
+        assert _FeatureSums(5, None).outer.shape == (5, 5)
     assert statistics.LARGEST == 4096
 
 
@@ -211,7 +216,7 @@ def test_pairs_are_those_of_the_first_images() -> None:
 def gathered(
     n: int, size: int, keep: int, order: Callable[[Batches], Batches] = list
 ) -> Statistics:
-    return gather(Projection(), order(batches(n, size)), keep)
+    return feature_statistics(Projection(), order(batches(n, size)), keep)
 
 
 def test_gathered_statistics_are_those_of_all_features() -> None:
@@ -237,15 +242,15 @@ def test_the_first_features_are_kept_in_order(keep: int) -> None:
 
 def test_images_may_come_in_any_order_within_a_batch() -> None:
     i = torch.randperm(30)
-    found = gather(Pixels((1, 2, 3)), [(images(30)[i], i)], 12)
-    assert_same(found, gather(Pixels((1, 2, 3)), batches(30, 30), 12))
+    found = feature_statistics(Pixels((1, 2, 3)), [(images(30)[i], i)], 12)
+    assert_same(found, feature_statistics(Pixels((1, 2, 3)), batches(30, 30), 12))
     assert torch.equal(found.features, images(30)[:12].flatten(1) / 255)
 
 
 def test_floats_are_taken_as_what_a_file_would_hold() -> None:
     floats = [(x / 127.5 - 1 + 0.001, i) for x, i in batches(20, 5)]
     floats = [(x.clamp(-1, 1), i) for x, i in floats]
-    assert_same(gather(Projection(), floats, 20), gathered(20, 5, 20))
+    assert_same(feature_statistics(Projection(), floats, 20), gathered(20, 5, 20))
 
 
 @pytest.mark.parametrize("value", [1.5, math.nan])
@@ -253,7 +258,7 @@ def test_images_of_another_range_are_refused(value: float) -> None:
     x = torch.zeros(4, 1, 2, 3)
     x[3, 0, 1, 2] = value
     with pytest.raises(ValueError, match=r"floats in \[-1, 1\], got floats in"):
-        gather(Projection(), [(x, torch.arange(4))], 4)
+        feature_statistics(Projection(), [(x, torch.arange(4))], 4)
 
 
 def test_a_feature_that_is_not_finite_is_refused_by_the_sample() -> None:
@@ -269,18 +274,18 @@ def test_a_feature_that_is_not_finite_is_refused_by_the_sample() -> None:
         mock.patch.object(Projection, "extract", extract),
         pytest.raises(ValueError, match="features of 1 of 8 samples .* from sample 23 on"),
     ):
-        gather(Projection(), parts, 4)
+        feature_statistics(Projection(), parts, 4)
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_no_images_are_refused() -> None:
     with pytest.raises(ValueError, match="'n' should be at least 2"):
-        gather(Projection(), [], 4)
+        feature_statistics(Projection(), [], 4)
 
 
 def test_no_gradient_is_kept() -> None:
     x = torch.zeros(4, 1, 2, 3).requires_grad_()
-    found = gather(Projection(), [(x + 0, torch.arange(4))], 4)
+    found = feature_statistics(Projection(), [(x + 0, torch.arange(4))], 4)
     assert not (found.features.requires_grad or found.mean.requires_grad)
 
 
@@ -297,7 +302,7 @@ def gather_as(rank: int, folder: Path, cases: Iterable[tuple[int, int, int]]) ->
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
     )
-    assert processes() == (rank, 2)
+    assert rank_and_world_size() == (rank, 2)
     found = [gathered(*case, lambda parts: parts[rank::2]) for case in cases]
     torch.save([{k: getattr(s, k) for k in PARTS} for s in found], folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
@@ -318,4 +323,4 @@ def test_two_processes_gather_what_one_does(tmp_path: Path) -> None:
 
 
 def test_there_is_one_process_without_a_group() -> None:
-    assert processes() == (0, 1)
+    assert rank_and_world_size() == (0, 1)

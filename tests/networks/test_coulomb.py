@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from energy_gans.networks import CoulombDiscriminator, CoulombGenerator
-from energy_gans.networks.coulomb import ScaledTanh
+from energy_gans.networks.coulomb import _ScaledTanh
 
 every_image = pytest.mark.parametrize("channels", [1, 3])
 every_size = pytest.mark.parametrize("size", [28, 32, 48, 64])
@@ -63,12 +63,12 @@ def test_other_sizes_are_refused(network: type[nn.Module], size: int) -> None:
 def test_scaled_tanh_is_odd_and_maps_one_to_one(u: float, value: float) -> None:
     u = torch.tensor([u, -u], dtype=torch.float64)
     expected = u.new_tensor([value, -value])
-    torch.testing.assert_close(ScaledTanh()(u), expected, rtol=0, atol=5e-9)
+    torch.testing.assert_close(_ScaledTanh()(u), expected, rtol=0, atol=5e-9)
 
 
 def test_scaled_tanh_is_steep_at_one() -> None:
     u = torch.tensor([0.0, 1.0], dtype=torch.float64, requires_grad=True)
-    ScaledTanh()(u).sum().backward()
+    _ScaledTanh()(u).sum().backward()
     assert u.grad[1] > 0.5 * u.grad[0]
 
 

@@ -13,7 +13,7 @@ from energy_gans.networks import (
     GGCNDescriptor,
     ResNetDescriptor,
 )
-from energy_gans.networks.descriptor import map_size
+from energy_gans.networks.descriptor import _map_size
 
 Make = Callable[..., nn.Module]
 
@@ -61,7 +61,7 @@ def test_the_descriptor_of_scenes() -> None:
 @pytest.mark.parametrize("kernel, stride", [(5, 2), (4, 2), (3, 1), (1, 1), (2, 2)])
 def test_size_of_a_map(size: int, kernel: int, stride: int) -> None:
     x = nn.Conv2d(1, 1, kernel, stride, (kernel - 1) // 2)(torch.zeros(1, 1, size, size))
-    assert map_size(size, [kernel], [stride]) == x.shape[-1]
+    assert _map_size(size, [kernel], [stride]) == x.shape[-1]
 
 
 @every_make

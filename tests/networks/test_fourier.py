@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from energy_gans.networks import FourierMLP
-from energy_gans.networks.fourier import waves
+from energy_gans.networks.fourier import _fourier_features
 
 
 def test_waves_are_sines_and_cosines_of_the_frequencies() -> None:
     x, frequencies = torch.randn(5, 2), torch.randn(3, 2)
-    found = waves(x, frequencies)
+    found = _fourier_features(x, frequencies)
     for i in range(5):
         for f in range(3):
             angle = 2 * math.pi * sum(a * b for a, b in zip(x[i], frequencies[f], strict=True))

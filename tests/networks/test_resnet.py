@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from energy_gans.networks import ResNetAutoencoder, ResNetDescriptor, ResNetGenerator
-from energy_gans.networks.resnet import ResidualBlock
+from energy_gans.networks.resnet import _ResidualBlock
 
 every_image = pytest.mark.parametrize("channels", [1, 3])
 every_size = pytest.mark.parametrize("size", [8, 28, 32, 64])
@@ -50,7 +50,7 @@ def test_there_is_no_normalisation(network: type[nn.Module]) -> None:
 @pytest.mark.parametrize("before, after", [(32, 32), (32, 64), (64, 32)])
 def test_a_block_keeps_the_variance(before: int, after: int) -> None:
     x = torch.randn(8, before, 16, 16)
-    y = ResidualBlock(before, after)(x)
+    y = _ResidualBlock(before, after)(x)
     assert y.shape == (8, after, 16, 16)
     # Padding takes some at the border.
     assert y[..., 2:-2, 2:-2].square().mean().item() == pytest.approx(1, rel=0.25)
@@ -59,12 +59,12 @@ def test_a_block_keeps_the_variance(before: int, after: int) -> None:
 def test_a_block_does_not_touch_what_it_reads() -> None:
     x = torch.randn(2, 4, 8, 8)
     before = x.clone()
-    ResidualBlock(4, 4)(x)
+    _ResidualBlock(4, 4)(x)
     assert torch.equal(x, before)
 
 
 def test_a_block_without_residual_is_its_shortcut() -> None:
-    block, x = ResidualBlock(4, 4), torch.randn(2, 4, 8, 8)
+    block, x = _ResidualBlock(4, 4), torch.randn(2, 4, 8, 8)
     nn.init.zeros_(block.residual[-1].weight)
     torch.testing.assert_close(block(x), x / 2**0.5)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, gelu
 
 from energy_gans.networks import WideResNet
-from energy_gans.networks.wide_resnet import Sinusoids, WideBlock
+from energy_gans.networks.wide_resnet import _Sinusoids, _WideBlock
 
 every_norm = pytest.mark.parametrize("weight_norm", [False, True], ids=["factors", "gains"])
 
@@ -54,7 +54,7 @@ def test_number_of_parameters(
         normed = WideResNet(3, size, 128, multipliers, blocks)
         assert normed(torch.empty(2, 3, size, size)).shape == (2, 1)
     assert (count(plain), count(normed)) == (factors, gains)
-    seconds = [m.second for m in normed.modules() if isinstance(m, WideBlock)]
+    seconds = [m.second for m in normed.modules() if isinstance(m, _WideBlock)]
     others = [m for m in normed.modules() if isinstance(m, nn.Conv2d) and m not in seconds]
     assert gains - factors == sum(m.out_channels for m in others)
 
@@ -67,7 +67,7 @@ def test_the_default_is_the_network_of_cifar10() -> None:
 @every_norm
 @pytest.mark.parametrize("after", [4, 6])
 def test_a_block_is_its_shortcut_at_first(after: int, weight_norm: bool) -> None:
-    block, x = WideBlock(4, after, weight_norm), torch.randn(2, 4, 8, 8)
+    block, x = _WideBlock(4, after, weight_norm), torch.randn(2, 4, 8, 8)
     assert torch.equal(block(x), block.shortcut(x))
     assert isinstance(block.shortcut, nn.Identity) == (after == 4)
     assert not torch.equal(stirred(block)(x), block.shortcut(x))
@@ -94,7 +94,7 @@ def test_slopes_keep_their_size_through_halvings(levels: int) -> None:
 
 
 def test_a_gain_of_zero_leaves_the_direction() -> None:
-    parts = WideBlock(4, 4).second.parametrizations.weight
+    parts = _WideBlock(4, 4).second.parametrizations.weight
     assert parts.original0.count_nonzero() == 0
     assert parts.original1.flatten(1).norm(dim=1).min() > 0
 
@@ -205,7 +205,7 @@ def test_times_matter_when_blocks_do() -> None:
 
 
 def test_features_of_times_know_their_differences() -> None:
-    features = Sinusoids(16).double()
+    features = _Sinusoids(16).double()
     s, t = torch.rand(2, 5, dtype=torch.float64) / 2
     inner = (features(s) * features(t)).sum(1)
     torch.testing.assert_close((features(s + 0.5) * features(t + 0.5)).sum(1), inner)

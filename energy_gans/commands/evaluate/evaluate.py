@@ -17,8 +17,8 @@ from ...checks import check_count
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
 from ...metrics.floor import choose_floor
 from ...metrics.measures import parse_measures
-from ...metrics.reference import default_cache, from_first_process
-from ...metrics.statistics import Statistics, processes
+from ...metrics.reference import broadcast_from_first, default_cache
+from ...metrics.statistics import Statistics, rank_and_world_size
 from ...plots.figures import write_picture
 from ...storage.checkpoint import load_model
 from ...storage.run import find_checkpoint, run_data, run_of
@@ -94,7 +94,7 @@ def evaluate(
         extractor(source.batch(0)[:1].to(where))
         folder = Path(cache) if cache else default_cache()
         sets = gather_sets(source, data, splits, reference_n, floor, extractor, folder, where)
-        if processes()[0] > 0:
+        if rank_and_world_size()[0] > 0:
             return
         about = [
             {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
@@ -176,9 +176,9 @@ def open_inputs(
     if data is None and samples is not None:
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
     data = data or run_data(run_of(ckpt_path), trust)
-    if processes()[0] == 0:
+    if rank_and_world_size()[0] == 0:
         data.prepare_data()
-    from_first_process(None)
+    broadcast_from_first(None)
     if len(data.shape) != 3:
         raise ValueError(
             f"'data' should be images for these measures, got samples of shape {data.shape}: "

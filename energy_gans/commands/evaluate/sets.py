@@ -13,7 +13,13 @@ from ...metrics.features import FeatureExtractor
 from ...metrics.floor import Floor
 from ...metrics.measures import SEARCHED
 from ...metrics.reference import real_statistics, reference_statistics
-from ...metrics.statistics import PAIRED, Statistics, gather_first, image_progress, processes
+from ...metrics.statistics import (
+    PAIRED,
+    Statistics,
+    image_progress,
+    prefix_statistics,
+    rank_and_world_size,
+)
 from ..inputs import Samples
 
 
@@ -86,7 +92,7 @@ def gather_sets(
     # Of all others only those that are compared in pairs are kept.
     parts, progress = floor.parts(*splits), partial(image_progress, held_out)
     z = real_statistics(data, parts, PAIRED, extractor, cache, device, progress)
-    batches = image_progress("samples", source.share(*processes()), source.n)
+    batches = image_progress("samples", source.share(*rank_and_world_size()), source.n)
     sizes = sorted({source.n, floor.n})
-    found = gather_first(extractor, batches, sizes, min(source.n, PAIRED), device)
+    found = prefix_statistics(extractor, batches, sizes, min(source.n, PAIRED), device)
     return Sets(found[-1], y, z, found[0], floor)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...metrics.features import FeatureExtractor
-from ...metrics.measures import Number, TooFewSamplesError, measure
+from ...metrics.measures import Measurement, TooFewSamplesError, measure
 from ...storage.stamps import Stamp, View, display, stamp_number, views
 from .sets import Sets
 
@@ -41,8 +41,8 @@ def numbers_of(
     numbers: dict[str, dict[str, Any]] = {}
     for name in names:
         found = measure([name], sets.samples, sets.reference, outside)
-        real: dict[str, Number] = {}
-        matched: dict[str, Number] = {}
+        real: dict[str, Measurement] = {}
+        matched: dict[str, Measurement] = {}
         # A few real images may be too few for some measures.
         with suppress(TooFewSamplesError):
             real = measure([name], z, left, z)

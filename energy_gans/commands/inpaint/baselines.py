@@ -26,7 +26,7 @@ from ...data.evaluation_batches import EVALUATION_BATCH
 from ...functional import frechet_distance, known_distances
 from ...metrics.features import FeatureExtractor
 from ...metrics.reference import reference_order
-from ...metrics.statistics import Statistics, gather
+from ...metrics.statistics import Statistics, feature_statistics
 
 # How many training images fillings are made of.
 TRAINING = 50_000
@@ -97,7 +97,9 @@ def numbers(
 def statistics_of(images: Tensor, extractor: FeatureExtractor) -> Statistics:
     r"""Returns the statistics of images' features."""
     places = torch.arange(len(images)).split(EVALUATION_BATCH)
-    return gather(extractor, zip(images.split(EVALUATION_BATCH), places, strict=True), 0)
+    return feature_statistics(
+        extractor, zip(images.split(EVALUATION_BATCH), places, strict=True), 0
+    )
 
 
 def table(measures: dict[str, dict[str, float | None]]) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ...files import is_at, lock
+from ...files import _is_at, lock
 from .manifest import FORMAT, SUM_KEY, VERSION, has_prepared, manifest_digest
 from .split_writer import SplitWriter, Undivided, close_durably
 
@@ -165,7 +165,7 @@ class PreparedWriter:
             with contextlib.suppress(OSError):
                 writer.file.close()
         # Once the set has its name, another run may be writing the next one there.
-        if is_at(self.lock, self.part):
+        if _is_at(self.lock, self.part):
             shutil.rmtree(self.part, ignore_errors=True)
         os.close(self.lock)
         if isinstance(error, KeyboardInterrupt):
@@ -196,6 +196,6 @@ def locked(folder: Path) -> int:
             # Its file system has no locks: two runs into one folder are the user's to avoid.
             return descriptor
         # Another run may have given it its name, or removed it, before it let go of it.
-        if is_at(descriptor, folder):
+        if _is_at(descriptor, folder):
             return descriptor
         os.close(descriptor)

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from ..distances import squared_distances
-from .neighbours import parts
+from .neighbours import tile_slices
 
 
 def closest_pairs(x: Tensor, k: int, radius: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,8 +53,8 @@ def closest_pairs(x: Tensor, k: int, radius: float = 0.0) -> tuple[Tensor, Tenso
         raise ValueError(f"'k' should be between 1 and {n * (n - 1) // 2}, got {k!r}.")
     r, pairs = x.new_empty(0), torch.empty(0, 2, dtype=torch.long, device=x.device)
     degrees = torch.zeros(n, dtype=torch.long, device=x.device)
-    for i in parts(n):
-        for j in (j for j in parts(n) if j.start >= i.start):
+    for i in tile_slices(n):
+        for j in (j for j in tile_slices(n) if j.start >= i.start):
             index = torch.ones(i.stop - i.start, j.stop - j.start, device=x.device)
             index = index.triu(1 if i == j else -n).nonzero()
             tile = squared_distances(x[i], x[j])[tuple(index.T)].sqrt()
@@ -93,19 +93,19 @@ def support_size(degrees: Tensor, confidence: float = 0.95) -> tuple[float, floa
         raise ValueError(f"'confidence' should be in (0, 1), got {confidence!r}.")
     tail, pairs = (1 - confidence) / 2, s * (s - 1) / 2
     duplicates = degrees.double().sum().item() / 2
-    most = gamma_quantile(duplicates + 1, 1 - tail)
+    most = _gamma_quantile(duplicates + 1, 1 - tail)
     if duplicates == 0:
         return torch.inf, pairs / most, torch.inf
-    least = gamma_quantile(duplicates, tail)
+    least = _gamma_quantile(duplicates, tail)
     normal = torch.special.ndtri(torch.tensor(1 - tail, dtype=torch.float64)).item()
-    shared = normal * math.sqrt(shared_variance(degrees)) / duplicates
+    shared = normal * math.sqrt(_pair_variance(degrees)) / duplicates
     # Both deviations together, on the scale of logarithms, on which sizes stay positive.
     most = duplicates * math.exp(math.hypot(math.log(most / duplicates), shared))
     least = duplicates * math.exp(-math.hypot(math.log(duplicates / least), shared))
     return pairs / duplicates, pairs / most, pairs / least
 
 
-def shared_variance(degrees: Tensor) -> float:
+def _pair_variance(degrees: Tensor) -> float:
     r"""Returns the part :math:`2 P (s - 2) \zeta` of the variance of the number of duplicates.
 
     Arguments:
@@ -119,7 +119,7 @@ def shared_variance(degrees: Tensor) -> float:
     return s * (s - 1) * (s - 2) * zeta
 
 
-def gamma_quantile(shape: float, probability: float) -> float:
+def _gamma_quantile(shape: float, probability: float) -> float:
     r"""Returns where the distribution function of a gamma variable of unit scale reaches a probability."""
     low, high = 0.0, shape + 20 * shape**0.5 + 20
     order = torch.tensor(float(shape), dtype=torch.float64)

@@ -67,12 +67,12 @@ def frechet_distance(mean_y: Tensor, cov_y: Tensor, mean_x: Tensor, cov_x: Tenso
             f"{tuple(mean_y.shape)}, {tuple(cov_y.shape)}, {tuple(mean_x.shape)}, {tuple(cov_x.shape)}."
         )
     mean_y, cov_y, mean_x, cov_x = (t.double() for t in (mean_y, cov_y, mean_x, cov_x))
-    root = square_root(cov_y)
+    root = _square_root(cov_y)
     cross = torch.linalg.eigvalsh(root.T @ cov_x @ root).clamp_min(0).sqrt().sum()
     return (mean_y - mean_x).square().sum() + cov_y.trace() + cov_x.trace() - 2 * cross
 
 
-def square_root(cov: Tensor) -> Tensor:
+def _square_root(cov: Tensor) -> Tensor:
     r"""Returns an :math:`R` with :math:`R R^T = C`, both with shape :math:`(D, D)`."""
     root, failed = torch.linalg.cholesky_ex(cov)
     if not failed:

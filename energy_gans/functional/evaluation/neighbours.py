@@ -34,15 +34,15 @@ from ...checks import check_filled
 from ..distances import squared_distances
 
 # Distances are computed in tiles of this many points by this many.
-TILE = 1024
+_TILE = 1024
 
 
-def parts(n: int) -> Iterator[slice]:
+def tile_slices(n: int) -> Iterator[slice]:
     r"""Yields the slices that cut `n` points into tiles."""
-    return (slice(i, min(i + TILE, n)) for i in range(0, n, TILE))
+    return (slice(i, min(i + _TILE, n)) for i in range(0, n, _TILE))
 
 
-def nearest_squared(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _nearest_squared(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
     r"""Returns the squared distances to the :math:`k` nearest points, nearest first, and their indices.
 
     Arguments:
@@ -51,10 +51,10 @@ def nearest_squared(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
         k: How many.
     """
     found = [(x.new_empty(0, k), torch.empty(0, k, dtype=torch.long, device=x.device))]
-    for i in parts(len(x)):
+    for i in tile_slices(len(x)):
         r2 = x.new_empty(i.stop - i.start, 0)
         index = torch.empty_like(r2, dtype=torch.long)
-        for j in parts(len(y)):
+        for j in tile_slices(len(y)):
             tile, place = squared_distances(x[i], y[j]), torch.arange(j.start, j.stop)
             r2 = torch.cat([r2, tile], 1)
             index = torch.cat([index, place.to(index.device).expand(len(tile), -1)], 1)
@@ -82,7 +82,7 @@ def neighbour_radii(y: Tensor, k: int) -> Tensor:
     if not 1 <= k < len(y):
         raise ValueError(f"'k' should be between 1 and {len(y) - 1}, got {k!r}.")
     # The point itself is the nearest of all.
-    return nearest_squared(y, y, k + 1)[0][:, 1:]
+    return _nearest_squared(y, y, k + 1)[0][:, 1:]
 
 
 def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,8 +100,8 @@ def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Te
     check_filled(y=y, x=x)
     precise = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     recalled = torch.zeros(len(y), dtype=torch.bool, device=x.device)
-    for i in parts(len(x)):
-        for j in parts(len(y)):
+    for i in tile_slices(len(x)):
+        for j in tile_slices(len(y)):
             r2 = squared_distances(x[i], y[j])
             precise[i] |= (r2 <= r_y[j]).any(1)
             recalled[j] |= (r2 <= r_x[i, None]).any(0)
@@ -122,8 +122,8 @@ def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor,
     """
     check_filled(y=y, x=x)
     inside = torch.zeros(len(y), dtype=torch.long, device=x.device)
-    for i in parts(len(x)):
-        for j in parts(len(y)):
+    for i in tile_slices(len(x)):
+        for j in tile_slices(len(y)):
             inside[j] += (squared_distances(x[i], y[j]) < r_y[j]).sum(0)
     return inside.sum().double() / (k * len(x)), (inside > 0).double().mean()
 
@@ -144,5 +144,5 @@ def nearest(x: Tensor, y: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     """
     if not 1 <= k <= len(y):
         raise ValueError(f"'k' should be between 1 and {len(y)}, got {k!r}.")
-    r2, index = nearest_squared(x, y, k)
+    r2, index = _nearest_squared(x, y, k)
     return r2.sqrt(), index

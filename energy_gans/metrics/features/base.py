@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from ...tensor_files import load_tensors
 from .checks import check_attributes, check_images, check_outputs
-from .fingerprint import NoFingerprintError, fingerprint, with_contents
+from .fingerprint import NoFingerprintError, fingerprint, replace_paths
 
 Output = tuple[Tensor, Tensor | None]
 PACKAGE = __name__.partition(".")[0]
@@ -152,7 +152,7 @@ class FeatureExtractor(nn.Module):
         args, kwargs = self.made_with
         given = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
         given.apply_defaults()
-        arguments = {k: with_contents(v) for k, v in list(given.arguments.items())[1:]}
+        arguments = {k: replace_paths(v) for k, v in list(given.arguments.items())[1:]}
         attributes = [self.sha256, self.num_classes, self.channels]
         try:
             return fingerprint(arguments=arguments, attributes=attributes, network=self)
@@ -179,7 +179,7 @@ class FeaturesOnly(nn.Module):
         return self.extractor(images)[0]
 
 
-def resized(images: Tensor, size: int) -> Tensor:
+def resize_images(images: Tensor, size: int) -> Tensor:
     r"""Returns images resized by antialiased bilinear interpolation, as floats in [0, 255].
 
     Arguments:

@@ -43,25 +43,25 @@ def check_outputs(outputs: Any, n: int, sizes: dict[str, int | None], extractor:
     if not isinstance(outputs, tuple) or len(outputs) != 2:
         raise ValueError(
             f"The extractor {extractor!r} should return a tuple of features and logits, or None "
-            f"for logits, got {described(outputs)}."
+            f"for logits, got {_describe(outputs)}."
         )
     for (name, size), output in zip(sizes.items(), outputs, strict=True):
         wanted = None if size is None else (n, size)
         shape = None if output is None else tuple(getattr(output, "shape", ()))
-        if shape != wanted or not (output is None or is_floats(output)):
+        if shape != wanted or not (output is None or _is_floats(output)):
             kind = "features" if name == "num_features" else "logits"
             expected = "None" if wanted is None else f"floats of shape {wanted}"
             raise ValueError(
                 f"The extractor {extractor!r} has {name!r} = {size}: the {kind} that it makes of "
-                f"{n} images should be {expected}, got {described(output)}."
+                f"{n} images should be {expected}, got {_describe(output)}."
             )
 
 
-def is_floats(output: object) -> bool:
+def _is_floats(output: object) -> bool:
     return isinstance(output, Tensor) and output.is_floating_point()
 
 
-def described(output: object) -> str:
+def _describe(output: object) -> str:
     r"""Returns an output in words."""
     if not isinstance(output, Tensor):
         return "None" if output is None else f"a {type(output).__name__}"

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from ...files import atomic_write
-from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resized
+from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resize_images
 
 
-class PreActBlock(nn.Module):
+class _PreActBlock(nn.Module):
     r"""Creates a pre-activation block.
 
     Arguments:
@@ -64,8 +64,8 @@ class PreActResNet(nn.Module):
     def __init__(self, channels: int, num_classes: int, widths: Sequence[int]) -> None:
         super().__init__()
         stem = nn.Conv2d(channels, widths[0], 3, 2, 1, bias=False)
-        blocks = [PreActBlock(widths[0], widths[0], 1)]
-        blocks += [PreActBlock(a, b, 2) for a, b in pairwise(widths)]
+        blocks = [_PreActBlock(widths[0], widths[0], 1)]
+        blocks += [_PreActBlock(a, b, 2) for a, b in pairwise(widths)]
         self.body = nn.Sequential(
             stem,
             *blocks,
@@ -136,7 +136,7 @@ class DomainClassifier(FeatureExtractor):
         self.eval().requires_grad_(False)
 
     def extract(self, images: Tensor) -> Output:
-        features = self.network.features(resized(images, self.size))
+        features = self.network.features(resize_images(images, self.size))
         # A product with few columns is rounded otherwise in some places of a batch.
         return features, torch.cat([self.network.head(row) for row in features.split(1)])
 

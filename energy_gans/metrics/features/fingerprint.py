@@ -24,15 +24,15 @@ import torch
 from torch import Tensor, nn
 
 # Packages whose code is named, not hashed.
-KNOWN = ("builtins", "energy_gans", "torch")
-PLAIN = (type(None), bool, int, str)
-SHOWN = (float, complex, bytes, Path, np.generic, type(...), torch.dtype, torch.device)
-NAMES = (types.BuiltinFunctionType, types.MethodDescriptorType, types.ModuleType, np.ufunc)
-WRAPPERS = (
+_KNOWN = ("builtins", "energy_gans", "torch")
+_PLAIN = (type(None), bool, int, str)
+_REPRESENTED = (float, complex, bytes, Path, np.generic, type(...), torch.dtype, torch.device)
+_NAMED = (types.BuiltinFunctionType, types.MethodDescriptorType, types.ModuleType, np.ufunc)
+_WRAPPERS = (
     *(types.MethodType, staticmethod, classmethod, property),
     *(functools.partial, functools.cached_property, type(functools.cache(len))),
 )
-PARTS = ("__func__", "__self__", "__wrapped__", "fget", "func", "args", "keywords")
+_WRAPPED = ("__func__", "__self__", "__wrapped__", "fget", "func", "args", "keywords")
 
 
 class NoFingerprintError(TypeError):
@@ -48,15 +48,15 @@ def fingerprint(**values: Any) -> str:
     Raises:
         NoFingerprintError: If one is or holds anything else.
     """
-    return hashlib.sha256(json.dumps(Description()(values)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_Describer()(values)).encode()).hexdigest()
 
 
-def with_contents(value: Any) -> Any:
+def replace_paths(value: Any) -> Any:
     r"""Returns values in which what a file holds stands for its path."""
     if isinstance(value, dict):
-        return {k: with_contents(v) for k, v in value.items()}
+        return {k: replace_paths(v) for k, v in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(with_contents, value))
+        return type(value)(map(replace_paths, value))
     try:
         if isinstance(value, (str, Path)) and Path(value).is_file():
             return ("file", hashlib.sha256(Path(value).read_bytes()).hexdigest())
@@ -65,7 +65,7 @@ def with_contents(value: Any) -> Any:
     return value
 
 
-class Description:
+class _Describer:
     r"""Creates a function from values to plain ones that are equal only for equal values."""
 
     def __init__(self) -> None:
@@ -73,18 +73,18 @@ class Description:
         self.seen: dict[int, Any] = {}
 
     def __call__(self, value: Any) -> Any:
-        if type(value) in PLAIN:
+        if type(value) in _PLAIN:
             return value
-        if isinstance(value, SHOWN):
-            return [path_of(type(value)), repr(value)]
+        if isinstance(value, _REPRESENTED):
+            return [_path_of(type(value)), repr(value)]
         if isinstance(value, dict):
             return ["dict", *([self(k), self(v)] for k, v in value.items())]
         if isinstance(value, (list, tuple)):
-            return [path_of(type(value)), *map(self, value)]
+            return [_path_of(type(value)), *map(self, value)]
         if isinstance(value, (set, frozenset)):
             return ["set", *sorted(json.dumps(self(v)) for v in value)]
         if isinstance(value, (Tensor, np.ndarray)):
-            return array_sum(value)
+            return _array_sha256(value)
         if id(value) in self.seen:
             return ["again", list(self.seen).index(id(value))]
         self.seen[id(value)] = value
@@ -104,36 +104,36 @@ class Description:
             return [self(type(value)), value.name]
         if isinstance(value, types.FunctionType):
             return self.function(value)
-        if isinstance(value, NAMES):
+        if isinstance(value, _NAMED):
             of = self(getattr(value, "__self__", None))
             return ["name", getattr(value, "__module__", None), value.__name__, of]
-        if isinstance(value, WRAPPERS):
-            return [path_of(type(value)), *(self(getattr(value, k, None)) for k in PARTS)]
+        if isinstance(value, _WRAPPERS):
+            return [_path_of(type(value)), *(self(getattr(value, k, None)) for k in _WRAPPED)]
         raise NoFingerprintError(f"a {type(value).__name__}")
 
     def module(self, module: nn.Module) -> list[Any]:
         r"""Describes a module: its layers by class and settings, its weights and buffers."""
         layers = [[k, self(type(m)), m.extra_repr()] for k, m in module.named_modules()]
         tensors = [*module.named_parameters(), *module.named_buffers()]
-        return ["module", layers, [[name, array_sum(tensor)] for name, tensor in tensors]]
+        return ["module", layers, [[name, _array_sha256(tensor)] for name, tensor in tensors]]
 
     def code_of_class(self, cls: type) -> list[Any]:
         r"""Describes a class: its path, and the code and constants that it and its bases add."""
-        found: list[Any] = [path_of(cls)]
+        found: list[Any] = [_path_of(cls)]
         for base in cls.__mro__:
-            if not is_known(base):
+            if not _is_known(base):
                 own = {k: v for k, v in vars(base).items() if callable(v) or k[:2] != "__"}
-                found.append([path_of(base), [[k, self.maybe(v)] for k, v in own.items()]])
+                found.append([_path_of(base), [[k, self.maybe(v)] for k, v in own.items()]])
         return found
 
     def function(self, function: types.FunctionType) -> list[Any]:
         r"""Describes a function: its path and code, and values that it takes from elsewhere."""
-        if is_known(function):
-            return [path_of(function)]
+        if _is_known(function):
+            return [_path_of(function)]
         values = [function.__defaults__, function.__kwdefaults__]
         values += [cell.cell_contents for cell in function.__closure__ or ()]
-        values += [[k, v] for k, v in own_names(function).items()]
-        return [path_of(function), self.code(function.__code__), *map(self.maybe, values)]
+        values += [[k, v] for k, v in _module_globals(function).items()]
+        return [_path_of(function), self.code(function.__code__), *map(self.maybe, values)]
 
     def code(self, code: types.CodeType) -> list[Any]:
         r"""Describes bytecode with its constants, functions inside among them."""
@@ -145,10 +145,10 @@ class Description:
         try:
             return self(value)
         except NoFingerprintError:
-            return path_of(type(value))
+            return _path_of(type(value))
 
 
-def own_names(function: types.FunctionType) -> dict[str, Any]:
+def _module_globals(function: types.FunctionType) -> dict[str, Any]:
     r"""Returns what a function's code names of its own module: data, functions and classes."""
     codes, names = [function.__code__], set()
     while codes:
@@ -156,7 +156,7 @@ def own_names(function: types.FunctionType) -> dict[str, Any]:
         names |= {*code.co_names}
         codes += [c for c in code.co_consts if inspect.iscode(c)]
     there = {k: function.__globals__[k] for k in sorted(names) if k in function.__globals__}
-    code = (type, types.FunctionType, *NAMES)
+    code = (type, types.FunctionType, *_NAMED)
     return {
         k: v
         for k, v in there.items()
@@ -164,16 +164,16 @@ def own_names(function: types.FunctionType) -> dict[str, Any]:
     }
 
 
-def is_known(value: type | types.FunctionType) -> bool:
+def _is_known(value: type | types.FunctionType) -> bool:
     r"""Returns whether a class or a function is of a package whose code is not hashed."""
-    return str(value.__module__).partition(".")[0] in KNOWN
+    return str(value.__module__).partition(".")[0] in _KNOWN
 
 
-def path_of(value: type | types.FunctionType) -> str:
+def _path_of(value: type | types.FunctionType) -> str:
     return f"{value.__module__}.{value.__qualname__}"
 
 
-def array_sum(value: Tensor | np.ndarray) -> list[Any]:
+def _array_sha256(value: Tensor | np.ndarray) -> list[Any]:
     r"""Returns the type, the shape and the SHA-256 of the elements of a tensor or an array.
 
     Raises:

@@ -51,16 +51,16 @@ class Inception(FeatureExtractor):
 
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
-        path = published_path() if weights is None else Path(weights)
+        path = _published_path() if weights is None else Path(weights)
         state, self.sha256 = load_weights("weights", path)
         self.standard = self.sha256[:8] == Path(FILE).stem[-8:]
-        self.network = torch_fidelity_network(state, path)
+        self.network = _torch_fidelity_network(state, path)
 
     def extract(self, images: Tensor) -> Output:
         return self.network(images)
 
 
-def published_path() -> Path:
+def _published_path() -> Path:
     r"""Returns the path of the published weights.
 
     Raises:
@@ -76,7 +76,7 @@ def published_path() -> Path:
     return path
 
 
-def torch_fidelity_network(state: dict[str, Any], path: Path) -> nn.Module:
+def _torch_fidelity_network(state: dict[str, Any], path: Path) -> nn.Module:
     r"""Returns torch-fidelity's network with weights that were read safely."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 

@@ -70,13 +70,13 @@ def train_classifier(
     check_positive("learning_rate", learning_rate)
     if batch_size > (n := data.length("train")):
         raise ValueError(f"'batch_size' should be at most {n}, the set's size, got {batch_size}.")
-    channels, size = image_shape(data)
-    classes, widths = class_names(data), [width, 2 * width, 4 * width]
+    channels, size = _image_shape(data)
+    classes, widths = _class_names(data), [width, 2 * width, 4 * width]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PreActResNet(channels, len(classes), widths).to(device)
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    scores = fit(network, data, seed=seed, **options)
+    scores = _train(network, data, seed=seed, **options)
     return network.cpu(), {
         "data": type(data).__name__,
         "fingerprint": data.fingerprint("train"),
@@ -91,7 +91,7 @@ def train_classifier(
     }
 
 
-def fit(
+def _train(
     network: PreActResNet,
     data: LabelledImages,
     epochs: int,
@@ -99,7 +99,7 @@ def fit(
     learning_rate: float,
     seed: int,
 ) -> dict[str, float]:
-    r"""Trains a classifier and returns what :func:`measure` says of it in the end."""
+    r"""Trains a classifier and returns what :func:`_evaluate` says of it in the end."""
     steps = data.length("train") // batch_size
     optimizer = torch.optim.SGD(
         network.parameters(), learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
@@ -119,7 +119,7 @@ def fit(
             loss.backward()
             optimizer.step()
             schedule.step()
-        scores = measure(network, data)
+        scores = _evaluate(network, data)
         if not math.isfinite(scores["inception_score"]):
             raise FloatingPointError(
                 f"The classifier's outputs are not finite after {name}: 'learning_rate' = "
@@ -130,7 +130,7 @@ def fit(
 
 
 @torch.no_grad()
-def measure(network: PreActResNet, data: LabelledImages) -> dict[str, float]:
+def _evaluate(network: PreActResNet, data: LabelledImages) -> dict[str, float]:
     r"""Returns the `accuracy` and the `inception_score` of the images of the split `val`."""
     network.eval()
     n = data.length("val")
@@ -144,7 +144,7 @@ def measure(network: PreActResNet, data: LabelledImages) -> dict[str, float]:
     return {"accuracy": right / n, "inception_score": score.item()}
 
 
-def image_shape(data: LabelledImages) -> tuple[int, int]:
+def _image_shape(data: LabelledImages) -> tuple[int, int]:
     r"""Returns the number of channels and the size of a data module's images.
 
     Raises:
@@ -159,7 +159,7 @@ def image_shape(data: LabelledImages) -> tuple[int, int]:
     return y.shape[1], y.shape[2]
 
 
-def class_names(data: LabelledImages) -> list[str]:
+def _class_names(data: LabelledImages) -> list[str]:
     r"""Returns the names of a data module's classes: its labels, where it does not name them.
 
     Raises:

@@ -670,7 +670,7 @@ def test_the_first_difference_of_protocols_is_named() -> None:
 def test_every_pass_over_images_shows_how_far_it_is(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("energy_gans.terminal.LOGGED", 0.0)
+    monkeypatch.setattr("energy_gans.terminal.LOG_INTERVAL", 0.0)
     args = ["evaluate", "--ckpt_path", str(checkpoint), *PIXELS, "--n", "120", "--measures", "fd"]
     for names in (("train", "val", "samples"), ("samples",)):
         # The second time the real images' statistics are there.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from energy_gans.functional import closest_pairs, support_size
 from energy_gans.functional.evaluation import neighbours
-from energy_gans.functional.evaluation.birthday import gamma_quantile
+from energy_gans.functional.evaluation.birthday import _gamma_quantile
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +20,9 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture(params=[1, 7, 16, neighbours.TILE], ids="tile-{}".format)
+@pytest.fixture(params=[1, 7, 16, neighbours._TILE], ids="tile-{}".format)
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "TILE", request.param)
+    monkeypatch.setattr(neighbours, "_TILE", request.param)
 
 
 def all_pairs(x: Tensor) -> list[tuple[float, int, int]]:
@@ -111,7 +111,7 @@ def test_interval_of_independent_pairs_is_garwoods(duplicates: int, confidence: 
 def test_gamma_quantile_is_that_of_scipy(shape: float, probability: float) -> None:
     expected = scipy.stats.gamma(shape).ppf(probability)
     # The distribution function itself is good to 1e-12 or so in the far tails.
-    assert gamma_quantile(shape, probability) == pytest.approx(expected, rel=1e-5)
+    assert _gamma_quantile(shape, probability) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("samples", [2, 3, 1000, 10**6])

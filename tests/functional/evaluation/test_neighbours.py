@@ -10,7 +10,7 @@ from torch_fidelity.metric_prc import calculate_precision_recall_full
 
 from energy_gans.functional import density_coverage, nearest, neighbour_radii, precision_recall
 from energy_gans.functional.evaluation import neighbours
-from energy_gans.functional.evaluation.neighbours import parts
+from energy_gans.functional.evaluation.neighbours import tile_slices
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +18,9 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture(params=[1, 7, 16, neighbours.TILE], ids="tile-{}".format)
+@pytest.fixture(params=[1, 7, 16, neighbours._TILE], ids="tile-{}".format)
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(neighbours, "TILE", request.param)
+    monkeypatch.setattr(neighbours, "_TILE", request.param)
     return neighbours
 
 
@@ -64,7 +64,7 @@ def measured(y: Tensor, x: Tensor, k: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("n", [0, 1, 7, 16, 17, 1024, 1025])
 def test_parts_cover_all_in_small_tiles(block: ModuleType, n: int) -> None:
-    slices = list(parts(n))
+    slices = list(tile_slices(n))
     assert torch.equal(
         torch.cat([torch.arange(0), *(torch.arange(n)[i] for i in slices)]), torch.arange(n)
     )

@@ -19,7 +19,7 @@ from energy_gans.metrics.features import (
     Inception,
     Pixels,
 )
-from energy_gans.metrics.features.base import load_weights, resized
+from energy_gans.metrics.features.base import load_weights, resize_images
 
 Make = Callable[[], FeatureExtractor]
 
@@ -175,14 +175,14 @@ def test_torchmetrics_takes_the_features(images: Tensor) -> None:
 
 def test_images_of_the_right_size_are_left_alone(images: Tensor) -> None:
     square = images[..., :21]
-    assert torch.equal(resized(square, 21), square.float())
+    assert torch.equal(resize_images(square, 21), square.float())
 
 
 @pytest.mark.parametrize("size", [5, 8, 21, 50])
 def test_the_resize_is_that_of_pillow(images: Tensor, size: int) -> None:
     channel = Image.fromarray(images[0, 0].float().numpy())
     theirs = np.array(channel.resize((size, size), Image.BILINEAR))
-    assert np.abs(resized(images, size)[0, 0].numpy() - theirs).max() < 1e-3
+    assert np.abs(resize_images(images, size)[0, 0].numpy() - theirs).max() < 1e-3
 
 
 # Weights

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from energy_gans.metrics.features import DomainClassifier, save_classifier
-from energy_gans.metrics.features.base import load_weights, resized
-from energy_gans.metrics.features.classifier import PreActBlock, PreActResNet
+from energy_gans.metrics.features.base import load_weights, resize_images
+from energy_gans.metrics.features.classifier import PreActResNet, _PreActBlock
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def grey(images: Tensor) -> Tensor:
 
 
 def test_a_block_is_the_identity_and_a_correction() -> None:
-    block = PreActBlock(3, 3, 1).eval()
+    block = _PreActBlock(3, 3, 1).eval()
     x = torch.randn(2, 3, 8, 8)
     correction = block(x) - x
     assert correction.abs().max() > 0.01
@@ -29,7 +29,7 @@ def test_a_block_is_the_identity_and_a_correction() -> None:
 
 
 def test_a_block_projects_what_it_activated() -> None:
-    block = PreActBlock(3, 5, 2).eval()
+    block = _PreActBlock(3, 5, 2).eval()
     with torch.no_grad():
         block.conv2.weight.zero_()
     assert block(torch.randn(2, 3, 8, 8)).shape == (2, 5, 4, 4)
@@ -64,7 +64,7 @@ def test_a_file_gives_the_classifier_again(tmp_path: Path, grey: Tensor) -> None
     assert (extractor.num_features, extractor.num_classes) == (6, 3)
     assert extractor.stamp()["resize"] == "bilinear, antialiased, 16"
     with torch.no_grad():
-        features, logits = network(resized(grey, 16))
+        features, logits = network(resize_images(grey, 16))
     assert torch.equal(extractor(grey)[0], features)
     assert torch.equal(extractor(grey)[1], logits)
 

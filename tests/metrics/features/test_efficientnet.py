@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from energy_gans.metrics.features import EfficientNetLite0, efficientnet
-from energy_gans.metrics.features.efficientnet import SameConv2d, installed_path
+from energy_gans.metrics.features.efficientnet import _installed_path, _SameConv2d
 
 # Repeats, kernel, stride, channels of the blocks: table 1 of the EfficientNet paper.
 LAYOUT = [
@@ -27,7 +27,7 @@ LAYOUT = [
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
-    return torch.load(installed_path(), weights_only=True)
+    return torch.load(_installed_path(), weights_only=True)
 
 
 def plain(state: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,7 +106,7 @@ def test_a_large_batch_is_taken_in_parts() -> None:
 def test_windows_are_those_of_tensorflow(
     size: int, kernel: int, stride: int, first: int, n: int, tap: int
 ) -> None:
-    conv = SameConv2d(1, 1, kernel, stride, bias=False).requires_grad_(False)
+    conv = _SameConv2d(1, 1, kernel, stride, bias=False).requires_grad_(False)
     conv.weight.zero_()[..., tap, tap] = 1
     x = torch.arange(1.0, size * size + 1).view(1, 1, size, size)
     rows = [stride * i + first + tap % kernel for i in range(n)]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
 from energy_gans.metrics.features import train_classifier
-from energy_gans.metrics.features.training import measure
+from energy_gans.metrics.features.training import _evaluate
 
 
 class Stripes:
@@ -70,7 +70,7 @@ def test_the_inception_score_is_that_of_torch_fidelity(trained: tuple) -> None:
 def test_measuring_changes_nothing(trained: tuple) -> None:
     network, metadata = trained
     before = {name: w.clone() for name, w in network.state_dict().items()}
-    scores = measure(network.train(), Stripes())
+    scores = _evaluate(network.train(), Stripes())
     assert scores == {name: metadata[name] for name in ("accuracy", "inception_score")}
     assert all(torch.equal(w, before[name]) for name, w in network.state_dict().items())
 
