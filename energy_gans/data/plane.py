@@ -1,36 +1,64 @@
-r"""Mixtures of Gaussians: sets whose modes are known, so that lost ones can be counted.
+r"""Points in the plane: mixtures of Gaussians, whose lost modes can be counted, and curves.
 
-A sample is :math:`y = \mu_m + \sigma \epsilon` with :math:`\epsilon \sim \mathcal{N}(0, I)` and the
-mode :math:`m` drawn with probability :math:`w_m`. Data is drawn once, from a seed of its own, and
-then read like any other set.
+A sample of a mixture is :math:`y = \mu_m + \sigma \epsilon` with
+:math:`\epsilon \sim \mathcal{N}(0, I)`, and its mode :math:`m` is drawn with probability :math:`w_m`.
+All samples of a set are drawn once, from a seed of the set's own, and then read like those of any
+other set.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from ..checks import check_count, check_positive
 from ..functional import keyed_generator
 from .base import Batch, TensorDataModule
 
+HELD_OUT = 10_000
 
-class GaussianMixture(TensorDataModule):
-    r"""Creates a mixture of isotropic Gaussians. Labels are the modes.
+
+class _DrawnSamples(TensorDataModule):
+    r"""Data module whose samples are drawn from a distribution, by :meth:`draw`.
+
+    Arguments:
+        batch_size: The size of the global batch of a training step.
+        samples: The number of training samples; as many, up to 10,000, are held out.
+        data_seed: The seed that the set is drawn from.
+    """
+
+    def __init__(self, batch_size: int, samples: int, data_seed: int) -> None:
+        super().__init__(batch_size)
+        check_count("samples", samples)
+        self.samples, self.data_seed = samples, data_seed
+
+    def draw(self, n: int, random: Generator) -> Batch:
+        r"""Returns :math:`n` samples, with shape :math:`(n, D)`, and their labels."""
+        raise NotImplementedError
+
+    def load(self, split: str) -> Batch:
+        n = self.samples if split == "train" else min(self.samples, HELD_OUT)
+        return self.draw(n, keyed_generator(self.data_seed, split))
+
+
+class GaussianMixture(_DrawnSamples):
+    r"""Mixture of isotropic Gaussians; the label of a sample is its mode.
 
     Arguments:
         means: The means :math:`\mu_m`, :math:`K` points of :math:`D` coordinates each.
         std: The standard deviation :math:`\sigma` of every mode, in data units.
         weights: The weights :math:`w_m`, proportional to the modes' probabilities; equal if `None`.
         batch_size: The size of the global batch of a training step.
-        samples: The number of training samples.
+        samples: The number of training samples; as many, up to 10,000, are held out.
         data_seed: The seed that the set is drawn from.
 
     Raises:
-        ValueError: If the means are no points, or the weights no weights of them.
+        ValueError: If the means are not points of one dimension, or `weights` does not hold one
+            non-negative number for each mode.
     """
 
     def __init__(
@@ -42,7 +70,7 @@ class GaussianMixture(TensorDataModule):
         samples: int = 100_000,
         data_seed: int = 0,
     ) -> None:
-        super().__init__(batch_size)
+        super().__init__(batch_size, samples, data_seed)
         check_positive("std", std)
         if len(means) == 0 or len({len(mean) for mean in means}) != 1:
             raise ValueError(f"'means' should be points of one dimension, got {means!r}.")
@@ -51,86 +79,89 @@ class GaussianMixture(TensorDataModule):
             raise ValueError(
                 f"'weights' should be {len(means)} non-negative numbers, one a mode, got {weights!r}."
             )
-        check_count("samples", samples)
         self.means = torch.tensor(means, dtype=torch.float32)
         self.std = std
         self.weights = torch.tensor(weights, dtype=torch.float32) / sum(weights)
-        self.samples = samples
-        self.data_seed = data_seed
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.means.shape[1],)
 
-    def load(self, split: str) -> Batch:
-        random = keyed_generator(self.data_seed, split)
-        n = self.samples if split == "train" else min(self.samples, 10_000)
+    def draw(self, n: int, random: Generator) -> Batch:
         label = torch.multinomial(self.weights, n, replacement=True, generator=random)
         y = self.means[label] + self.std * torch.randn(n, *self.shape, generator=random)
         return y, label
 
 
-class Ring(GaussianMixture):
-    r"""Creates Gaussians on a circle.
+class _PlaneMixture(GaussianMixture):
+    r"""Mixture whose means follow from a few numbers, drawn from the data seed 0.
+
+    Arguments:
+        means: The means, :math:`K` points in the plane.
+        std: The standard deviation of every mode, in data units.
+        weights: The weights of the modes; equal if `None`.
+        batch_size: The size of the global batch of a training step.
+        samples: The number of training samples; as many, up to 10,000, are held out.
+    """
+
+    def __init__(
+        self,
+        means: Sequence[Sequence[float]],
+        std: float,
+        weights: Sequence[float] | None,
+        batch_size: int = 256,
+        samples: int = 100_000,
+    ) -> None:
+        super().__init__(means, std, weights, batch_size, samples)
+
+
+class Ring(_PlaneMixture):
+    r"""Gaussians on a circle around the origin.
 
     Arguments:
         modes: The number of modes.
         radius: The radius of the circle, in data units.
         std: The standard deviation of every mode, in data units.
-        batch_size: The size of the global batch of a training step.
-        samples: The number of training samples.
+        kwargs: `batch_size` and `samples`, as for :class:`GaussianMixture`.
     """
 
     def __init__(
-        self,
-        modes: int = 8,
-        radius: float = 1.0,
-        std: float = 0.05,
-        batch_size: int = 256,
-        samples: int = 100_000,
+        self, modes: int = 8, radius: float = 1.0, std: float = 0.05, **kwargs: Any
     ) -> None:
         angles = [2 * math.pi * m / modes for m in range(modes)]
         means = [[radius * math.cos(t), radius * math.sin(t)] for t in angles]
-        super().__init__(means, std, batch_size=batch_size, samples=samples)
+        super().__init__(means, std, None, **kwargs)
 
 
-class Grid(GaussianMixture):
-    r"""Creates Gaussians on a square grid around the origin.
+class Grid(_PlaneMixture):
+    r"""Gaussians on a square grid around the origin.
 
     Arguments:
         side: The number of modes along a side.
-        spacing: The distance of neighbours, in data units. The paper's grid of 25 modes with
-            variance 1 from -21 to 21 has spacing 10.5 and std 1.
+        spacing: The distance between neighbouring modes, in data units. The grid of the Coulomb GAN
+            paper, 25 modes of variance 1 from -21 to 21, has spacing 10.5 and std 1.
         std: The standard deviation of every mode, in data units.
-        batch_size: The size of the global batch of a training step.
-        samples: The number of training samples.
+        kwargs: `batch_size` and `samples`, as for :class:`GaussianMixture`.
     """
 
     def __init__(
-        self,
-        side: int = 5,
-        spacing: float = 0.7,
-        std: float = 0.07,
-        batch_size: int = 256,
-        samples: int = 100_000,
+        self, side: int = 5, spacing: float = 0.7, std: float = 0.07, **kwargs: Any
     ) -> None:
         ticks = [spacing * (i - (side - 1) / 2) for i in range(side)]
-        means = [[u, v] for u in ticks for v in ticks]
-        super().__init__(means, std, batch_size=batch_size, samples=samples)
+        super().__init__([[u, v] for u in ticks for v in ticks], std, None, **kwargs)
 
 
-class TwoModes(GaussianMixture):
-    r"""Creates two Gaussians far from each other, at :math:`(\mp \text{distance} / 2, 0)`.
+class TwoModes(_PlaneMixture):
+    r"""Two distant Gaussians, at :math:`(\mp \text{distance} / 2, 0)`.
 
-    A generator that sits on one of them, where no samples lie between, is the paper's example of a
-    local Nash equilibrium of conventional GANs (Appendix A.1).
+    A generator whose samples all lie at one of the modes is the example of a local Nash equilibrium
+    of conventional GANs in the Coulomb GAN paper (Appendix A.1).
 
     Arguments:
-        distance: The distance of the means, in data units.
+        distance: The distance between the means, in data units.
         std: The standard deviation of both modes, in data units.
         weights: The weights of the left and the right mode.
-        batch_size: The size of the global batch of a training step.
-        samples: The number of training samples.
+        kwargs: `batch_size` and `samples`, as for :class:`GaussianMixture`.
     """
 
     def __init__(
@@ -138,22 +169,22 @@ class TwoModes(GaussianMixture):
         distance: float = 4.0,
         std: float = 0.1,
         weights: tuple[float, float] = (0.5, 0.5),
-        batch_size: int = 256,
-        samples: int = 100_000,
+        **kwargs: Any,
     ) -> None:
         means = [[-distance / 2, 0.0], [distance / 2, 0.0]]
-        super().__init__(means, std, weights, batch_size=batch_size, samples=samples)
+        super().__init__(means, std, weights, **kwargs)
 
 
-class Curves(TensorDataModule):
-    r"""Creates points around curves; labels say which curve.
+class Curves(_DrawnSamples):
+    r"""Points around two curves; the label of a point is its curve.
 
-    A set implements :meth:`curve`.
+    A data set implements :meth:`curve`, the first curve. The second curve is the first one rotated
+    by 180 degrees around the origin.
 
     Arguments:
         std: The standard deviation of the noise around the curves, in data units.
         batch_size: The size of the global batch of a training step.
-        samples: The number of training samples.
+        samples: The number of training samples; as many, up to 10,000, are held out.
         data_seed: The seed that the set is drawn from.
     """
 
@@ -166,28 +197,24 @@ class Curves(TensorDataModule):
         samples: int = 100_000,
         data_seed: int = 0,
     ) -> None:
-        super().__init__(batch_size)
-        check_count("samples", samples)
+        super().__init__(batch_size, samples, data_seed)
         if not 0 <= std < math.inf:
             raise ValueError(f"'std' should be finite and not negative, got {std!r}.")
-        self.std, self.samples, self.data_seed = std, samples, data_seed
+        self.std = std
 
     def curve(self, t: Tensor) -> Tensor:
         r"""Returns the points, with shape :math:`(N, 2)`, of the first curve at times in [0, 1]."""
         raise NotImplementedError
 
-    def load(self, split: str) -> Batch:
-        random = keyed_generator(self.data_seed, split)
-        n = self.samples if split == "train" else min(self.samples, 10_000)
+    def draw(self, n: int, random: Generator) -> Batch:
         label = torch.randint(2, (n,), generator=random)
         points = self.curve(torch.rand(n, generator=random))
-        # The second curve is the first one, turned by half a turn around the origin.
         y = torch.where(label[:, None] == 0, points, -points)
         return y + self.std * torch.randn(n, 2, generator=random), label
 
 
 class Spirals(Curves):
-    r"""Creates two spirals that wind around each other within the unit circle."""
+    r"""Two spirals that wind around each other within the unit circle."""
 
     def curve(self, t: Tensor) -> Tensor:
         r, angle = t.sqrt(), 3 * math.pi * t.sqrt()
@@ -195,7 +222,7 @@ class Spirals(Curves):
 
 
 class Moons(Curves):
-    r"""Creates two interleaved half circles of radius 1."""
+    r"""Two interleaved half circles of radius 1."""
 
     def curve(self, t: Tensor) -> Tensor:
         angle = math.pi * t

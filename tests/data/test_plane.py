@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 
 from energy_gans.data import GaussianMixture, Grid, Moons, Ring, Spirals, TwoModes
 from energy_gans.data.plane import Curves
@@ -75,6 +76,17 @@ def test_the_held_out_set_shares_no_sample_with_the_training_set(
     data = mixture(samples=samples)
     train, val = data.load("train")[0], data.load("val")[0]
     assert len(torch.cat([train, val]).unique(dim=0)) > len(train) + len(val) - 5
+
+
+@pytest.mark.parametrize("mixture", [Ring, Grid, TwoModes])
+def test_configs_have_the_arguments_of_older_checkpoints(mixture: type[GaussianMixture]) -> None:
+    # A resumed run compares the arguments in its config with those in its checkpoint.
+    parser = ArgumentParser()
+    parser.add_class_arguments(mixture)
+    defaults = parser.get_defaults()
+    assert (defaults.batch_size, defaults.samples) == (256, 100_000)
+    assert "data_seed" not in defaults
+    assert ("weights" in defaults) == (mixture is TwoModes)
 
 
 def test_another_data_seed_is_another_set() -> None:
