@@ -22,7 +22,7 @@ from ..data.prepared.reader import file_digest
 from ..data.prepared.sources.containers import LARGEST, Folder
 from ..data.prepared.sources.files import pictures
 from ..data.prepared.sources.limits import read_regular
-from ..functional import keyed_generator
+from ..functional import keyed_generator, keyed_subset
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
 from ..metrics.reference import BATCH
@@ -237,7 +237,7 @@ def convert_channels(x: Tensor, convert: Convert | None) -> Tensor:
 
 def shuffled(there: int, n: int) -> Tensor:
     r"""Returns `n` of the numbers below another, in random order, the same ones always."""
-    return torch.randperm(there, generator=keyed_generator(0, "samples"))[:n]
+    return keyed_subset(there, n, 0, "samples")
 
 
 def sample_count(n: int | None, there: int, path: Path) -> int:

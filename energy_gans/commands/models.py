@@ -10,7 +10,7 @@ from torch import Tensor
 from .. import methods
 from ..data.base import TensorDataModule, to_unit_range
 from ..data.evaluation_batches import EVALUATION_BATCH
-from ..functional import keyed_generator
+from ..functional import keyed_subset
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.bases.capabilities import Frame
@@ -163,8 +163,8 @@ def follow(
 
 def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:
     r"""Returns some held-out samples, images in [-1, 1], and their labels, chosen by the seed."""
-    order = torch.randperm(data.length("val"), generator=keyed_generator(seed, "features"))
-    y, label = zip(*data.loader("val", order[:n].split(EVALUATION_BATCH)), strict=True)
+    order = keyed_subset(data.length("val"), n, seed, "features")
+    y, label = zip(*data.loader("val", order.split(EVALUATION_BATCH)), strict=True)
     return to_unit_range(torch.cat(y)), torch.cat(label)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..checks import check_count, check_positive
 from ..data.base import StepOrder, TensorDataModule, to_unit_range
-from ..functional import elastic, elastic_power, interaction_energy, keyed_generator
+from ..functional import elastic, elastic_power, interaction_energy, keyed_generator, keyed_subset
 from ..functional.distances import distinct, median_distance, squared_distances
 from ..functional.particles import check_force, check_mobilities, evolve, particle_velocity
 from ..metrics.images import to_uint8
@@ -171,8 +171,8 @@ def streamed(data: TensorDataModule, size: int, steps: int, seed: int) -> Iterat
 
 def reference(data: TensorDataModule, seed: int) -> Tensor:
     r"""Returns some training samples, chosen by the seed, that the table's numbers are relative to."""
-    chosen = torch.randperm(data.length("train"), generator=keyed_generator(seed, "reference"))
-    return to_unit_range(next(iter(data.loader("train", [chosen[:REFERENCE]])))[0])
+    indices = keyed_subset(data.length("train"), REFERENCE, seed, "reference")
+    return to_unit_range(next(iter(data.loader("train", [indices])))[0])
 
 
 def shown(x: Tensor, states: Iterator[Tensor], steps: int) -> Iterator[tuple[int, Tensor]]:

@@ -71,7 +71,7 @@ from .potentials import (
     potential_loss,
 )
 from .preconditioning import preconditioning
-from .random import fold, keyed_generator
+from .random import fold, keyed_generator, keyed_subset
 from .schedules import exponential_decay, warmed_decay
 from .stability import critical_coefficient, elastic_transform, growth_rate
 
@@ -128,6 +128,7 @@ __all__ = [
     "innovation",
     "interaction_energy",
     "keyed_generator",
+    "keyed_subset",
     "kinetic_energy",
     "known_distances",
     "langevin",

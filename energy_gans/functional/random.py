@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 
 import torch
+from torch import Tensor
 
 
 def fold(seed: int, *keys: int | str) -> int:
@@ -47,3 +48,17 @@ def keyed_generator(
         device: The device it draws on.
     """
     return torch.Generator(device).manual_seed(fold(seed, *keys))
+
+
+def keyed_subset(length: int, n: int, seed: int, *keys: int | str) -> Tensor:
+    r"""Returns the indices of a random subset, in random order, int64 with shape :math:`(n)`.
+
+    A smaller subset with the same key holds the first indices of a larger one.
+
+    Arguments:
+        length: The number of elements that the subset is drawn from.
+        n: The size of the subset; all elements are drawn if there are fewer.
+        seed: The seed.
+        keys: What the subset is for.
+    """
+    return torch.randperm(length, generator=keyed_generator(seed, *keys))[:n]

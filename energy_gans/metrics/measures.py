@@ -27,7 +27,7 @@ from ..functional import (
     density_coverage,
     frechet_distance,
     interaction_energy,
-    keyed_generator,
+    keyed_subset,
     nearest,
     polynomial,
     precision_recall,
@@ -108,8 +108,7 @@ def _kernel_distance(x: Statistics, y: Statistics, held_out: Statistics) -> dict
 
 def _random_subset(features: Tensor, size: int, i: int, which: str) -> Tensor:
     r"""Returns the rows of a random subset, the same ones whenever it is asked for."""
-    order = torch.randperm(len(features), generator=keyed_generator(0, "subset", which, i))
-    return features[order[:size]]
+    return features[keyed_subset(len(features), size, 0, "subset", which, i)]
 
 
 def _precision_recall(

@@ -23,7 +23,7 @@ import torch.distributed
 from torch import Tensor
 
 from ..files import atomic_write, remove_stale
-from ..functional import keyed_generator, nearest
+from ..functional import keyed_subset, nearest
 from .features import FeatureExtractor
 from .images import to_uint8
 from .statistics import Statistics, feature_statistics, rank_and_world_size
@@ -72,7 +72,7 @@ class Part:
 
 def reference_order(length: int, n: int) -> Tensor:
     r"""Returns which images of a set are the reference, in random order, with shape :math:`(n)`."""
-    return torch.randperm(length, generator=keyed_generator(0, "reference"))[:n]
+    return keyed_subset(length, n, 0, "reference")
 
 
 def reference_statistics(

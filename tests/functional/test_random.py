@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from energy_gans.functional import fold, keyed_generator
+from energy_gans.functional import fold, keyed_generator, keyed_subset
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,12 @@ def test_streams_neither_read_nor_move_the_global_one() -> None:
     assert torch.equal(draw(0, "noise", 5), first)
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_keyed_subset_is_the_beginning_of_the_keyed_permutation() -> None:
+    # Published numbers depend on these bits: references, subsets and checked rows are drawn so.
+    order = torch.randperm(20, generator=keyed_generator(3, "reference", 1))
+    assert torch.equal(keyed_subset(20, 20, 3, "reference", 1), order)
+    assert torch.equal(keyed_subset(20, 7, 3, "reference", 1), order[:7])
+    assert torch.equal(keyed_subset(20, 50, 3, "reference", 1), order)
+    assert keyed_subset(10, 10, 0, "reference").tolist() == [1, 6, 2, 8, 5, 3, 4, 9, 0, 7]

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ...data.base import TensorDataModule, to_unit_range
-from ...functional import keyed_generator
+from ...functional import keyed_generator, keyed_subset
 from ...metrics.reference import BATCH
 from ...plots.histograms import HELD_OUT, TRAINING
 from ..inputs import open_samples
@@ -115,7 +115,7 @@ def check_set(name: str, images: ImageSet, shape: tuple[int, ...]) -> None:
 
 def of_split(data: TensorDataModule, split: str, n: int, seed: int) -> ImageSet:
     r"""Returns images of a data module, chosen by the seed."""
-    order = torch.randperm(data.length(split), generator=keyed_generator(seed, "ood"))[:n]
+    order = keyed_subset(data.length(split), n, seed, "ood")
 
     def batches() -> Iterator[Tensor]:
         for y, _ in data.loader(split, order.split(BATCH)):
@@ -150,7 +150,7 @@ def interpolated(data: TensorDataModule, n: int, seed: int) -> ImageSet:
             f"'outliers' = 'interpolated' is of at least {SHIFT + 2} held-out images, got "
             f"{data.length('val')}."
         )
-    order = torch.randperm(pairs, generator=keyed_generator(seed, "ood"))[:n]
+    order = keyed_subset(pairs, n, seed, "ood")
 
     def batches() -> Iterator[Tensor]:
         ends = (data.loader("val", part.split(BATCH)) for part in (order, order + SHIFT))

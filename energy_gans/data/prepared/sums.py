@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...functional import keyed_generator
+from ...functional import keyed_subset
 
 SUM = np.dtype("<u4")
 ROWS = 512
@@ -53,5 +53,4 @@ def sampled_rows(n: int, seed: int, split: str) -> Tensor:
     """
     if n <= ROWS:
         return torch.arange(n)
-    random = keyed_generator(seed, "rows", split)
-    return torch.randperm(n, generator=random)[:ROWS].sort().values
+    return keyed_subset(n, ROWS, seed, "rows", split).sort().values
