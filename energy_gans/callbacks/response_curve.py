@@ -7,7 +7,7 @@ from typing import Any, Literal
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from ..data.evaluation_batches import EVALUATION_BATCH
+from ..data.batches import EVALUATION_BATCH
 from ..methods import GenerativeModule
 from ..metrics import ResponseDistance
 

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from ..data.prepared.preprocessing import decode
 from ..data.prepared.reader import file_digest
-from ..data.prepared.sources.containers import LARGEST, Folder
-from ..data.prepared.sources.files import pictures
-from ..data.prepared.sources.limits import read_regular
+from ..data.prepared.sources.containers import Folder
+from ..data.prepared.sources.limits import LARGEST, read_regular
+from ..data.prepared.sources.picture_files import picture_names
 from ..functional import keyed_generator, keyed_subset
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
@@ -124,7 +124,7 @@ class FolderSamples(Samples):
         self.path = path
         # What all are RGB for to begin with.
         self.grey = channels == 1 and convert is None
-        files = [path / name for name, _ in pictures(Folder(path).names)]
+        files = [path / name for name, _ in picture_names(Folder(path).names)]
         super().__init__(sample_count(n, len(files), path), convert)
         self.files = [files[i] for i in shuffled(len(files), self.n).sort().values]
         self.shape: tuple[int, ...] | None = None

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..checks import check_count
-from ..data.evaluation_batches import EVALUATION_BATCH
+from ..data.batches import EVALUATION_BATCH
 from ..functional import keyed_generator, lerp, slerp
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8

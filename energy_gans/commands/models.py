@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import methods
 from ..data.base import TensorDataModule, to_unit_range
-from ..data.evaluation_batches import EVALUATION_BATCH
+from ..data.batches import EVALUATION_BATCH
 from ..functional import keyed_subset
 from ..functional.langevin import Field
 from ..methods import GenerativeModule

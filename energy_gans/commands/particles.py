@@ -22,7 +22,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..checks import check_count, check_positive
-from ..data.base import StepOrder, TensorDataModule, to_unit_range
+from ..data.base import TensorDataModule, to_unit_range
+from ..data.batches import StepOrder
 from ..functional import elastic, elastic_power, interaction_energy, keyed_generator, keyed_subset
 from ..functional.distances import distinct, median_distance, squared_distances
 from ..functional.particles import check_force, check_mobilities, evolve, particle_velocity

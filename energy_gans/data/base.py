@@ -14,15 +14,14 @@ on the device.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from ..checks import check_count
-from ..functional import keyed_generator
-from .evaluation_batches import held_out_batches, share_of_batches
+from .batches import StepOrder, held_out_batches, share_of_batches
 from .prepared.reader import StoredArray
 
 Batch = tuple[Tensor, Tensor]
@@ -32,47 +31,7 @@ Samples = tuple[Tensor | StoredArray, Tensor]
 STAGES = {"fit": ("train", "val"), "validate": ("val",), "predict": ("val",)}
 
 
-class StepOrder:
-    r"""Creates the order in which a training set is read: an iterable of index tensors.
-
-    Iterating gives what is left of the present epoch, from the present step on.
-
-    Arguments:
-        length: The number of samples in the set.
-        batch_size: The size of the global batch.
-        seed: The seed of the run.
-        step: Returns the number of batches that were read before.
-        rank: The index of this process.
-        world_size: The number of processes.
-        repeat: How often an epoch holds each sample.
-    """
-
-    def __init__(
-        self,
-        length: int,
-        batch_size: int,
-        seed: int,
-        step: Callable[[], int],
-        rank: int = 0,
-        world_size: int = 1,
-        repeat: int = 1,
-    ) -> None:
-        self.length, self.batch_size, self.seed, self.step = length, batch_size, seed, step
-        self.rank, self.world_size, self.repeat = rank, world_size, repeat
-
-    def __len__(self) -> int:
-        return self.length * self.repeat // self.batch_size
-
-    def __iter__(self) -> Iterator[Tensor]:
-        epoch, first = divmod(self.step(), len(self))
-        random = keyed_generator(self.seed, "order", epoch)
-        order = torch.randperm(self.length * self.repeat, generator=random) % self.length
-        for i in range(first, len(self)):
-            batch = order[i * self.batch_size : (i + 1) * self.batch_size]
-            yield batch[self.rank :: self.world_size]
-
-
-class TensorLoader:
+class _TensorLoader:
     r"""Creates a loader that hands out whole batches.
 
     Arguments:
@@ -162,7 +121,7 @@ class TensorDataModule(LightningDataModule):
             split: The split.
             order: The indices of the samples in each batch.
         """
-        return TensorLoader(*self.contents(split), order)
+        return _TensorLoader(*self.contents(split), order)
 
     def fingerprint(self, split: str) -> str:
         r"""Returns a SHA-256 that identifies the samples and the labels of a split."""

@@ -58,7 +58,7 @@ class ImageDataModule(TensorDataModule):
             )
         return self.limit
 
-    def flipped(self) -> Tensor:
+    def flip_mask(self) -> Tensor:
         r"""Returns which images of this process's share of the present step's batch are flipped."""
         rank, world_size = self.processes()
         random = keyed_generator(self.seed, "flip", self.step())
@@ -68,7 +68,7 @@ class ImageDataModule(TensorDataModule):
         y, label = batch
         if self.flip and self.trainer is not None and self.trainer.training:
             # Each image is picked from the batch or from its mirror: far faster than torch.where.
-            i = torch.arange(len(y)) + len(y) * self.flipped()
+            i = torch.arange(len(y)) + len(y) * self.flip_mask()
             y = torch.cat([y, y.flip(-1)]).index_select(0, i.to(y.device, non_blocking=True))
         return super().on_after_batch_transfer((y, label), dataloader_idx)
 

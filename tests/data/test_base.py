@@ -1,7 +1,5 @@
 r"""Tests for the energy_gans.data.base module."""
 
-from collections.abc import Iterator
-from itertools import islice
 from types import SimpleNamespace
 
 import pytest
@@ -9,85 +7,12 @@ import torch
 from torch import Tensor
 
 from energy_gans.data import TensorDataModule
-from energy_gans.data.base import Batch, StepOrder, to_unit_range
+from energy_gans.data.base import Batch, to_unit_range
 
 
 @pytest.fixture(autouse=True)
 def seed() -> None:
     torch.manual_seed(0)
-
-
-def batches(
-    length: int, batch_size: int, seed: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
-) -> Iterator[Tensor]:
-    r"""Yields batches without end, as a trainer reads them: epoch after epoch."""
-    step = start
-    order = StepOrder(length, batch_size, seed, lambda: step, rank, world_size)
-    while True:
-        for batch in order:
-            step += 1
-            yield batch
-
-
-def first(n: int, *args: int, **kwargs: int) -> Tensor:
-    return torch.stack(list(islice(batches(*args, **kwargs), n)))
-
-
-sizes = pytest.mark.parametrize("length, batch_size", [(12, 4), (13, 4), (7, 7), (5, 1), (9, 5)])
-
-
-@sizes
-def test_an_epoch_is_a_permutation_but_for_its_rest(length: int, batch_size: int) -> None:
-    n = length // batch_size
-    order = StepOrder(length, batch_size, 0, lambda: 0)
-    indices = torch.cat(list(order))
-    assert len(order) == n
-    assert len(indices) == len(set(indices.tolist())) == n * batch_size
-    assert indices.min() >= 0 and indices.max() < length
-
-
-def test_every_sample_is_read_over_epochs() -> None:
-    assert set(first(60, 13, 4).flatten().tolist()) == set(range(13))
-
-
-def test_epochs_and_seeds_differ_in_their_order() -> None:
-    one, two = first(20, 1000, 100).chunk(2)
-    other = first(10, 1000, 100, seed=1)
-    for a, b in ((one, two), (one, other), (two, other)):
-        assert (a == b).float().mean() < 0.02
-    assert torch.equal(one, first(10, 1000, 100))
-
-
-@sizes
-@pytest.mark.parametrize("start", [0, 1, 2, 3, 4, 7, 100])
-def test_what_starts_at_a_step_is_the_rest_of_the_whole(
-    length: int, batch_size: int, start: int
-) -> None:
-    whole = first(start + 8, length, batch_size)
-    assert torch.equal(first(8, length, batch_size, start=start), whole[start:])
-
-
-@pytest.mark.parametrize("repeat", [2, 5])
-def test_an_epoch_repeats_each_sample(repeat: int) -> None:
-    order = StepOrder(6, 3, 0, lambda: 0, repeat=repeat)
-    assert len(order) == 2 * repeat
-    assert torch.bincount(torch.cat(list(order))).tolist() == [repeat] * 6
-
-
-def test_an_epoch_that_is_begun_late_is_short() -> None:
-    assert len(list(StepOrder(12, 4, 0, lambda: 1))) == 2
-    assert len(list(StepOrder(12, 4, 0, lambda: 5))) == 1
-
-
-@pytest.mark.parametrize("world_size", [1, 2, 4])
-@pytest.mark.parametrize("start", [0, 5])
-def test_the_shares_of_processes_are_the_global_batch(world_size: int, start: int) -> None:
-    shares = [
-        first(6, 30, 8, start=start, rank=rank, world_size=world_size)
-        for rank in range(world_size)
-    ]
-    assert {share.shape for share in shares} == {(6, 8 // world_size)}
-    assert torch.equal(torch.stack(shares, 2).flatten(1), first(6, 30, 8, start=start))
 
 
 class Ramp(TensorDataModule):

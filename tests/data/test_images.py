@@ -100,17 +100,17 @@ def test_flips_mirror_images_and_leave_labels() -> None:
 
 
 def test_half_of_all_images_are_flipped() -> None:
-    shares = [images(step, flip=True).flipped().float().mean() for step in range(500)]
+    shares = [images(step, flip=True).flip_mask().float().mean() for step in range(500)]
     assert torch.stack(shares).mean().item() == pytest.approx(0.5, abs=4 * 0.5 / 5000**0.5)
 
 
 def test_flips_are_functions_of_the_seed_and_the_step() -> None:
-    masks = [images(step, flip=True, batch_size=30).flipped() for step in (0, 1, 1)]
+    masks = [images(step, flip=True, batch_size=30).flip_mask() for step in (0, 1, 1)]
     assert torch.equal(masks[1], masks[2])
     assert not torch.equal(masks[0], masks[1])
     other = images(1, flip=True, batch_size=30)
     other.seed += 1
-    assert not torch.equal(other.flipped(), masks[1])
+    assert not torch.equal(other.flip_mask(), masks[1])
 
 
 @pytest.mark.parametrize("world_size", [2, 5])

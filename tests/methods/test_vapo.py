@@ -394,7 +394,7 @@ class Rough(nn.Module):
         return -self.weight * self.height / self.waves * (self.waves * x).cos().sum(1)
 
 
-@mock.patch("energy_gans.data.evaluation_batches.EVALUATION_BATCH", 16)
+@mock.patch("energy_gans.data.batches.EVALUATION_BATCH", 16)
 def validated(vapo: VAPO, command: str = "fit") -> None:
     seed_everything(7, verbose=False)
     data = Ring(samples=64, batch_size=16)

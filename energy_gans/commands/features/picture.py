@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ...checks import check_count
 from ...data.base import TensorDataModule
-from ...data.evaluation_batches import EVALUATION_BATCH
+from ...data.batches import EVALUATION_BATCH
 from ...functional.evaluation.feature_spread import extent, separation, share_of_dimensions
 from ...methods import GenerativeModule
 from ...metrics.features import FeatureExtractor

@@ -22,7 +22,7 @@ from torchmetrics.functional.image import (
 )
 
 from ...data.base import TensorDataModule, to_unit_range
-from ...data.evaluation_batches import EVALUATION_BATCH
+from ...data.batches import EVALUATION_BATCH
 from ...functional import frechet_distance, known_distances
 from ...metrics.features import FeatureExtractor
 from ...metrics.reference import reference_order

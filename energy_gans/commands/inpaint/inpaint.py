@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ...checks import check_count
-from ...data.evaluation_batches import EVALUATION_BATCH
+from ...data.batches import EVALUATION_BATCH
 from ...data.prepared.reader import file_digest
 from ...files import write_text
 from ...functional import keyed_generator

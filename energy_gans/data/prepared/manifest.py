@@ -17,12 +17,12 @@ VERSION = 1
 KEYS = ("name", "source", "preprocessing", "classes", "splits")
 SUM_KEY = "manifest_sha256"
 # What decides what a split's images and labels mean.
-MEANING = ("name", "preprocessing", "classes")
+DESCRIPTION_KEYS = ("name", "preprocessing", "classes")
 SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
-AGAIN = "Prepare the set again, or copy it again."
+PREPARE_AGAIN = "Prepare the set again, or copy it again."
 
 
-def has_prepared(root: Path) -> bool:
+def is_prepared(root: Path) -> bool:
     r"""Returns whether a folder holds the manifest of a prepared set, be it a torn one.
 
     Raises:
@@ -51,7 +51,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     except PermissionError as error:
         raise PermissionError(f"{path} can not be read: {error.strerror}.") from error
     except ValueError as error:
-        raise ValueError(f"{path} is torn: {error}. {AGAIN}") from error
+        raise ValueError(f"{path} is torn: {error}. {PREPARE_AGAIN}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError(f"{path} is no manifest of a prepared set: 'format' is not {FORMAT!r}.")
     if manifest.get("version") != VERSION:
@@ -59,11 +59,11 @@ def read_manifest(root: Path) -> dict[str, Any]:
             f"{path}: 'version' should be {VERSION}, got {manifest.get('version')!r}. "
             "Prepare the set again with this version of energy-gans."
         )
-    check_keys(manifest, KEYS, path)
+    _check_keys(manifest, KEYS, path)
     if not isinstance(manifest["splits"], dict):
-        raise ValueError(f"{path}: 'splits' should name the splits. {AGAIN}")
+        raise ValueError(f"{path}: 'splits' should name the splits. {PREPARE_AGAIN}")
     for name, split in manifest["splits"].items():
-        check_keys(split, SPLIT_KEYS, path, f"splits.{name}.")
+        _check_keys(split, SPLIT_KEYS, path, f"splits.{name}.")
         shape = split["shape"]
         if not (isinstance(shape, list) and [type(n) for n in shape] == [int] * 4):
             raise ValueError(
@@ -71,7 +71,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
             )
     if manifest.get(SUM_KEY, digest := manifest_digest(manifest)) != digest:
         raise ValueError(
-            f"{path} was edited or is damaged: its sha256 is not its own {SUM_KEY!r}. {AGAIN}"
+            f"{path} was edited or is damaged: its sha256 is not its own {SUM_KEY!r}. {PREPARE_AGAIN}"
         )
     return manifest
 
@@ -79,23 +79,25 @@ def read_manifest(root: Path) -> dict[str, Any]:
 def manifest_digest(manifest: dict[str, Any]) -> str:
     r"""Returns the SHA-256 of what a manifest says, without the sum that it carries itself."""
     said = {key: value for key, value in manifest.items() if key != SUM_KEY}
-    return hashlib.sha256(canonical(said)).hexdigest()
+    return hashlib.sha256(canonical_json(said)).hexdigest()
 
 
-def meaning(manifest: dict[str, Any]) -> str:
+def description(manifest: dict[str, Any]) -> str:
     r"""Returns what a manifest says of its images beside their sums, `""` if no sum covers it."""
     if SUM_KEY not in manifest:
         return ""
-    return canonical({key: manifest[key] for key in MEANING}).decode()
+    return canonical_json({key: manifest[key] for key in DESCRIPTION_KEYS}).decode()
 
 
-def canonical(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     r"""Returns the one way to write a value as JSON."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def check_keys(found: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str = "") -> None:
+def _check_keys(
+    found: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str = ""
+) -> None:
     r"""Raises a `ValueError` that names the first key that a part of a manifest lacks."""
     for key in keys:
         if not isinstance(found, dict) or key not in found:
-            raise ValueError(f"{path} lacks '{prefix}{key}'. {AGAIN}")
+            raise ValueError(f"{path} lacks '{prefix}{key}'. {PREPARE_AGAIN}")

@@ -17,9 +17,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from ...checks import check_count
 from ..base import Batch, Samples
 from ..images import ImageDataModule, resize_to
-from .manifest import has_prepared, meaning, read_manifest
-from .reader import open_prepared, split_digest, verification
-from .sums import sampled_rows
+from .manifest import description, is_prepared, read_manifest
+from .reader import open_prepared, split_digest, verify_command
+from .sums import rows_to_check
 
 
 class StoredImages(ImageDataModule):
@@ -61,25 +61,27 @@ class StoredImages(ImageDataModule):
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
         r"""The manifest of the set that was prepared in `root`, or `None` if there is none."""
-        if not has_prepared(self.root):
+        if not is_prepared(self.root):
             return None
         manifest = read_manifest(self.root)
-        self.check(manifest)
+        self.check_manifest(manifest)
         return manifest
 
-    def check(self, manifest: dict[str, Any]) -> None:
+    def check_manifest(self, manifest: dict[str, Any]) -> None:
         r"""Raises a `ValueError` unless a set was prepared as this data module says."""
         root = f"'data.init_args.root' = {str(self.root)!r}"
         # A folder of images may be any set.
         if self.command not in (manifest["name"], "folder"):
             raise ValueError(
                 f"{root} holds the set {manifest['name']!r}, not {self.command!r}: choose another "
-                f"folder, and prepare the set there if it holds none. {self.missing()}"
+                f"folder, and prepare the set there if it holds none. {self.missing_message()}"
             )
         for option, wanted in self.preprocessing.items():
             found = manifest["preprocessing"].get(option)
             if found != wanted:
-                again = self.prepare(manifest["source"]["path"], Path(f"{self.root}_{wanted}"))
+                again = self.prepare_command(
+                    manifest["source"]["path"], Path(f"{self.root}_{wanted}")
+                )
                 raise ValueError(
                     f"'data.init_args.{option}' is {wanted!r}, but the set in {root} was prepared "
                     f"with {found!r}: change it, or prepare another set: {again}"
@@ -97,37 +99,37 @@ class StoredImages(ImageDataModule):
 
     def load(self, split: str) -> Samples:
         if self.manifest is None:
-            return self.read(split)
+            return self.load_unprepared(split)
         prepared = open_prepared(self.root, split)
         if prepared.sums is None:
             rank_zero_warn(
                 f"The images in {str(self.root)!r}, prepared before rows had sums, are not checked at the "
-                f"start: `{verification(self.root)}` checks them all."
+                f"start: `{verify_command(self.root)}` checks them all."
             )
         # The images beyond `limit` are never read.
         n = len(prepared.labels)
         n = n if split != "train" or self.limit is None else min(n, self.limit)
-        prepared.check_rows(sampled_rows(n, self.seed, split))
+        prepared.check_rows(rows_to_check(n, self.seed, split))
         return prepared.images, prepared.labels
 
-    def read(self, split: str) -> Samples:
+    def load_unprepared(self, split: str) -> Samples:
         r"""Returns the images and the labels of a split of a set that was not prepared.
 
         Raises:
             FileNotFoundError: If there is none.
         """
-        raise FileNotFoundError(self.missing())
+        raise FileNotFoundError(self.missing_message())
 
-    def missing(self) -> str:
+    def missing_message(self) -> str:
         r"""Returns what to do if `root` holds no set."""
         source = self.root.parent / self.source
         return (
             f"There is no prepared {type(self).__name__} in 'data.init_args.root' = "
             f"{str(self.root)!r}: get {self.files}, put it into {str(self.root.parent)!r} and run: "
-            f"{self.prepare(source, self.root)}"
+            f"{self.prepare_command(source, self.root)}"
         )
 
-    def prepare(self, source: Path | str, out: Path) -> str:
+    def prepare_command(self, source: Path | str, out: Path) -> str:
         r"""Returns the command that prepares in `out` what this data module reads."""
         options = {"source": source, "out": out, **self.preprocessing}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
@@ -137,11 +139,11 @@ class StoredImages(ImageDataModule):
         if self.manifest is None:
             return super().fingerprint(split)
         n, digest = self.length(split), split_digest(self.manifest["splits"][split])
-        said = f"{digest} {n} {meaning(self.manifest)}".rstrip()
+        said = f"{digest} {n} {description(self.manifest)}".rstrip()
         return hashlib.sha256(said.encode()).hexdigest()
 
 
-def of_root(error: Exception) -> str:
+def root_message(error: Exception) -> str:
     r"""Returns what an error says of a source, which is the `root` of a data module."""
     return str(error).replace("'source' = ", "'data.init_args.root' = ")
 
@@ -175,20 +177,20 @@ class OriginalImages(StoredImages):
         """
         raise NotImplementedError
 
-    def read(self, split: str) -> Batch:
+    def load_unprepared(self, split: str) -> Batch:
         try:
             y, label = self.originals(split)
         except FileNotFoundError as error:
-            raise FileNotFoundError(self.missing()) from error
+            raise FileNotFoundError(self.missing_message()) from error
         except ValueError as error:
-            raise ValueError(of_root(error)) from error
+            raise ValueError(root_message(error)) from error
         return resize_to(y, self.size), label
 
-    def missing(self) -> str:
+    def missing_message(self) -> str:
         out = self.root / f"{self.command}_{self.size}"
         return (
             f"{type(self).__name__} is not in 'data.init_args.root' = {str(self.root)!r}: it "
             f"should hold {self.files}. Put that there, or set 'data.init_args.download' to true. "
             f"A set that opens at once, in a folder of its own, is made from it by: "
-            f"{self.prepare(self.root, out)}"
+            f"{self.prepare_command(self.root, out)}"
         )

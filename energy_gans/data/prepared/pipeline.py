@@ -6,7 +6,7 @@ depend on the number of workers. (Pillow works without Python's lock: threads ar
 processes, and pass arrays without copying them.)
 
 Of a source without held-out images, some are held out once all were read, by their contents: see
-:mod:`energy_gans.data.prepared.division`.
+:mod:`energy_gans.data.prepared.held_out`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from PIL import Image
 from ... import __version__
 from ...checks import check_count
 from ...terminal import progress_bar
-from .division import Contents, content_hash, draw_held_out
+from .held_out import ContentHashes, content_hash, draw_held_out
 from .preprocessing import Preprocessing
-from .sources import Record, Source, check_enough
+from .sources import Record, Source, check_hold_out
 from .writer import PreparedWriter
 
 OnError = Literal["fail", "skip"]
@@ -44,7 +44,7 @@ WORK_BYTES = 128 * 2**20
 
 
 @dataclass
-class Chunk:
+class _Chunk:
     r"""Creates some images of a source that were preprocessed.
 
     Arguments:
@@ -98,7 +98,7 @@ class Pipeline:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with tempfile.TemporaryDirectory(dir=writer.part) as scratch:
                 source = open_source(Path(self.source), Path(scratch))
-                contents = self.write(source, writer)
+                contents = self.write_images(source, writer)
             for split in sorted(set(source.splits)):
                 if split not in contents.labels:
                     name, reason = writer.skipped[split][0].values()
@@ -107,13 +107,13 @@ class Pipeline:
                         f"{name}: {reason}."
                     )
             if source.hold_out:
-                self.divide(writer, contents, source.hold_out)
-            return writer.finish(self.manifest(source, contents))
+                self.hold_out(writer, contents, source.hold_out)
+            return writer.finish(self.describe(source, contents))
 
-    def write(self, source: Source, writer: PreparedWriter) -> Contents:
+    def write_images(self, source: Source, writer: PreparedWriter) -> ContentHashes:
         r"""Writes all images of a source, in its order, and returns what is known of their contents."""
         count = len(source.splits)
-        contents = Contents()
+        contents = ContentHashes()
         with progress_bar(count, "images", self.name) as bar:
             for chunk in self.chunks(source.records):
                 for record, reason in chunk.failures:
@@ -134,14 +134,14 @@ class Pipeline:
                 bar.update(len(chunk.records) + len(chunk.failures))
         return contents
 
-    def divide(self, writer: PreparedWriter, contents: Contents, hold_out: int) -> None:
+    def hold_out(self, writer: PreparedWriter, contents: ContentHashes, hold_out: int) -> None:
         r"""Holds out some of the images that were written.
 
         Raises:
             ValueError: If there are too few, or all are copies of each other.
         """
         labels, hashes = contents.training()
-        check_enough(self.source, len(labels), hold_out)
+        check_hold_out(self.source, len(labels), hold_out)
         held_out = draw_held_out(labels, hashes, hold_out)
         if not held_out.any():
             raise ValueError(
@@ -149,16 +149,16 @@ class Pipeline:
                 "contents."
             )
         with progress_bar(len(labels), "images", "splits") as bar:
-            for n in writer.divide(held_out):
+            for n in writer.assign(held_out):
                 bar.update(n)
 
-    def chunks(self, records: Iterable[Record]) -> Iterator[Chunk]:
+    def chunks(self, records: Iterable[Record]) -> Iterator[_Chunk]:
         r"""Yields what becomes of the images, in their order, a few chunks ahead."""
-        pending: deque[tuple[Future[Chunk], int]] = deque()
+        pending: deque[tuple[Future[_Chunk], int]] = deque()
         pool = ThreadPoolExecutor(self.workers)
         try:
-            for chunk, size in cut(records):
-                pending.append((pool.submit(preprocess, self.preprocessing, chunk), size))
+            for chunk, size in _cut_into_chunks(records):
+                pending.append((pool.submit(_preprocess_chunk, self.preprocessing, chunk), size))
                 while len(pending) > AHEAD * self.workers or (
                     sum(size for _, size in pending) > WORK_BYTES
                 ):
@@ -168,7 +168,7 @@ class Pipeline:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def manifest(self, source: Source, contents: Contents) -> dict[str, Any]:
+    def describe(self, source: Source, contents: ContentHashes) -> dict[str, Any]:
         r"""Returns what the manifest says beside what it says of the arrays."""
         copies, held_out_copies = contents.copies()
         return {
@@ -176,7 +176,7 @@ class Pipeline:
             "source": {
                 "path": self.source,
                 "kind": source.kind,
-                "split": source.division,
+                "split": source.split_rule,
                 "left_out": [{"name": name, "reason": why} for name, why in source.left_out],
                 "copies": copies,
                 "held_out_copies": held_out_copies,
@@ -192,7 +192,7 @@ class Pipeline:
         }
 
 
-def cut(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
+def _cut_into_chunks(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
     r"""Yields images in chunks of at most `CHUNK`, and of few if they are large, and each chunk's bytes."""
     chunk: list[Record] = []
     size = 0
@@ -206,9 +206,9 @@ def cut(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
         yield chunk, size
 
 
-def preprocess(preprocessing: Preprocessing, records: list[Record]) -> Chunk:
+def _preprocess_chunk(preprocessing: Preprocessing, records: list[Record]) -> _Chunk:
     r"""Returns the pixels of images, and the errors of those that can not be read."""
-    chunk = Chunk([], [], [], [])
+    chunk = _Chunk([], [], [], [])
     for record in records:
         done = replace(record, image=b"")
         try:

@@ -124,10 +124,10 @@ def decode(encoded: bytes) -> Image.Image:
         unknown = isinstance(error, UnidentifiedImageError)
         reason = str(error).rstrip(".") or repr(error)
         raise ValueError("it is no picture" if unknown else reason) from error
-    return to_rgb(image)
+    return _to_rgb(image)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     r"""Returns a picture of any mode as RGB.
 
     Raises:

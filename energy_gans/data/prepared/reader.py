@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .manifest import AGAIN, read_manifest
+from .manifest import PREPARE_AGAIN, read_manifest
 from .sums import SUM, row_sums
 
 HEADER = 128
@@ -59,8 +59,8 @@ class StoredArray:
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self.path, self.shape = Path(path), tuple(shape)
-        check_array(self.path, np.dtype(np.uint8), self.shape)
-        self.identity = identity(self.path.stat())
+        _check_array(self.path, np.dtype(np.uint8), self.shape)
+        self.identity = file_identity(self.path.stat())
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -77,16 +77,16 @@ class StoredArray:
         batch = torch.empty(len(i), *self.shape[1:], dtype=torch.uint8)
         size = math.prod(self.shape[1:])
         with self.path.open("rb", buffering=0) as file:
-            if identity(os.fstat(file.fileno())) != self.identity:
+            if file_identity(os.fstat(file.fileno())) != self.identity:
                 raise ValueError(f"{self.path} was changed or replaced while it was in use.")
             for row, k in zip(batch.flatten(1).numpy(), i.tolist(), strict=True):
                 file.seek(HEADER + k * size)
                 if file.readinto(row) != size:
-                    raise ValueError(f"{self.path} ends too early. {AGAIN}")
+                    raise ValueError(f"{self.path} ends too early. {PREPARE_AGAIN}")
         return batch
 
 
-def identity(status: os.stat_result) -> tuple[int, int, int]:
+def file_identity(status: os.stat_result) -> tuple[int, int, int]:
     r"""Returns what tells a file from another that took its name, or from itself once changed."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -124,7 +124,7 @@ class PreparedSplit:
             if len(wrong) > 0:
                 raise ValueError(
                     f"{self.images.path} is damaged: row {wrong[0]:d} does not give its sum. "
-                    f"{advice(self.images.path.parent)}"
+                    f"{_advice(self.images.path.parent)}"
                 )
 
 
@@ -146,8 +146,8 @@ def open_prepared(root: Path, split: str) -> PreparedSplit:
         raise ValueError(f"'split' should be one of {sorted(known)} in {root}, got {split!r}.")
     said = known[split]
     images = StoredArray(array_path(root, split, "images"), tuple(said["shape"]))
-    labels = read_column(root, split, "labels", np.dtype("<i8"), said)
-    sums = read_column(root, split, "sums", SUM, said) if "sums_sha256" in said else None
+    labels = _read_column(root, split, "labels", np.dtype("<i8"), said)
+    sums = _read_column(root, split, "sums", SUM, said) if "sums_sha256" in said else None
     return PreparedSplit(
         images, torch.from_numpy(labels.astype(np.int64)), manifest, split_digest(said), sums
     )
@@ -170,19 +170,21 @@ def array_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     return head + text.ljust(HEADER - len(head) - 1).encode() + b"\n"
 
 
-def check_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+def _check_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     r"""Raises a `ValueError` unless a file is the array of a type and shape, by its header and size."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing. {AGAIN}")
+        raise FileNotFoundError(f"{path} is missing. {PREPARE_AGAIN}")
     size, expected = path.stat().st_size, HEADER + math.prod(shape) * dtype.itemsize
     if size != expected:
-        raise ValueError(f"{path} is torn: it has {size} bytes, not {expected}. {AGAIN}")
+        raise ValueError(f"{path} is torn: it has {size} bytes, not {expected}. {PREPARE_AGAIN}")
     with path.open("rb") as file:
         if file.read(HEADER) != array_header(dtype, shape):
-            raise ValueError(f"{path} is not {dtype} of the manifest's shape {shape}. {AGAIN}")
+            raise ValueError(
+                f"{path} is not {dtype} of the manifest's shape {shape}. {PREPARE_AGAIN}"
+            )
 
 
-def read_column(
+def _read_column(
     root: Path, split: str, what: str, dtype: np.dtype, said: dict[str, Any]
 ) -> np.ndarray:
     r"""Returns a split's `"labels"` or `"sums"`, with shape :math:`(N)`.
@@ -191,24 +193,24 @@ def read_column(
         ValueError: If the file is torn, or does not give the sum that the manifest says.
     """
     path, key = array_path(root, split, what), f"{what}_sha256"
-    check_array(path, dtype, (said["shape"][0],))
+    _check_array(path, dtype, (said["shape"][0],))
     column = np.fromfile(path, dtype, offset=HEADER)
     if hashlib.sha256(column).hexdigest() != said[key]:
-        raise ValueError(damaged(path, key))
+        raise ValueError(_damage_message(path, key))
     return column
 
 
-def damaged(path: Path, key: str) -> str:
+def _damage_message(path: Path, key: str) -> str:
     r"""Returns the sentences that a file does not give its sum in the manifest."""
-    return f"{path} is damaged: its sha256 is not the manifest's '{key}'. {advice(path.parent)}"
+    return f"{path} is damaged: its sha256 is not the manifest's '{key}'. {_advice(path.parent)}"
 
 
-def advice(root: Path) -> str:
+def _advice(root: Path) -> str:
     r"""Returns what to do about a damaged set."""
-    return f"`{verification(root)}` checks all of it. {AGAIN}"
+    return f"`{verify_command(root)}` checks all of it. {PREPARE_AGAIN}"
 
 
-def verification(root: Path) -> str:
+def verify_command(root: Path) -> str:
     r"""Returns the command that checks all of a set."""
     return shlex.join(["energy-gans", "data", "verify", "--root", str(root)])
 
@@ -225,7 +227,7 @@ def verify(root: Path) -> dict[str, Any]:
         open_prepared(root, split)
         path = array_path(root, split, "images")
         if file_digest(path, HEADER) != said["sha256"]:
-            raise ValueError(damaged(path, "sha256"))
+            raise ValueError(_damage_message(path, "sha256"))
     return manifest
 
 

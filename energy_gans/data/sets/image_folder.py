@@ -15,15 +15,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..base import Batch, Samples
-from ..prepared.manifest import canonical
-from ..prepared.module import StoredImages, of_root
+from ..prepared.manifest import canonical_json
+from ..prepared.module import StoredImages, root_message
 from ..prepared.preprocessing import Crop, Preprocessing
-from ..prepared.sources.files import Pictures, find_pictures
-from ..prepared.sources.folders import Labels, empty_classes, folder_layout
+from ..prepared.sources.folders import Labels, find_empty_classes, folder_layout
+from ..prepared.sources.picture_files import Pictures, find_pictures
 from ..prepared.sources.records import NothingFound
 
 
-class FileImages(Dataset):
+class _FileImages(Dataset):
     r"""Creates the images of files, decoded when they are asked for.
 
     `images[i]` with a list of :math:`B` indices is a batch of images, uint8 with shape :math:`(B, 3, S, S)`, and
@@ -37,7 +37,7 @@ class FileImages(Dataset):
 
     def __init__(self, pictures: Pictures, split: str, preprocessing: Preprocessing) -> None:
         self.folder, self.preprocessing = pictures.container, preprocessing
-        own = [(name, label) for name, (of, label) in pictures.facts.items() if of == split]
+        own = [(name, label) for name, (of, label) in pictures.assignments.items() if of == split]
         self.names, self.labels = [name for name, _ in own], [label for _, label in own]
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class FileImages(Dataset):
         return y, torch.tensor([self.labels[k] for k in i], dtype=torch.int64)
 
 
-class FolderLoader:
+class _FolderLoader:
     r"""Creates a loader of images whose batches follow an order of indices.
 
     Iterating raises a `ValueError` if an image can not be used.
@@ -82,7 +82,7 @@ class FolderLoader:
             batch_size=None,
             sampler=[i.tolist() for i in self.order],
             num_workers=self.num_workers,
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=_ignore_interrupts,
         )
         for batch in loader:
             if isinstance(batch, ValueError):
@@ -90,7 +90,7 @@ class FolderLoader:
             yield batch
 
 
-def ignore_interrupts(worker: int) -> None:
+def _ignore_interrupts(worker: int) -> None:
     r"""Leaves Ctrl-C, which reaches every process, to the one that trains: it finishes its step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -151,17 +151,17 @@ class ImageFolder(StoredImages):
     def pictures(self) -> Pictures:
         r"""The image files in `root`."""
         if not self.root.is_dir():
-            raise FileNotFoundError(f"{self.missing()}.")
+            raise FileNotFoundError(f"{self.missing_message()}.")
         try:
             found = find_pictures(self.root, self.layout, "pictures", hold_out=2)
         except NothingFound as error:
-            raise FileNotFoundError(f"{self.missing()}: {of_root(error)}") from error
+            raise FileNotFoundError(f"{self.missing_message()}: {root_message(error)}") from error
         except ValueError as error:
-            raise ValueError(of_root(error)) from error
+            raise ValueError(root_message(error)) from error
         if found.hold_out:
-            raise FileNotFoundError(f"{self.missing()}: it has no held-out images.")
-        if self.labels in (None, "first") and (empty := empty_classes(found)):
-            raise FileNotFoundError(f"{self.missing()}: {empty[0]!r} has no picture.")
+            raise FileNotFoundError(f"{self.missing_message()}: it has no held-out images.")
+        if self.labels in (None, "first") and (empty := find_empty_classes(found)):
+            raise FileNotFoundError(f"{self.missing_message()}: {empty[0]!r} has no picture.")
         if found.left_out:
             name, reason = found.left_out[0]
             rank_zero_warn(
@@ -169,28 +169,28 @@ class ImageFolder(StoredImages):
             )
         return found
 
-    def missing(self) -> str:
+    def missing_message(self) -> str:
         out = Path(f"{self.root}_{self.size}")
         return (
             f"'data.init_args.root' = {str(self.root)!r} should hold train/<class>/*.jpg and "
-            f"val/<class>/*.jpg, or a prepared set, as {self.prepare('FOLDER', out)!r} makes one"
+            f"val/<class>/*.jpg, or a prepared set, as {self.prepare_command('FOLDER', out)!r} makes one"
         )
 
-    def read(self, split: str) -> Samples:
-        files = FileImages(self.pictures, split, self.decoding)
+    def load_unprepared(self, split: str) -> Samples:
+        files = _FileImages(self.pictures, split, self.decoding)
         return files, torch.tensor(files.labels)
 
     def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[Batch]:
         if self.manifest is not None:
             return super().loader(split, order)
-        return FolderLoader(self.contents(split)[0], order, self.num_workers)
+        return _FolderLoader(self.contents(split)[0], order, self.num_workers)
 
     def fingerprint(self, split: str) -> str:
         r"""Returns a SHA-256 of the files' names, sizes and times, and of what is done to them."""
         if self.manifest is not None:
             return super().fingerprint(split)
         files, _ = self.contents(split)
-        digest = hashlib.sha256(canonical(self.decoding.manifest()))
+        digest = hashlib.sha256(canonical_json(self.decoding.manifest()))
         for name, label in zip(files.names[: self.length(split)], files.labels, strict=False):
             found = (self.root / name).stat()
             digest.update(

@@ -74,11 +74,11 @@ class MNIST(ImageDataModule):
         try:
             images, labels = load_mnist(self.folder, split)
         except FileNotFoundError as error:
-            raise FileNotFoundError(self.missing()) from error
+            raise FileNotFoundError(self.missing_message()) from error
         fit = resize_to if self.resize else pad_to
         return fit(images[:, None], self.size), labels
 
-    def missing(self) -> str:
+    def missing_message(self) -> str:
         r"""Returns what to do if `root` lacks the files."""
         name = self.dataset.__name__
         return (

@@ -384,7 +384,7 @@ def commands_of(config: Path) -> list[str]:
 def test_configs_say_the_command_that_their_data_needs(config: Path) -> None:
     data = yaml.safe_load(config.read_text())["data"]
     stored = getattr(energy_gans.data, data["class_path"].rpartition(".")[2])
-    message = stored(**data["init_args"]).missing()
+    message = stored(**data["init_args"]).missing_message()
     assert all(message.endswith(command) for command in commands_of(config))
 
 

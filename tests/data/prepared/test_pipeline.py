@@ -275,14 +275,14 @@ def test_few_bytes_of_images_are_held_at_once(
 def test_chunks_come_in_order_however_long_they_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, threads = pipeline.preprocess, set()
+    whole, threads = pipeline._preprocess_chunk, set()
 
-    def slowly(preprocessing: Preprocessing, records: list[Record]) -> pipeline.Chunk:
+    def slowly(preprocessing: Preprocessing, records: list[Record]) -> pipeline._Chunk:
         threads.add(threading.get_ident())
         time.sleep(0.02 if records[0].name == "image 0" else 0)
         return whole(preprocessing, records)
 
-    monkeypatch.setattr(pipeline, "preprocess", slowly)
+    monkeypatch.setattr(pipeline, "_preprocess_chunk", slowly)
     chunks = job(tmp_path / "set", workers=4).chunks(iter(array_source(3200).records))
     names = [record.name for chunk in chunks for record in chunk.records]
     assert names == [f"image {i}" for i in range(3200)]

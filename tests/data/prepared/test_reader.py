@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from energy_gans.data.prepared import reader as prepared
-from energy_gans.data.prepared.manifest import SUM_KEY, has_prepared, read_manifest
+from energy_gans.data.prepared.manifest import SUM_KEY, is_prepared, read_manifest
 from energy_gans.data.prepared.reader import StoredArray, open_prepared, verify
 from energy_gans.data.prepared.writer import PreparedWriter
 
@@ -190,16 +190,16 @@ def test_a_foreign_manifest_is_refused(
 def test_a_torn_manifest_is_refused(root: Path) -> None:
     path = root / "manifest.json"
     path.write_text(path.read_text()[:200])
-    assert has_prepared(root)
+    assert is_prepared(root)
     with pytest.raises(ValueError, match=r"manifest.json is torn: .* Prepare the set again"):
         read_manifest(root)
 
 
 def test_only_a_folder_with_our_manifest_holds_a_set(root: Path, tmp_path: Path) -> None:
-    assert has_prepared(root)
-    assert not has_prepared(tmp_path)
+    assert is_prepared(root)
+    assert not is_prepared(tmp_path)
     (tmp_path / "manifest.json").write_text('{"name": "a web application"}')
-    assert not has_prepared(tmp_path)
+    assert not is_prepared(tmp_path)
     with pytest.raises(FileNotFoundError, match="no prepared set: it has no manifest.json"):
         read_manifest(tmp_path / "nowhere")
 

@@ -18,7 +18,7 @@ from energy_gans.data.prepared import sums
 from energy_gans.data.prepared.manifest import SUM_KEY, manifest_digest
 from energy_gans.data.prepared.module import StoredImages
 from energy_gans.data.prepared.reader import HEADER, StoredArray, open_prepared, verify
-from energy_gans.data.prepared.sums import row_sums, sampled_rows
+from energy_gans.data.prepared.sums import row_sums, rows_to_check
 
 Writer = Callable[..., Path]
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -78,16 +78,16 @@ def test_a_sum_differs_for_each_bit() -> None:
 
 
 def test_few_rows_are_all_checked() -> None:
-    assert torch.equal(sampled_rows(sums.ROWS, 0, "train"), torch.arange(sums.ROWS))
+    assert torch.equal(rows_to_check(sums.ROWS, 0, "train"), torch.arange(sums.ROWS))
 
 
 def test_a_sample_is_a_function_of_the_seed_and_the_split() -> None:
-    rows = sampled_rows(10_000, 3, "train")
+    rows = rows_to_check(10_000, 3, "train")
     torch.rand(5)
-    assert torch.equal(rows, sampled_rows(10_000, 3, "train"))
+    assert torch.equal(rows, rows_to_check(10_000, 3, "train"))
     assert len(rows) == len(rows.unique()) == sums.ROWS
     assert rows.min() >= 0 and rows.max() < 10_000
-    for other in (sampled_rows(10_000, 4, "train"), sampled_rows(10_000, 3, "val")):
+    for other in (rows_to_check(10_000, 4, "train"), rows_to_check(10_000, 3, "val")):
         assert len(set(rows.tolist()) & set(other.tolist())) < 60  # 26 are expected
 
 
@@ -146,7 +146,7 @@ def test_damage_is_found_with_the_probability_of_the_sample(
     found = 0
     for seed in range(seeds):
         try:
-            split.check_rows(sampled_rows(n, seed, "train"))
+            split.check_rows(rows_to_check(n, seed, "train"))
         except ValueError:
             found += 1
     p = 1 - math.comb(n - damaged, 40) / math.comb(n, 40)
@@ -167,7 +167,7 @@ def test_no_other_rows_are_read(prepared: Writer, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(StoredArray, "__getitem__", counted)
     opened(root, seed=5)
-    expected = [*sampled_rows(3000, 5, "train").tolist(), *sampled_rows(60, 5, "val").tolist()]
+    expected = [*rows_to_check(3000, 5, "train").tolist(), *rows_to_check(60, 5, "val").tolist()]
     assert read == expected
 
 

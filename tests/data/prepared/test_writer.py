@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from energy_gans.data.prepared.manifest import has_prepared
+from energy_gans.data.prepared.manifest import is_prepared
 from energy_gans.data.prepared.reader import open_prepared, verify
 from energy_gans.data.prepared.writer import PreparedWriter
 from energy_gans.files import lock
@@ -61,9 +61,9 @@ def test_nothing_has_its_name_before_the_end(tmp_path: Path) -> None:
     with PreparedWriter(tmp_path / "set") as writer:
         writer.append("train", pixels(2), np.zeros(2))
         assert not (tmp_path / "set").exists()
-        assert not has_prepared(tmp_path / "set.part")
+        assert not is_prepared(tmp_path / "set.part")
         writer.finish(ABOUT)
-        assert has_prepared(tmp_path / "set")
+        assert is_prepared(tmp_path / "set")
     assert os.listdir(tmp_path) == ["set"]
 
 
@@ -222,7 +222,7 @@ def test_a_kill_leaves_nothing_that_opens_and_the_next_run_starts_clean(tmp_path
             os.kill(os.getpid(), signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert os.listdir(tmp_path) == ["set.part"]
-    assert not has_prepared(tmp_path / "set.part")
+    assert not is_prepared(tmp_path / "set.part")
     write(tmp_path / "set")
     verify(tmp_path / "set")
     assert os.listdir(tmp_path) == ["set"]

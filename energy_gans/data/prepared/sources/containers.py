@@ -20,8 +20,22 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from .limits import LARGEST as LARGEST, Contents, check_regular, limit, read_regular, size_error
-from .names import FOLDER_TWICE, REPLACED, Link, clean, follow, ordered
+from .archive_names import (
+    FOLDER_TWICE,
+    REPLACED,
+    Link,
+    normalize_name,
+    resolve_links,
+    sort_by_folder,
+)
+from .limits import (
+    LARGEST as LARGEST,
+    Contents,
+    check_regular,
+    read_regular,
+    size_error,
+    size_limit,
+)
 from .tars import Tar, is_tar
 
 # What reading a member of a zip archive raises: NotImplementedError is a RuntimeError.
@@ -57,7 +71,7 @@ class Folder:
                 self.scan(folder, seen, folders, links)
             except OSError as error:
                 self.left_out.append((folder, f"the folder can not be read: {error.strerror}"))
-        self.names = ordered(self.names)
+        self.names = sort_by_folder(self.names)
 
     def scan(
         self, folder: str, seen: set[tuple[int, int]], folders: list[str], links: list[str]
@@ -72,7 +86,7 @@ class Folder:
         with os.scandir(path) as entries:
             for entry in entries:
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if not is_folder(entry):
+                if not _is_folder(entry):
                     self.names.append(name)
                     if entry.is_symlink() and not os.path.exists(entry.path):
                         self.broken[name] = f"it is a link to {os.readlink(entry.path)!r}"
@@ -93,7 +107,9 @@ class Folder:
         """
         for name in names:
             try:
-                contents: Contents = read_regular(os.path.join(self.path, name), limit(largest))
+                contents: Contents = read_regular(
+                    os.path.join(self.path, name), size_limit(largest)
+                )
             except OSError as error:
                 contents = ValueError(f"it can not be read: {error}")
             except ValueError as error:
@@ -102,7 +118,7 @@ class Folder:
             yield name, contents
 
 
-def is_folder(entry: os.DirEntry) -> bool:
+def _is_folder(entry: os.DirEntry) -> bool:
     r"""Returns whether an entry of a folder is a folder or a link to one."""
     try:
         return entry.is_dir()
@@ -125,24 +141,24 @@ class Zip:
         members: dict[str, zipfile.ZipInfo] = {}
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                name = clean(member.filename)
+                name = normalize_name(member.filename)
                 if not member.is_dir():
                     self.left_out += [(name, REPLACED)] if name in members else []
                     members[name] = member
-            found = {n: self.link(archive, m) for n, m in members.items() if is_link(m)}
+            found = {n: self.read_link(archive, m) for n, m in members.items() if _is_link(m)}
         links = {name: link for name, link in found.items() if link is not None}
-        followed = follow(links, members.keys() - links.keys())
+        followed = resolve_links(links, members.keys() - links.keys())
         self.broken = followed.broken
         self.left_out += [(name, FOLDER_TWICE) for name in followed.folders]
         self.members = members | {link: members[name] for link, name in followed.files.items()}
-        self.names = ordered(self.members.keys() - set(followed.folders))
+        self.names = sort_by_folder(self.members.keys() - set(followed.folders))
 
-    def link(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Link | None:
+    def read_link(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Link | None:
         r"""Returns where a link of the archive leads, `None` if that can not be read."""
         if method_error(member) or member.file_size > LINK:
             return None
         try:
-            return Link(self.unpacked(archive, member).decode(errors="surrogateescape"), True)
+            return Link(self.unpack(archive, member).decode(errors="surrogateescape"), True)
         except DAMAGED:
             return None
 
@@ -154,16 +170,16 @@ class Zip:
             for name in names:
                 member = self.members[name]
                 contents: Contents | None = method_error(member)
-                contents = contents or size_error(member.file_size, limit(largest))
+                contents = contents or size_error(member.file_size, size_limit(largest))
                 if name in self.broken:
                     contents = ValueError(self.broken[name])
                 try:
-                    yield name, contents or self.unpacked(archive, member)
+                    yield name, contents or self.unpack(archive, member)
                 except DAMAGED as error:
                     yield name, ValueError(f"it is damaged: {error}")
 
     @staticmethod
-    def unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    def unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         r"""Returns the contents of a member, of the size that the archive says."""
         with archive.open(member) as file:
             # Without a number, zipfile unpacks more than the size that it checks.
@@ -212,7 +228,7 @@ def is_zip(path: Path) -> bool:
         return False
 
 
-def is_link(member: zipfile.ZipInfo) -> bool:
+def _is_link(member: zipfile.ZipInfo) -> bool:
     r"""Returns whether a member of a zip archive is a symbolic link."""
     return stat.S_ISLNK(member.external_attr >> 16)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from .containers import Container
-from .files import Entry, Layout, Pictures, is_hidden, pictures
+from .picture_files import Entry, Layout, Pictures, is_hidden, picture_names
 from .records import SPLITS
 
 Labels = Literal["first", "last", "none"]
@@ -32,35 +32,35 @@ def folder_layout(labels: Labels = "first") -> Layout:
     """
     if labels not in get_args(Labels):
         raise ValueError(f"'labels' should be one of {get_args(Labels)}, got {labels!r}.")
-    return partial(folder_entries, labels=labels)
+    return partial(_folder_entries, labels=labels)
 
 
-def folder_entries(container: Container, labels: Labels) -> list[Entry]:
+def _folder_entries(container: Container, labels: Labels) -> list[Entry]:
     r"""Returns the pictures of the layout of a folder.
 
     Raises:
         ValueError: If folders at different places would be one class.
     """
-    found = [(name, *split_folders(parts[:-1])) for name, parts in pictures(container.names)]
+    found = [(name, *_find_split(parts[:-1])) for name, parts in picture_names(container.names)]
     if labels == "none":
         return [Entry(name, split, None) for name, split, _ in found]
     if labels == "last":
-        check_one_place(container.path, [folders for _, _, folders in found])
+        _check_class_folders(container.path, [folders for _, _, folders in found])
         return [Entry(n, split, folders[-1] if folders else None) for n, split, folders in found]
-    start = shared([folders for _, split, folders in found if split is None])
+    start = _count_shared_folders([folders for _, split, folders in found if split is None])
     return [
         Entry(n, split, next(iter(folders[start if split is None else 0 :]), None))
         for n, split, folders in found
     ]
 
 
-def split_folders(folders: list[str]) -> tuple[str | None, list[str]]:
+def _find_split(folders: list[str]) -> tuple[str | None, list[str]]:
     r"""Returns the split that the folders above a picture say, and those of them below the split's."""
     at = next((i for i, folder in enumerate(folders) if folder.lower() in SPLITS), None)
     return (None, folders) if at is None else (SPLITS[folders[at].lower()], folders[at + 1 :])
 
 
-def shared(places: Sequence[list[str]]) -> int:
+def _count_shared_folders(places: Sequence[list[str]]) -> int:
     r"""Returns how many folders all pictures share, without the last one if that holds all of them.
 
     So the folder that an archive begins with is no class, and a single folder of pictures is one.
@@ -70,7 +70,7 @@ def shared(places: Sequence[list[str]]) -> int:
     return n - 1 if n == len(last) > 0 else n
 
 
-def check_one_place(path: Path, places: Sequence[list[str]]) -> None:
+def _check_class_folders(path: Path, places: Sequence[list[str]]) -> None:
     r"""Raises a `ValueError` if two folders of pictures have one name."""
     known: dict[str, list[str]] = {}
     for folders in places:
@@ -82,16 +82,16 @@ def check_one_place(path: Path, places: Sequence[list[str]]) -> None:
             )
 
 
-def empty_classes(found: Pictures) -> list[str]:
+def find_empty_classes(found: Pictures) -> list[str]:
     r"""Returns the folders right within the splits' of a folder that hold no picture."""
     holding = set()
-    for name in found.facts:
+    for name in found.assignments:
         parts = name.split("/")
         holding.update("/".join(parts[:n]) for n in range(1, len(parts)))
     empty = []
     for folder in found.container.folders:
         parts = folder.split("/")
-        split, below = split_folders(parts)
+        split, below = _find_split(parts)
         if split and len(below) == 1 and folder not in holding and not is_hidden(parts):
             empty.append(folder)
     return empty

@@ -65,7 +65,7 @@ def read_regular(path: Path | str, largest: int) -> bytes:
     return contents
 
 
-def limit(largest: int | None) -> int:
+def size_limit(largest: int | None) -> int:
     r"""Returns how many bytes a file may have."""
     return LARGEST if largest is None else largest
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from .containers import is_zip, method_error
-from .files import file_source
 from .folders import folder_layout
-from .limits import check_expansion, limit, size_error
-from .parquet import optional, parquet_files, parquet_source
-from .records import Record, Source, check_found, settle
+from .limits import check_expansion, size_error, size_limit
+from .parquet import import_optional, parquet_files, parquet_source
+from .picture_files import file_source
+from .records import Record, Source, assign_splits, check_any_found
 
 NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val)_lmdb(\.zip)?")
 
@@ -42,15 +42,15 @@ def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) 
     """
     if not path.exists():
         raise FileNotFoundError(f"'source' = {str(path)!r} does not exist.")
-    found = {None: path} if holds_lmdb(path) else lmdb_pair(path, category)
+    found = {None: path} if _is_lmdb(path) else _find_lmdbs(path, category)
     if found:
-        said = category_of(next(iter(found.values())))
+        said = _category_of(next(iter(found.values())))
         if None not in (category, said) and category != said:
             raise ValueError(
                 f"'category' is {category!r}, but 'source' = {str(path)!r} is of {said!r}."
             )
         category = category or said
-        source = lmdb_source(path, found, hold_out, scratch)
+        source = _lmdb_source(path, found, hold_out, scratch)
     elif parquet_files(path):
         source = parquet_source(path, hold_out, labelled=False)
     else:
@@ -63,41 +63,43 @@ def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) 
     return replace(source, classes=[category], options={"category": category})
 
 
-def lmdb_source(path: Path, found: dict[str | None, Path], hold_out: int, scratch: Path) -> Source:
+def _lmdb_source(
+    path: Path, found: dict[str | None, Path], hold_out: int, scratch: Path
+) -> Source:
     r"""Returns the source of lmdbs, by the splits that their names say."""
-    files = {split: unpacked(one, scratch) for split, one in found.items()}
-    said = [split for split, file in files.items() for _ in range(count_images(file))]
-    check_found(path, said, "images in its lmdb")
-    splits, division, hold_out = settle(path, said, hold_out)
-    records = lmdb_records(list(files.values()), splits)
-    return Source("lmdb", splits, division, [], records, hold_out=hold_out)
+    files = {split: _extract_lmdb(one, scratch) for split, one in found.items()}
+    said = [split for split, file in files.items() for _ in range(_count_images(file))]
+    check_any_found(path, said, "images in its lmdb")
+    splits, split_rule, hold_out = assign_splits(path, said, hold_out)
+    records = _lmdb_records(list(files.values()), splits)
+    return Source("lmdb", splits, split_rule, [], records, hold_out=hold_out)
 
 
-def holds_lmdb(path: Path) -> bool:
+def _is_lmdb(path: Path) -> bool:
     r"""Returns whether a path is one lmdb: the folder of a `data.mdb`, or the archive of one."""
     if path.is_dir():
         return (path / "data.mdb").is_file()
-    return path.is_file() and is_zip(path) and archived_lmdb(path) is not None
+    return path.is_file() and is_zip(path) and _find_member(path) is not None
 
 
-def archived_lmdb(path: Path) -> str | None:
+def _find_member(path: Path) -> str | None:
     r"""Returns the name of the member `data.mdb` of an archive, `None` if it has none."""
     with zipfile.ZipFile(path) as archive:
         return next((n for n in archive.namelist() if n.split("/")[-1] == "data.mdb"), None)
 
 
-def category_of(path: Path) -> str | None:
+def _category_of(path: Path) -> str | None:
     r"""Returns the category that a path's name says."""
     match = NAME.fullmatch(path.name)
     return match["category"] if match else None
 
 
-def lmdb_pair(path: Path, category: str | None) -> dict[str | None, Path]:
+def _find_lmdbs(path: Path, category: str | None) -> dict[str | None, Path]:
     r"""Returns the lmdbs of a category in a folder, by their splits."""
     if not path.is_dir():
         return {}
     matches = [(NAME.fullmatch(p.name), p) for p in sorted(path.iterdir())]
-    known = [(m["category"], m["split"], p) for m, p in matches if m and holds_lmdb(p)]
+    known = [(m["category"], m["split"], p) for m, p in matches if m and _is_lmdb(p)]
     categories = sorted({c for c, _, _ in known if category in (None, c)})
     if known and len(categories) != 1:
         raise ValueError(
@@ -108,13 +110,13 @@ def lmdb_pair(path: Path, category: str | None) -> dict[str | None, Path]:
     return {split: p for c, split, p in reversed(known) if c in categories}
 
 
-def unpacked(path: Path, scratch: Path) -> Path:
+def _extract_lmdb(path: Path, scratch: Path) -> Path:
     r"""Returns the `data.mdb` of an lmdb, copied out of its archive if it is in one."""
     if path.is_dir():
         return path / "data.mdb"
     copy = scratch / f"{path.stem}.mdb"
     with zipfile.ZipFile(path) as archive, copy.open("wb") as file:
-        about = archive.getinfo(archived_lmdb(path))
+        about = archive.getinfo(_find_member(path))
         check_expansion(path, about.file_size, path.stat().st_size)
         try:
             if error := method_error(about):
@@ -126,13 +128,13 @@ def unpacked(path: Path, scratch: Path) -> Path:
     return copy
 
 
-def open_lmdb(path: Path) -> Any:
+def _open_lmdb(path: Path) -> Any:
     r"""Returns the environment of an lmdb, for reading.
 
     Raises:
         ValueError: If it is none, or was cut short: reading that would end the process.
     """
-    lmdb = optional("lmdb")
+    lmdb = import_optional("lmdb")
     try:
         env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, readahead=False)
     except lmdb.Error as error:
@@ -144,18 +146,18 @@ def open_lmdb(path: Path) -> Any:
     return env
 
 
-def count_images(path: Path) -> int:
+def _count_images(path: Path) -> int:
     r"""Returns the number of images in an lmdb."""
-    with open_lmdb(path) as env:
+    with _open_lmdb(path) as env:
         return env.stat()["entries"]
 
 
-def lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
+def _lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
     r"""Yields the images of lmdbs, one after the other."""
     i = 0
     for path in files:
-        with open_lmdb(path) as env, env.begin(buffers=True) as transaction:
+        with _open_lmdb(path) as env, env.begin(buffers=True) as transaction:
             for key, value in transaction.cursor():
-                image = size_error(len(value), limit(None)) or bytes(value)
+                image = size_error(len(value), size_limit(None)) or bytes(value)
                 yield Record(bytes(key).decode(errors="replace"), splits[i], 0, image)
                 i += 1

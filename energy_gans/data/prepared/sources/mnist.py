@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ....tensor_files import load_tensors
-from .limits import check_regular, limit
+from .limits import check_regular, size_limit
 
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -47,14 +47,14 @@ def load_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
         FileNotFoundError: If the files are not there.
         ValueError: If a file is truncated or damaged, or images and labels are not equally many.
     """
-    paths = [idx_path(folder / "raw", file) for file in FILES[split]]
+    paths = [_find_idx(folder / "raw", file) for file in FILES[split]]
     processed = folder / "processed" / PROCESSED[split]
     if None not in paths:
         where = f"{paths[0]} and {paths[1]}"
-        images, labels = read_idx(paths[0], 3), read_idx(paths[1], 1).long()
+        images, labels = _read_idx(paths[0], 3), _read_idx(paths[1], 1).long()
     elif processed.exists():
         where = str(processed)
-        images, labels = read_processed(processed)
+        images, labels = _read_processed(processed)
     else:
         raise FileNotFoundError(
             f"{str(folder / 'raw')!r} should hold {' and '.join(FILES[split])}."
@@ -66,7 +66,7 @@ def load_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def idx_path(raw: Path, file: str) -> Path | None:
+def _find_idx(raw: Path, file: str) -> Path | None:
     r"""Returns the path of a file or, if it is not there, of what gzip packed of it; `None` if neither is.
 
     Raises:
@@ -79,7 +79,7 @@ def idx_path(raw: Path, file: str) -> Path | None:
         raise PermissionError(f"{raw} can not be read: {error.strerror}.") from error
 
 
-def read_idx(path: Path, dimensions: int) -> Tensor:
+def _read_idx(path: Path, dimensions: int) -> Tensor:
     r"""Returns the values of an IDX file of bytes, as uint8.
 
     Arguments:
@@ -92,12 +92,12 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
     try:
         check_regular(path)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = read_part(file, 4 + 4 * dimensions)
+            head = _read_up_to(file, 4 + 4 * dimensions)
             if len(head) == 4 + 4 * dimensions and head[:4] != bytes([0, 0, UBYTE, dimensions]):
                 raise ValueError(f"it is no IDX file of bytes in {dimensions} dimensions")
             shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, len(head), 4)]
-            size = min(math.prod(shape), limit(None)) if len(shape) == dimensions else 0
-            values = read_part(file, size + 1)
+            size = min(math.prod(shape), size_limit(None)) if len(shape) == dimensions else 0
+            values = _read_up_to(file, size + 1)
     except (OSError, ValueError, zlib.error) as error:
         raise ValueError(f"{path} can not be read: {error}.") from error
     expected, found = 4 + 4 * dimensions + math.prod(shape), len(head) + len(values)
@@ -107,14 +107,14 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
         )
     if found != expected:
         how = "is truncated" if found < expected else "is too long"
-        more = " or more" if found > expected or expected > limit(None) else ""
+        more = " or more" if found > expected or expected > size_limit(None) else ""
         raise ValueError(
             f"{path} {how}: it should have {expected} bytes by its header, and has {found}{more}."
         )
     return torch.frombuffer(bytearray(values), dtype=torch.uint8).reshape(shape)
 
 
-def read_part(file: BinaryIO, size: int) -> bytes:
+def _read_up_to(file: BinaryIO, size: int) -> bytes:
     r"""Returns the next bytes of a file, fewer where it ends, also in the midst of what gzip packed."""
     parts: list[bytes] = []
     try:
@@ -126,7 +126,7 @@ def read_part(file: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def read_processed(path: Path) -> tuple[Tensor, Tensor]:
+def _read_processed(path: Path) -> tuple[Tensor, Tensor]:
     r"""Returns the images and labels that an older torchvision wrote.
 
     Raises:

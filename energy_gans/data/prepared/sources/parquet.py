@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .files import celeba_split
-from .limits import check_regular, limit, size_error
-from .records import SPLITS, Record, Source, check_found, settle
+from .limits import check_regular, size_error, size_limit
+from .picture_files import celeba_split
+from .records import SPLITS, Record, Source, assign_splits, check_any_found
 
 IMAGES = ("image", "img")
 LABELS = ("label", "fine_label", "labels")
@@ -26,7 +26,7 @@ ROWS = 1
 NAME = 255
 
 
-def optional(name: str) -> ModuleType:
+def import_optional(name: str) -> ModuleType:
     r"""Returns a package that only preparing needs.
 
     Raises:
@@ -62,32 +62,32 @@ def parquet_source(
         ValueError: If a shard is torn or has no column of images.
     """
     shards = [p for p in parquet_files(path) if not p.name.startswith("extra")]
-    check_found(path, shards, "parquet shards (train-*.parquet, ...)")
+    check_any_found(path, shards, "parquet shards (train-*.parquet, ...)")
     found: list[str | None] = []
     labels: list[Any] = []
     names: list[str] = []
     for shard in shards:
-        file = open_shard(shard)
-        rows, label_names = shard_labels(shard, file) if labelled else ([], [])
+        file = _open_shard(shard)
+        rows, label_names = _read_labels(shard, file) if labelled else ([], [])
         labels += rows or [None] * file.metadata.num_rows
         names = names or label_names
-        split = shard_split(shard.relative_to(path) if path.is_dir() else Path(shard.name))
+        split = _shard_split(shard.relative_to(path) if path.is_dir() else Path(shard.name))
         by_number = celeba and split is None
-        found += shard_numbers(file) if by_number else [split] * file.metadata.num_rows
-    check_found(path, found, "rows in its parquet shards")
-    labels, names = index_labels(path, labels, names)
-    splits, division, hold_out = settle(path, found, hold_out)
-    records = parquet_records(shards, splits, labels)
-    return Source("parquet", splits, division, names, records, hold_out=hold_out)
+        found += _celeba_splits(file) if by_number else [split] * file.metadata.num_rows
+    check_any_found(path, found, "rows in its parquet shards")
+    labels, names = _index_labels(path, labels, names)
+    splits, split_rule, hold_out = assign_splits(path, found, hold_out)
+    records = _parquet_records(shards, splits, labels)
+    return Source("parquet", splits, split_rule, names, records, hold_out=hold_out)
 
 
-def open_shard(shard: Path) -> Any:
+def _open_shard(shard: Path) -> Any:
     r"""Returns a shard, as pyarrow's `ParquetFile`.
 
     Raises:
         ValueError: If it is none, has no column of images, or says that it has more rows than bytes.
     """
-    arrow, parquet = optional("pyarrow"), optional("pyarrow.parquet")
+    arrow, parquet = import_optional("pyarrow"), import_optional("pyarrow.parquet")
     try:
         size = check_regular(shard).st_size
         file = parquet.ParquetFile(shard)
@@ -105,26 +105,26 @@ def open_shard(shard: Path) -> Any:
     return file
 
 
-def shard_split(relative: Path) -> str | None:
+def _shard_split(relative: Path) -> str | None:
     r"""Returns the split that a shard's file name begins with, or else that of its folder."""
     words = [relative.name.split("-")[0].split(".")[0], *reversed(relative.parts[:-1])]
     return next((SPLITS[w.lower()] for w in words if w.lower() in SPLITS), None)
 
 
-def column(file: Any, names: tuple[str, ...]) -> str | None:
+def _find_column(file: Any, names: tuple[str, ...]) -> str | None:
     r"""Returns the first of several names that is a column of a shard."""
     return next((n for n in names if n in file.schema_arrow.names), None)
 
 
-def shard_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
+def _read_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
     r"""Returns the labels of a shard's rows, and the classes' names if the shard says them."""
-    types = optional("pyarrow.types")
-    name = column(file, LABELS)
+    types = import_optional("pyarrow.types")
+    name = _find_column(file, LABELS)
     if name is None:
         return [], []
     kind = file.schema_arrow.field(name).type
     if types.is_string(kind) or types.is_large_string(kind):
-        return shard_words(shard, name), []
+        return _read_string_labels(shard, name), []
     if not types.is_integer(kind):
         return [], []
     try:
@@ -135,17 +135,17 @@ def shard_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
     return file.read(columns=[name]).column(name).to_pylist(), list(names)
 
 
-def shard_words(shard: Path, name: str) -> list[str | None]:
+def _read_string_labels(shard: Path, name: str) -> list[str | None]:
     r"""Returns the labels of a shard's rows that are strings, each of them read once.
 
     Raises:
         ValueError: If one is longer than any name of a class.
     """
-    file = optional("pyarrow.parquet").ParquetFile(shard, read_dictionary=[name])
+    file = import_optional("pyarrow.parquet").ParquetFile(shard, read_dictionary=[name])
     labels: list[str | None] = []
     for group in range(file.num_row_groups):
         for chunk in file.read_row_group(group, columns=[name]).column(name).chunks:
-            lengths = optional("pyarrow.compute").utf8_length(chunk.dictionary).to_pylist()
+            lengths = import_optional("pyarrow.compute").utf8_length(chunk.dictionary).to_pylist()
             if max(lengths, default=0) > NAME:
                 raise ValueError(
                     f"{shard} should have names of classes in its column {name!r}, of at most {NAME} "
@@ -156,15 +156,15 @@ def shard_words(shard: Path, name: str) -> list[str | None]:
     return labels
 
 
-def shard_numbers(file: Any) -> list[str | None]:
+def _celeba_splits(file: Any) -> list[str | None]:
     r"""Returns the splits of CelebA's pictures by the numbers in their paths."""
-    name = column(file, IMAGES)
+    name = _find_column(file, IMAGES)
     rows = file.iter_batches(ROWS, columns=[f"{name}.path"])
     paths = ((row or {}).get("path") or "" for batch in rows for row in batch[0].to_pylist())
     return [celeba_split(Path(path).stem) for path in paths]
 
 
-def index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[int], list[str]]:
+def _index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[int], list[str]]:
     r"""Returns labels as integers, and the classes' names: strings in their order, integers as they are."""
     kinds = {type(label) for label in labels}
     if kinds == {type(None)}:
@@ -178,25 +178,25 @@ def index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[
     raise ValueError(f"'source' = {str(path)!r} has rows with a label and rows with none.")
 
 
-def parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -> Iterator[Record]:
+def _parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -> Iterator[Record]:
     r"""Yields the images of all shards, a row at a time."""
-    arrow = optional("pyarrow")
+    arrow = import_optional("pyarrow")
     i = 0
     for shard in shards:
-        file = open_shard(shard)
-        name = column(file, IMAGES)
+        file = _open_shard(shard)
+        name = _find_column(file, IMAGES)
         try:
             for batch in file.iter_batches(ROWS, columns=[name]):
-                image, path = batch_image(batch)
+                image, path = _row_image(batch)
                 yield Record(path or f"{shard.name}, image {i}", splits[i], labels[i], image)
                 i += 1
         except (arrow.ArrowException, OSError) as error:
             raise ValueError(f"{shard} is torn: {error}") from error
 
 
-def batch_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
+def _row_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
     r"""Returns the encoded picture of a batch of one row, or the error that there is none, and its path."""
-    if error := size_error(batch.nbytes, limit(None)):
+    if error := size_error(batch.nbytes, size_limit(None)):
         return error, None
     (value,) = batch.column(0).to_pylist()
     image, path = (

@@ -50,8 +50,8 @@ class Source:
 
     Arguments:
         kind: What it is, in a word.
-        splits: The splits of its images, as :func:`settle` settled them.
-        division: How they were settled, in words.
+        splits: The splits of its images, as :func:`assign_splits` settled them.
+        split_rule: How they were settled, in words.
         classes: The names of the classes, none if it has no labels.
         records: Its images, as many as there are splits.
         options: What else decides which images it has.
@@ -61,7 +61,7 @@ class Source:
 
     kind: str
     splits: Sequence[str]
-    division: str
+    split_rule: str
     classes: list[str]
     records: Iterable[Record]
     options: dict[str, Any] = field(default_factory=dict)
@@ -69,11 +69,13 @@ class Source:
     left_out: Sequence[tuple[str, str]] = ()
 
 
-def settle(path: Path, found: Sequence[str | None], hold_out: int) -> tuple[list[str], str, int]:
+def assign_splits(
+    path: Path, found: Sequence[str | None], hold_out: int
+) -> tuple[list[str], str, int]:
     r"""Returns the split of each image, of what a source says of them, and how it came about.
 
     Of a source that says nothing, or whose images are all for training, one of `hold_out` images is held
-    out: see :mod:`energy_gans.data.prepared.division`. All are for training until their contents are known. Where
+    out: see :mod:`energy_gans.data.prepared.held_out`. All are for training until their contents are known. Where
     there is a test set and no validation set, it is `val`.
 
     Arguments:
@@ -98,7 +100,7 @@ def settle(path: Path, found: Sequence[str | None], hold_out: int) -> tuple[list
             f"{sorted(k for k in kinds if k)}: move those that stand outside."
         )
     if kinds <= {None} or kinds == {"train"}:
-        check_enough(path, len(found), hold_out)
+        check_hold_out(path, len(found), hold_out)
         words = f"1 of {hold_out} images is held out, drawn by class and contents"
         return ["train"] * len(found), words, hold_out
     if "train" not in kinds:
@@ -110,7 +112,7 @@ def settle(path: Path, found: Sequence[str | None], hold_out: int) -> tuple[list
     return [str(k) for k in found], "the source's own", 0
 
 
-def check_enough(path: Path | str, n: int, hold_out: int) -> None:
+def check_hold_out(path: Path | str, n: int, hold_out: int) -> None:
     r"""Raises a :class:`NothingFound` if none of :math:`n` images can be held out."""
     if n < hold_out:
         raise NothingFound(
@@ -119,7 +121,7 @@ def check_enough(path: Path | str, n: int, hold_out: int) -> None:
         )
 
 
-def check_found(
+def check_any_found(
     path: Path, found: Sequence, layout: str, left_out: Sequence[tuple[str, str]] = ()
 ) -> None:
     r"""Raises a :class:`NothingFound` that says what was looked for, and what was left out, unless images were found."""

@@ -45,7 +45,7 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
         raise FileNotFoundError(f"{str(root)!r} should hold {FILES[split]}.")
     try:
         with path.open("rb") as file:
-            check_inflated(file)
+            _check_inflated_size(file)
         contents = loadmat(path, variable_names=["X", "y"])
         images, labels = contents["X"], contents["y"].ravel().astype(np.int64)
     except Exception as error:  # A damaged file makes scipy raise almost anything.
@@ -60,7 +60,7 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(images), torch.from_numpy(labels % 10)
 
 
-def check_inflated(file: BinaryIO) -> None:
+def _check_inflated_size(file: BinaryIO) -> None:
     r"""Raises a `ValueError` if a file is not of MATLAB's format 5 or inflates to more than `LARGEST` bytes.
 
     What is inflated is counted and let go, as the sizes that the file says may be wrong.

@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from .limits import Contents, check_expansion, limit, size_error
-from .names import FOLDER_TWICE, REPLACED, Link, clean, follow
+from .archive_names import FOLDER_TWICE, REPLACED, Link, normalize_name, resolve_links
+from .limits import Contents, check_expansion, size_error, size_limit
 
 # The bytes of a header that says a long name.
 HEADER = 2**20
@@ -30,11 +30,11 @@ LONG_NAMES = (
 )
 
 
-class Header(tarfile.TarInfo):
+class _Header(tarfile.TarInfo):
     r"""Creates a header of a tar archive, whose long names are short enough to be read."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Header:
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> _Header:
         header = super().frombuf(buf, encoding, errors)
         if header.type in LONG_NAMES and header.size > HEADER:
             raise tarfile.ReadError(f"a name has {header.size} bytes, more than {HEADER}")
@@ -72,7 +72,7 @@ class Tar:
             places[name], sizes[name] = place, member.size
             if member.issym() or member.islnk():
                 links[name] = Link(member.linkname, member.issym())
-        followed = follow(links, places.keys() - links.keys())
+        followed = resolve_links(links, places.keys() - links.keys())
         check_expansion(path, unpacked + sum(sizes[t] for t in followed.files.values()), packed)
         self.broken = followed.broken
         self.left_out += [(name, FOLDER_TWICE) for name in followed.folders]
@@ -87,10 +87,10 @@ class Tar:
     def members(self) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
         r"""Yields the names of what is no folder, the archive and its members."""
         try:
-            with tarfile.open(self.path, tarinfo=Header) as archive:
+            with tarfile.open(self.path, tarinfo=_Header) as archive:
                 for member in archive:
                     if not member.isdir():
-                        yield clean(member.name), archive, member
+                        yield normalize_name(member.name), archive, member
                     # Else every member that was seen is kept.
                     archive.members = []
         except TORN as error:
@@ -107,7 +107,7 @@ class Tar:
                 continue
             contents: Contents | None
             if member.isreg():
-                contents = size_error(member.size, limit(largest))
+                contents = size_error(member.size, size_limit(largest))
                 contents = contents or archive.extractfile(member).read()
             else:
                 reason = self.broken.get(name, "it is a device or a pipe, and no regular file")
@@ -119,7 +119,7 @@ class Tar:
 def is_tar(path: Path) -> bool:
     r"""Returns whether a path is a tar archive whose first header can be read."""
     try:
-        with tarfile.open(path, tarinfo=Header):
+        with tarfile.open(path, tarinfo=_Header):
             return True
     except TORN:
         return False

@@ -7,8 +7,12 @@ import pytest
 from torchvision import datasets
 
 from energy_gans.data.prepared.sources import Labels, Source, folder_source
-from energy_gans.data.prepared.sources.files import find_pictures
-from energy_gans.data.prepared.sources.folders import empty_classes, folder_layout, shared
+from energy_gans.data.prepared.sources.folders import (
+    _count_shared_folders,
+    find_empty_classes,
+    folder_layout,
+)
+from energy_gans.data.prepared.sources.picture_files import find_pictures
 
 from .writing import pack, picture
 
@@ -123,7 +127,7 @@ def test_the_source_says_its_labels(tmp_path: Path) -> None:
     ],
 )
 def test_folders_that_all_share_are_no_class(places: list[list[str]], expected: int) -> None:
-    assert shared(places) == shared(places[::-1]) == expected
+    assert _count_shared_folders(places) == _count_shared_folders(places[::-1]) == expected
 
 
 def test_class_folders_without_pictures_are_found(tmp_path: Path) -> None:
@@ -132,4 +136,4 @@ def test_class_folders_without_pictures_are_found(tmp_path: Path) -> None:
     for name in ("train/b", "val/d/e", "train/.git", "notes", "train/a/empty"):
         (tmp_path / name).mkdir(parents=True)
     found = find_pictures(tmp_path, folder_layout(), "pictures", 2)
-    assert sorted(empty_classes(found)) == ["train/b", "val/d"]
+    assert sorted(find_empty_classes(found)) == ["train/b", "val/d"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from energy_gans.data.prepared.sources.records import settle
+from energy_gans.data.prepared.sources.records import assign_splits
 
 HERE = Path("source")
 
@@ -12,7 +12,7 @@ HERE = Path("source")
 @pytest.mark.parametrize("said", [None, "train"])
 def test_of_training_images_alone_some_are_yet_to_be_held_out(said: str | None) -> None:
     how = "1 of 20 images is held out, drawn by class and contents"
-    assert settle(HERE, [said] * 45, 20) == (["train"] * 45, how, 20)
+    assert assign_splits(HERE, [said] * 45, 20) == (["train"] * 45, how, 20)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_of_training_images_alone_some_are_yet_to_be_held_out(said: str | None) 
     ],
 )
 def test_splits_that_are_there_are_kept(found: list[str], expected: list[str]) -> None:
-    splits, _, hold_out = settle(HERE, found, 2)
+    splits, _, hold_out = assign_splits(HERE, found, 2)
     assert (splits, hold_out) == (expected, 0)
 
 
@@ -41,4 +41,4 @@ def test_what_can_not_be_settled_is_refused(
     found: list[str | None], hold_out: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        settle(HERE, found, hold_out)
+        assign_splits(HERE, found, hold_out)

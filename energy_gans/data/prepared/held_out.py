@@ -36,7 +36,7 @@ def content_hash(image: bytes | np.ndarray) -> int:
     return int.from_bytes(digest.digest()[:8], "big")
 
 
-class Contents:
+class ContentHashes:
     r"""Creates what is known of the contents of images that were read: their classes and hashes, by split."""
 
     def __init__(self) -> None:
@@ -76,13 +76,13 @@ def draw_held_out(labels: np.ndarray, hashes: np.ndarray, hold_out: int) -> np.n
     """
     classes = labels.tolist()
     counts = Counter(classes)
-    wanted = shares(counts, hold_out)
-    copies = groups(hashes)
-    chosen = first_fitting(copies, classes, wanted)
+    wanted = _class_quotas(counts, hold_out)
+    copies = _group_copies(hashes)
+    chosen = _fill_quotas(copies, classes, wanted)
     given = Counter(classes[i] for rows in chosen for i in rows)
     for label in sorted(wanted):
         if wanted[label] > 0 and given[label] == 0:
-            rows = smallest(copies, classes, label, counts - given)
+            rows = _smallest_group(copies, classes, label, counts - given)
             chosen.append(rows)
             given.update(classes[i] for i in rows)
     held = np.zeros(len(labels), bool)
@@ -90,7 +90,7 @@ def draw_held_out(labels: np.ndarray, hashes: np.ndarray, hold_out: int) -> np.n
     return held
 
 
-def groups(hashes: np.ndarray) -> list[list[int]]:
+def _group_copies(hashes: np.ndarray) -> list[list[int]]:
     r"""Returns the indices of images with equal hashes, group by group, in the order of the hashes."""
     order = np.argsort(hashes, kind="stable")
     inner = np.flatnonzero(np.diff(hashes[order])) + 1
@@ -98,7 +98,7 @@ def groups(hashes: np.ndarray) -> list[list[int]]:
     return [indices[a:b] for a, b in pairwise([0, *inner.tolist(), len(indices)])]
 
 
-def shares(counts: Counter[int], hold_out: int) -> dict[int, int]:
+def _class_quotas(counts: Counter[int], hold_out: int) -> dict[int, int]:
     r"""Returns how many images each class gives, of how many it has."""
     given = {label: n // hold_out for label, n in counts.items()}
     missing = counts.total() // hold_out - sum(given.values())
@@ -111,7 +111,7 @@ def shares(counts: Counter[int], hold_out: int) -> dict[int, int]:
     return given
 
 
-def first_fitting(
+def _fill_quotas(
     copies: Sequence[list[int]], labels: Sequence[int], wanted: dict[int, int]
 ) -> list[list[int]]:
     r"""Returns the first groups of copies, in their order, that give no class more than it should."""
@@ -129,7 +129,7 @@ def first_fitting(
     return chosen
 
 
-def smallest(
+def _smallest_group(
     copies: Sequence[list[int]], labels: Sequence[int], label: int, left: Counter[int]
 ) -> list[int]:
     r"""Returns the fewest copies with one of a class that leave training images of all; `[]` if none do."""

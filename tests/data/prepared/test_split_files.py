@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.data.prepared.split_writer module, through the writer that uses it."""
+r"""Tests for the energy_gans.data.prepared.split_files module, through the writer that uses it."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_divided_images_are_those_that_are_written_split_by_split(
     held[[0, 150]] = True
     with PreparedWriter(tmp_path / "divided") as writer:
         append(writer, images, None)
-        assert sum(writer.divide(held)) == N
+        assert sum(writer.assign(held)) == N
         manifest = writer.finish(ABOUT)
     assert verify(tmp_path / "divided") == manifest
     with PreparedWriter(tmp_path / "known") as writer:
@@ -51,7 +51,7 @@ def test_only_held_out_images_take_more_of_the_disk(tmp_path: Path) -> None:
     with PreparedWriter(tmp_path / "set") as writer:
         append(writer, images, None)
         whole = images.nbytes + 128
-        for _ in writer.divide(held):
+        for _ in writer.assign(held):
             files = {path.name: path.stat().st_size for path in writer.part.iterdir()}
             assert files["train.images.npy"] <= whole
             assert set(files) <= {"train.images.npy", "val.images.npy"}
@@ -63,7 +63,7 @@ def test_only_held_out_images_take_more_of_the_disk(tmp_path: Path) -> None:
 def test_an_error_before_the_end_leaves_nothing(tmp_path: Path, moved: int) -> None:
     with pytest.raises(ValueError, match="this one"), PreparedWriter(tmp_path / "set") as writer:
         append(writer, pixels(), None)
-        for _, _ in zip(writer.divide(np.arange(N) % 5 == 0), range(moved), strict=False):
+        for _, _ in zip(writer.assign(np.arange(N) % 5 == 0), range(moved), strict=False):
             pass
         raise ValueError("this one")
     assert os.listdir(tmp_path) == []

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.data.prepared.sources.names module."""
+r"""Tests for the energy_gans.data.prepared.sources.archive_names module."""
 
 import os
 import random
@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from energy_gans.data.prepared.sources.names import HOPS, Link, clean, follow, resolve
+from energy_gans.data.prepared.sources.archive_names import (
+    HOPS,
+    Link,
+    _resolve_link,
+    normalize_name,
+    resolve_links,
+)
 
 
 @pytest.mark.parametrize(
@@ -14,7 +20,7 @@ from energy_gans.data.prepared.sources.names import HOPS, Link, clean, follow, r
     [("./a/b", "a/b"), ("a//b/", "a/b"), ("/a/b", "a/b"), ("//a", "a"), ("../a", "../a")],
 )
 def test_names_are_plain_and_relative(name: str, expected: str) -> None:
-    assert clean(name) == expected
+    assert normalize_name(name) == expected
 
 
 LINKS = {
@@ -61,11 +67,11 @@ LINKS = {
     ],
 )
 def test_links_lead_to_names_within_the_archive(name: str, expected: str | None) -> None:
-    assert resolve(name, LINKS) == expected
+    assert _resolve_link(name, LINKS) == expected
 
 
 def test_what_becomes_of_links() -> None:
-    followed = follow(LINKS, ["a/1", "b/2"])
+    followed = resolve_links(LINKS, ["a/1", "b/2"])
     assert followed.files == {
         **dict.fromkeys(["soft", "a/beside", "hard", "a/deep/hard", "through"], "a/1"),
         **dict.fromkeys(["a/up", "chain"], "b/2"),
@@ -80,10 +86,10 @@ def test_what_becomes_of_links() -> None:
 
 def test_long_chains_of_links_end() -> None:
     links = {str(i): Link(str(i + 1), True) for i in range(10 * HOPS)}
-    assert resolve(str(9 * HOPS), links) == str(10 * HOPS)
-    assert resolve("0", links) is None
+    assert _resolve_link(str(9 * HOPS), links) == str(10 * HOPS)
+    assert _resolve_link("0", links) is None
     doubling = {f"d{i}": Link(f"d{i + 1}/d{i + 1}", True) for i in range(60)}
-    assert resolve("d0", doubling) is None
+    assert _resolve_link("d0", doubling) is None
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -102,7 +108,7 @@ def test_the_system_follows_symbolic_links_to_the_same_files(tmp_path: Path, see
         links[name] = Link(target, True)
         (tmp_path / name).symlink_to(target)
     files = {f"{folder}/file".lstrip("/") for folder in folders}
-    found = follow(links, files).files
+    found = resolve_links(links, files).files
     for name in links:
         real = Path(os.path.realpath(tmp_path / name))
         # Folders of an archive are there only as parts of names: `file/..` leads somewhere in one.

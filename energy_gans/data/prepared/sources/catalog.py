@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from .cifar import cifar_classes, load_cifar
-from .files import celeba_layout, file_source, tiny_imagenet_layout
 from .folders import Labels, folder_layout
 from .parquet import parquet_files, parquet_source
+from .picture_files import celeba_layout, file_source, tiny_imagenet_layout
 from .records import TEST_IS_VAL, Record, Source
 from .svhn import FILES, load_svhn
 
@@ -54,7 +54,7 @@ def folder_source(path: Path, hold_out: int, labels: Labels = "first") -> Source
     Arguments:
         path: A folder or archive of `{train,val,test}/<class>/*`, `<class>/*` or `*`, or parquet shards.
         hold_out: Of how many images one is held out if there is no held-out split.
-        labels: Which folder is a picture's class, as in :func:`.files.folder_layout`; shards have a column
+        labels: Which folder is a picture's class, as in :func:`.folders.folder_layout`; shards have a column
             of labels, which is used unless `labels` is `"none"`.
     """
     layout = folder_layout(labels)
@@ -78,8 +78,8 @@ def cifar_source(path: Path, classes: int) -> Source:
     try:
         sets = {split: load_cifar(path, split, classes) for split in ("train", "val")}
     except FileNotFoundError as error:
-        return pictures_source(path, error)
-    return array_source("batches", sets, cifar_classes(path, classes))
+        return _pictures_source(path, error)
+    return _array_source("batches", sets, cifar_classes(path, classes))
 
 
 def svhn_source(path: Path) -> Source:
@@ -91,12 +91,12 @@ def svhn_source(path: Path) -> Source:
     """
     if not any((path / file).is_file() for file in FILES.values()):
         named = " and ".join(FILES.values())
-        return pictures_source(path, FileNotFoundError(f"{str(path)!r} should hold {named}."))
+        return _pictures_source(path, FileNotFoundError(f"{str(path)!r} should hold {named}."))
     sets = {split: load_svhn(path, split) for split in FILES}
-    return array_source("mat", sets, [str(i) for i in range(10)])
+    return _array_source("mat", sets, [str(i) for i in range(10)])
 
 
-def pictures_source(path: Path, error: FileNotFoundError) -> Source:
+def _pictures_source(path: Path, error: FileNotFoundError) -> Source:
     r"""Returns the source of a set whose original files are not there, but that may be pictures.
 
     Raises:
@@ -111,13 +111,13 @@ def pictures_source(path: Path, error: FileNotFoundError) -> Source:
         ) from error
 
 
-def array_source(kind: str, sets: dict[str, tuple[Tensor, Tensor]], classes: list[str]) -> Source:
+def _array_source(kind: str, sets: dict[str, tuple[Tensor, Tensor]], classes: list[str]) -> Source:
     r"""Returns the source of images in memory, with shape :math:`(N, 3, H, W)`, and labels, by split."""
     splits = [split for split, (images, _) in sets.items() for _ in images]
-    return Source(kind, splits, TEST_IS_VAL, classes, array_records(sets))
+    return Source(kind, splits, TEST_IS_VAL, classes, _array_records(sets))
 
 
-def array_records(sets: dict[str, tuple[Tensor, Tensor]]) -> Iterator[Record]:
+def _array_records(sets: dict[str, tuple[Tensor, Tensor]]) -> Iterator[Record]:
     r"""Yields images in memory, split by split."""
     for split, (images, labels) in sets.items():
         pixels = np.ascontiguousarray(images.numpy().transpose(0, 2, 3, 1))

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.data.prepared.sources.files module."""
+r"""Tests for the energy_gans.data.prepared.sources.picture_files module."""
 
 from pathlib import Path
 

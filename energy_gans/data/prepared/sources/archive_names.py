@@ -30,7 +30,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Followed:
+class ResolvedLinks:
     r"""Creates what becomes of an archive's links.
 
     Arguments:
@@ -44,24 +44,24 @@ class Followed:
     folders: list[str]
 
 
-def clean(name: str) -> str:
+def normalize_name(name: str) -> str:
     r"""Returns the name of a member as a plain relative one."""
     return PurePosixPath(name.lstrip("/")).as_posix()
 
 
-def ordered(names: Collection[str]) -> list[str]:
+def sort_by_folder(names: Collection[str]) -> list[str]:
     r"""Returns names in the order of their folders, then of their files."""
     return sorted(names, key=lambda name: name.split("/"))
 
 
-def follow(links: Mapping[str, Link], files: Collection[str]) -> Followed:
+def resolve_links(links: Mapping[str, Link], files: Collection[str]) -> ResolvedLinks:
     r"""Returns where the links of an archive lead.
 
     Arguments:
         links: The links by their names.
         files: The names of the files that are no links.
     """
-    followed = Followed({}, {}, [])
+    followed = ResolvedLinks({}, {}, [])
     if not links:
         return followed
     folders = {""}
@@ -69,7 +69,7 @@ def follow(links: Mapping[str, Link], files: Collection[str]) -> Followed:
         parts = name.split("/")
         folders.update("/".join(parts[:n]) for n in range(1, len(parts)))
     for name, link in links.items():
-        target = resolve(name, links)
+        target = _resolve_link(name, links)
         if target in files:
             followed.files[name] = target
         elif target in folders:
@@ -81,7 +81,7 @@ def follow(links: Mapping[str, Link], files: Collection[str]) -> Followed:
     return followed
 
 
-def resolve(name: str, links: Mapping[str, Link]) -> str | None:
+def _resolve_link(name: str, links: Mapping[str, Link]) -> str | None:
     r"""Returns the name that a link leads to, itself no link and perhaps of no file.
 
     Arguments:

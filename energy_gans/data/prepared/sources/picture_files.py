@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .containers import Container, open_container
-from .records import Record, Source, check_found, settle
+from .records import Record, Source, assign_splits, check_any_found
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 LEADS_OUT = "its name leads out of the archive"
@@ -44,24 +44,24 @@ class Pictures:
 
     Arguments:
         container: The container.
-        facts: The split and the label of each picture, by its name.
+        assignments: The split and the label of each picture, by its name.
         classes: The names of the classes.
-        division: How the splits came about, in words.
+        split_rule: How the splits came about, in words.
         hold_out: Of how many training images one is yet to be held out, 0 for none.
         left_out: The names of what was left out, and why.
     """
 
     container: Container
-    facts: dict[str, tuple[str, int]]
+    assignments: dict[str, tuple[str, int]]
     classes: list[str]
-    division: str
+    split_rule: str
     hold_out: int
     left_out: list[tuple[str, str]]
 
     def records(self) -> Iterator[Record]:
         r"""Yields the pictures with their contents, in the container's order."""
-        for name, contents in self.container.read(self.facts):
-            yield Record(name, *self.facts[name], contents)
+        for name, contents in self.container.read(self.assignments):
+            yield Record(name, *self.assignments[name], contents)
 
 
 def file_source(path: Path, layout: Layout, looked_for: str, hold_out: int) -> Source:
@@ -77,11 +77,11 @@ def file_source(path: Path, layout: Layout, looked_for: str, hold_out: int) -> S
         ValueError: If nothing fits the layout, or only some of the pictures have a class.
     """
     found = find_pictures(path, layout, looked_for, hold_out)
-    splits = [split for split, _ in found.facts.values()]
+    splits = [split for split, _ in found.assignments.values()]
     return Source(
         found.container.kind,
         splits,
-        found.division,
+        found.split_rule,
         found.classes,
         found.records(),
         hold_out=found.hold_out,
@@ -93,8 +93,8 @@ def find_pictures(path: Path, layout: Layout, looked_for: str, hold_out: int) ->
     r"""Returns the pictures in a container, none of which is read: see :func:`file_source`."""
     container = open_container(path)
     entries = layout(container)
-    unread = left_out(container)
-    check_found(path, entries, looked_for, unread)
+    unread = list_left_out(container)
+    check_any_found(path, entries, looked_for, unread)
     names = sorted({e.class_name for e in entries if e.class_name is not None})
     if names and (stray := [e.name for e in entries if e.class_name is None]):
         raise ValueError(
@@ -102,15 +102,15 @@ def find_pictures(path: Path, layout: Layout, looked_for: str, hold_out: int) ->
             f"as {stray[0]!r}: move them, or take no labels, 'labels' = 'none'."
         )
     index = {name: i for i, name in enumerate(names)}
-    splits, division, hold_out = settle(path, [e.split for e in entries], hold_out)
-    facts = {
+    splits, split_rule, hold_out = assign_splits(path, [e.split for e in entries], hold_out)
+    assignments = {
         e.name: (split, index.get(e.class_name, 0))
         for e, split in zip(entries, splits, strict=True)
     }
-    return Pictures(container, facts, names, division, hold_out, unread)
+    return Pictures(container, assignments, names, split_rule, hold_out, unread)
 
 
-def pictures(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def picture_names(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     r"""Yields the names that are those of pictures, and their parts, without hidden files."""
     for name in names:
         parts = name.split("/")
@@ -123,9 +123,9 @@ def is_hidden(parts: Sequence[str]) -> bool:
     return any((p.startswith(".") and p != "..") or p == "__MACOSX" for p in parts)
 
 
-def left_out(container: Container) -> list[tuple[str, str]]:
+def list_left_out(container: Container) -> list[tuple[str, str]]:
     r"""Returns the names in a container that are none of its pictures but might have been, and why."""
-    known = {name for name, _ in pictures(container.names)}
+    known = {name for name, _ in picture_names(container.names)}
     broken = [item for item in container.broken.items() if item[0] not in known]
     outside = [
         (name, LEADS_OUT)
@@ -144,7 +144,7 @@ def celeba_layout(container: Container) -> list[Entry]:
     """
     entries = []
     numbers = set()
-    for name, parts in pictures(container.names):
+    for name, parts in picture_names(container.names):
         stem = parts[-1].rsplit(".", 1)[0]
         split = celeba_split(stem)
         if split is None:
@@ -173,9 +173,9 @@ def tiny_imagenet_layout(container: Container) -> list[Entry]:
     Raises:
         ValueError: If the annotations lack a picture.
     """
-    annotations = tiny_imagenet_annotations(container)
+    annotations = _tiny_imagenet_annotations(container)
     entries = []
-    for name, parts in pictures(container.names):
+    for name, parts in picture_names(container.names):
         at = next((i for i, part in enumerate(parts[:-1]) if part in ("train", "val")), None)
         if at is None or at + 2 >= len(parts):
             continue
@@ -190,7 +190,7 @@ def tiny_imagenet_layout(container: Container) -> list[Entry]:
     return entries
 
 
-def tiny_imagenet_annotations(container: Container) -> dict[str, str]:
+def _tiny_imagenet_annotations(container: Container) -> dict[str, str]:
     r"""Returns the classes of the validation pictures, by their file names."""
     files = [n for n in container.names if n.endswith("val/val_annotations.txt")]
     lines = []

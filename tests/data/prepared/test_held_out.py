@@ -1,11 +1,16 @@
-r"""Tests for the energy_gans.data.prepared.division module."""
+r"""Tests for the energy_gans.data.prepared.held_out module."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from energy_gans.data.prepared.division import Contents, content_hash, draw_held_out, shares
+from energy_gans.data.prepared.held_out import (
+    ContentHashes,
+    _class_quotas,
+    content_hash,
+    draw_held_out,
+)
 
 
 def hashes(n: int, copies: int = 1, seed: int = 0) -> np.ndarray:
@@ -36,7 +41,7 @@ def test_pixels_are_hashed_in_their_order() -> None:
 def test_each_class_gives_its_share(seed: int, hold_out: int) -> None:
     random = np.random.default_rng(seed)
     counts = Counter({i: int(n) for i, n in enumerate(random.integers(1, 60, 30))})
-    given = shares(counts, hold_out)
+    given = _class_quotas(counts, hold_out)
     assert sum(given.values()) == counts.total() // hold_out
     for label, n in counts.items():
         assert n // hold_out <= given[label] <= -(-n // hold_out)
@@ -45,7 +50,7 @@ def test_each_class_gives_its_share(seed: int, hold_out: int) -> None:
 
 
 def test_small_classes_give_by_lot() -> None:
-    given = shares(Counter(dict.fromkeys(range(100), 10)), 20)
+    given = _class_quotas(Counter(dict.fromkeys(range(100), 10)), 20)
     assert sorted(given.values()) == [0] * 50 + [1] * 50
     # Ordered sets of ten a class held out every second class.
     odd = [given[label] for label in range(1, 100, 2)]
@@ -53,7 +58,7 @@ def test_small_classes_give_by_lot() -> None:
 
 
 def test_a_class_of_one_image_keeps_it() -> None:
-    assert shares(Counter({0: 20, **dict.fromkeys(range(1, 21), 1)}), 20)[0] == 2
+    assert _class_quotas(Counter({0: 20, **dict.fromkeys(range(1, 21), 1)}), 20)[0] == 2
 
 
 # Which
@@ -115,7 +120,7 @@ def test_a_class_of_copies_alone_is_for_training() -> None:
 
 
 def test_copies_are_counted_and_named() -> None:
-    contents = Contents()
+    contents = ContentHashes()
     contents.append("train", np.array([0, 1]), [5, 2**64 - 1], ["a", "b"])
     contents.append("val", np.array([0, 0, 1]), [7, 5, 7], ["c", "d", "e"])
     contents.append("train", np.array([1, 1]), [5, 6], ["f", "g"])

@@ -43,7 +43,7 @@ class SplitWriter:
     def append(self, images: np.ndarray, labels: np.ndarray) -> None:
         r"""Appends images, uint8 with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
         contents = np.ascontiguousarray(images)
-        self.histogram += histogram(contents)
+        self.histogram += _channel_histogram(contents)
         self.write(contents, np.asarray(labels, "<i8"), row_sums(contents, labels))
 
     def write(self, images: np.ndarray, labels: np.ndarray, sums: np.ndarray) -> None:
@@ -82,7 +82,7 @@ class SplitWriter:
         }
 
 
-class Undivided:
+class UnassignedWriter:
     r"""Creates the writer of images whose splits are settled at the end, in the place of the training images.
 
     Arguments:
@@ -103,10 +103,10 @@ class Undivided:
         r"""Appends images, uint8 with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
         contents = np.ascontiguousarray(images)
         self.file.write(contents)
-        self.histogram += histogram(contents)
+        self.histogram += _channel_histogram(contents)
         self.columns.append((np.asarray(labels, "<i8"), row_sums(contents, labels)))
 
-    def divide(self, train: SplitWriter, val: SplitWriter, held_out: np.ndarray) -> Iterator[int]:
+    def assign(self, train: SplitWriter, val: SplitWriter, held_out: np.ndarray) -> Iterator[int]:
         r"""Writes the images to the files of two splits, and yields how many at a time.
 
         Arguments:
@@ -125,13 +125,13 @@ class Undivided:
                 # No row is written behind what was read: the training images take the place of all.
                 train.write(images[~held], *(column[~held] for column in columns))
                 val.write(images[held], *(column[held] for column in columns))
-                val.histogram += histogram(images[held])
+                val.histogram += _channel_histogram(images[held])
                 begin += len(images)
                 yield len(images)
         train.histogram += self.histogram - val.histogram
 
 
-def histogram(images: np.ndarray) -> np.ndarray:
+def _channel_histogram(images: np.ndarray) -> np.ndarray:
     r"""Returns how often each channel of images has each value, with shape :math:`(C, 256)`."""
     channels = images.swapaxes(0, 1)
     return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in channels])
