@@ -112,7 +112,7 @@ def lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
     r"""Returns whether an open file or folder is the one that has a name now."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
@@ -131,7 +131,7 @@ def _create_locked(path: Path) -> BinaryIO:
         with contextlib.suppress(OSError):
             lock(file.fileno())
         # Who removes stale files may have come between the two.
-        if _is_at(file.fileno(), path):
+        if is_at(file.fileno(), path):
             return file
         file.close()
 
@@ -153,7 +153,7 @@ def hold_lock(path: Path, name: str) -> Iterator[None]:
     file = path.open("a+b")
     try:
         _take(file, name)
-        while not _is_at(file.fileno(), path):
+        while not is_at(file.fileno(), path):
             # Who held it before has removed it.
             file.close()
             file = path.open("a+b")

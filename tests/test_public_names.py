@@ -1,8 +1,12 @@
 r"""Tests for what users import and name in configs: it stays where it is."""
 
+import ast
 import importlib
+from pathlib import Path
 
 import pytest
+
+import energy_gans
 
 PUBLIC = {
     "energy_gans.callbacks": """
@@ -78,3 +82,16 @@ def test_a_training_is_started_from_python_by_the_command_line() -> None:
     from energy_gans.cli import main as same
 
     assert callable(main) and callable(same)
+
+
+def test_private_names_stay_in_their_file() -> None:
+    root = Path(energy_gans.__file__).parent
+    imported = [
+        f"{path.relative_to(root)}: {name.name}"
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+        if name.name.startswith("_") and not name.name.startswith("__")
+    ]
+    assert imported == []
