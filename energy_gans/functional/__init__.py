@@ -1,4 +1,4 @@
-r"""The maths: tensors in, tensors out."""
+r"""The mathematics, as functions from tensors to tensors."""
 
 from .adversarial import (
     balanced,

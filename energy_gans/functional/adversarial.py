@@ -1,4 +1,4 @@
-r"""Losses of two players: a discriminator's output is high where real data is.
+r"""Adversarial losses: a discriminator's output is high where real data is.
 
 With real samples :math:`y`, generated samples :math:`x` and a discriminator :math:`D`,
 
@@ -10,14 +10,14 @@ With real samples :math:`y`, generated samples :math:`x` and a discriminator :ma
     L_D & = L(y) - k_t L(x)
         & L_G & = L(x) && \text{boundary equilibrium}
 
-In the last, :math:`D` is an autoencoder, :math:`L(v) = \mathbb{E} |v - D(v)|^\eta` its error, and
-:math:`k_t` holds :math:`L(x)` at the share :math:`\gamma` of :math:`L(y)`:
+For boundary equilibrium, :math:`D` is an autoencoder and :math:`L(v) = \mathbb{E} |v - D(v)|^\eta`
+its reconstruction error. The weight :math:`k_t` keeps :math:`L(x)` near :math:`\gamma L(y)`:
 
 .. math::
     k_{t+1} & = \min(\max(k_t + \lambda_k (\gamma L(y) - L(x)), 0), 1) \\
     M & = L(y) + |\gamma L(y) - L(x)|
 
-where :math:`M` tells how far the players have come. Losses are float32 at least.
+where :math:`M` measures convergence. Losses are float32 at least.
 
 References:
     Generative Adversarial Nets (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661
@@ -41,7 +41,7 @@ def _to_float32(d: Tensor) -> Tensor:
 
 
 def logistic_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
-    r"""Returns the discriminator's logistic loss, the cross-entropy of telling real from generated.
+    r"""Returns the discriminator's logistic loss, the cross-entropy of real against generated.
 
     Arguments:
         d_y: The logits :math:`D(y)` of real samples, with shape :math:`(N)`.
@@ -64,7 +64,7 @@ def logistic_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
 def nonsaturating_loss(d_x: Tensor) -> Tensor:
     r"""Returns the generator's loss :math:`\mathbb{E} \log(1 + e^{-D(x)})`.
 
-    Its slope does not vanish where the discriminator tells generated samples for sure.
+    Its gradient does not vanish where the discriminator is certain that samples are generated.
 
     Arguments:
         d_x: The logits :math:`D(x)` of generated samples, with shape :math:`(M)`.
@@ -82,7 +82,7 @@ def nonsaturating_loss(d_x: Tensor) -> Tensor:
 def wasserstein_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
     r"""Returns the critic's loss :math:`\mathbb{E} D(x) - \mathbb{E} D(y)`.
 
-    Its negative is, at the best critic of slope 1, the Wasserstein-1 distance.
+    At the optimal 1-Lipschitz critic, its negative is the Wasserstein-1 distance.
 
     Arguments:
         d_y: The critic :math:`D(y)` of real samples, with shape :math:`(N)`.
@@ -99,11 +99,11 @@ def wasserstein_loss(d_y: Tensor, d_x: Tensor) -> Tensor:
 
 
 def reconstruction_error(v: Tensor, d: Tensor, eta: int = 1) -> Tensor:
-    r"""Returns each sample's reconstruction error, the mean of :math:`|v - D(v)|^\eta`.
+    r"""Returns the reconstruction error of each sample, the mean of :math:`|v - D(v)|^\eta`.
 
     Arguments:
         v: The samples, with shape :math:`(B, *)`.
-        d: Their reconstructions :math:`D(v)`, with shape :math:`(B, *)`.
+        d: The reconstructions :math:`D(v)`, with shape :math:`(B, *)`.
         eta: The exponent :math:`\eta`, 1 or 2.
 
     Returns:
@@ -134,13 +134,13 @@ def equilibrium_loss(l_y: Tensor, l_x: Tensor, k: Tensor) -> Tensor:
 
 
 def balanced(k: Tensor, l_y: Tensor, l_x: Tensor, gamma: float, rate: float) -> Tensor:
-    r"""Returns the weight :math:`k_{t+1}`, in [0, 1].
+    r"""Returns the next weight :math:`k_{t+1}` of the boundary equilibrium, in [0, 1].
 
     Arguments:
         k: The weight :math:`k_t`, a scalar.
         l_y: The reconstruction error :math:`L(y)` of real samples, a scalar.
         l_x: The reconstruction error :math:`L(x)` of generated samples, a scalar.
-        gamma: The share :math:`\gamma` of :math:`L(y)` that :math:`L(x)` is held at.
+        gamma: The target :math:`\gamma` of the ratio :math:`L(x) / L(y)`.
         rate: The rate :math:`\lambda_k`.
 
     Returns:
@@ -159,7 +159,7 @@ def convergence(l_y: Tensor, l_x: Tensor, gamma: float) -> Tensor:
     Arguments:
         l_y: The reconstruction error :math:`L(y)` of real samples, a scalar.
         l_x: The reconstruction error :math:`L(x)` of generated samples, a scalar.
-        gamma: The share :math:`\gamma` of :math:`L(y)` that :math:`L(x)` is held at.
+        gamma: The target :math:`\gamma` of the ratio :math:`L(x) / L(y)`.
 
     Returns:
         The measure, a scalar, in units of the error.

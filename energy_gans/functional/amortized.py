@@ -1,21 +1,22 @@
-r"""What a generator :math:`G` learns from moves :math:`\Delta x` of its own samples.
+r"""Amortized sampling: a generator :math:`G` learns the moves :math:`\Delta x` of its own samples.
 
-Chains move a sample :math:`x_i = G(z_i)` to :math:`\tilde x_i`, and the generator is to come there by
-itself: it lowers (Eq. 19)
+Chains move a sample :math:`x_i = G(z_i)` to :math:`\tilde x_i`. The generator learns to return
+:math:`\tilde x_i` itself and minimises (Eq. 19)
 
 .. math:: \frac{1}{n} \sum_i \|G(z_i) - \tilde x_i\|^2
 
-For a small move :math:`\tilde x_i = x_i + \epsilon \Delta x_i` one step down that slope is one step up
-(Eq. 23)
+For a small move :math:`\tilde x_i = x_i + \epsilon \Delta x_i`, a descent step on this loss is an
+ascent step (Eq. 23) on
 
 .. math:: \frac{1}{n} \sum_i \langle G(z_i), \Delta x_i \rangle
 
-with :math:`\Delta x_i` held fixed, which needs no chains. Where :math:`\Delta x_i` is the score of
-:math:`x_i` alone, that has one solution: all samples at the best point. Stein's variational direction
-adds what keeps them apart,
+with :math:`\Delta x_i` held fixed, which needs no chains. If :math:`\Delta x_i` is only the score
+at :math:`x_i`, all samples collapse to the mode. Stein's variational direction adds a repulsion
+between samples,
 
-.. math:: \Delta x_i = \frac{1}{n} \sum_j \left[ k(x_j, x_i) s(x_j) + \nabla_{x_j} k(x_j, x_i) \right]
-        \qquad k(a, b) = e^{- \|a - b\|^2 / 2 h^2}
+.. math::
+    \Delta x_i = \frac{1}{n} \sum_j \left[ k(x_j, x_i) s(x_j) + \nabla_{x_j} k(x_j, x_i) \right]
+    \qquad k(a, b) = e^{- \|a - b\|^2 / 2 h^2}
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -37,11 +38,12 @@ from .distances import distinct, median_distance, squared_distances
 
 
 def amortized_loss(x: Tensor, target: Tensor) -> Tensor:
-    r"""Returns :math:`\frac{1}{n} \sum_i \|x_i - \tilde x_i\|^2` (Eqs. 19 and 20); no gradient reaches the target.
+    r"""Returns :math:`\frac{1}{n} \sum_i \|x_i - \tilde x_i\|^2` (Eqs. 19 and 20).
 
     Arguments:
-        x: The generator's samples, with shape :math:`(B, *)`.
-        target: Where chains moved them, with shape :math:`(B, *)`.
+        x: The generator's samples :math:`x`, with shape :math:`(B, *)`.
+        target: The samples :math:`\tilde x` after the chains, with shape :math:`(B, *)`; no
+            gradient flows into them.
 
     Raises:
         ValueError: If a batch is empty.
@@ -51,11 +53,12 @@ def amortized_loss(x: Tensor, target: Tensor) -> Tensor:
 
 
 def ascent_loss(x: Tensor, direction: Tensor) -> Tensor:
-    r"""Returns :math:`- \frac{1}{n} \sum_i \langle x_i, \Delta x_i \rangle` (Eq. 23); no gradient reaches the moves.
+    r"""Returns :math:`- \frac{1}{n} \sum_i \langle x_i, \Delta x_i \rangle` (Eq. 23).
 
     Arguments:
-        x: The generator's samples, with shape :math:`(B, *)`.
-        direction: The moves :math:`\Delta x`, with shape :math:`(B, *)`.
+        x: The generator's samples :math:`x`, with shape :math:`(B, *)`.
+        direction: The moves :math:`\Delta x`, with shape :math:`(B, *)`; no gradient flows into
+            them.
 
     Raises:
         ValueError: If a batch is empty.
@@ -65,14 +68,15 @@ def ascent_loss(x: Tensor, direction: Tensor) -> Tensor:
 
 
 def stein_direction(a: Tensor, x: Tensor, score: Tensor, bandwidth: float | None = None) -> Tensor:
-    r"""Returns Stein's variational direction at points, among samples.
+    r"""Returns Stein's variational direction of a set of samples, at some of them.
 
     Arguments:
         a: The points, with shape :math:`(N, *)`, each one of the samples.
         x: The samples, with shape :math:`(M, *)`.
         score: The samples' scores, with shape :math:`(M, *)`.
         bandwidth: The kernel's bandwidth :math:`h`; if `None`, the median distance of samples over
-            :math:`\sqrt{2 \log(M + 1)}`, with which a sample weighs as much as all others together.
+            :math:`\sqrt{2 \log(M + 1)}`, for which a sample's own kernel value is about the sum of
+            the values of all other samples.
 
     Returns:
         The direction, with shape :math:`(N, *)`, float32 at least.

@@ -1,24 +1,29 @@
-r"""What a potential :math:`\Phi` learns from real samples :math:`y` and those of its own chains, :math:`x`.
+r"""Contrastive losses of a potential :math:`\Phi`: real :math:`y` against chains' :math:`x`.
 
-For the Gibbs density :math:`p \propto e^\Phi q` the slope of the log-likelihood is that of
+For the Gibbs density :math:`p \propto e^\Phi q` with a fixed reference density :math:`q`, the
+gradient of the log-likelihood in the parameters of :math:`\Phi` is that of
 
 .. math:: \mathbb{E}_y \Phi(y) - \mathbb{E}_x \Phi(x)
 
-Generative ConvNets climb it, which is the flow of :math:`\mathrm{KL}` from one step of the chains to
-the next. In the flow of Jordan, Kinderlehrer and Otto the squared Wasserstein distance stands in its
-place; chains go from :math:`\rho_{t - 1}` to :math:`\rho_t` at the velocity :math:`\nabla \Phi`, so that
+Generative ConvNets ascend this gradient. The paper reads their learning as a discretised
+:math:`\mathrm{KL}` gradient flow. The Wasserstein ConvNet replaces :math:`\mathrm{KL}` by the
+squared Wasserstein distance between successive densities of the chains, as in the scheme of
+Jordan, Kinderlehrer and Otto. Chains go from :math:`\rho_{t - 1}` to :math:`\rho_t` at the
+velocity :math:`\nabla \Phi`, so that
 
 .. math::
     W_2^2(\rho_{t - 1}, \rho_t) \approx \zeta \, \mathbb{E}_{\rho_{t - 1}} \|\nabla \Phi\|^2
         + (1 - \zeta) \, \mathbb{E}_{\rho_t} \|\nabla \Phi\|^2 \qquad \zeta \sim \mathcal{U}[0, 1]
 
-which the Wasserstein ConvNet keeps small: it subtracts :math:`\gamma / 2` of it from what is run_chains.
-With :math:`\zeta` drawn anew every time its mean is the trapezoid rule. For an affine
-:math:`\Phi` the flow's dual, :math:`\sup_b \Phi(b) - \|b - a\|^2 / 2 \gamma`, is
-:math:`\Phi(a) + \frac{\gamma}{2} \|\nabla \Phi\|^2` exactly: so :math:`\gamma` is the size of a step of the
-flow, and the sign is that of a penalty.
+The Wasserstein ConvNet subtracts :math:`\gamma / 2` times this cost from the ascended objective.
+:math:`\zeta` is drawn anew at every step, so that the mean of the cost is the trapezoid rule. For
+an affine :math:`\Phi` the dual of the flow's step,
+:math:`\sup_b \Phi(b) - \|b - a\|^2 / 2 \gamma`, is
+:math:`\Phi(a) + \frac{\gamma}{2} \|\nabla \Phi\|^2` exactly. Hence :math:`\gamma` is the step size
+of the flow, and the cost is a penalty.
 
-The paper's text has lost the sign and the factor of the term in Eq. 18; both are as derived above.
+Eq. 18 of the paper leaves the sign and the factor of this term ambiguous; the derivation above
+decides both here.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -36,7 +41,9 @@ from ..checks import check_filled
 
 
 def contrastive_loss(phi_x: Tensor, phi_y: Tensor) -> Tensor:
-    r"""Returns :math:`\mathbb{E}_x \Phi(x) - \mathbb{E}_y \Phi(y)`, whose slope is minus the log-likelihood's.
+    r"""Returns :math:`\mathbb{E}_x \Phi(x) - \mathbb{E}_y \Phi(y)`.
+
+    Its gradient in the potential's parameters is minus that of the log-likelihood.
 
     Arguments:
         phi_x: The potential of the chains' samples, with shape :math:`(M)`.
@@ -52,23 +59,26 @@ def contrastive_loss(phi_x: Tensor, phi_y: Tensor) -> Tensor:
 def transport_cost(
     potential: Callable[[Tensor], Tensor], before: Tensor, after: Tensor, zeta: Tensor | float
 ) -> Tensor:
-    r"""Returns :math:`\zeta \, \mathbb{E} \|\nabla \Phi(x_{t-1})\|^2 + (1 - \zeta) \, \mathbb{E} \|\nabla \Phi(x_t)\|^2`.
+    r"""Returns the transport cost of one step of the flow (Eq. 13)
 
-    Norms are sums over elements. Gradients flow into the potential's parameters, not into the
-    points. The inner gradient is float32 at least, also under autocast.
+    .. math:: \zeta \, \mathbb{E} \|\nabla \Phi(x_{t-1})\|^2
+        + (1 - \zeta) \, \mathbb{E} \|\nabla \Phi(x_t)\|^2
+
+    Squared norms are sums over elements. Gradients flow into the potential's parameters, not into
+    the points. The inner gradient is float32 at least, also under autocast.
 
     Arguments:
-        potential: The potential :math:`\Phi`, from :math:`(B, *)` to :math:`(B)`, each value of its
-            own point.
+        potential: The potential :math:`\Phi`, from :math:`(B, *)` to :math:`(B)`; each value must
+            depend on its own point only.
         before: The points :math:`x_{t-1}`, with shape :math:`(M, *)`.
         after: The points :math:`x_t`, with shape :math:`(M, *)`.
         zeta: The weight :math:`\zeta`, in [0, 1].
 
     Returns:
-        The cost (Eq. 13), a scalar.
+        The cost, a scalar.
 
     Raises:
-        ValueError: If the points are not as many before as after, or there are none.
+        ValueError: If the shapes differ, or there are no points.
     """
     check_filled(before=before)
     if before.shape != after.shape:
@@ -87,8 +97,8 @@ def transport_cost(
 def magnitude(phi_x: Tensor, phi_y: Tensor) -> Tensor:
     r"""Returns the mean of :math:`\Phi^2` over both sets.
 
-    A share of it keeps the potential near zero, which the contrastive loss does not: it knows
-    :math:`\Phi` only up to a constant.
+    Added to the loss with a small weight, it keeps the potential near zero. The contrastive loss
+    alone determines :math:`\Phi` only up to a constant.
 
     References:
         Implicit Generation and Generalization in Energy-Based Models (Du and Mordatch, 2019),
@@ -102,10 +112,12 @@ def magnitude(phi_x: Tensor, phi_y: Tensor) -> Tensor:
 
 
 def gap_share(phi_x: Tensor, phi_y: Tensor, weight: float) -> Tensor:
-    r"""Returns :math:`\frac{m}{2} \left[ \mathbb{E}_y \Phi(y) - \mathbb{E}_x \Phi(x) \right]`, the gap as a share of the largest.
+    r"""Returns the energy gap as a share of the largest gap that the penalty allows
 
-    With the weight :math:`m` on :func:`magnitude`, and densities :math:`p` of :math:`y` and :math:`q` of
-    :math:`x`, the loss
+    .. math:: \frac{m}{2} \left[ \mathbb{E}_y \Phi(y) - \mathbb{E}_x \Phi(x) \right]
+
+    With the weight :math:`m` on :func:`magnitude`, and densities :math:`p` of :math:`y` and
+    :math:`q` of :math:`x`, the loss
 
     .. math:: \int \Phi \, (q - p) + \frac{m}{2} \Phi^2 (p + q)
 
@@ -113,13 +125,13 @@ def gap_share(phi_x: Tensor, phi_y: Tensor, weight: float) -> Tensor:
 
     .. math:: \frac{1}{2} \int \frac{(p - q)^2}{p + q}
 
-    the squared Le Cam distance: 0 if both sets have one density, and 1, a gap of :math:`2 / m`, if they
-    do not overlap. Of other potentials the share has no bound.
+    the squared Le Cam distance: 0 if both densities are equal, and 1, for a gap of :math:`2 / m`,
+    if they do not overlap. For other potentials the share has no bound.
 
     Arguments:
         phi_x: The potential of the chains' samples, with shape :math:`(M)`.
         phi_y: The potential of real samples, with shape :math:`(N)`.
-        weight: The weight :math:`m`; without one the gap has no bound, and the share is 0.
+        weight: The weight :math:`m`; with the weight 0 the gap has no bound, and the share is 0.
 
     References:
         Regularizing Generative Adversarial Networks under Limited Data (Tseng et al., 2021),

@@ -1,20 +1,22 @@
-r"""Discrepancies of two samples by a kernel, and what two networks make of them.
+r"""Kernel discrepancies between two sets of samples, and the losses of two networks.
 
-With real features :math:`u` and generated ones :math:`v`, :math:`m` of each, the squared maximum
-mean discrepancy by a kernel :math:`k`, which for the elastic kernel is the EIEG metric, is
+For :math:`m` real features :math:`u` and :math:`m` generated features :math:`v`, the squared
+maximum mean discrepancy with a kernel :math:`k`, which for the elastic kernel is the EIEG metric,
+is
 
 .. math::
     E(u, v) = \frac{1}{m^2} \sum_{ij} k(u_i, u_j) + \frac{1}{m^2} \sum_{ij} k(v_i, v_j)
         - \frac{2}{m^2} \sum_{ij} k(u_i, v_j)
 
-A generator moves :math:`v` to lower it. Who learns the features raises it, or, after Wang et al.,
-makes generated features alike and real ones unlike: then the two sets do not run apart.
+The generator lowers :math:`E`. The network that maps to features raises it, or uses the repulsive
+loss of Wang et al., which attracts generated features to each other and repels real ones from each
+other, so that the two sets do not diverge.
 
-A loss of elastic kernels of high powers leaves float32. :func:`elastic_sums` returns its matrices of
-kernel values, all multiplied by one number that brings the strongest force to one.
+Elastic kernels of high powers overflow float32. :func:`elastic_sums` returns matrices of kernel
+values that are all multiplied by one factor, for which the strongest force is one.
 
-Functions that return losses take matrices of kernel values. Self terms :math:`k(u_i, u_i)` are constants; they are
-left out as zeros (see :func:`~energy_gans.functional.distinct`), the factors :math:`1 / m^2` stay.
+Losses take matrices of kernel values. The self terms :math:`k(u_i, u_i)` are constants and are set
+to zero (see :func:`~energy_gans.functional.distinct`); the factors :math:`1 / m^2` stay.
 
 References:
     Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
@@ -39,7 +41,7 @@ from .kernels import Softening, elastic_log_force, scaled_elastic
 
 
 def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
-    r"""Returns the discrepancy :math:`E` (Eq. 6 of the EIEG paper), but for self terms.
+    r"""Returns the discrepancy :math:`E` (Eq. 6 of the EIEG paper), without the self terms.
 
     Arguments:
         uu: The kernel between real features, with shape :math:`(N, N)`, its diagonal zero.
@@ -57,7 +59,7 @@ def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
 
 
 def matching_loss(vv: Tensor, uv: Tensor) -> Tensor:
-    r"""Returns the generator's loss (Eqs. 7 and 10), the part of :math:`E` that depends on :math:`v`
+    r"""Returns the generator's loss (Eqs. 7 and 10), the terms of :math:`E` that contain :math:`v`
 
     .. math:: L_G = \frac{1}{m^2} \sum_{ij} k(v_i, v_j) - \frac{2}{m^2} \sum_{ij} k(u_i, v_j)
 
@@ -77,7 +79,7 @@ def repulsive_loss(uu: Tensor, vv: Tensor) -> Tensor:
 
     .. math:: L_D = \frac{1}{m^2} \sum_{ij} k(u_i, u_j) - \frac{1}{m^2} \sum_{ij} k(v_i, v_j)
 
-    which drives real features apart and generated ones together.
+    which repels real features from each other and attracts generated ones to each other.
 
     Arguments:
         uu: The kernel between real features, with shape :math:`(N, N)`, its diagonal zero.
@@ -113,24 +115,25 @@ def elastic_sums(
         s^{-1} = \max_{\text{sets, pairs}} \Big| \sum_t c_t K_{e_t}'(r) \Big|
 
     so that the strongest force between two points, of all terms together, is one. The factor is
-    detached: no ratio of terms or pairs depends on it, and the gradient has the same size for every
-    power and every unit of length. Pairs without a force, as they coincide or as their terms cancel,
-    have no say in it. Their sums are constants, and are left out as zeros like self terms.
+    detached: ratios of terms and pairs do not depend on it, and the gradient has the same size for
+    every power and every unit of length. Pairs without a force, which coincide or whose terms
+    cancel, do not affect the factor. Their sums are constants and are set to zero like self terms.
 
     Arguments:
-        sets: Of each set of pairs the squared distances, of any shape, and the terms; infinite
-            distances do not count.
+        sets: For each set of pairs, the squared distances, of any shape, and the terms. Pairs at
+            an infinite distance are ignored.
         softening: How all kernels are made finite: `"cap"` or `"plummer"`.
 
     Returns:
-        Of each set the sums, with the shape and type of the squared distances.
+        The sums of each set, with the shape and type of the squared distances.
 
     Raises:
         ValueError: If a set is empty, or an argument is out of its range.
     """
     for r2, _ in sets:
         check_filled(sets=r2)
-    # Sets of the same terms are joined, as the time of a small matrix is that of its operations.
+    # Sets with the same terms are joined: for small matrices, the number of operations decides the
+    # time.
     parts: dict[tuple[ElasticTerm, ...], list[Tensor]] = {}
     for r2, terms in sets:
         parts.setdefault(tuple(terms), []).append(r2.flatten())
@@ -147,7 +150,7 @@ def elastic_sums(
 
 
 def _log_net_force(r2: Tensor, terms: Sequence[ElasticTerm], softening: Softening) -> Tensor:
-    r"""Returns :math:`\ln |\sum_t c_t K_{e_t}'(r)|`, float64, minus infinity where terms cancel."""
+    r"""Returns :math:`\ln |\sum_t c_t K_{e_t}'(r)|` in float64, minus infinity if terms cancel."""
     logs = [
         elastic_log_force(r2, cutoff, power, softening) + math.log(abs(c))
         for c, cutoff, power in terms
@@ -163,18 +166,18 @@ def _log_net_force(r2: Tensor, terms: Sequence[ElasticTerm], softening: Softenin
 
 
 def unit_length(cutoff: float, *r2: Tensor) -> Tensor:
-    r"""Returns the smallest distance of distinct pairs, the cut-off at least: a detached scalar.
+    r"""Returns the smallest distance of distinct pairs, at least the cut-off: a detached scalar.
 
-    In this unit of length all values of a kernel :math:`r^{-p}` are of order one, whatever the
-    power. Of its gradients that does not hold where the nearest pairs carry none, as they coincide
-    or as their terms cancel: losses use :func:`elastic_sums`.
+    In this unit of length the largest value of a kernel :math:`r^{-p}` is of order one for every
+    power. Its gradients may be smaller, where the nearest pairs coincide or their terms cancel:
+    losses use :func:`elastic_sums`.
 
     Arguments:
         cutoff: The cut-off :math:`e`.
-        r2: Squared distances, of any shapes; infinite ones do not count.
+        r2: Squared distances, of any shapes; infinite ones are ignored.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are no squared distances.
     """
     for s in r2:
         check_filled(r2=s)
@@ -185,12 +188,12 @@ def unit_length(cutoff: float, *r2: Tensor) -> Tensor:
 def share_within(cutoff: float, *r2: Tensor) -> Tensor:
     r"""Returns the share of distinct pairs that lie within a cut-off, a detached scalar.
 
-    Of pairs within the cap of an elastic kernel only the means of the sets are felt: where this
-    share is near one, the discrepancy is blind to all else.
+    If all pairs lie within the cap of an elastic kernel, the discrepancy depends only on the means
+    of the two sets. A share near one warns of that.
 
     Arguments:
         cutoff: The cut-off :math:`e`.
-        r2: Squared distances, of any shapes; infinite ones do not count.
+        r2: Squared distances, of any shapes; infinite ones are ignored.
     """
     pairs = torch.cat([s.detach().flatten() for s in r2])
     return (pairs <= cutoff**2).sum() / pairs.isfinite().sum().clamp_min(1)

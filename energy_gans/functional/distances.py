@@ -1,8 +1,8 @@
 r"""Distances between two sets of points, :math:`(N, *)` and :math:`(M, *)`.
 
-Trailing dimensions are flattened, so images are points too. Squared distances are written once, here.
-They are float32 at least, whatever the inputs' type and also under autocast: kernels compare small
-differences of large sums, which half precision does not survive.
+Trailing dimensions are flattened, so images are points too. All squared distances of the package
+are computed here. They are float32 at least, for every input type and also under autocast: kernels
+compare small differences of large sums, for which half precision is too coarse.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-# Below this fraction of |a|^2 + |b|^2, r^2 is recomputed from a - b: the matrix form has lost
-# about 24 of float64's 53 bits there, so what it returns is still good to 1e-7 elsewhere.
+# Below this fraction of |a|^2 + |b|^2, r^2 is recomputed from a - b: there the matrix form has
+# lost about 24 of float64's 53 bits. Elsewhere its relative error stays below 1e-7.
 CANCELLATION = 2.0**-24
 # Up to this many dimensions, adding the squares up one by one is faster than the matrix form.
 FEW_DIMENSIONS = 4
-# Largest number of scalars held at a time while the pairs that nearly coincide are recomputed.
+# The largest number of scalars held at a time when pairs that nearly coincide are recomputed.
 CHUNK = 2**22
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     r"""Returns the squared distances :math:`\|a_i - b_j\|^2`.
 
-    In more than a few dimensions the matrix form :math:`|a|^2 + |b|^2 - 2 a \cdot b` is evaluated
-    in float64 around the mean of :math:`b`, and the pairs for which it cancels are recomputed from
-    :math:`a_i - b_j`. No :math:`N \times M \times D` tensor is ever made, the result is exact for
-    coincident points, and it is differentiable any number of times.
+    In more than four dimensions the matrix form :math:`|a|^2 + |b|^2 - 2 a \cdot b` is evaluated
+    in float64 around the mean of :math:`b`, and pairs for which it cancels are recomputed from
+    :math:`a_i - b_j`. No :math:`N \times M \times D` tensor is allocated. The result is exact for
+    coincident points, and differentiable any number of times.
 
     Arguments:
         a: The first points, with shape :math:`(N, *)`.
@@ -56,15 +56,16 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 def check_points(a: Tensor, b: Tensor) -> None:
-    r"""Raises a `ValueError` unless the points of `a` and `b` are of one shape."""
+    r"""Raises a `ValueError` unless the points of `a` and `b` have the same shape."""
     if a.shape[1:] != b.shape[1:]:
         raise ValueError(
-            f"'a' and 'b' should hold points of one shape, got {tuple(a.shape[1:])} and {tuple(b.shape[1:])}."
+            f"'a' and 'b' should hold points of one shape, got {tuple(a.shape[1:])} and "
+            f"{tuple(b.shape[1:])}."
         )
 
 
 def _matrix_form(a: Tensor, b: Tensor) -> Tensor:
-    r"""Returns :math:`|a|^2 + |b|^2 - 2 a \cdot b`, recomputed from :math:`a - b` where it cancels.
+    r"""Returns :math:`|a|^2 + |b|^2 - 2 a \cdot b`, from :math:`a - b` where that would cancel.
 
     Arguments:
         a: The first points, float64, with shape :math:`(N, D)`.
@@ -85,16 +86,16 @@ def _matrix_form(a: Tensor, b: Tensor) -> Tensor:
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
-    r"""Returns the distances, with shape :math:`(N, M)`; where they are zero, so is their gradient."""
+    r"""Returns the distances, with shape :math:`(N, M)`; at distance zero the gradient is zero."""
     r2 = squared_distances(a, b)
     return r2.clamp_min(torch.finfo(r2.dtype).tiny).sqrt()
 
 
 def distinct(r2: Tensor) -> Tensor:
-    r"""Returns the squared distances of a set to itself, with the points' own ones infinite.
+    r"""Returns the squared distances of a set to itself with an infinite diagonal.
 
-    Kernels that vanish at infinity then leave the self terms out, which are constants, and carry no
-    gradient through them.
+    Kernels that vanish at infinity then give zero, without a gradient, for the pairs of a point
+    with itself.
 
     Arguments:
         r2: The squared distances, with shape :math:`(N, N)`.
@@ -106,8 +107,8 @@ def median_distance(*r2: Tensor) -> Tensor:
     r"""Returns the median of distances, a detached scalar.
 
     Arguments:
-        r2: Squared distances, of any shapes; infinite ones do not count, and neither do zeros: points
-            that coincide do not tell the scale of the others.
+        r2: Squared distances, of any shapes. Infinite ones and zeros are ignored: points that
+            coincide say nothing about the scale.
 
     Returns:
         The median, zero if all points coincide.

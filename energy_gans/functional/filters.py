@@ -1,27 +1,30 @@
-r"""Filters in closed form, and how strongly images respond to them.
+r"""Filters in closed form, and the responses of images to them.
 
-A Gabor filter is a wave of wavelength :math:`\lambda` under a Gaussian window. At the place
-:math:`p` from its middle, with :math:`n = (\cos \vartheta, \sin \vartheta)`, its even and odd phases are
+A Gabor filter is a wave of wavelength :math:`\lambda` under a Gaussian window. At the offset
+:math:`p` from its centre, with :math:`n = (\cos \vartheta, \sin \vartheta)`, its even and odd
+phases are
 
 .. math::
-    g_0(p) \propto e^{-\|p\|^2 / 2 s^2} \left( \cos(2 \pi \langle n, p \rangle / \lambda) - c \right)
+    g_0(p) \propto e^{-\|p\|^2 / 2 s^2}
+        \left( \cos(2 \pi \langle n, p \rangle / \lambda) - c \right)
     \qquad g_1(p) \propto e^{-\|p\|^2 / 2 s^2} \sin(2 \pi \langle n, p \rangle / \lambda)
     \qquad s = \lambda / 2
 
 where :math:`c` makes the mean zero. A difference of Gaussians,
-:math:`d(p) \propto \mathcal{N}(p; 0, \sigma^2) - \mathcal{N}(p; 0, (1.6 \sigma)^2)`, has no orientation. The
-FRAME model asks of textures that the mean responses to such filters be those of real ones.
+:math:`d(p) \propto \mathcal{N}(p; 0, \sigma^2) - \mathcal{N}(p; 0, (1.6 \sigma)^2)`, has no
+orientation. The FRAME model constrains the mean responses of generated textures to such filters to
+equal those of real textures.
 
-All filters have zero mean, so that brightness does not count, and unit :math:`L_2` norm, so that white
-noise of standard deviation :math:`s` has responses of standard deviation :math:`s`, before they are
-rectified. Photographs, with pixels in [-1, 1], have mean rectified responses of 0.01 to 0.4. As those
-to minus a filter would be about the same, orientations cover half a turn.
+All filters have zero mean, so that responses do not depend on brightness, and unit :math:`L_2`
+norm, so that the responses of white noise have the noise's standard deviation, before they are
+rectified. Photographs, with pixels in [-1, 1], have mean rectified responses of 0.01 to 0.4. The
+negative of a filter has about the same mean response, so orientations cover half a turn.
 
 References:
-    Filters, Random Fields and Maximum Entropy (FRAME): Towards a Unified Theory for Texture Modeling
-    (Zhu, Wu and Mumford, 1998)
+    Filters, Random Fields and Maximum Entropy (FRAME): Towards a Unified Theory for Texture
+    Modeling (Zhu, Wu and Mumford, 1998)
     Learning Sparse FRAME Models for Natural Image Patterns (Xie et al., 2015)
-    Theory of Edge Detection (Marr and Hildreth, 1980), which found the ratio 1.6
+    Theory of Edge Detection (Marr and Hildreth, 1980), for the ratio 1.6
 """
 
 from __future__ import annotations
@@ -34,26 +37,26 @@ from torch import Tensor
 
 from ..checks import check_count, check_positive
 
-# Orthonormal: brightness, red against green, and yellow against blue.
+# Orthogonal directions of RGB: brightness, red against green, and yellow against blue.
 _OPPONENTS = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (1.0, 1.0, -2.0))
 
 
 def gabor(size: int, wavelengths: Sequence[float], orientations: int = 4) -> Tensor:
-    r"""Returns Gabor filters of several wavelengths and orientations, of even and of odd phase.
+    r"""Returns Gabor filters of several wavelengths and orientations, in even and odd phase.
 
     Arguments:
         size: The width and height :math:`S` of the filters, in pixels.
         wavelengths: The wavelengths :math:`\lambda`, in pixels.
-        orientations: The number :math:`O` of angles, from 0 on in steps of :math:`\pi / O`. The first
-            is a wave along the width, the one at :math:`\pi / 2` a wave along the height.
+        orientations: The number :math:`O` of angles, from 0 in steps of :math:`\pi / O`. At the
+            angle 0 the wave runs along the width, at :math:`\pi / 2` along the height.
 
     Returns:
         The filters, with shape :math:`(2 L O, 1, S, S)` for :math:`L` wavelengths: for each
-        wavelength and angle, the even one and the odd one.
+        wavelength and angle, the even and then the odd filter.
 
     Raises:
         ValueError: If `size` is below 3, there are no wavelengths or orientations, or a wavelength
-            is not above 2 pixels, the shortest that pixels tell from a longer one.
+            is not above 2 pixels, the Nyquist limit.
 
     Example:
         >>> gabor(3, [3.0], 1)[1, 0, 1]
@@ -81,7 +84,7 @@ def difference_of_gaussians(size: int, stds: Sequence[float], ratio: float = 1.6
     Arguments:
         size: The width and height :math:`S` of the filters, in pixels.
         stds: The standard deviations :math:`\sigma` of the centres, in pixels.
-        ratio: The standard deviation of a surround, in those of its centre.
+        ratio: The ratio of the surround's standard deviation to that of the centre.
 
     Returns:
         The filters, with shape :math:`(K, 1, S, S)` for :math:`K` standard deviations.
@@ -102,15 +105,17 @@ def difference_of_gaussians(size: int, stds: Sequence[float], ratio: float = 1.6
 
 
 def filter_bank(channels: int, size: int = 13) -> Tensor:
-    r"""Returns one fixed bank of 18 filters for grey images, and of 54 for RGB.
+    r"""Returns a fixed bank of 18 filters for grey images, or of 54 filters for RGB.
 
-    There are Gabor filters of wavelengths 3 and 6, four angles and two phases, and differences of
-    Gaussians of standard deviations 1 and 2. In RGB each of them is applied to the brightness, to
-    red against green and to yellow against blue, by weights of unit norm.
+    The bank holds Gabor filters of wavelengths 3 and 6, four angles and two phases, and
+    differences of Gaussians of standard deviations 1 and 2. For RGB, each filter is applied to
+    three channel combinations of unit norm: brightness, red against green, and yellow against
+    blue.
 
     Arguments:
         channels: The number of image channels :math:`C`, 1 or 3.
-        size: The width and height :math:`S` of the filters, in pixels; 13 hold the longest wave twice.
+        size: The width and height :math:`S` of the filters, in pixels; 13 pixels hold two of the
+            longest wavelengths.
 
     Returns:
         The filters, with shape :math:`(18, 1, S, S)` or :math:`(54, 3, S, S)`.
@@ -132,7 +137,7 @@ def responses(x: Tensor, filters: Tensor, bias: Tensor | None = None) -> Tensor:
 
     .. math:: F_k(x) = \frac{1}{P} \sum_p \max(\langle x, w_k \rangle_p + b_k, 0)
 
-    over all :math:`P` places at which a filter lies within the image.
+    over all :math:`P` positions at which a filter lies within the image.
 
     Arguments:
         x: The images, with shape :math:`(N, C, H, W)`.
@@ -143,7 +148,7 @@ def responses(x: Tensor, filters: Tensor, bias: Tensor | None = None) -> Tensor:
         The responses, with shape :math:`(N, K)`.
 
     Raises:
-        ValueError: If the images are smaller than the filters, or of other channels.
+        ValueError: If the images are smaller than the filters, or have another number of channels.
     """
     _, c, s, _ = filters.shape
     if x.ndim != 4 or x.shape[1] != c or min(x.shape[2:]) < s:
@@ -155,15 +160,15 @@ def responses(x: Tensor, filters: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def response_distance(f_obs: Tensor, f_syn: Tensor) -> Tensor:
-    r"""Returns how far the mean responses of two sets of images lie apart,
+    r"""Returns the distance between the mean responses of two sets of images,
 
     .. math::
         R = \frac{1}{K} \sum_k \left| \frac{1}{N} \sum_i F_k(x_i^{\text{obs}})
             - \frac{1}{M} \sum_j F_k(x_j^{\text{syn}}) \right|
 
     References:
-        Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
-        2019), https://arxiv.org/abs/1910.14216
+        Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et
+        al., 2019), https://arxiv.org/abs/1910.14216
 
     Arguments:
         f_obs: The responses of observed images, with shape :math:`(N, K)`.
@@ -173,7 +178,7 @@ def response_distance(f_obs: Tensor, f_syn: Tensor) -> Tensor:
         The distance, a scalar.
 
     Raises:
-        ValueError: If a set is empty or their numbers of filters differ.
+        ValueError: If a set is empty or the numbers of filters differ.
     """
     shapes = tuple(f_obs.shape), tuple(f_syn.shape)
     if f_obs.ndim != 2 or f_syn.ndim != 2 or shapes[0][1] != shapes[1][1] or 0 in sum(shapes, ()):
@@ -185,17 +190,17 @@ def response_distance(f_obs: Tensor, f_syn: Tensor) -> Tensor:
 
 
 def _check_nonempty(name: str, values: Sequence[float]) -> None:
-    r"""Raises a `ValueError` that names the argument unless there is at least one value."""
+    r"""Raises a `ValueError` that names the argument if there are no values."""
     if len(values) == 0:
         raise ValueError(f"{name!r} should hold at least one value, got none.")
 
 
 def _coordinates_along(size: int, angle: float) -> Tensor:
-    r"""Returns :math:`\langle n, p \rangle` of every pixel, in pixels from the middle, float64.
+    r"""Returns :math:`\langle n, p \rangle` at every pixel, in pixels from the centre, float64.
 
     Arguments:
         size: The width and height :math:`S`.
-        angle: The angle :math:`\vartheta` of :math:`n` against the width.
+        angle: The angle :math:`\vartheta` between :math:`n` and the width.
 
     Raises:
         ValueError: If `size` is below 3.
@@ -207,13 +212,13 @@ def _coordinates_along(size: int, angle: float) -> Tensor:
 
 
 def _gaussian_window(size: int, std: float) -> Tensor:
-    r"""Returns :math:`e^{-\|p\|^2 / 2 s^2}` of every pixel, with shape :math:`(S, S)`, float64."""
+    r"""Returns :math:`e^{-\|p\|^2 / 2 s^2}` at every pixel, with shape :math:`(S, S)`, float64."""
     r2 = _coordinates_along(size, 0).square() + _coordinates_along(size, math.pi / 2).square()
     return torch.exp(-r2 / (2 * std**2))
 
 
 def _stack_normalized(filters: Sequence[Tensor]) -> Tensor:
-    r"""Returns filters of unit norm, with shape :math:`(K, 1, S, S)`, float32.
+    r"""Returns filters stacked and scaled to unit norm, with shape :math:`(K, 1, S, S)`, float32.
 
     Arguments:
         filters: The filters, each with shape :math:`(S, S)`.

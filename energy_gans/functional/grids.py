@@ -1,8 +1,8 @@
-r"""Grids: one image at several sizes.
+r"""Image grids: one image at several resolutions.
 
-To go down, a block of pixels is replaced by its mean; to go up, a pixel is replaced by a block of its
-copies. To go up and down again changes nothing; to go down and up is the projection on images that
-are constant on blocks.
+Downscaling replaces a block of pixels by its mean; upscaling replaces a pixel by a block of
+copies. Upscaling and then downscaling is the identity. Downscaling and then upscaling is the
+orthogonal projection onto images that are constant on blocks.
 
 References:
     Learning Generative ConvNets via Multi-grid Modeling and Sampling (Gao et al., 2018),
@@ -28,7 +28,8 @@ def downscale(x: Tensor, factor: int) -> Tensor:
         The images, with shape :math:`(B, C, H / f, W / f)`.
 
     Raises:
-        ValueError: If `factor` is not positive, or the images are not made of whole blocks.
+        ValueError: If `factor` is not positive, or does not divide the height and width of the
+            images.
 
     Example:
         >>> downscale(torch.arange(4.0).reshape(1, 1, 2, 2), 2)

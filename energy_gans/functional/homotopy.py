@@ -1,38 +1,45 @@
-r"""The homotopy between a Gaussian prior and data, and what a potential whose gradient flows along it minimises.
+r"""The homotopy from a Gaussian prior to the data, and the loss of a potential that follows it.
 
-Between the prior :math:`q = \mathcal{N}(0, \omega^2 I)` and the likelihood
-:math:`p(y | x) = \mathcal{N}(y; x, \sigma^2 I)` of a real sample :math:`y` there is the path of densities
+The prior :math:`q = \mathcal{N}(0, \omega^2 I)` and the likelihood
+:math:`p(y | x) = \mathcal{N}(y; x, \sigma^2 I)` of a real sample :math:`y` define a path of
+densities
 
 .. math::
     \rho(x | y; t) \propto q(x) \, p(y | x)^t = \mathcal{N}(x; a y, v I), \quad
-    a = \frac{t \omega^2}{\sigma^2 + t \omega^2}, \quad v = \frac{\omega^2 \sigma^2}{\sigma^2 + t \omega^2}
+    a = \frac{t \omega^2}{\sigma^2 + t \omega^2}, \quad
+    v = \frac{\omega^2 \sigma^2}{\sigma^2 + t \omega^2}
 
-from the prior at :math:`t = 0` to the posterior at :math:`t = 1` (Eqs. 6 to 8 and 19). Its mean over the data,
-:math:`\bar\rho(x; t)`, changes by
+from the prior at :math:`t = 0` to the posterior at :math:`t = 1` (Eqs. 6 to 8 and 19). The mean of
+this density over the data, :math:`\bar\rho(x; t)`, obeys
 
 .. math::
-    \partial_t \bar\rho = - \tfrac{1}{2} \, \mathbb{E}_y [\rho(x | y; t) (\gamma - \bar\gamma)], \quad
+    \partial_t \bar\rho
+    = - \tfrac{1}{2} \, \mathbb{E}_y [\rho(x | y; t) (\gamma - \bar\gamma)], \quad
     \gamma = \|y - x\|^2 / \sigma^2, \quad \bar\gamma = \mathbb{E}_{\rho(x | y; t)} \gamma
 
-(Eqs. 10 and 11). A potential whose flow :math:`\dot x = \nabla \Phi(x)` carries :math:`\bar\rho` along
-minimises (Eq. 16, with the last term of Eq. 20)
+(Eqs. 10 and 11). A potential whose flow :math:`\dot x = \nabla \Phi(x)` transports
+:math:`\bar\rho` minimises (Eq. 16, with the last term of Eq. 20)
 
 .. math::
     \tfrac{1}{2} \, \mathbb{E}_y \operatorname{Cov}_{\rho(x | y; t)} [\Phi, \gamma]
-    + \tfrac{1}{2} \, \mathbb{E}_{\bar\rho} \|\nabla \Phi\|^2 + \tfrac{\eta}{2} \, \mathbb{E}_{\bar\rho} |\Phi|^2
+    + \tfrac{1}{2} \, \mathbb{E}_{\bar\rho} \|\nabla \Phi\|^2
+    + \tfrac{\eta}{2} \, \mathbb{E}_{\bar\rho} |\Phi|^2
 
-The first term has two estimators, equal in expectation. With a point :math:`x = a y + \sqrt{v} \, \epsilon` the
-innovation :math:`\gamma - \bar\gamma` has a closed form, and :math:`\Phi` may be centred by what does not
-depend on :math:`\epsilon`. Or, by parts, it is :math:`- \mathbb{E} \langle \nabla \Phi, u \rangle` with the
-velocity :math:`u` of the conditional path: the potential flow is then flow matching by a gradient field.
+The first term has two estimators with the same expectation. The first uses the closed form of the
+innovation :math:`\gamma - \bar\gamma` at a point :math:`x = a y + \sqrt{v} \, \epsilon`; a
+baseline that does not depend on :math:`\epsilon` may be subtracted from :math:`\Phi`. The second
+integrates by parts: the term is :math:`- \mathbb{E} \langle \nabla \Phi, u \rangle` with the
+velocity :math:`u` of the conditional path, so that the potential flow is flow matching with a
+gradient field.
 
-Time is drawn even in its logarithm, :math:`t = \varepsilon (e^{s L} - 1)` with
-:math:`L = \ln \frac{1 + \varepsilon}{\varepsilon}` and the flow time :math:`s` even in [0, 1]. In flow time
-innovation and velocity are :math:`\frac{dt}{ds} = L (t + \varepsilon)` times as large.
+Times are uniform on a logarithmic scale: :math:`t = \varepsilon (e^{s L} - 1)` with
+:math:`L = \ln \frac{1 + \varepsilon}{\varepsilon}`, where the flow time :math:`s` is uniform in
+[0, 1]. In flow time, innovation and velocity are multiplied by
+:math:`\frac{dt}{ds} = L (t + \varepsilon)`.
 
 References:
-    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
-    (Loo et al., 2024), https://arxiv.org/abs/2407.15238
+    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative
+    Modelling (Loo et al., 2024), https://arxiv.org/abs/2407.15238
 """
 
 from __future__ import annotations
@@ -46,11 +53,12 @@ from ..checks import check_filled, check_positive
 
 
 def homotopy_time(s: Tensor, sharpness: float) -> Tensor:
-    r"""Returns the homotopy's time :math:`t = \varepsilon (e^{s L} - 1)` at flow times.
+    r"""Returns the homotopy time :math:`t = \varepsilon (e^{s L} - 1)` at flow times :math:`s`.
 
     Arguments:
         s: The flow times :math:`s` in [0, 1], with any shape.
-        sharpness: The number :math:`\varepsilon`; the smaller, the more of the flow is near the prior.
+        sharpness: The constant :math:`\varepsilon`; smaller values spend more flow time near the
+            prior.
 
     Raises:
         ValueError: If `sharpness` is not positive.
@@ -64,7 +72,7 @@ def homotopy_time(s: Tensor, sharpness: float) -> Tensor:
 
 
 def flow_time(t: Tensor, sharpness: float) -> Tensor:
-    r"""Returns the flow time :math:`s` of times :math:`t`, the inverse of :func:`homotopy_time`.
+    r"""Returns the flow time :math:`s` at homotopy times :math:`t`: inverts :func:`homotopy_time`.
 
     Raises:
         ValueError: If `sharpness` is not positive.
@@ -74,7 +82,7 @@ def flow_time(t: Tensor, sharpness: float) -> Tensor:
 
 
 def time_rate(t: Tensor, sharpness: float) -> Tensor:
-    r"""Returns how fast the homotopy's time runs, :math:`\frac{dt}{ds} = L (t + \varepsilon)`, at times :math:`t`.
+    r"""Returns :math:`\frac{dt}{ds} = L (t + \varepsilon)` at homotopy times :math:`t`.
 
     Raises:
         ValueError: If `sharpness` is not positive.
@@ -84,7 +92,7 @@ def time_rate(t: Tensor, sharpness: float) -> Tensor:
 
 
 def conditional_moments(t: Tensor, sigma: float, omega: float) -> tuple[Tensor, Tensor]:
-    r"""Returns the factor :math:`a` of the mean and the variance :math:`v` of the conditional path (Eq. 19).
+    r"""Returns the factor :math:`a` and the variance :math:`v` of the conditional path (Eq. 19).
 
     Arguments:
         t: The times :math:`t` in [0, 1], with any shape.
@@ -92,7 +100,8 @@ def conditional_moments(t: Tensor, sigma: float, omega: float) -> tuple[Tensor, 
         omega: The standard deviation :math:`\omega` of the prior.
 
     Returns:
-        Both, with the shape of `t`. They fulfil :math:`a + v / \omega^2 = 1`.
+        The factors and the variances, with the shape of `t`; they obey
+        :math:`a + v / \omega^2 = 1`.
 
     Raises:
         ValueError: If `sigma` or `omega` is not positive.
@@ -116,11 +125,14 @@ def conditional_point(y: Tensor, noise: Tensor, a: Tensor, v: Tensor) -> Tensor:
 
 
 def innovation(y: Tensor, noise: Tensor, v: Tensor, sigma: float, omega: float) -> Tensor:
-    r"""Returns :math:`\gamma - \bar\gamma` at points of the conditional path, with shape :math:`(B)`.
+    r"""Returns :math:`\gamma - \bar\gamma` on the conditional path, with shape :math:`(B)`.
 
-    In terms of the noise it is
-    :math:`\frac{v}{\sigma^2} (\|\epsilon\|^2 - D) - \frac{2 (1 - a) \sqrt{v}}{\sigma^2} \langle y, \epsilon \rangle`
-    with :math:`1 - a = v / \omega^2`, which does not take the difference of two large numbers.
+    In terms of the noise, with :math:`1 - a = v / \omega^2`, the innovation is
+
+    .. math:: \frac{v}{\sigma^2} (\|\epsilon\|^2 - D)
+        - \frac{2 (1 - a) \sqrt{v}}{\sigma^2} \langle y, \epsilon \rangle
+
+    which avoids the difference of two large numbers.
 
     Arguments:
         y: The real samples, with shape :math:`(B, *)`.
@@ -142,9 +154,9 @@ def innovation(y: Tensor, noise: Tensor, v: Tensor, sigma: float, omega: float) 
 def conditional_velocity(
     y: Tensor, noise: Tensor, v: Tensor, sigma: float, omega: float
 ) -> Tensor:
-    r"""Returns the velocity :math:`u = a' y + \frac{v'}{2 v} (x - a y)` of points of the conditional path.
+    r"""Returns the velocity :math:`u = a' y + \frac{v'}{2 v} (x - a y)` on the conditional path.
 
-    With :math:`a' = v^2 / (\omega \sigma)^2` and :math:`v' = - v^2 / \sigma^2`, in homotopy time.
+    In homotopy time, :math:`a' = v^2 / (\omega \sigma)^2` and :math:`v' = - v^2 / \sigma^2`.
 
     Arguments:
         y: The real samples, with shape :math:`(B, *)`.
@@ -166,25 +178,30 @@ def conditional_velocity(
 
 
 def covariance(phi: Tensor, innovation: Tensor) -> Tensor:
-    r"""Returns an estimate without bias of :math:`\mathbb{E}_y \operatorname{Cov}_{\rho(x | y; t)} [\Phi, \gamma]`.
+    r"""Returns an unbiased estimate of the expected covariance of :math:`\Phi` and :math:`\gamma`
 
-    Of one point for each real sample, :math:`\Phi` is centred by its mean over the other points of the
-    batch; of :math:`K` points, by its mean over the others of the same real sample. Either baseline is
-    independent of the point's noise, and takes most of the variance away.
+    .. math:: \mathbb{E}_y \operatorname{Cov}_{\rho(x | y; t)} [\Phi, \gamma]
+
+    With one point for each real sample, :math:`\Phi` is centred by its mean over the other points
+    of the batch; with :math:`K` points, by its mean over the other points of the same real sample.
+    Both baselines are independent of the point's noise and remove most of the variance.
 
     Arguments:
         phi: The potentials, with shape :math:`(B)` or :math:`(B, K)`.
         innovation: The innovations :math:`\gamma - \bar\gamma`, with the shape of `phi`.
 
     Raises:
-        ValueError: If there is but one point to centre, or none.
+        ValueError: If there are fewer than two points to centre.
     """
     check_filled(phi=phi)
     return (_centre(phi) * innovation).mean()
 
 
 def kinetic_energy(gradient: Tensor) -> Tensor:
-    r"""Returns :math:`\frac{1}{2} \mathbb{E} \|\nabla \Phi\|^2` of gradients, with shape :math:`(B, *)`.
+    r"""Returns :math:`\frac{1}{2} \mathbb{E} \|\nabla \Phi\|^2`.
+
+    Arguments:
+        gradient: The gradients :math:`\nabla \Phi`, with shape :math:`(B, *)`.
 
     Raises:
         ValueError: If a batch is empty.
@@ -194,7 +211,9 @@ def kinetic_energy(gradient: Tensor) -> Tensor:
 
 
 def alignment(gradient: Tensor, velocity: Tensor) -> Tensor:
-    r"""Returns :math:`\mathbb{E} \langle \nabla \Phi, u \rangle`, which is minus half of :func:`covariance`, in expectation.
+    r"""Returns :math:`\mathbb{E} \langle \nabla \Phi, u \rangle`.
+
+    In expectation it is :math:`-\frac{1}{2}` times :func:`covariance`.
 
     Arguments:
         gradient: The gradients of the potential, with shape :math:`(B, *)`.
@@ -208,10 +227,11 @@ def alignment(gradient: Tensor, velocity: Tensor) -> Tensor:
 
 
 def spread_energy(phi: Tensor) -> Tensor:
-    r"""Returns :math:`\frac{1}{2} \mathbb{E} |\Phi - \mathbb{E} \Phi|^2`, without bias.
+    r"""Returns an unbiased estimate of :math:`\frac{1}{2} \mathbb{E} |\Phi - \mathbb{E} \Phi|^2`.
 
-    Its factor :math:`\eta` in the loss is the spectral gap that it asks for (Eqs. 17 and 20). Points of
-    the same real sample are not independent: a potential is centred by those of the other samples.
+    The factor :math:`\eta` of this term in the loss is the assumed spectral gap (Eqs. 17 and 20).
+    Points of the same real sample are not independent, so a potential is centred by points of
+    other real samples.
 
     Arguments:
         phi: The potentials of one point for each real sample, with shape :math:`(B)`, or of
@@ -223,20 +243,21 @@ def spread_energy(phi: Tensor) -> Tensor:
     n = len(phi)
     if n < 2:
         raise ValueError(f"'phi' should hold the points of two real samples or more, got {n}.")
-    # A constant has no influence, but costs digits.
+    # A constant offset does not change the result, but costs digits.
     phi = phi.reshape(n, -1)
     phi = phi - phi.detach().mean()
     own = phi.mean(1, keepdim=True)
     others = (own.sum() - own) / (n - 1)
-    # The expectation of the product is the variance, as the two factors' other parts are independent.
+    # The expectation of the product is the variance: the mean of other samples is independent of
+    # phi.
     return ((phi - others) * phi).mean() / 2
 
 
 def _centre(phi: Tensor) -> Tensor:
-    r"""Returns potentials less the mean of the others along the last dimension.
+    r"""Returns potentials minus the mean of the other potentials along the last dimension.
 
     Raises:
-        ValueError: If there is but one.
+        ValueError: If there is only one potential.
     """
     n = phi.shape[-1]
     if n < 2:
@@ -245,5 +266,5 @@ def _centre(phi: Tensor) -> Tensor:
 
 
 def expand_as(a: Tensor, x: Tensor) -> Tensor:
-    r"""Returns numbers of samples, with shape :math:`(B)`, such that they multiply samples :math:`(B, *)`."""
+    r"""Reshapes `a`, with shape (B), for broadcasting against `x`, with shape (B, *)."""
     return a.reshape(-1, *[1] * (x.ndim - 1))

@@ -1,8 +1,9 @@
 r"""Interpolation: paths from one latent to another.
 
-Along a straight line between two independent standard normal latents the norm falls by a factor of
-:math:`\sqrt{2}` on the way, to where hardly a latent is drawn. On the great circle through their
-directions, with angle :math:`\omega`, and with norms that change at one rate, it is kept:
+On the straight line between two independent standard normal latents, the norm falls by a factor of
+about :math:`\sqrt{2}` at the middle, where latents have a negligible probability. Spherical
+interpolation avoids that: the direction turns by the angle :math:`\omega` on a great circle, and
+the norm changes linearly:
 
 .. math::
     z(t) = \big( (1 - t) \|a\| + t \|b\| \big) \left(
@@ -22,7 +23,7 @@ from torch import Tensor
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    r"""Returns points on straight lines, :math:`(1 - t) a + t b`; those at the ends are exact.
+    r"""Returns points on straight lines, :math:`(1 - t) a + t b`; the end points are exact.
 
     Arguments:
         a: The points at :math:`t = 0`, with shape :math:`(B, Z)`.
@@ -45,10 +46,11 @@ def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    r"""Returns points whose directions turn on great circles while norms change, both at one rate.
+    r"""Returns points whose directions turn at a constant rate and whose norms change linearly.
 
-    Where there is no one great circle the line is straight: between parallel points, of which it is
-    the limit, between opposite ones, and from or to zero. Points at the ends are exact.
+    Where the great circle is not unique, the path is a straight line: between parallel points, for
+    which the line is the limit, between opposite points, and from or to zero. The end points are
+    exact.
 
     Arguments:
         a: The points at :math:`t = 0`, with shape :math:`(B, Z)`.
@@ -64,19 +66,19 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     straight = lerp(a, b, t)
     norm_a, norm_b = (z.norm(dim=1, keepdim=True) for z in (a, b))
     u, v = (z / n.clamp_min(torch.finfo(n.dtype).tiny) for z, n in ((a, norm_a), (b, norm_b)))
-    # arccos of the inner product would lose half of the digits of small angles.
+    # The arccos of the inner product would lose half of the digits of small angles.
     angle = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))[:, None]
     one = (angle.sin() > torch.finfo(angle.dtype).eps ** 0.5) & (norm_a > 0) & (norm_b > 0)
     angle = torch.where(one, angle, 1.0)
     norm = torch.lerp(norm_a, norm_b, t) / angle.sin()
     from_a, from_b = norm * ((1 - t) * angle).sin(), norm * (t * angle).sin()
     curved = from_a[..., None] * u[:, None] + from_b[..., None] * v[:, None]
-    # A straight line's ends are exact.
+    # The end points of the straight line are exact.
     return torch.where((one & (t != 0) & (t != 1))[..., None], curved, straight)
 
 
 def _check_ends(a: Tensor, b: Tensor, t: Tensor) -> None:
-    r"""Raises a `ValueError` unless `a` and `b` hold as many points of one size, and `t` numbers."""
+    r"""Raises a `ValueError` unless `a` and `b` have one shape (B, Z) and `t` the shape (T)."""
     if a.ndim != 2 or a.shape != b.shape or t.ndim != 1:
         raise ValueError(
             "'a' and 'b' should have one shape (B, Z) and 't' the shape (T), got "

@@ -1,9 +1,10 @@
-r"""Kernels: how strongly a charge at :math:`b` is felt at :math:`a`.
+r"""Kernels: the potential at :math:`a` of a unit charge at :math:`b`.
 
-A kernel here is, but for the polynomial one, a function of the squared distance
-:math:`r^2 = \|a - b\|^2`. It takes two sets of points, :math:`(N, *)` and :math:`(M, *)`, to the
-matrix :math:`k(a_i, b_j)` of shape :math:`(N, M)`. Trailing dimensions are flattened, so images are points too.
-A *profile* is such a function, of squared distances of any shape. Results are float32 at least.
+All kernels except the polynomial one are functions of the squared distance
+:math:`r^2 = \|a - b\|^2`. A kernel maps two sets of points, :math:`(N, *)` and :math:`(M, *)`, to
+the matrix :math:`k(a_i, b_j)` with shape :math:`(N, M)`. Trailing dimensions are flattened, so
+images are points too. A *profile* is the kernel as a function of squared distances of any shape.
+Results are float32 at least.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> T
 
     .. math:: k(a, b) = (\|a - b\|^2 + \epsilon^2)^{-p / 2}
 
-    It is strictly positive definite in every dimension, with :math:`k(a, a) = \epsilon^{-p}` and its
-    largest force at :math:`r = \epsilon / \sqrt{p + 1}`. The Coulomb GAN paper writes :math:`p = d`,
-    its authors' code computes :math:`p = d - 2`, both with :math:`d = 3`; the default here is the
-    code's, with which the paper's results were made.
+    It is strictly positive definite in every dimension, with :math:`k(a, a) = \epsilon^{-p}` and
+    the largest force at :math:`r = \epsilon / \sqrt{p + 1}`. The text and the code of the Coulomb
+    GAN paper disagree: the text has :math:`p = d`, the authors' code :math:`p = d - 2`, both with
+    :math:`d = 3`. The default here follows the code, which produced the paper's results.
 
     References:
         Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al.,
@@ -45,8 +46,8 @@ def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> T
         The kernel matrix, with shape :math:`(N, M)`.
 
     Raises:
-        ValueError: If `power` or `epsilon` is not positive, or `epsilon` is so small that the gradient
-            at a charge is no number.
+        ValueError: If `power` or `epsilon` is not positive, or `epsilon` is so small that the
+            gradient at a charge overflows.
 
     Example:
         >>> plummer(torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 1.0]]))
@@ -56,13 +57,16 @@ def plummer(a: Tensor, b: Tensor, power: float = 1.0, epsilon: float = 1.0) -> T
     check_positive("epsilon", epsilon)
     r2 = squared_distances(a, b)
     _check_softening(r2.dtype, power, epsilon)
-    # Whole powers up to 3 of an inverse root are much faster than a power of -p / 2.
+    # Integer powers up to 3 of the inverse root are much faster than the power -p / 2.
     return (r2 + epsilon**2).rsqrt().pow(power)
 
 
 def _check_softening(dtype: torch.dtype, power: float, epsilon: float) -> None:
-    r"""Raises a `ValueError` if :math:`\frac{p}{2} \epsilon^{-(p + 2)}`, the derivative of Plummer's
-    kernel by :math:`r^2` at zero, or a factor of it is beyond a type."""
+    r"""Raises a `ValueError` if the derivative of Plummer's kernel overflows at zero.
+
+    The derivative by :math:`r^2` at zero is :math:`\frac{p}{2} \epsilon^{-(p + 2)}`; its factors
+    are checked, too.
+    """
     least = (max(1.0, power / 2) / torch.finfo(dtype).max) ** (1 / (max(power, 1.0) + 2))
     if epsilon < least:
         raise ValueError(
@@ -81,27 +85,30 @@ def elastic(
 ) -> Tensor:
     r"""Returns the elastic interaction kernel :math:`r^{-p}`, made finite near :math:`r = 0`.
 
-    With the cut-off :math:`e`, in units of :math:`\ell^{-p}`,
+    With the cut-off :math:`e`, and in units of :math:`\ell^{-p}`, the kernel is
 
     .. math::
         K_e(r) = \begin{cases} r^{-p} & r > e \\
-            e^{-p} \left( 1 + \frac{p}{2} - \frac{p}{2} \frac{r^2}{e^2} \right) & r \leq e \end{cases}
+            e^{-p} \left( 1 + \frac{p}{2} - \frac{p}{2} \frac{r^2}{e^2} \right) & r \leq e
+        \end{cases}
         \qquad \text{or} \qquad K_e(r) = (r^2 + e^2)^{-p / 2}
 
-    The first, `"cap"`, is the paper's: once continuously differentiable, its force falls linearly to
-    zero inside. It is **not** positive definite (its Fourier transform oscillates from
-    :math:`|k| e \approx 4` on), so that the energy of two unlike samples may be negative or zero:
-    of sets whose pairs all lie within :math:`e`, only the means count. The second, `"plummer"`, is
-    strictly positive definite, and its force near zero is that of the first.
+    The first form, `"cap"`, is the paper's. It is once continuously differentiable, and its force
+    falls linearly to zero within the cut-off. It is **not** positive definite: its Fourier
+    transform changes sign beyond :math:`|k| e \approx 4`. The energy of two different sets may
+    therefore be negative or zero; if all pairs lie within :math:`e`, it depends only on the means
+    of the sets. The second form, `"plummer"`, is strictly positive definite; near zero its force
+    is that of the first form.
 
-    High powers leave float32: :math:`K_e(0) = 1.7 \cdot 10^{32}` at :math:`p = 31, e = 0.1`. With
-    :math:`\ell` the smallest distance of the points (:func:`unit_length`), all values are of order
-    one. Losses take their unit from forces (:func:`elastic_sums`).
+    High powers approach the range of float32: :math:`K_e(0) = 1.7 \cdot 10^{32}` at
+    :math:`p = 31, e = 0.1`. If :math:`\ell` is the smallest distance of the points
+    (:func:`unit_length`), the largest values are of order one. Losses scale by forces instead
+    (:func:`elastic_sums`).
 
     References:
         Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et
-        al., 2023), Eq. 4, https://arxiv.org/abs/2303.10553; any power between 0 and :math:`n` is
-        ours, the energy of :math:`r^{-p}` is then that of a Riesz kernel.
+        al., 2023), Eq. 4, https://arxiv.org/abs/2303.10553, for :math:`p = n - 1`. Other powers
+        between 0 and :math:`n`, those of Riesz kernels, are our extension.
 
     Arguments:
         a: The evaluation points, with shape :math:`(N, *)`.
@@ -116,11 +123,13 @@ def elastic(
         The kernel matrix, with shape :math:`(N, M)`.
 
     Raises:
-        ValueError: If points have one coordinate only, an argument is out of its range, or
-            :math:`K_e(0)` is beyond the type of the result for a `unit` that is no tensor.
+        ValueError: If points have only one coordinate, an argument is out of its range, or
+            :math:`K_e(0)` overflows the type of the result; the last is checked if `unit` is a
+            number.
 
     Example:
-        >>> elastic(torch.zeros(1, 2), torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 2.0]]), cutoff=0.1)
+        >>> b = torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 2.0]])
+        >>> elastic(torch.zeros(1, 2), b, cutoff=0.1)
         tensor([[15.0000, 10.0000,  0.5000]])
     """
     power = elastic_power(power, a.shape[1:].numel())
@@ -131,7 +140,7 @@ def elastic_power(power: float | None, n: int) -> float:
     r"""Returns the elastic kernel's exponent in :math:`n` dimensions, :math:`n - 1` for `None`.
 
     Raises:
-        ValueError: If there is one dimension only, or the exponent is not in :math:`(0, n)`.
+        ValueError: If there is only one dimension, or the exponent is not in :math:`(0, n)`.
     """
     if n < 2:
         raise ValueError(f"The elastic kernel needs points of at least 2 coordinates, got {n}.")
@@ -147,7 +156,7 @@ def elastic_profile(
     softening: Softening = "cap",
     unit: float | Tensor = 1.0,
 ) -> Tensor:
-    r"""Returns the elastic kernel, as :func:`elastic` does, of squared distances of any shape."""
+    r"""Returns the kernel of :func:`elastic` at squared distances of any shape."""
     _check_elastic(cutoff, softening)
     if isinstance(unit, Tensor):
         log_unit = unit.double().log()
@@ -161,7 +170,7 @@ def elastic_profile(
 def scaled_elastic(
     r2: Tensor, cutoff: float, power: float, softening: Softening, log_scale: float | Tensor
 ) -> Tensor:
-    r"""Returns :math:`s K_e(r)` of squared distances, float64, for a factor :math:`s` of any size.
+    r"""Returns :math:`s K_e(r)` at squared distances, in float64, for any factor :math:`s`.
 
     Arguments:
         r2: The squared distances, of any shape; the kernel is zero where they are infinite.
@@ -171,7 +180,7 @@ def scaled_elastic(
         log_scale: The logarithm of :math:`s`.
     """
     r2, e2 = r2.double(), cutoff**2
-    # A sum of logarithms: the factor and the power of a length may each be beyond float64.
+    # A sum of logarithms, because the factor and the power of a length may each overflow float64.
     if softening == "plummer":
         return torch.exp(log_scale - power / 2 * torch.log(r2 + e2))
     outside = torch.exp(log_scale - power / 2 * torch.log(r2.clamp_min(e2)))
@@ -184,8 +193,9 @@ def elastic_log_force(
 ) -> Tensor:
     r"""Returns :math:`\ln |K_e'(r)|`, the logarithm of the elastic kernel's force, float64.
 
-    With :math:`m = \max(r, e)` or :math:`m = \sqrt{r^2 + e^2}` the force is :math:`p r / m^{p + 2}`.
-    It is zero, and its logarithm minus infinity, for points that coincide and for infinite distances.
+    With :math:`m = \max(r, e)` or :math:`m = \sqrt{r^2 + e^2}` the force is
+    :math:`p r / m^{p + 2}`. For points that coincide and for infinite distances the force is zero,
+    and its logarithm minus infinity.
 
     Arguments:
         r2: The squared distances, of any shape.
@@ -214,12 +224,13 @@ def _check_elastic(cutoff: float, softening: Softening) -> None:
 def _check_finite_at_zero(
     dtype: torch.dtype, cutoff: float, power: float, softening: Softening, unit: float
 ) -> None:
-    r"""Raises a `ValueError` if :math:`K_e(0)` is beyond a type."""
+    r"""Raises a `ValueError` if :math:`K_e(0)` overflows a type."""
     cap = 1 + power / 2 if softening == "cap" else 1.0
     if math.log(cap) + power * math.log(unit / cutoff) > math.log(torch.finfo(dtype).max):
         raise ValueError(
-            f"The elastic kernel at distance 0 is beyond {dtype} for 'power' = {power!r}, 'cutoff' = "
-            f"{cutoff!r} and 'unit' = {unit!r}: 'power' or 'unit' should be smaller or 'cutoff' larger."
+            f"The elastic kernel at distance 0 is beyond {dtype} for 'power' = {power!r}, "
+            f"'cutoff' = {cutoff!r} and 'unit' = {unit!r}: 'power' or 'unit' should be smaller or "
+            "'cutoff' larger."
         )
 
 
@@ -246,7 +257,11 @@ def gaussian(a: Tensor, b: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tens
 
 
 def gaussian_profile(r2: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tensor:
-    r"""Returns the mean of Gaussian kernels, as :func:`gaussian` does, of squared distances."""
+    r"""Returns the kernel of :func:`gaussian` at squared distances of any shape.
+
+    Raises:
+        ValueError: If there are no bandwidths or one is not positive.
+    """
     if len(bandwidths) == 0:
         raise ValueError("'bandwidths' should hold at least one value, got none.")
     for sigma in bandwidths:

@@ -1,17 +1,18 @@
-r"""Langevin dynamics: particles climb a log-density, and are shaken.
+r"""Langevin dynamics: gradient ascent on a log-density, with noise.
 
 With the score :math:`s(x) = \nabla \log p(x)`, a step of size :math:`\delta` is
 
 .. math:: x' = x + \frac{\delta^2}{2} s(x) + \delta \epsilon \qquad \epsilon \sim \mathcal{N}(0, I)
 
-Short runs take noise of another standard deviation :math:`\varsigma` in the place of :math:`\delta`.
+Short-run chains often use another standard deviation of the noise, :math:`\varsigma` instead of
+:math:`\delta`.
 
 For the Gibbs density :math:`p(x) \propto e^{\Phi(x)} q(x)` with the reference
 :math:`q = \mathcal{N}(0, \sigma^2 I)` the score is :math:`\nabla \Phi(x) - x / \sigma^2`.
 
-Where the log-density is :math:`- \frac{1}{2} p x^2 + b x`, the iterates have the mean :math:`b / p` and
-the variance :math:`1 / (p (1 - \delta^2 p / 4))`. They stay finite only if :math:`\delta^2 p < 4`: for
-the reference alone that is :math:`\delta < 2 \sigma`.
+For the log-density :math:`- \frac{1}{2} p x^2 + b x`, the stationary distribution of the iterates
+has the mean :math:`b / p` and the variance :math:`1 / (p (1 - \delta^2 p / 4))`. It exists only if
+:math:`\delta^2 p < 4`; for the reference alone that is :math:`\delta < 2 \sigma`.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -32,14 +33,15 @@ Field = Callable[[Tensor], Tensor]
 
 
 def potential_gradient(potential: Field, half: bool = False) -> Field:
-    r"""Returns the gradient :math:`\nabla \Phi` of a potential, a function that keeps no graph.
+    r"""Returns the function :math:`x \mapsto \nabla \Phi(x)`, whose results have no graph.
 
     The gradient is float32 at least, also under autocast.
 
     Arguments:
-        potential: The potential :math:`\Phi`, from :math:`(B, *)` to :math:`(B)`, each value of its
-            own point.
-        half: Whether what computes it is cast to bfloat16, which is faster and has three digits.
+        potential: The potential :math:`\Phi`, from :math:`(B, *)` to :math:`(B)`; each value must
+            depend on its own point only.
+        half: Whether the potential is evaluated under bfloat16 autocast, which is faster but has
+            only about three digits.
     """
 
     def gradient(x: Tensor) -> Tensor:
@@ -57,8 +59,10 @@ def gibbs_score(
 
     Arguments:
         gradient: The gradient :math:`\nabla \Phi`, from :math:`(B, *)` to :math:`(B, *)`.
-        reference_std: The standard deviation :math:`\sigma` of the reference; uniform if `None`.
-        clip: The largest size of an element of :math:`\nabla \Phi`, or `None`.
+        reference_std: The standard deviation :math:`\sigma` of the reference; the reference is
+            uniform if `None`.
+        clip: The largest absolute value of an element of :math:`\nabla \Phi`; not clipped if
+            `None`.
 
     Raises:
         ValueError: If a number is not positive.
@@ -77,7 +81,7 @@ def gibbs_score(
 
 
 def check_step_size(step_size: float, reference_std: float | None) -> None:
-    r"""Raises a `ValueError` unless a step is stable for the reference Gaussian alone."""
+    r"""Raises a `ValueError` unless a step size is stable for the reference Gaussian alone."""
     check_positive("step_size", step_size)
     if reference_std is None:
         return
@@ -108,19 +112,21 @@ def langevin_step(
 
     Arguments:
         x: The points, with shape :math:`(B, *)`.
-        score: The score :math:`s`, from :math:`(B, *)` to :math:`(B, *)`; it is called once.
+        score: The score :math:`s`, from :math:`(B, *)` to :math:`(B, *)`; called once.
         step_size: The step size :math:`\delta`, in data units.
-        reference_std: The standard deviation :math:`\sigma` of the reference that the score holds, by
-            which the step is judged; `None` if there is none.
-        noise: The standard normal noise :math:`\epsilon`, with shape :math:`(B, *)`; none if `None`.
-        noise_std: The noise's standard deviation :math:`\varsigma` in the step, in data units; that of Langevin's
-            dynamics, :math:`\delta`, if `None`.
+        reference_std: The standard deviation :math:`\sigma` of the Gaussian reference in the
+            score, to check the step size; `None` without such a reference.
+        noise: The standard normal noise :math:`\epsilon`, with shape :math:`(B, *)`; no noise if
+            `None`.
+        noise_std: The standard deviation :math:`\varsigma` of the noise, in data units; the step
+            size :math:`\delta`, as in Langevin dynamics, if `None`.
 
     Returns:
         The points, with shape :math:`(B, *)`.
 
     Raises:
-        ValueError: If the step is not stable for the reference alone, or `noise_std` is negative.
+        ValueError: If the step size is not stable for the reference alone, or `noise_std` is
+            negative.
     """
     check_step_size(step_size, reference_std)
     check_noise_std(noise_std)
@@ -139,22 +145,24 @@ def langevin(
     bound: float | None = None,
     noise_std: float | None = None,
 ) -> Iterator[Tensor]:
-    r"""Yields the points of chains after each of their steps.
+    r"""Yields the points of Langevin chains after each step.
 
-    No step keeps what the one before made, so memory does not grow with their number.
+    Earlier points are not kept, so memory does not grow with the number of steps.
 
     Arguments:
-        x: The points at first, with shape :math:`(B, *)`; they are left as they are.
+        x: The initial points, with shape :math:`(B, *)`; not modified.
         score: The score, called once a step.
         step_sizes: The size of each step.
-        reference_std: The standard deviation of the reference that the score holds, if any.
-        noise: Returns the standard normal noise of a step, given the points; none if `None`.
-        bound: The size that elements are clipped to after each step, or `None`.
-        noise_std: The standard deviation of every step's noise, in data units; each step's own size, as
-            Langevin's dynamics has it, if `None`. No noise is asked for if it is 0.
+        reference_std: The standard deviation of the Gaussian reference in the score, or `None`.
+        noise: A function from points to standard normal noise; no noise if `None`.
+        bound: The absolute value that elements are clipped to after each step; not clipped if
+            `None`.
+        noise_std: The standard deviation of the noise in every step, in data units; the size of
+            each step, as in Langevin dynamics, if `None`. If it is 0, `noise` is not called.
 
     Raises:
-        ValueError: If a step is not stable for the reference alone, or `noise_std` is negative.
+        ValueError: If a step size is not stable for the reference alone, or `noise_std` is
+            negative.
     """
     x = x.detach()
     silent = noise is None or noise_std == 0
@@ -167,7 +175,10 @@ def langevin(
 
 
 def annealed(first: float, last: float, steps: int) -> list[float]:
-    r"""Returns step sizes that go from the first to the last by one factor a step.
+    r"""Returns step sizes in geometric progression from the first to the last.
+
+    Raises:
+        ValueError: If `steps`, `first` or `last` is not positive.
 
     Example:
         >>> annealed(4.0, 1.0, 3)

@@ -1,7 +1,7 @@
-r"""Masks: which pixels of an image are known, 1, and which are a hole, 0.
+r"""Masks of images: 1 at known pixels, 0 in holes.
 
-A mask has the shape :math:`(N, 1, H, W)`, one for each image, or :math:`(1, 1, H, W)` for all. A pixel
-is known where two masks know it: their product has both's holes.
+Masks have the shape :math:`(N, 1, H, W)`, one for each image, or :math:`(1, 1, H, W)`, one for
+all. The product of two masks has the holes of both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 KINDS = ("square", "spot", "both")
-# A spot's radius is the image's width divided by this.
+# The width of an image divided by the radius of a spot.
 _SPOTS = 16
 
 
@@ -50,13 +50,13 @@ def square_mask(size: tuple[int, int], width: int) -> Tensor:
 def spot_mask(size: tuple[int, int], share: float, random: torch.Generator, n: int = 1) -> Tensor:
     r"""Returns masks of round spots at random places, with shape :math:`(N, 1, H, W)`.
 
-    Spots, of a radius of a sixteenth of the image, at least one pixel, are added until their share of
-    the pixels is reached: it may be larger, by less than a spot.
+    The radius of a spot is a sixteenth of the image, but at least one pixel. Spots are added until
+    they cover the given share of the pixels; they may cover more, by less than one spot.
 
     Arguments:
         size: The height :math:`H` and the width :math:`W` of an image, in pixels.
         share: The share of pixels in the hole.
-        random: The generator that draws the places.
+        random: The generator that draws the positions.
         n: The number of masks :math:`N`.
 
     Raises:
@@ -66,7 +66,7 @@ def spot_mask(size: tuple[int, int], share: float, random: torch.Generator, n: i
         raise ValueError(f"'share' should be between 0 and 1, got {share!r}.")
     height, width = size
     radius = max(1, min(size) // _SPOTS)
-    # Each pixel is the centre of a spot that comes at a time of its own.
+    # Every pixel is the centre of a spot that appears at a random time.
     time = torch.rand(n, 1, height, width, generator=random, device=random.device)
     time = torch.nn.functional.pad(time, [radius] * 4, value=torch.inf)
     reached = reduce(
@@ -94,15 +94,15 @@ def hole_masks(
     random: torch.Generator,
     n: int,
 ) -> Tensor:
-    r"""Returns the masks of images, of several kinds in turn, with shape :math:`(N, 1, H, W)`.
+    r"""Returns masks that cycle through several kinds, with shape :math:`(N, 1, H, W)`.
 
     Arguments:
-        kinds: The kinds, of `"square"`, `"spot"` and `"both"`; image :math:`i` has the one in place
-            :math:`i` modulo their number.
+        kinds: The kinds, out of `"square"`, `"spot"` and `"both"`; with :math:`K` kinds, image
+            :math:`i` has the kind :math:`i \bmod K`.
         size: The height :math:`H` and the width :math:`W` of an image, in pixels.
-        square: The width of the square hole, in pixels; half of the image's if `None`.
+        square: The width of the square hole, in pixels; half the width of the image if `None`.
         spots: The share of pixels in spots.
-        random: The generator of the spots.
+        random: The generator that draws the spots.
         n: The number of images :math:`N`.
 
     Raises:
@@ -121,13 +121,13 @@ def hole_masks(
 
 
 def known_distances(a: Tensor, b: Tensor, known: Tensor) -> Tensor:
-    r"""Returns the squared distances :math:`\|m_i (a_i - b_j)\|^2` of what masks know of images.
+    r"""Returns the squared distances :math:`\|m_i (a_i - b_j)\|^2` of images at known pixels.
 
-    They are computed in float64, without a tensor of all pairs.
+    Distances are computed in float64, without a tensor of all pairs of images.
 
     Arguments:
-        a: The images of the masks, with shape :math:`(N, C, H, W)`.
-        b: The images they are compared with, with shape :math:`(M, C, H, W)`.
+        a: The masked images, with shape :math:`(N, C, H, W)`.
+        b: The images to compare with, with shape :math:`(M, C, H, W)`.
         known: The masks :math:`m`, with shape :math:`(N, 1, H, W)` or :math:`(1, 1, H, W)`.
 
     Returns:

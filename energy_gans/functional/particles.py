@@ -1,22 +1,22 @@
-r"""Free particles: the flow that generated samples follow without a generator.
+r"""Free particles: the flow of generated samples without a generator.
 
-The EIEG metric's gradient flow moves a density :math:`\rho` by
-:math:`\partial_t \rho = \nabla \cdot (\rho \nabla \frac{\delta E}{\delta \rho})`. Written for
-:math:`M` generated points among :math:`N` real ones it is
+The gradient flow of the EIEG metric moves a density :math:`\rho` by
+:math:`\partial_t \rho = \nabla \cdot (\rho \nabla \frac{\delta E}{\delta \rho})`. For :math:`M`
+generated points :math:`x` and :math:`N` real points :math:`y` it is
 
 .. math::
     \frac{dx_i}{dt} & = - \frac{M_1}{N} \sum_j f(x_i - y_j) + \frac{M_2}{M} \sum_j f(x_i - x_j) \\
     f(z) & = \frac{p z}{\max(\|z\|, e)^{p + 2}}
 
 where :math:`f = -\nabla K_e` is the force of the elastic kernel :math:`K_e(r) = r^{-p}` with the
-cut-off :math:`e` (see :func:`~energy_gans.functional.elastic`). Real points attract, generated ones
-repel. For equal mobilities :math:`M_1 = M_2` this is the gradient flow. For others it is none of a
-metric: the charges no longer balance, and where :math:`M_1 > M_2` one real point holds several
-generated ones in the same place.
+cut-off :math:`e` (see :func:`~energy_gans.functional.elastic`). Real points attract, generated
+points repel. For equal mobilities :math:`M_1 = M_2` this is the gradient flow. For other
+mobilities it is not the gradient flow of a metric: the charges do not balance, and if
+:math:`M_1 > M_2`, several generated points can rest at the same real point.
 
 References:
     Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
-    2023), Eqs. 22 to 25, https://arxiv.org/abs/2303.10553; its :math:`p` is :math:`n - 1`.
+    2023), Eqs. 22 to 25, https://arxiv.org/abs/2303.10553, for :math:`p = n - 1`.
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ from .kernels import elastic_power
 
 
 def force(a: Tensor, b: Tensor, cutoff: float, power: float | None = None) -> Tensor:
-    r"""Returns the mean force :math:`\frac{1}{M} \sum_j f(a_i - b_j)` (Eq. 25), away from :math:`b`.
+    r"""Returns the mean force :math:`\frac{1}{M} \sum_j f(a_i - b_j)` (Eq. 25), a repulsion.
 
-    It is computed in float64, as matrix products around the mean of :math:`b`; pairs for which these
-    would cancel are recomputed from :math:`a_i - b_j`. No :math:`N \times M \times D` tensor is made,
-    and a point exerts no force on one that coincides with it.
+    The force is computed in float64, by matrix products around the mean of :math:`b`; pairs for
+    which these would cancel are recomputed from :math:`a_i - b_j`. No :math:`N \times M \times D`
+    tensor is allocated. Points that coincide exert no force on each other.
 
     Arguments:
-        a: The points that feel the force, with shape :math:`(N, *)`.
+        a: The points at which the force is evaluated, with shape :math:`(N, *)`.
         b: The charges, with shape :math:`(M, *)`, at least one.
-        cutoff: The cut-off :math:`e > 0`, in data units; within, the force is linear in the distance.
+        cutoff: The cut-off :math:`e > 0`, in data units, within which the force is linear in the
+            distance.
         power: The exponent :math:`p`, between 0 and the dimension :math:`n` of the points;
             :math:`n - 1`, the paper's, if `None`.
 
@@ -51,7 +52,7 @@ def force(a: Tensor, b: Tensor, cutoff: float, power: float | None = None) -> Te
 
     Raises:
         ValueError: If there are no charges, points differ in size, or an argument is out of its
-            range: :math:`p e^{-(p + 2)}` has to be a float64, too.
+            range or makes :math:`p e^{-(p + 2)}` overflow float64.
     """
     if len(b) == 0:
         raise ValueError("'b' should hold at least one point, got none.")
@@ -66,7 +67,7 @@ def force(a: Tensor, b: Tensor, cutoff: float, power: float | None = None) -> Te
 
 
 def check_force(cutoff: float, power: float) -> None:
-    r"""Raises a `ValueError` unless :math:`e` is positive and :math:`p e^{-(p + 2)}` is a float64."""
+    r"""Raises a `ValueError` unless :math:`e > 0` and :math:`p e^{-(p + 2)}` fits float64."""
     check_positive("cutoff", cutoff)
     if math.log(power) - (power + 2) * math.log(cutoff) > math.log(torch.finfo(torch.float64).max):
         raise ValueError(
@@ -114,9 +115,9 @@ def particle_velocity(
         y: The real points, with shape :math:`(N, *)`.
         cutoff: The cut-off :math:`e > 0`, in data units.
         power: The exponent :math:`p`; :math:`n - 1` if `None`.
-        attraction: The mobility :math:`M_1` under real points, positive.
-        repulsion: The mobility :math:`M_2` under generated points, not negative; zero lets every
-            point go its own way.
+        attraction: The mobility :math:`M_1 > 0` in the field of the real points.
+        repulsion: The mobility :math:`M_2 \geq 0` in the field of the generated points; with zero,
+            the generated points do not interact.
 
     Returns:
         The velocity, with shape :math:`(M, *)`.
@@ -132,7 +133,7 @@ def particle_velocity(
 
 
 def check_mobilities(attraction: float, repulsion: float) -> None:
-    r"""Raises a `ValueError` unless the first is positive and the second is not negative."""
+    r"""Raises a `ValueError` unless `attraction` is positive and `repulsion` is at least 0."""
     check_positive("attraction", attraction)
     if not (repulsion >= 0 and math.isfinite(repulsion)):
         raise ValueError(f"'repulsion' should be finite and at least 0, got {repulsion!r}.")
@@ -144,14 +145,14 @@ def evolve(
     velocity: Callable[[Tensor, Tensor], Tensor],
     step_size: float,
 ) -> Iterator[Tensor]:
-    r"""Yields the points after each step of Euler's explicit method, one step a batch of real points.
+    r"""Yields the points after each step of the explicit Euler method, one step per batch.
 
     Where a share :math:`s` of the charges lies within the cut-off, a step is stable if
-    :math:`h M_1 s p e^{-(p + 2)} < 2`; past that points jump to and fro, within the bounds of the
-    largest force.
+    :math:`h M_1 s p e^{-(p + 2)} < 2`. For larger steps points oscillate, with an amplitude that
+    the largest force bounds.
 
     Arguments:
-        x: The points at first, with shape :math:`(M, *)`; they are left as they are.
+        x: The initial points, with shape :math:`(M, *)`; not modified.
         batches: The real points :math:`y` of each step, each with shape :math:`(N, *)`.
         velocity: The velocity :math:`v(x, y)`.
         step_size: The step size :math:`h`.

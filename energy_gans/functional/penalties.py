@@ -1,4 +1,4 @@
-r"""Penalties on the slope of a critic.
+r"""Penalties on the gradient of a critic.
 
 References:
     Improved Training of Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
@@ -21,17 +21,21 @@ def gradient_penalty(
     epsilon: Tensor,
     target: float = 1.0,
 ) -> Tensor:
-    r"""Returns :math:`\mathbb{E} (\|\nabla_a D(a)\| - 1)^2` at :math:`a = \epsilon y + (1 - \epsilon) x`.
+    r"""Returns the gradient penalty
+
+    .. math:: \mathbb{E} (\|\nabla_a D(a)\| - g)^2 \qquad a = \epsilon y + (1 - \epsilon) x
 
     The inner gradient is float32 at least, also under autocast. Gradients flow into the critic's
     parameters, not into the samples.
 
     Arguments:
-        critic: The critic :math:`D`, from :math:`(B, *)` to :math:`(B)`, each value of its own point.
+        critic: The critic :math:`D`, from :math:`(B, *)` to :math:`(B)`; each value must depend on
+            its own point only.
         y: The real samples, with shape :math:`(B, *)`.
         x: The generated samples, with shape :math:`(B, *)`.
-        epsilon: The places between them, in [0, 1], with shape :math:`(B)`.
-        target: The slope that costs nothing.
+        epsilon: The weights :math:`\epsilon` of the real samples, in [0, 1], with shape
+            :math:`(B)`.
+        target: The gradient norm :math:`g` without a penalty.
 
     Returns:
         The penalty, a scalar.
@@ -46,7 +50,7 @@ def gradient_penalty(
     a = (epsilon * y + (1 - epsilon) * x).requires_grad_()
     with torch.autocast(a.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(critic(a).sum(), a, create_graph=True)
-        # The norm's second derivative is finite where the gradient is zero.
+        # Clamped, so that the second derivative of the norm is finite where the gradient is zero.
         squared = gradient.flatten(1).square().sum(1)
         norm = squared.clamp_min(torch.finfo(dtype).tiny).sqrt()
         return (norm - target).square().mean()

@@ -1,9 +1,9 @@
-r"""What a variational potential flow descends, at points of the homotopy's conditional path.
+r"""The loss of a variational potential flow, at points of the homotopy's conditional path.
 
-At flow times :math:`s` a potential that runs in the flow's time meets the velocity and the innovation of
-:mod:`energy_gans.functional.homotopy` times the rate :math:`\frac{dt}{ds}`. With gradients measured in a
-unit :math:`w(s)`, the size of what a preconditioned network has to give
-(:mod:`energy_gans.functional.preconditioning`), the first two terms of the loss are
+For a potential in flow time :math:`s`, the velocity and the innovation of
+:mod:`energy_gans.functional.homotopy` are multiplied by the rate :math:`\frac{dt}{ds}`. Gradients
+are divided by a scale :math:`w(s)`, for which the gradient of a preconditioned network is of order
+one (:mod:`energy_gans.functional.preconditioning`). The first two terms of the loss are
 
 .. math::
     \tfrac{1}{2} \operatorname{Cov} \Big[ \Phi, \frac{dt}{ds} \frac{\gamma}{w^2} \Big]
@@ -13,8 +13,8 @@ unit :math:`w(s)`, the size of what a preconditioned network has to give
     + \tfrac{1}{2} \, \mathbb{E} \Big\| \frac{\nabla \Phi}{w} \Big\|^2
 
 References:
-    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
-    (Loo et al., 2024), https://arxiv.org/abs/2407.15238
+    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative
+    Modelling (Loo et al., 2024), https://arxiv.org/abs/2407.15238
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ from .preconditioning import preconditioning
 
 
 class Homotopy(NamedTuple):
-    r"""The numbers of a homotopy between prior and data.
+    r"""The parameters of a homotopy between prior and data.
 
     Arguments:
         sigma: The standard deviation :math:`\sigma` of the likelihood.
         omega: The standard deviation :math:`\omega` of the prior.
-        sharpness: The number :math:`\varepsilon` of the law of times.
-        jacobian: Whether the potential runs in flow time, :math:`\frac{dt}{ds}` times as fast.
-        data_std: The root of the mean square of the data's elements, for preconditioning, or `None`.
+        sharpness: The constant :math:`\varepsilon` of the distribution of times.
+        jacobian: Whether the potential is that of the flow in flow time :math:`s`, which is
+            :math:`\frac{dt}{ds}` times that in homotopy time :math:`t`.
+        data_std: The root mean square of the data's elements, for preconditioning; `None` without.
     """
 
     sigma: float
@@ -58,15 +59,15 @@ class Homotopy(NamedTuple):
 
 
 class PathPoint(NamedTuple):
-    r"""Points of the conditional path.
+    r"""Points of the conditional path, and the quantities that the loss needs at them.
 
     Arguments:
-        x: The points, with shape :math:`(B, *)`.
-        y: The real samples that they belong to, with shape :math:`(B, *)`.
-        noise: Their noise :math:`\epsilon`, with shape :math:`(B, *)`.
-        v: The variances, with shape :math:`(B)`.
-        rate: How fast the homotopy's time runs in the potential's, with shape :math:`(B)`.
-        unit: The unit :math:`w` of gradients, with shape :math:`(B)`.
+        x: The points :math:`x`, with shape :math:`(B, *)`.
+        y: The real samples :math:`y` of the points, with shape :math:`(B, *)`.
+        noise: The noise :math:`\epsilon` of the points, with shape :math:`(B, *)`.
+        v: The variances :math:`v` of the conditional path, with shape :math:`(B)`.
+        rate: The derivative of the homotopy time by the potential's time, with shape :math:`(B)`.
+        unit: The scale :math:`w` of gradients, with shape :math:`(B)`.
     """
 
     x: Tensor
@@ -78,19 +79,21 @@ class PathPoint(NamedTuple):
 
 
 def _path_rate(t: Tensor, homotopy: Homotopy) -> Tensor:
-    r"""Returns how fast the homotopy's time :math:`t` runs in the potential's time."""
+    r"""Returns the derivative of the homotopy time :math:`t` by the potential's time."""
     return time_rate(t, homotopy.sharpness) if homotopy.jacobian else torch.ones_like(t)
 
 
 def _potential_scales(s: Tensor, homotopy: Homotopy) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Returns :math:`b`, :math:`c` and :math:`\sqrt{q}` of a preconditioned potential, in its own time.
+    r"""Returns :math:`b`, :math:`c` and :math:`\sqrt{q}` in the potential's time.
 
     Arguments:
         s: The flow times, with any shape.
-        homotopy: The homotopy, whose `data_std` is given.
+        homotopy: The homotopy, with a `data_std`.
 
     Returns:
-        The numbers of :func:`~energy_gans.functional.preconditioning`, each with the shape of `s`.
+        The coefficients of :func:`~energy_gans.functional.preconditioning`, each with the shape of
+        `s`; :math:`b` and :math:`c` are multiplied by :math:`\frac{dt}{ds}` for a potential in
+        flow time.
     """
     t = homotopy_time(s, homotopy.sharpness)
     _, v = conditional_moments(t, homotopy.sigma, homotopy.omega)
@@ -102,13 +105,13 @@ def _potential_scales(s: Tensor, homotopy: Homotopy) -> tuple[Tensor, Tensor, Te
 def preconditioned_potential(
     network: Callable[[Tensor], Tensor], a: Tensor, s: Tensor, homotopy: Homotopy
 ) -> Tensor:
-    r"""Returns the potential :math:`\frac{b}{2} \|a\|^2 + c \, N(a / \sqrt{q})`, with shape :math:`(B)`.
+    r"""Returns :math:`\Phi(a) = \frac{b}{2} \|a\|^2 + c \, N(a / \sqrt{q})`, with shape (B).
 
     Arguments:
         network: The network :math:`N`, from :math:`(B, *)` to :math:`(B)`.
         a: The points, with shape :math:`(B, *)`.
-        s: Their flow times, with shape :math:`(B)`.
-        homotopy: The homotopy, whose `data_std` is given.
+        s: The flow times of the points, with shape :math:`(B)`.
+        homotopy: The homotopy, with a `data_std`.
     """
     b, c, width = _potential_scales(s, homotopy)
     phi = network(a / expand_as(width, a))
@@ -116,7 +119,7 @@ def preconditioned_potential(
 
 
 def path_point(y: Tensor, noise: Tensor, s: Tensor, homotopy: Homotopy) -> PathPoint:
-    r"""Returns the points of the conditional path at flow times.
+    r"""Returns points of the conditional path at flow times.
 
     Arguments:
         y: The real samples, with shape :math:`(B, *)`.
@@ -142,16 +145,18 @@ def driving_term(
     estimator: Literal["e1", "e2", "e4"] = "e4",
     group: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> Tensor:
-    r"""Returns an estimate of the loss's first term, a scalar.
+    r"""Returns an estimate of the first term of the loss, a scalar.
 
     Arguments:
-        phi: The potentials, with shape :math:`(B)`.
-        gradient: Their gradients in units of `point.unit`, with shape :math:`(B, *)`.
+        phi: The potentials at the points, with shape :math:`(B)`.
+        gradient: The gradients of the potential, divided by `point.unit`, with shape
+            :math:`(B, *)`.
         point: The points.
         homotopy: The homotopy.
-        estimator: `"e1"` and `"e2"` estimate the covariance, centred in groups of one point a real
-            sample and of several; `"e4"` the alignment of gradient and velocity.
-        group: Returns values of points, :math:`(B)`, in the groups that :func:`covariance` centres.
+        estimator: `"e1"` and `"e2"` estimate the covariance, with one point and with several
+            points per real sample; `"e4"` estimates the alignment of gradient and velocity.
+        group: A function that reshapes values of points, with shape :math:`(B)`, as
+            :func:`covariance` expects them.
     """
     _, y, noise, v, rate, unit = point
     if estimator == "e4":

@@ -1,4 +1,4 @@
-r"""Potentials of two charges, and the energy they store.
+r"""Potentials of two sets of charges, and the energy of their interaction.
 
 Real samples :math:`y` attract, generated samples :math:`x` repel. The charge density
 :math:`\rho = p_y - p_x` and a kernel :math:`k` give, for finite samples,
@@ -6,14 +6,14 @@ Real samples :math:`y` attract, generated samples :math:`x` repel. The charge de
 .. math::
     \Phi(a) & = \frac{1}{N} \sum_i k(a, y_i) - \frac{1}{M} \sum_j k(a, x_j) \\
     E(a) & = -\nabla_a \Phi(a) \\
-    F & = \frac{1}{2} \left[ \frac{1}{N^2} \sum_{ij} k(y_i, y_j) + \frac{1}{M^2} \sum_{ij} k(x_i, x_j)
-        - \frac{2}{N M} \sum_{ij} k(y_i, x_j) \right]
+    F & = \frac{1}{2} \left[ \frac{1}{N^2} \sum_{ij} k(y_i, y_j)
+        + \frac{1}{M^2} \sum_{ij} k(x_i, x_j) - \frac{2}{N M} \sum_{ij} k(y_i, x_j) \right]
 
 the potential, its field and the interaction energy. A potential is high where real data is. A
-generated sample, whose charge is negative, feels the force :math:`-E = \nabla \Phi` and climbs;
-doing so it lowers the energy, as :math:`\nabla_{x_i} F = -\frac{1}{M} \nabla \Phi(x_i)`. The energy
-is half a squared maximum mean discrepancy: zero, for a positive definite kernel, if and only if
-the two samples are equal.
+generated sample has a negative charge, so the force on it is :math:`-E = \nabla \Phi`: it climbs
+the potential. That lowers the energy, as :math:`\nabla_{x_i} F = -\frac{1}{M} \nabla \Phi(x_i)`.
+The energy is half the squared maximum mean discrepancy. For a strictly positive definite kernel it
+is zero if and only if the empirical distributions of the two samples are equal.
 
 A :math:`k` is any callable from :math:`(N, *)` and :math:`(M, *)` to :math:`(N, M)`.
 
@@ -33,7 +33,7 @@ from torch import Tensor
 from ..checks import check_filled
 from .distances import distances
 
-# Largest number of elements of a kernel matrix that is held at a time.
+# The largest number of elements of a kernel matrix that is held at a time.
 _BLOCK = 2**21
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -42,8 +42,8 @@ Kernel = Callable[[Tensor, Tensor], Tensor]
 def potential(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tensor:
     r"""Returns the potential :math:`\Phi(a)` (Eq. 8) of two sets of point charges.
 
-    Charges that are also evaluation points are not left out: the self term :math:`k(a, a)` is part
-    of the sum, as in the paper. The sets need not be of one size.
+    A charge that is also an evaluation point is not left out: the self term :math:`k(a, a)` is
+    part of the sum, as in the paper. The two sets may differ in size.
 
     Arguments:
         a: The evaluation points, with shape :math:`(B, *)`.
@@ -66,14 +66,14 @@ def potential(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tens
     parts = []
     for part in a.split(max(1, _BLOCK // len(charges))):
         k = kernel(part, charges)
-        # In float64, as the means are close and their difference is what counts.
+        # In float64, because the difference of two means of similar size is taken.
         y, x = k[:, : len(attract)], k[:, len(attract) :]
         parts.append((y.mean(1, dtype=torch.float64) - x.mean(1, dtype=torch.float64)).to(k.dtype))
     return torch.cat(parts)
 
 
 def field(a: Tensor, attract: Tensor, repel: Tensor, kernel: Kernel) -> Tensor:
-    r"""Returns the field :math:`E(a) = -\nabla_a \Phi(a)` (Eq. 6), the charges held fixed.
+    r"""Returns the field :math:`E(a) = -\nabla_a \Phi(a)` (Eq. 6) of fixed charges.
 
     Arguments:
         a: The evaluation points, with shape :math:`(B, *)`.
@@ -96,15 +96,15 @@ def interaction_energy(
         y: The real samples, with shape :math:`(N, *)`.
         x: The generated samples, with shape :math:`(M, *)`.
         kernel: The kernel :math:`k(a, b)`.
-        estimator: `"v"` for the sum over all pairs, as in the paper: never negative for a positive
-            definite kernel, and biased by the self terms. `"u"` for the sum over distinct pairs:
-            unbiased, and as often negative as positive where the distributions are equal.
+        estimator: `"v"`, the sum over all pairs, as in the paper, is never negative for a positive
+            definite kernel, and biased by the self terms. `"u"`, the sum over distinct pairs, is
+            unbiased, and has the mean zero if the distributions are equal.
 
     Returns:
         The energy, a scalar.
 
     Raises:
-        ValueError: If `estimator` is unknown or there are too few samples for it.
+        ValueError: If `estimator` is unknown or has too few samples.
     """
     if estimator not in ("v", "u"):
         raise ValueError(f"'estimator' should be 'v' or 'u', got {estimator!r}.")
@@ -114,7 +114,7 @@ def interaction_energy(
             f"'y' and 'x' should hold at least {least} samples for estimator {estimator!r}, "
             f"got {len(y)} and {len(x)}."
         )
-    # In float64, as the three means are close and their difference is what counts.
+    # In float64, because differences of means of similar size are taken.
     yy, xx, yx = (kernel(a, b).double() for a, b in ((y, y), (x, x), (y, x)))
     mean = Tensor.mean if estimator == "v" else _off_diagonal_mean
     energy = (mean(yy) + mean(xx)) / 2 - yx.mean()
@@ -122,11 +122,11 @@ def interaction_energy(
 
 
 def energy_distance(y: Tensor, x: Tensor) -> Tensor:
-    r"""Returns the squared energy distance, the unbiased estimate of
+    r"""Returns an unbiased estimate of the squared energy distance
 
     .. math:: 2 \mathbb{E} \|y - x\| - \mathbb{E} \|y - y'\| - \mathbb{E} \|x - x'\|
 
-    which is twice the interaction energy of the kernel :math:`-r`, and needs no parameter.
+    which is twice the interaction energy of the kernel :math:`-r`, and has no parameters.
 
     References:
         Energy Statistics: A Class of Statistics Based on Distances (Székely and Rizzo, 2013)
@@ -144,15 +144,16 @@ def energy_distance(y: Tensor, x: Tensor) -> Tensor:
 def _off_diagonal_mean(k: Tensor) -> Tensor:
     r"""Returns the mean of the off-diagonal elements of a matrix, with shape :math:`(N, N)`.
 
-    The diagonal may be infinite, and larger than the rest by more than there are digits.
+    The diagonal is left out, not subtracted: it may be infinite, or so large that digits would be
+    lost.
     """
     n = len(k)
-    # Without its first element, rows one longer than the matrix's have the diagonal in their last column.
+    # Without the first element, rows of length N + 1 have the diagonal in their last column.
     return k.flatten()[1:].view(n - 1, n + 1)[:, :n].mean()
 
 
 def potential_loss(d: Tensor, phi: Tensor) -> Tensor:
-    r"""Returns the discriminator's loss :math:`\frac{1}{2} \mathbb{E}[(D(a) - \Phi(a))^2]` (Eq. 9).
+    r"""Returns the discriminator's loss :math:`\frac{1}{2} \mathbb{E}[(D - \Phi)^2]` (Eq. 9).
 
     The potential is a target: no gradient flows into it.
 

@@ -1,9 +1,9 @@
 r"""Random numbers that are functions of a key.
 
-A run is a function of its seed: what is drawn at a step is drawn from a generator whose key is
-(seed, what it is for, step), never from a stream whose position would have to be saved. A run that
-was killed and resumed, an observer that draws samples, another number of processes: none of them
-changes what the training draws.
+A run is a function of its seed: the random numbers of a step come from a generator with the key
+(seed, purpose, step), never from a stream whose position would have to be saved. Hence neither a
+kill and resumption, nor a callback that draws samples, nor another number of processes changes the
+random numbers of the training.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor
 
 
 def fold(seed: int, *keys: int | str) -> int:
-    r"""Returns a 63-bit seed that is a well-mixed function of a seed and of keys; no keys are the key 0.
+    r"""Returns a 63-bit hash of a seed and keys; no keys are the same as the key 0.
 
-    Each key is folded in by one round of SplitMix64.
+    Each key is mixed in by one round of SplitMix64.
 
     References:
         Fast Splittable Pseudorandom Number Generators (Steele, Lea and Flood, 2014)
@@ -44,8 +44,8 @@ def keyed_generator(
 
     Arguments:
         seed: The seed of the run.
-        keys: What is drawn, and at which step.
-        device: The device it draws on.
+        keys: The purpose of the random numbers, and the step.
+        device: The device of the generator.
     """
     return torch.Generator(device).manual_seed(fold(seed, *keys))
 

@@ -1,4 +1,4 @@
-r"""Schedules: numbers that are functions of the step, and so need no state to resume."""
+r"""Schedules: functions of the step, without a state that a checkpoint would have to save."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def exponential_decay(initial: float, rate: float, step: int, minimum: float = 0
         initial: The value at step 0.
         rate: The factor from one step to the next, in :math:`(0, 1]`.
         step: The number of steps taken.
-        minimum: The value below which it does not fall.
+        minimum: The smallest value.
 
     Raises:
         ValueError: If `rate` is not in :math:`(0, 1]`.
@@ -30,12 +30,12 @@ def exponential_decay(initial: float, rate: float, step: int, minimum: float = 0
 def warmed_decay(decay: float, n: int) -> float:
     r"""Returns the decay :math:`\min(\text{decay}, (1 + n) / (10 + n))` of a moving average.
 
-    A constant decay of 0.999 keeps the initial weights visible for thousands of updates; warmed up,
-    the average always looks back over about a tenth of the run at most.
+    With a constant decay of 0.999 the initial weights contribute to the average for thousands of
+    updates. With the warm-up the average covers about the last tenth of the run at most.
 
     Arguments:
-        decay: The decay that is approached, in :math:`[0, 1)`.
-        n: The number of updates that were made before this one.
+        decay: The final decay, in :math:`[0, 1)`.
+        n: The number of earlier updates.
 
     Example:
         >>> warmed_decay(0.999, 0), warmed_decay(0.999, 90), warmed_decay(0.999, 100_000)

@@ -1,20 +1,23 @@
-r"""The stability of a discriminator's features, mode by mode (Proposition 2 of the EIEG paper).
+r"""Linear stability of a discriminator's features by Fourier modes (Prop. 2 of the EIEG paper).
 
-Let features in the plane be spread evenly, but for a small wave :math:`u(x, t)`. Raising the elastic
-energy :math:`E`, with a repulsion :math:`h` of strength :math:`\lambda` beside it, turns the wave into
+Let :math:`u(x, t)` be a small perturbation of a uniform density of features in the plane. Gradient
+ascent on the elastic energy :math:`E`, with a stabilizing repulsion :math:`h` of strength
+:math:`\lambda`, evolves its Fourier modes by
 
 .. math::
     \hat u_t = \sigma(k) \hat u, \qquad
     \sigma(k) = 2 |k|^2 \hat K(k) - 2 \lambda |k|^2 \hat h(k)
 
-Without :math:`h` it grows, the faster the shorter the wave. Of :math:`r^{-1}` the transform is
-:math:`2 \pi / |k|`; with the cut-off :math:`e`, inside of which :math:`K_e = \frac{3}{2e} - \frac{r^2}{2 e^3}`,
+Without :math:`h` all modes grow, short waves fastest. The transform of :math:`r^{-1}` is
+:math:`2 \pi / |k|`. With the cut-off :math:`e`, within which
+:math:`K_e = \frac{3}{2e} - \frac{r^2}{2 e^3}`, it is
 
 .. math:: \hat K_e(k) = \frac{2 \pi}{|k|} - 2 \pi \int_0^e (r^{-1} - K_e(r)) J_0(|k| r) r \, dr
 
-This is negative for some :math:`|k| e > 4.0037`: there :math:`h` makes the wave grow, too, and no
-:math:`\lambda` stops it. So the critical :math:`\lambda` of the proposition exists up to a largest
-wave number only, which is what features in a bounded domain at a finite resolution have.
+This is negative for some :math:`|k| e > 4.0037`. If the transform of :math:`h` is negative, then
+:math:`h` makes the mode grow, and no :math:`\lambda` stabilizes it. So the critical
+:math:`\lambda` of the proposition exists only for wave numbers up to a bound. Features at a finite
+resolution have such a bound.
 
 References:
     Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
@@ -30,9 +33,9 @@ from torch import Tensor
 
 from ..checks import check_positive
 
-# Points of the midpoint rule beyond a quarter of the phase.
+# The number of points of the midpoint rule is this plus a quarter of the phase.
 _MARGIN = 16
-# Terms of the power series, for arguments up to one.
+# The number of terms of the power series, for arguments up to one.
 _TERMS = 10
 
 
@@ -41,7 +44,8 @@ def elastic_transform(k: Tensor, cutoff: float | None = None) -> Tensor:
 
     Arguments:
         k: The wave numbers :math:`|k| > 0`, in reciprocal data units, with shape :math:`(*)`.
-        cutoff: The cut-off :math:`e`, in data units; `None` for the kernel :math:`r^{-1}` itself.
+        cutoff: The cut-off :math:`e`, in data units; `None` for the kernel :math:`r^{-1}` without
+            one.
 
     Returns:
         The transform, with shape :math:`(*)`, float64.
@@ -63,16 +67,16 @@ def elastic_transform(k: Tensor, cutoff: float | None = None) -> Tensor:
 
 
 def _cutoff_integral(phase: Tensor) -> Tensor:
-    r"""Returns what the cut-off takes away, in units of it,
+    r"""Returns the part of the transform that the cut-off removes, divided by :math:`2 \pi e`,
 
     .. math:: \int_0^1 m(s) J_0(\kappa s) \, ds
         = \frac{2}{\pi} \int_0^{\pi / 2} \int_0^1 m(s) \cos(\kappa s \sin \theta) \, ds \, d\theta
         \qquad m(s) = 1 - \frac{3}{2} s + \frac{1}{2} s^3
 
-    The inner integral is elementary. The outer one is of a smooth periodic function, for which the
-    midpoint rule converges faster than any power once its points resolve the phase. (The Bessel
-    function of torch 2.14 would be wrong by up to 4e-7, more than all of the transform at large
-    wave numbers.)
+    The inner integral is elementary. The integrand of the outer integral is smooth and periodic,
+    so the midpoint rule converges faster than any power once its points resolve the phase. The
+    Bessel function of torch 2.14 has errors up to 4e-7, more than the whole transform at large
+    wave numbers.
 
     Arguments:
         phase: The phases :math:`\kappa = |k| e`, float64, with shape :math:`(*)`.
@@ -88,8 +92,12 @@ def _cutoff_integral(phase: Tensor) -> Tensor:
 
 
 def _cosine_integral(t: Tensor) -> Tensor:
-    r"""Returns :math:`\int_0^1 m(s) \cos(t s) \, ds = \frac{3}{2 t^2} - \frac{3 \sin t}{t^3} + \frac{3 (1 - \cos t)}{t^4}`."""
-    # Near zero by its power series, as the three terms cancel.
+    r"""Returns the inner integral
+
+    .. math:: \int_0^1 m(s) \cos(t s) \, ds
+        = \frac{3}{2 t^2} - \frac{3 \sin t}{t^3} + \frac{3 (1 - \cos t)}{t^4}
+    """
+    # By its power series near zero, where the three terms cancel.
     small, series = t.clamp_max(1.0).square(), torch.zeros_like(t)
     for n in range(_TERMS - 1, -1, -1):
         moment = 1 / (2 * n + 1) - 1.5 / (2 * n + 2) + 0.5 / (2 * n + 4)
@@ -105,7 +113,7 @@ def growth_rate(
     cutoff: float | None = 0.1,
     stabilizer_cutoff: float | None = 0.8,
 ) -> Tensor:
-    r"""Returns the growth rate :math:`\sigma(k)` (Eq. 37) of waves in the discriminator's features.
+    r"""Returns the growth rate :math:`\sigma(k)` (Eq. 37) of Fourier modes of the features.
 
     Arguments:
         k: The wave numbers :math:`|k| > 0`, with shape :math:`(*)`.
@@ -114,7 +122,7 @@ def growth_rate(
         stabilizer_cutoff: The cut-off of the stabilizer's kernel :math:`h`; `None` for none.
 
     Returns:
-        The rates, with shape :math:`(*)`, float64; waves with a positive one grow.
+        The rates, with shape :math:`(*)`, float64. Modes with a positive rate grow.
     """
     difference = elastic_transform(k, cutoff) - coefficient * elastic_transform(
         k, stabilizer_cutoff
@@ -125,10 +133,11 @@ def growth_rate(
 def critical_coefficient(
     largest: float, cutoff: float | None = 0.1, stabilizer_cutoff: float | None = 0.8
 ) -> float:
-    r"""Returns the smallest :math:`\lambda` with which no wave up to a wave number grows.
+    r"""Returns the smallest :math:`\lambda` for which no mode up to a largest wave number grows.
 
-    Where :math:`\hat h > 0` it has to be at least :math:`\hat K / \hat h`, which is one for the longest
-    waves. Where :math:`\hat h < 0` it can be that at most, so that there may be none.
+    Where :math:`\hat h > 0`, :math:`\lambda` must be at least :math:`\hat K / \hat h`, which is
+    one for the longest waves. Where :math:`\hat h < 0`, :math:`\lambda` must be at most that
+    ratio. If both conditions exclude each other, there is no critical value.
 
     Arguments:
         largest: The largest wave number :math:`|k|`.
@@ -136,8 +145,8 @@ def critical_coefficient(
         stabilizer_cutoff: The cut-off of the stabilizer's kernel :math:`h`; `None` for none.
 
     Returns:
-        The critical coefficient of the wave numbers on a fine grid that ends with `largest`,
-        infinite if there is none.
+        The critical coefficient for wave numbers on a fine grid up to `largest`; infinite if there
+        is none.
 
     Raises:
         ValueError: If `largest` or a cut-off is not positive and finite.
@@ -152,6 +161,6 @@ def critical_coefficient(
     kernel, stabilizer = elastic_transform(k, cutoff), elastic_transform(k, stabilizer_cutoff)
     ratio = kernel / stabilizer
     least = max(1.0, ratio[stabilizer >= 0].max().item())
-    # Negative, and so below the least, where the kernel's transform is positive.
+    # The ratio is negative, and so below `least`, where the transform of the kernel is positive.
     most = ratio[stabilizer < 0]
     return math.inf if len(most) > 0 and most.min().item() < least else least

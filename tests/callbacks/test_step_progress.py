@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from energy_gans import terminal
 from energy_gans.callbacks import StepProgress, step_progress as progress
 from energy_gans.metrics.statistics import image_progress
 from energy_gans.terminal import is_interactive, progress_bar
@@ -93,7 +94,7 @@ def test_a_log_file_is_told_of_what_takes_long(
     # As fast as it is here, nothing is said.
     assert list(image_progress("train", batches, 100)) == batches
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "LOG_INTERVAL", 0.0)
+    monkeypatch.setattr(terminal, "LOG_INTERVAL", 0.0)
     assert list(image_progress("train", batches, 100)) == batches
     said = capsys.readouterr().err
     assert "features of train" in said

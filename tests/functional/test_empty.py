@@ -77,6 +77,7 @@ REFUSED: dict[str, list[Callable]] = {
     "extent": [lambda f: f(FEW)],
     "field": [lambda f: f(X, FEW, X, functional.plummer)],
     "force": [lambda f: f(X, FEW, 0.1)],
+    "gap_share": [lambda f: f(NONE, X[0], 0.1), lambda f: f(X[0], NONE, 0.1)],
     "gradient_penalty": [lambda f: f(lambda a: a.sum(1), FEW, FEW, NONE)],
     "interaction_energy": [
         lambda f: f(FEW, X, functional.plummer),

@@ -1,1 +1,1 @@
-r"""Functions on samples and features that say how good samples are."""
+r"""Measures of sample quality and diversity, as functions of samples or features."""

@@ -1,19 +1,21 @@
-r"""The birthday test: how large a set a generator draws from.
+r"""The birthday test: an estimate of the size of a generator's support.
 
-Two independent samples are duplicates with the collision probability :math:`q`, and :math:`K = 1/q`
-is the size of a uniform set that would repeat itself as often: the size of the support. Among
-:math:`s` samples there are :math:`P = s (s - 1) / 2` pairs, of which :math:`c` are found to be
-duplicates, so :math:`\hat K = P / c`. For few duplicates :math:`c` is Poisson distributed, which
-gives the interval. Where some samples have many more duplicates than others, as those of a mode
-that collapsed, pairs are not independent: :math:`c` is a U-statistic, of the variance
+Two independent samples are duplicates with the collision probability :math:`q`. The support size
+is defined as :math:`K = 1/q`: a uniform distribution over :math:`K` samples has this collision
+probability. Among the :math:`P = s (s - 1) / 2` pairs of :math:`s` samples, :math:`c` pairs are
+duplicates, so :math:`\hat K = P / c`. For few duplicates, :math:`c` is Poisson distributed, which
+gives a confidence interval. If some samples have many more duplicates than others, for example
+those of a collapsed mode, pairs are not independent. Then :math:`c` is a U-statistic with the
+variance
 
 .. math:: \operatorname{Var} c = P [q (1 - q) + 2 (s - 2) \zeta]
 
-with the variance :math:`\zeta` of a sample's own probability to be repeated, and the interval is wider
-by the second part. Duplicates become as likely as not at :math:`s = \sqrt{2 K \ln 2}`.
+where :math:`\zeta` is the variance over samples of the probability that another sample is a
+duplicate. The interval is widened by the second term. A duplicate is as likely as not at
+:math:`s = \sqrt{2 K \ln 2}`.
 
-What counts as a duplicate needs a scale. Images are never equal to the bit; a pair is one if it is
-as close as the closest few of a million pairs of real images.
+Images are never exactly equal, so duplicates need a length scale: a pair counts as a duplicate if
+it is at least as close as the closest few of a million pairs of real images.
 
 References:
     A Class of Statistics with Asymptotically Normal Distribution (Hoeffding, 1948)
@@ -34,16 +36,17 @@ from .neighbours import tile_slices
 
 
 def closest_pairs(x: Tensor, k: int, radius: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Returns the closest pairs among points, and how many others each has within a radius.
+    r"""Returns the closest pairs of points, and the number of points within a radius of each.
 
     Arguments:
         x: The points, with shape :math:`(N, D)`.
-        k: How many of the closest pairs.
-        radius: The largest distance at which others are counted.
+        k: The number of pairs :math:`k`.
+        radius: The largest distance of a neighbour.
 
     Returns:
-        The pairs' distances, closest first, with shape :math:`(k)`, their indices, with shape
-        :math:`(k, 2)`, and the number of others within `radius` of each point, with shape :math:`(N)`.
+        The distances of the closest pairs, in ascending order, with shape :math:`(k)`; the indices
+        of the pairs, with shape :math:`(k, 2)`; and the number of other points within `radius` of
+        each point, with shape :math:`(N)`.
 
     Raises:
         ValueError: If there are fewer than `k` pairs.
@@ -68,15 +71,15 @@ def closest_pairs(x: Tensor, k: int, radius: float = 0.0) -> tuple[Tensor, Tenso
 
 
 def support_size(degrees: Tensor, confidence: float = 0.95) -> tuple[float, float, float]:
-    r"""Returns the support size :math:`\hat K` and the ends of its interval.
+    r"""Returns the support size :math:`\hat K` and its confidence interval.
 
     Arguments:
         degrees: The number of duplicates of each sample, with shape :math:`(s)`.
-        confidence: The probability with which the interval holds the size.
+        confidence: The confidence level of the interval.
 
     Returns:
-        The size, infinite without duplicates, and its interval: the exact Poisson one (Garwood,
-        1936), widened by the variance that pairs share.
+        The size, infinite without duplicates, and the lower and upper end of its interval: the
+        exact Poisson interval (Garwood, 1936), widened by the variance that pairs share.
 
     Raises:
         ValueError: If there are fewer than two samples or `confidence` is not in (0, 1).
@@ -99,7 +102,7 @@ def support_size(degrees: Tensor, confidence: float = 0.95) -> tuple[float, floa
     least = _gamma_quantile(duplicates, tail)
     normal = torch.special.ndtri(torch.tensor(1 - tail, dtype=torch.float64)).item()
     shared = normal * math.sqrt(_pair_variance(degrees)) / duplicates
-    # Both deviations together, on the scale of logarithms, on which sizes stay positive.
+    # The two deviations are combined in logarithms, in which sizes stay positive.
     most = duplicates * math.exp(math.hypot(math.log(most / duplicates), shared))
     least = duplicates * math.exp(-math.hypot(math.log(duplicates / least), shared))
     return pairs / duplicates, pairs / most, pairs / least
@@ -113,14 +116,14 @@ def _pair_variance(degrees: Tensor) -> float:
     """
     d, s = degrees.double(), len(degrees)
     q = d.mean().item() / (s - 1)
-    # A binomial's own variance is no difference between samples.
+    # The variance of a binomial distribution, the same for all samples, is subtracted.
     between = d.var(correction=0).item() - (s - 1) * q * (1 - q)
     zeta = max(0.0, between) / (s - 1) ** 2
     return s * (s - 1) * (s - 2) * zeta
 
 
 def _gamma_quantile(shape: float, probability: float) -> float:
-    r"""Returns where the distribution function of a gamma variable of unit scale reaches a probability."""
+    r"""Returns a quantile of the gamma distribution of unit scale."""
     low, high = 0.0, shape + 20 * shape**0.5 + 20
     order = torch.tensor(float(shape), dtype=torch.float64)
     for _ in range(100):

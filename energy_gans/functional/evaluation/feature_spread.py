@@ -1,19 +1,21 @@
-r"""How features are spread: their extent, their dimensions, and how far classes lie apart.
+r"""The spread of features: extent, share of dimensions in use, and separation of classes.
 
-Of features :math:`u_1, \dots, u_N` with mean :math:`\bar u` and covariance :math:`C`, with
-eigenvalues :math:`\lambda_1, \dots, \lambda_n`, the extent is
-:math:`\sqrt{\operatorname{tr} C}`, the root mean squared distance from the mean, and
+Let features :math:`u_1, \dots, u_N` have the mean :math:`\bar u` and a covariance :math:`C` with
+the eigenvalues :math:`\lambda_1, \dots, \lambda_n`. The extent is
+:math:`\sqrt{\operatorname{tr} C}`, the root mean squared distance from the mean. The share of
+dimensions in use is
 
 .. math:: \frac{1}{n} \frac{(\sum_i \lambda_i)^2}{\sum_i \lambda_i^2}
 
-is the share of dimensions in use: 1 if all have the same variance, :math:`1/n` if all features lie on
-a line. Classes :math:`c` with means :math:`\bar u_c` lie
+which is 1 if all dimensions have the same variance, and :math:`1/n` if all features lie on a line.
+The separation of classes :math:`c` with the means :math:`\bar u_c`, in units of the extent within
+classes, is
 
 .. math::
     \frac{\operatorname{mean}_{c < c'} \|\bar u_c - \bar u_{c'}\|}
     {\sqrt{\operatorname{mean}_i \|u_i - \bar u_{c(i)}\|^2}}
 
-apart, in units of their own extent. The last two do not depend on the unit of length.
+Share and separation do not depend on the unit of length.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def extent(u: Tensor) -> Tensor:
 def share_of_dimensions(u: Tensor) -> Tensor:
     r"""Returns the share of dimensions in use, between :math:`1/n` and 1, a scalar, float64.
 
-    It is not a number if all features are the same.
+    The share is NaN if all features are equal.
 
     Arguments:
         u: The features, with shape :math:`(N, n)`.
@@ -61,9 +63,9 @@ def share_of_dimensions(u: Tensor) -> Tensor:
 
 
 def separation(u: Tensor, label: Tensor) -> Tensor:
-    r"""Returns the mean distance of classes' means in units of the classes' extent, a scalar, float64.
+    r"""Returns the separation of classes, a scalar, float64.
 
-    It is not a number if there are fewer than two classes.
+    The separation is NaN if there are fewer than two classes.
 
     Arguments:
         u: The features, with shape :math:`(N, n)`.

@@ -1,12 +1,13 @@
 r"""Gaussians fitted to samples, and the distance between two of them.
 
-The Fréchet distance of two distributions' features is that of the Gaussians with their mean
-:math:`\mu` and covariance :math:`C`, their 2-Wasserstein distance squared,
+The Fréchet distance of two feature distributions is the squared 2-Wasserstein distance of the
+Gaussians with the same means :math:`\mu` and covariances :math:`C`,
 
 .. math:: d^2 = \|\mu_y - \mu_x\|^2 + \operatorname{Tr} C_y + \operatorname{Tr} C_x
     - 2 \operatorname{Tr} (C_y^{1/2} C_x C_y^{1/2})^{1/2}
 
-All is float64: covariances are differences of large sums, and the last trace is a sum of roots.
+All computations are in float64: covariances are differences of large sums, and the last trace is a
+sum of square roots.
 
 References:
     The Fréchet Distance between Multivariate Normal Distributions (Dowson and Landau, 1982)
@@ -21,7 +22,7 @@ from torch import Tensor
 
 
 def moments(total: Tensor, outer: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the mean and the unbiased covariance of samples whose sums are known.
+    r"""Returns the mean and the unbiased covariance of samples, from their sums.
 
     Arguments:
         total: The sum :math:`\sum_i x_i`, float64, with shape :math:`(D)`.
@@ -40,9 +41,9 @@ def moments(total: Tensor, outer: Tensor, n: int) -> tuple[Tensor, Tensor]:
 def frechet_distance(mean_y: Tensor, cov_y: Tensor, mean_x: Tensor, cov_x: Tensor) -> Tensor:
     r"""Returns the squared Fréchet distance of two Gaussians.
 
-    Any :math:`R` with :math:`R R^T = C_y` gives the trace of the root, by the eigenvalues of the
-    symmetric :math:`R^T C_x R`. Covariances may be singular, as those of fewer samples than
-    dimensions are.
+    The trace of the square root is computed from the eigenvalues of the symmetric
+    :math:`R^T C_x R`, for any :math:`R` with :math:`R R^T = C_y`. Covariances may be singular, as
+    they are for fewer samples than dimensions.
 
     Arguments:
         mean_y: The first mean, with shape :math:`(D)`.
@@ -51,7 +52,7 @@ def frechet_distance(mean_y: Tensor, cov_y: Tensor, mean_x: Tensor, cov_x: Tenso
         cov_x: The second covariance, with shape :math:`(D, D)`.
 
     Returns:
-        The distance, a float64 scalar; rounding may leave it a little below zero.
+        The distance, a float64 scalar, which rounding errors can make slightly negative.
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -64,7 +65,8 @@ def frechet_distance(mean_y: Tensor, cov_y: Tensor, mean_x: Tensor, cov_x: Tenso
     if mean_x.shape != (size,) or cov_y.shape != (size, size) or cov_x.shape != (size, size):
         raise ValueError(
             "The means should have shape (D) and the covariances (D, D) with one D, got "
-            f"{tuple(mean_y.shape)}, {tuple(cov_y.shape)}, {tuple(mean_x.shape)}, {tuple(cov_x.shape)}."
+            f"{tuple(mean_y.shape)}, {tuple(cov_y.shape)}, {tuple(mean_x.shape)}, "
+            f"{tuple(cov_x.shape)}."
         )
     mean_y, cov_y, mean_x, cov_x = (t.double() for t in (mean_y, cov_y, mean_x, cov_x))
     root = _square_root(cov_y)
@@ -73,7 +75,7 @@ def frechet_distance(mean_y: Tensor, cov_y: Tensor, mean_x: Tensor, cov_x: Tenso
 
 
 def _square_root(cov: Tensor) -> Tensor:
-    r"""Returns an :math:`R` with :math:`R R^T = C`, both with shape :math:`(D, D)`."""
+    r"""Returns a matrix :math:`R` with :math:`R R^T = C`, with shape :math:`(D, D)`."""
     root, failed = torch.linalg.cholesky_ex(cov)
     if not failed:
         return root

@@ -1,9 +1,9 @@
-r"""The Inception Score: how sure a classifier is of each sample, and how unsure of all together.
+r"""The Inception Score, which rewards confident predictions that are diverse over all samples.
 
 .. math:: \mathrm{IS} = \exp \mathbb{E}_x \mathrm{KL} (p(c | x) \| p(c))
     = \exp \Big( \frac{1}{n} \sum_i \sum_c p_{ic} \log p_{ic} - \sum_c \bar p_c \log \bar p_c \Big)
 
-between 1 and the number of classes. The sums over samples :math:`i` are all that has to be kept.
+which lies between 1 and the number of classes. It is computed from sums over samples :math:`i`.
 
 References:
     Improved Techniques for Training GANs (Salimans et al., 2016), https://arxiv.org/abs/1606.03498
@@ -17,14 +17,14 @@ from torch import Tensor
 
 
 def class_sums(logits: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Returns the class probabilities and their negative entropies, in nats, of every sample.
+    r"""Returns the class probabilities of every sample and their negative entropy, in nats.
 
     Arguments:
         logits: The logits, with shape :math:`(B, K)`.
 
     Returns:
-        The probabilities, float64, with shape :math:`(B, K)`, and :math:`\sum_c p_c \log p_c`, with
-        shape :math:`(B)`.
+        The probabilities, float64, with shape :math:`(B, K)`, and :math:`\sum_c p_c \log p_c`,
+        with shape :math:`(B)`.
     """
     log_p = logits.double().log_softmax(1)
     p = log_p.exp()
@@ -32,12 +32,12 @@ def class_sums(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def inception_score(p_sum: Tensor, negative_entropy_sum: Tensor, n: Tensor) -> Tensor:
-    r"""Returns the Inception Score of groups of samples whose sums are known.
+    r"""Returns the Inception Scores of groups of samples, from their sums.
 
     Arguments:
         p_sum: The sums of class probabilities, with shape :math:`(S, K)`.
         negative_entropy_sum: The sums of :math:`\sum_c p_c \log p_c`, with shape :math:`(S)`.
-        n: The groups' numbers of samples, with shape :math:`(S)`; empty groups give NaN.
+        n: The number of samples in each group, with shape :math:`(S)`; empty groups give NaN.
 
     Returns:
         The scores, with shape :math:`(S)`.

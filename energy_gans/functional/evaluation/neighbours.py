@@ -1,8 +1,8 @@
-r"""Nearest neighbours in a feature space: how much of one set the other covers.
+r"""Measures by nearest neighbours in a feature space: precision, recall, density and coverage.
 
-With :math:`B_k(y_i)` the open ball around :math:`y_i` whose rim is its :math:`k`-th nearest other
-point, and :math:`\bar B_k(y_i)` the same ball with its rim, for :math:`N` real :math:`y` and
-:math:`M` generated :math:`x`,
+Let :math:`B_k(y_i)` be the open ball around :math:`y_i` with the :math:`k`-th nearest other point
+on its boundary, and :math:`\bar B_k(y_i)` the closed ball. For :math:`N` real samples :math:`y`
+and :math:`M` generated samples :math:`x`,
 
 .. math::
     \text{precision} & = \tfrac{1}{M} \, \# \{ j : x_j \in \cup_i \bar B_k(y_i) \} &
@@ -10,11 +10,11 @@ point, and :math:`\bar B_k(y_i)` the same ball with its rim, for :math:`N` real 
     \text{density} & = \tfrac{1}{k M} \sum_j \# \{ i : x_j \in B_k(y_i) \} &
     \text{coverage} & = \tfrac{1}{N} \, \# \{ i : \exists j : x_j \in B_k(y_i) \}
 
-Precision and density ask whether samples are like data, recall and coverage whether data is like
-samples. The rim counts where the code of the papers counts it: for precision and recall
-(Kynkäänniemi et al., `<=`), not for density and coverage (Naeem et al., `prdc`, `<`). It matters
-where samples equal real ones: a set has the density 1 from itself, and with the rim 1 + 1/k.
-Matrices of distances are never whole in memory.
+Precision and density measure how realistic samples are, recall and coverage how much of the data
+they cover. Open or closed balls follow the code of the papers: `<=` for precision and recall
+(Kynkäänniemi et al.), `<` for density and coverage (Naeem et al., `prdc`). The difference matters
+for samples that equal real ones: the density of a set measured against itself is 1 with open balls
+and 1 + 1/k with closed ones. Distance matrices are computed in tiles, never as a whole.
 
 References:
     Improved Precision and Recall Metric for Assessing Generative Models (Kynkäänniemi et al.,
@@ -38,17 +38,17 @@ _TILE = 1024
 
 
 def tile_slices(n: int) -> Iterator[slice]:
-    r"""Yields the slices that cut `n` points into tiles."""
+    r"""Yields slices that split `n` points into tiles."""
     return (slice(i, min(i + _TILE, n)) for i in range(0, n, _TILE))
 
 
 def _nearest_squared(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the squared distances to the :math:`k` nearest points, nearest first, and their indices.
+    r"""Returns the :math:`k` smallest squared distances, in ascending order, and their indices.
 
     Arguments:
-        x: The points, with shape :math:`(M, D)`.
-        y: The set that is searched, with shape :math:`(N, D)`.
-        k: How many.
+        x: The query points, with shape :math:`(M, D)`.
+        y: The points to search, with shape :math:`(N, D)`.
+        k: The number of neighbours :math:`k`.
     """
     found = [(x.new_empty(0, k), torch.empty(0, k, dtype=torch.long, device=x.device))]
     for i in tile_slices(len(x)):
@@ -70,23 +70,23 @@ def neighbour_radii(y: Tensor, k: int) -> Tensor:
 
     Arguments:
         y: The points, with shape :math:`(N, D)`.
-        k: How many neighbours.
+        k: The number of neighbours :math:`k`.
 
     Returns:
-        The squared distances, nearest first, with shape :math:`(N, k)`: the last column is the
-        squared radius of :math:`B_k`, the one before it that of :math:`B_{k - 1}`.
+        The squared distances, in ascending order, with shape :math:`(N, k)`. The last column holds
+        the squared radii of :math:`B_k`, the column before it those of :math:`B_{k - 1}`.
 
     Raises:
         ValueError: If `k` is not between 1 and the number of other points.
     """
     if not 1 <= k < len(y):
         raise ValueError(f"'k' should be between 1 and {len(y) - 1}, got {k!r}.")
-    # The point itself is the nearest of all.
+    # The nearest of all points is the point itself.
     return _nearest_squared(y, y, k + 1)[0][:, 1:]
 
 
 def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Returns the improved precision and recall; the balls' rims count.
+    r"""Returns the improved precision and recall, with closed balls.
 
     Arguments:
         y: The real samples' features, with shape :math:`(N, D)`.
@@ -109,13 +109,13 @@ def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Te
 
 
 def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    r"""Returns density and coverage; the balls' rims do not count.
+    r"""Returns density and coverage, with open balls.
 
     Arguments:
         y: The real samples' features, with shape :math:`(N, D)`.
         x: The generated samples' features, with shape :math:`(M, D)`.
         r_y: The squared radii of the balls :math:`B_k` around `y`, with shape :math:`(N)`.
-        k: Which neighbour the balls reach.
+        k: The index :math:`k` of the neighbour on the boundary of the balls.
 
     Raises:
         ValueError: If a set is empty.
@@ -129,15 +129,16 @@ def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor,
 
 
 def nearest(x: Tensor, y: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-    r"""Returns the :math:`k` nearest points of a set to every point of another.
+    r"""Returns the :math:`k` nearest points of `y` to every point of `x`.
 
     Arguments:
-        x: The points, with shape :math:`(M, D)`.
-        y: The set that is searched, with shape :math:`(N, D)`.
-        k: How many.
+        x: The query points, with shape :math:`(M, D)`.
+        y: The points to search, with shape :math:`(N, D)`.
+        k: The number of neighbours :math:`k`.
 
     Returns:
-        The distances, nearest first, and the indices into `y`, both with shape :math:`(M, k)`.
+        The distances, in ascending order, and the indices into `y`, both with shape
+        :math:`(M, k)`.
 
     Raises:
         ValueError: If `k` is not between 1 and the size of the set.

@@ -68,7 +68,7 @@ def test_parts_cover_all_in_small_tiles(block: ModuleType, n: int) -> None:
     assert torch.equal(
         torch.cat([torch.arange(0), *(torch.arange(n)[i] for i in slices)]), torch.arange(n)
     )
-    assert all(0 < i.stop - i.start <= block.TILE for i in slices)
+    assert all(0 < i.stop - i.start <= block._TILE for i in slices)
 
 
 # Radii
