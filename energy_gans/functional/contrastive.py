@@ -22,8 +22,8 @@ an affine :math:`\Phi` the dual of the flow's step,
 :math:`\Phi(a) + \frac{\gamma}{2} \|\nabla \Phi\|^2` exactly. Hence :math:`\gamma` is the step size
 of the flow, and the cost is a penalty.
 
-Eq. 18 of the paper leaves the sign and the factor of this term ambiguous; the derivation above
-decides both here.
+In Eq. 18 of the version of the paper that we had, the sign and the factor of this term are
+missing; both follow the derivation above.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,

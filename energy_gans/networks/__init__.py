@@ -1,4 +1,4 @@
-r"""The networks: plain modules, with no loss and no idea what their output means."""
+r"""Networks: plain `torch.nn` modules that know no loss and no meaning of their outputs."""
 
 from .autoencoder import Autoencoder
 from .coulomb import CoulombDiscriminator, CoulombGenerator

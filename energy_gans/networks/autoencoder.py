@@ -1,4 +1,4 @@
-r"""Autoencoders: a map to codes and a map back, :math:`D(v) = \text{dec}(\text{enc}(v))`."""
+r"""Autoencoders, :math:`D(v) = \text{dec}(\text{enc}(v))`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Autoencoder(nn.Module):
-    r"""Creates an autoencoder from two networks.
+    r"""An encoder followed by a decoder.
 
     Arguments:
         encoder: The encoder, from :math:`(B, *)` to codes :math:`(B, H)`.

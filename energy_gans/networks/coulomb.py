@@ -1,15 +1,15 @@
 r"""The networks of the Coulomb GAN paper: DCGAN with 5x5 kernels and a wide discriminator.
 
 The generator has no batch norm after its dense layer and ends in :math:`1.7159 \tanh(2 u / 3)`,
-which reaches :math:`\pm 1` where its slope is still large. The discriminator has batch norm after
-every convolution, the first too, and a linear output.
+whose slope is still large where it reaches :math:`\pm 1`. The discriminator has batch norm after
+every convolution, including the first, and a linear output.
 
-Batch norm takes away the biases of the convolutions before it. They are there, as in the authors' code,
-and frozen: in training mode their gradient would be nothing but rounding.
+Batch norm removes the biases of the convolutions before it. The biases exist, as in the authors'
+code, but are frozen: in training mode their gradients would consist of rounding errors only.
 
-Two choices of ours: images of 28 pixels, which the paper has not, start from a 7x7 map; and batch
-norm uses running averages in evaluation mode, so that a sample is a function of its latent alone,
-where the authors' code keeps batch statistics also when it samples.
+Two choices differ from the paper. Images of 28 pixels, which the paper does not have, start from a
+7x7 map. Batch norm uses running averages in evaluation mode, so that a sample depends on its
+latent only; the authors' code uses batch statistics for sampling, too.
 
 References:
     Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al., 2018),
@@ -29,23 +29,24 @@ from .dcgan import halvings
 
 
 class _ScaledTanh(nn.Module):
-    r"""Creates the activation :math:`1.7159 \tanh(2 u / 3)`, which maps :math:`\pm 1` to :math:`\pm 1`."""
+    r"""The activation :math:`1.7159 \tanh(2 u / 3)`, which maps :math:`\pm 1` to :math:`\pm 1`."""
 
     def forward(self, u: Tensor) -> Tensor:
         return 1.7159 * torch.tanh(2 * u / 3)
 
 
 class CoulombGenerator(nn.Module):
-    r"""Creates the generator of the Coulomb GAN paper.
+    r"""The generator of the Coulomb GAN paper.
 
     Arguments:
         latent_dim: The number of latents :math:`Z`.
         channels: The number of image channels :math:`C`.
         size: The width and height of the image, in pixels: 28, 32, 64 and the like.
-        width: The number of maps after the dense layer; it halves as the size doubles.
+        width: The number of maps after the dense layer; it halves when the size doubles.
 
     Raises:
-        ValueError: If `size` can not be halved down to 4, 5, 6 or 7, or `width` not as often.
+        ValueError: If `size` can not be halved down to 4, 5, 6 or 7, or `width` can not be halved
+            as often.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class CoulombGenerator(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise(maps):
             deconvolution = nn.ConvTranspose2d(before, after, 5, 2, 2, 1)
-            # Variance scaling by 2 over the mean fan, after the paper's code.
+            # Variance scaling with 2 over the mean of fan-in and fan-out, as in the paper's code.
             nn.init.xavier_normal_(deconvolution.weight, gain=2**0.5)
             deconvolution.bias.requires_grad_(False)
             layers += [deconvolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
@@ -74,12 +75,16 @@ class CoulombGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, last, _ScaledTanh())
 
     def forward(self, z: Tensor) -> Tensor:
-        r"""Returns images in [-1.7159, 1.7159], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`."""
+        r"""Returns images in [-1.7159, 1.7159], with shape :math:`(B, C, S, S)`.
+
+        Arguments:
+            z: The latents, with shape :math:`(B, Z)`.
+        """
         return self.layers(self.dense(z))
 
 
 class CoulombDiscriminator(nn.Sequential):
-    r"""Creates the discriminator of the Coulomb GAN paper, from :math:`(B, C, S, S)` to :math:`(B, 1)`.
+    r"""The discriminator of the Coulomb GAN paper, from :math:`(B, C, S, S)` to :math:`(B, 1)`.
 
     Arguments:
         channels: The number of image channels :math:`C`.

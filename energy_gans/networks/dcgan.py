@@ -1,4 +1,4 @@
-r"""The DCGAN pair: 4x4 (de)convolutions of stride 2, batch norm, and nothing else.
+r"""The networks of DCGAN: 4x4 convolutions and deconvolutions of stride 2, with batch norm.
 
 References:
     Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks
@@ -18,7 +18,7 @@ _LARGEST_BASE = 7
 
 
 def halvings(size: int) -> tuple[int, int]:
-    r"""Returns the smallest map that a square image is halved to, at most 7 wide, and how often.
+    r"""Returns the width, at most 7, to which a square image can be halved, and how many times.
 
     Arguments:
         size: The width of the image, in pixels.
@@ -35,13 +35,14 @@ def halvings(size: int) -> tuple[int, int]:
         base, count = base // 2, count + 1
     if base > _LARGEST_BASE or base < 4 or count == 0:
         raise ValueError(
-            f"'size' should be 4, 5, 6 or 7 times a power of two, for example 28, 32 or 64, got {size}."
+            "'size' should be 4, 5, 6 or 7 times a power of two, for example 28, 32 or 64, "
+            f"got {size}."
         )
     return base, count
 
 
 def _initialize(network: nn.Module) -> None:
-    r"""Draws weights from N(0, 0.02), the gains of batch norm from N(1, 0.02), and zeroes biases."""
+    r"""Draws weights from N(0, 0.02) and gains of batch norm from N(1, 0.02)."""
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
             nn.init.normal_(module.weight, 0.0, 0.02)
@@ -51,7 +52,7 @@ def _initialize(network: nn.Module) -> None:
 
 
 class DCGANGenerator(nn.Module):
-    r"""Creates the DCGAN generator.
+    r"""The DCGAN generator.
 
     Arguments:
         latent_dim: The number of latents :math:`Z`.
@@ -82,23 +83,29 @@ class DCGANGenerator(nn.Module):
         _initialize(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`."""
+        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`.
+
+        Arguments:
+            z: The latents, with shape :math:`(B, Z)`.
+        """
         return self.layers(z[:, :, None, None])
 
 
 class DCGANDiscriminator(nn.Module):
-    r"""Creates the DCGAN discriminator, without a sigmoid at its end.
+    r"""The DCGAN discriminator, without a sigmoid at the output.
 
     Arguments:
         channels: The number of image channels :math:`C`.
         size: The width and height of the image, in pixels.
         width: The number of maps after the first layer; it doubles with every halving of the size.
         out_features: The number of outputs :math:`F`.
-        norm: Which layers are followed by batch norm: `"all"`, the `"inner"` ones as in the paper,
-            that is all but the first and the last, or `"none"`. Where real and generated images pass
-            separately, batch norm hides from the discriminator what all of a batch has in common.
-        spectral: Whether every layer's weight is divided by its largest singular value, estimated by
-            one power iteration a pass, which bounds the discriminator's slope.
+        norm: Which hidden layers are followed by batch norm: `"all"`; `"inner"`, as in the paper,
+            all but the first; or `"none"`. If real and generated images are passed in separate
+            batches, batch norm hides properties that all images of a batch share from the
+            discriminator.
+        spectral: Whether the weight of every layer is divided by its largest singular value,
+            estimated by one power iteration per forward pass. This bounds the discriminator's
+            Lipschitz constant.
 
     Raises:
         ValueError: If `size` can not be halved down to 4, 5, 6 or 7, or `norm` is unknown.

@@ -1,13 +1,13 @@
-r"""Descriptors: networks from an image bottom-up to one number.
+r"""Descriptors: networks from an image to a scalar potential.
 
-A descriptor is linear in its features :math:`\phi`, and with classes it is the projection
+A descriptor is linear in its features :math:`\phi`. With classes it is a projection discriminator
 
 .. math:: \Phi(x, y) = \langle w, \phi(x) \rangle + b + \langle e_y, \phi(x) \rangle
 
-Activations are piecewise linear, so that :math:`\nabla^2 \Phi = 0` almost everywhere: the slope
-:math:`\|\nabla_x \Phi\|^2` then has no gradient in :math:`x`, only in the parameters. Without biases
-:math:`\Phi(c x) = c \Phi(x)` for :math:`c > 0`. There are no batch statistics: they would make
-:math:`\nabla_x \Phi` of one image depend on the others.
+Activations are piecewise linear, so that :math:`\nabla^2 \Phi = 0` almost everywhere: the squared
+gradient norm :math:`\|\nabla_x \Phi\|^2` has a gradient in the parameters, but none in :math:`x`.
+Without biases :math:`\Phi(c x) = c \Phi(x)` for :math:`c > 0`. Batch norm is not used: with it,
+:math:`\nabla_x \Phi` at one image would depend on the other images of the batch.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -27,9 +27,9 @@ from .labels import check_label
 
 
 class Descriptor(nn.Module):
-    r"""Creates a descriptor from features.
+    r"""A linear or projection head on features.
 
-    The embeddings are zero at first, so that all classes start from one potential.
+    Class embeddings are initialised to zero, so that all classes start with the same potential.
 
     Arguments:
         features: The features :math:`\phi`, from :math:`(B, C, H, W)` to :math:`(B, F)`.
@@ -37,7 +37,7 @@ class Descriptor(nn.Module):
         classes: The number of classes, or `None` if there are no labels.
 
     Attributes:
-        head: The last layer, of :math:`w` and :math:`b`.
+        head: The last layer, with the weights :math:`w` and the bias :math:`b`.
     """
 
     def __init__(self, features: nn.Module, num_features: int, classes: int | None = None) -> None:
@@ -68,10 +68,11 @@ class Descriptor(nn.Module):
 
 
 class ConvDescriptor(Descriptor):
-    r"""Creates a descriptor of convolutions and a dense layer, each followed by a leaky ReLU.
+    r"""A descriptor of convolutions and an optional dense layer, each followed by a leaky ReLU.
 
-    The default is a small energy for short chains. Widths (64, 128, 256), kernels (5, 3, 3), strides
-    (2, 2, 1) and 100 hidden features are those of the cooperative networks' descriptor of scenes.
+    The default is a small network for short chains. The descriptor for scenes of the cooperative
+    networks has the widths (64, 128, 256), kernels (5, 3, 3), strides (2, 2, 1) and 100 hidden
+    features.
 
     References:
         Learning Non-Convergent Non-Persistent Short-Run MCMC Toward Energy-Based Model (Nijkamp et
@@ -86,12 +87,12 @@ class ConvDescriptor(Descriptor):
         kernels: The width of each convolution's kernel :math:`k`; maps are padded by
             :math:`\lfloor (k - 1) / 2 \rfloor`.
         strides: The stride of each convolution.
-        hidden: The number of features of the dense layer, or `None` for no such layer.
-        slope: The slope of the leaky ReLU below zero.
+        hidden: The number of features of the dense layer, or `None` for no dense layer.
+        slope: The negative slope of the leaky ReLUs.
         classes: The number of classes, or `None` if there are no labels.
 
     Raises:
-        ValueError: If there are not as many widths as kernels and strides, or no map is left.
+        ValueError: If the numbers of widths, kernels and strides differ, or the last map is empty.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class ConvDescriptor(Descriptor):
 
 
 def _map_size(size: int, kernels: Sequence[int], strides: Sequence[int]) -> int:
-    r"""Returns the width of the map that convolutions make of an image.
+    r"""Returns the width of the feature map after convolutions of an image.
 
     Arguments:
         size: The width of the image, in pixels.
@@ -134,10 +135,10 @@ def _map_size(size: int, kernels: Sequence[int], strides: Sequence[int]) -> int:
         strides: The stride of each convolution.
 
     Raises:
-        ValueError: If there is no map left.
+        ValueError: If a map is empty.
 
     Example:
-        >>> map_size(28, (5, 3, 3, 3), (2, 2, 2, 2))
+        >>> _map_size(28, (5, 3, 3, 3), (2, 2, 2, 2))
         2
     """
     check_count("size", size)

@@ -1,12 +1,13 @@
 r"""Perceptrons on Fourier features, for potentials of points in a few dimensions.
 
-A perceptron learns slowly what varies fast. It sees here, beside a point :math:`x`,
-:math:`\sin(2 \pi B x)` and :math:`\cos(2 \pi B x)` with fixed frequencies :math:`B`, drawn once from a
-normal distribution, and of a time :math:`s` in [0, 1] the same of the frequencies 1/2, 1, 3/2 and so on.
+Perceptrons learn functions of high frequency slowly. Here their inputs are a point :math:`x` and
+its Fourier features :math:`\sin(2 \pi B x)` and :math:`\cos(2 \pi B x)`. The frequencies :math:`B`
+are drawn once from a normal distribution and fixed. A time :math:`s` in [0, 1] enters by its
+Fourier features with the frequencies 1/2, 1, 3/2 and so on.
 
 References:
-    Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains (Tancik et
-    al., 2020), https://arxiv.org/abs/2006.10739
+    Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains (Tancik
+    et al., 2020), https://arxiv.org/abs/2006.10739
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from .mlp import MLP
 
 
 class FourierMLP(nn.Module):
-    r"""Creates a perceptron with one output on Fourier features of points, and of times and labels.
+    r"""A perceptron with one output on Fourier features of points, and of times and labels.
 
     Arguments:
         in_features: The number of coordinates :math:`D` of a point.
         hidden_features: The widths of the hidden layers.
         frequencies: The number of frequencies of points, and of times.
         bandwidth: The standard deviation of the frequencies of points, in cycles per unit.
-        time_conditioned: Whether it takes times.
+        time_conditioned: Whether the network takes times.
         classes: The number of classes, or `None` if there are no labels.
         activation: The constructor of the activations.
 
@@ -66,8 +67,8 @@ class FourierMLP(nn.Module):
 
         Arguments:
             x: The points, with shape :math:`(B, D)`.
-            label: Their classes, with shape :math:`(B)`; `None` without classes.
-            time: Their times in [0, 1], with shape :math:`(B)`; `None` without times.
+            label: The classes of the points, with shape :math:`(B)`; `None` without classes.
+            time: The times of the points in [0, 1], with shape :math:`(B)`; `None` without times.
 
         Raises:
             ValueError: If labels or times are missing or unexpected.

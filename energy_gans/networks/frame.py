@@ -1,20 +1,22 @@
 r"""FRAME: filters, random fields and maximum entropy.
 
-The potential is linear in the responses of filters that are not learnt,
+The potential is linear in the rectified responses of fixed filters,
 
 .. math:: \Phi(x) = \sum_k \theta_k \sum_p \max(\langle x, w_k \rangle_p + b_k, 0)
 
-so that the log-likelihood is concave in :math:`\theta`. At its maximum the mean responses of the model
-are those of the data. The slope :math:`\frac{1}{2} \mathbb{E} \|\nabla_x \Phi\|^2` is a quadratic form
-:math:`\frac{1}{2} \theta^\top M \theta`, with :math:`M = \mathbb{E} [J J^\top]` positive semi-definite.
+so that the log-likelihood is concave in :math:`\theta`. At its maximum the mean responses of the
+model equal those of the data. With the Jacobian :math:`J` of the summed responses,
+:math:`\frac{1}{2} \mathbb{E} \|\nabla_x \Phi\|^2` is the quadratic form
+:math:`\frac{1}{2} \theta^\top M \theta` of the positive semi-definite
+:math:`M = \mathbb{E} [J J^\top]`.
 
-A bank of filters is any module from images :math:`(B, C, H, W)` to the inner products, before their
-rectification, of shape :math:`(B, K, H', W')`, with an attribute `out_channels`, which is :math:`K`. A
-convolution is one.
+A bank of filters is any module from images, with shape :math:`(B, C, H, W)`, to the inner products
+before rectification, with shape :math:`(B, K, H', W')`, that has an attribute `out_channels` equal
+to :math:`K`. A convolution is a bank of filters.
 
 References:
-    Filters, Random Fields and Maximum Entropy (FRAME): Towards a Unified Theory for Texture Modeling
-    (Zhu, Wu and Mumford, 1998)
+    Filters, Random Fields and Maximum Entropy (FRAME): Towards a Unified Theory for Texture
+    Modeling (Zhu, Wu and Mumford, 1998)
     Learning FRAME Models Using CNN Filters (Lu, Zhu and Wu, 2016), https://arxiv.org/abs/1509.08379
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
     2019), Eq. 1, https://arxiv.org/abs/1910.14216
@@ -33,16 +35,17 @@ from ..tensor_files import load_tensors
 
 
 class FRAME(nn.Module):
-    r"""Creates the potential of a FRAME model, zero at first.
+    r"""The potential of a FRAME model, initialised to zero.
 
     Arguments:
-        filters: The bank of :math:`K` filters. It is frozen.
+        filters: The bank of :math:`K` filters, which is frozen.
 
     Attributes:
-        head: The weights :math:`\theta`, with no bias, which no gradient would know.
+        head: The weights :math:`\theta`. There is no bias, because the loss does not depend on
+            one.
 
     Raises:
-        ValueError: If `filters` do not tell their number as `out_channels`.
+        ValueError: If `filters` has no integer attribute `out_channels`.
 
     Example:
         >>> FRAME(GaborBank(channels=1)).head
@@ -66,9 +69,9 @@ class FRAME(nn.Module):
 
 
 class GaborBank(nn.Conv2d):
-    r"""Creates the bank of :func:`filter_bank`: Gabor filters and differences of Gaussians.
+    r"""The bank of :func:`filter_bank`: Gabor filters and differences of Gaussians.
 
-    It has no thresholds, so that a potential made of it is positively homogeneous.
+    The bank has no thresholds, so that its FRAME potential is positively homogeneous.
 
     Arguments:
         channels: The number of image channels :math:`C`, 1 or 3.
@@ -85,16 +88,16 @@ class GaborBank(nn.Conv2d):
 
 
 class VGGBank(nn.Module):
-    r"""Creates a bank of the first convolutions of VGG-16, trained on ImageNet.
+    r"""The first convolutions of VGG-16, trained on ImageNet, as a bank of filters.
 
-    Grey images are repeated to RGB.
+    Grey images are repeated to three channels.
 
     References:
         Very Deep Convolutional Networks for Large-Scale Image Recognition (Simonyan and Zisserman,
         2015), https://arxiv.org/abs/1409.1556
 
     Arguments:
-        path: The file of torchvision's weights of VGG-16. Nothing in it is ever run.
+        path: The file of torchvision's weights of VGG-16. No code in the file is run.
         layers: The number of convolutions, 1 to 4: conv1_1, conv1_2, conv2_1 and conv2_2.
 
     Attributes:
@@ -109,7 +112,7 @@ class VGGBank(nn.Module):
         super().__init__()
         if layers not in (1, 2, 3, 4):
             raise ValueError(f"'layers' should be 1, 2, 3 or 4, got {layers!r}.")
-        # A module's place is that of its key in torchvision's weights.
+        # The index of a module is that in the keys of torchvision's weights.
         features: list[nn.Module] = [
             *(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(inplace=True)),
             *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
@@ -121,7 +124,7 @@ class VGGBank(nn.Module):
         self.out_channels: int = features[last].out_channels
         _load_features(self.features, Path(path))
         self.requires_grad_(False)
-        # ImageNet's, for pixels in [0, 1], of which ours are 2 x - 1.
+        # The statistics of ImageNet are for pixels p in [0, 1]; pixels here are 2 p - 1.
         mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
         self.register_buffer("mean", 2 * mean - 1, persistent=False)
         self.register_buffer("std", 2 * std, persistent=False)
@@ -136,10 +139,10 @@ class VGGBank(nn.Module):
 
 
 def _load_features(features: nn.Module, path: Path) -> None:
-    r"""Fills modules with the weights that a file holds under the name `features`.
+    r"""Loads the weights of modules from a file, where their names begin with `features.`.
 
     Arguments:
-        features: The modules, named as in the file.
+        features: The modules, with the names that follow `features.` in the file.
         path: The path of the file.
 
     Raises:
@@ -154,6 +157,6 @@ def _load_features(features: nn.Module, path: Path) -> None:
         )
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"'path' = {str(path)!r} should hold torchvision's weights of VGG-16, by names such as "
-            "'features.0.weight'."
+            f"'path' = {str(path)!r} should hold torchvision's weights of VGG-16, by names such "
+            "as 'features.0.weight'."
         ) from error

@@ -1,11 +1,12 @@
 r"""The networks of the GGCN paper's Table IV, version 0: five deconvolutions, five convolutions.
 
-The paper gives the layers in their order, five deconvolutions with leaky ReLUs of slope 0.02, then a
-convolution with a sigmoid, and five convolutions; their kernels, strides and widths are ours. Neither
-network is normalised. As nothing rescales the maps on their way, the generator's weights have the
-variance :math:`2 / (1 + 0.02^2)` over the number of inputs that an output sees.
+The paper gives the order of the layers: five deconvolutions with leaky ReLUs of slope 0.02, then a
+convolution with a sigmoid, for the generator, and five convolutions for the descriptor. It does
+not give kernels, strides and widths; they are our choice. Neither network has normalisation
+layers. To keep the scale of the maps, the variance of the generator's weights is
+:math:`2 / (1 + 0.02^2)` divided by the number of inputs of an output pixel.
 
-The generator's sigmoid is stretched to [-1, 1], which is :math:`2 / (1 + e^{-u}) - 1 = \tanh(u / 2)`.
+The generator's sigmoid is rescaled to [-1, 1]: :math:`2 / (1 + e^{-u}) - 1 = \tanh(u / 2)`.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -29,21 +30,21 @@ _DOUBLINGS = 4
 
 
 class GGCNGenerator(nn.Module):
-    r"""Creates the GGCN generator.
+    r"""The GGCN generator.
 
-    The first deconvolution makes a map of 4 to 7 pixels, the next ones double it as often as needed,
-    and those that are left of the five keep it.
+    The first deconvolution outputs a map of 4 to 7 pixels. The next ones double its size until it
+    is that of the image; the rest of the five keep the size.
 
     Arguments:
         latent_dim: The number of latents :math:`Z`.
         channels: The number of image channels :math:`C`.
         size: The width and height of the image, in pixels: 28, 32, 64 and the like.
         width: The number of maps after the first deconvolution; it halves with the next three.
-        classes: The number of classes, or `None` if there are no labels. A label is embedded and
-            joins the latents.
+        classes: The number of classes, or `None` if there are no labels. The embedding of a label
+            is concatenated to the latents.
 
     Raises:
-        ValueError: If `size` can not be halved down to 4, 5, 6 or 7 in four times, or `width` is
+        ValueError: If at most four halvings of `size` do not give 4, 5, 6 or 7, or `width` is
             below 8.
     """
 
@@ -70,7 +71,7 @@ class GGCNGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(maps[-1], channels, 3, padding=1))
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`.
+        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`.
 
         Arguments:
             z: The latents, with shape :math:`(B, Z)`.
@@ -83,9 +84,9 @@ class GGCNGenerator(nn.Module):
 
 
 class GGCNDescriptor(ConvDescriptor):
-    r"""Creates the GGCN descriptor, which the paper calls the synthesizor.
+    r"""The GGCN descriptor, which the paper calls the synthesizor.
 
-    Four convolutions halve the map and a fifth, of kernel 3, keeps it.
+    Four convolutions halve the size of the map; a fifth, with kernel 3, keeps it.
 
     Arguments:
         channels: The number of image channels :math:`C`.
@@ -115,13 +116,13 @@ class GGCNDescriptor(ConvDescriptor):
 def _deconvolution(
     before: int, after: int, kernel: int, stride: int, padding: int
 ) -> list[nn.Module]:
-    r"""Returns a deconvolution that keeps the size of what passes, and its leaky ReLU.
+    r"""Returns a deconvolution and a leaky ReLU, initialised to keep the scale of activations.
 
     Arguments:
-        before: The number of maps that come in.
-        after: The number of maps that come out.
+        before: The number of input maps.
+        after: The number of output maps.
         kernel: The width of the kernel :math:`k`.
-        stride: The stride :math:`s`; an output sees :math:`k^2 / s^2` pixels.
+        stride: The stride :math:`s`; an output pixel has :math:`k^2 / s^2` input pixels per map.
         padding: The padding.
     """
     layer = nn.ConvTranspose2d(before, after, kernel, stride, padding)

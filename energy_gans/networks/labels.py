@@ -1,6 +1,7 @@
-r"""Labels and times, as networks take them that know of these.
+r"""Labels and times as inputs of networks.
 
-A network without classes refuses labels, one with classes demands them; so with times.
+Labels are required by a network with classes and refused by a network without classes. The same
+holds for times.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from torch import Tensor
 
 
 def check_label(label: Tensor | None, classes: int | None, batch: int) -> None:
-    r"""Raises a `ValueError` unless there is one label a sample, or none where there are no classes.
+    r"""Raises a `ValueError` unless labels fit: one per sample with classes, `None` without.
 
     Arguments:
         label: The labels, with shape :math:`(B)`, or `None`.
-        classes: The number of classes of the network, or `None`.
+        classes: The number of classes of the network, or `None` without classes.
         batch: The number of samples :math:`B`.
     """
     if classes is None and label is not None:
@@ -31,7 +32,7 @@ def check_label(label: Tensor | None, classes: int | None, batch: int) -> None:
 
 
 def check_time(time: Tensor | None, time_conditioned: bool, batch: int) -> None:
-    r"""Raises a `ValueError` unless there is one time a sample, or none where times are not known."""
+    r"""Raises a `ValueError` unless times fit: one per sample if conditioned on, `None` if not."""
     came = None if time is None else tuple(time.shape)
     if came != ((batch,) if time_conditioned else None):
         wanted = f"have the shape ({batch},)" if time_conditioned else "be None"
@@ -41,14 +42,14 @@ def check_time(time: Tensor | None, time_conditioned: bool, batch: int) -> None:
 
 
 class LabelledLatents(nn.Module):
-    r"""Creates the concatenation of latents and an embedding of their labels, standard normal at first.
+    r"""Concatenates latents and embeddings of labels, which are initialised as standard normal.
 
     Arguments:
-        latent_dim: The number :math:`Z` of latents, and of an embedding's features.
-        classes: The number of classes, or `None` to leave latents as they are.
+        latent_dim: The dimension :math:`Z` of the latents, and of the embeddings.
+        classes: The number of classes, or `None` to return the latents alone.
 
     Attributes:
-        out_features: The number of what comes out, :math:`Z` or :math:`2 Z`.
+        out_features: The dimension of the output, :math:`Z` or :math:`2 Z`.
     """
 
     def __init__(self, latent_dim: int, classes: int | None = None) -> None:
@@ -58,6 +59,11 @@ class LabelledLatents(nn.Module):
         self.out_features = latent_dim if classes is None else 2 * latent_dim
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns the latents, with shape :math:`(B, Z)` or :math:`(B, 2 Z)`, of latents :math:`(B, Z)`."""
+        r"""Returns latents and embeddings, with shape :math:`(B, Z)` or :math:`(B, 2 Z)`.
+
+        Arguments:
+            z: The latents, with shape :math:`(B, Z)`.
+            label: The classes, with shape :math:`(B)`; `None` without classes.
+        """
         check_label(label, self.classes, len(z))
         return z if self.embedding is None else torch.cat([z, self.embedding(label)], 1)

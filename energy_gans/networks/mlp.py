@@ -9,10 +9,11 @@ import torch.nn as nn
 
 
 class MLP(nn.Sequential):
-    r"""Creates a multilayer perceptron, linear at its end.
+    r"""A multilayer perceptron with a linear output.
 
     Weights are drawn from He's normal distribution, those of the last layer from Glorot's, and
-    biases are zero: PyTorch's default is narrower and makes coarser samples of mixtures.
+    biases are zero. PyTorch's default has smaller weights; generators that start from it fit
+    mixtures less sharply.
 
     References:
         Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852

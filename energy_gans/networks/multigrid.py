@@ -1,12 +1,12 @@
 r"""The descriptors of the multi-grid model, one for every grid.
 
-A chain starts from an image of one pixel and is passed up the grids 1, 4, 16 and 64, or others of
-which each is a multiple of the one before. Every grid above the first has a descriptor, and each
-descriptor is learnt for itself.
+A chain starts from an image of one pixel and is upscaled to the grids 4, 16 and 64, or to other
+sizes of which each is a multiple of the previous one. Every grid above the first has its own
+descriptor, and the descriptors are learnt independently.
 
-The authors' descriptors have batch norm, in their chains too. These have none: with it the potential of
-an image would depend on the batch, and so would its chain, and the slope would no longer be piecewise
-constant.
+The authors' descriptors have batch norm, also in their chains. The descriptors here have none:
+with batch norm the potential of an image, and its chain, would depend on the batch, and the
+gradient would not be piecewise constant.
 
 References:
     Learning Generative ConvNets via Multi-grid Modeling and Sampling (Gao et al., 2018),
@@ -24,10 +24,11 @@ from .descriptor import ConvDescriptor
 
 
 class MultigridDescriptors(nn.ModuleList):
-    r"""Creates the descriptors of a multi-grid model, one for each grid above the first.
+    r"""The descriptors of a multi-grid model, one for each grid above the first.
 
-    Each is followed by one dense layer, and its convolutions are the authors' for the grids 4, 16
-    and 64, which are taken up to 7 pixels, up to 16, and above:
+    A descriptor has convolutions and one dense layer. The convolutions are the authors' for the
+    grids 4, 16 and 64. They are used, in this order, for sizes up to 7 pixels, up to 16 pixels,
+    and above:
 
     - one of kernel 5 and stride 2 and two of kernel 3, to 96, 128 and 256 maps,
     - one of kernel 5 and stride 2 and three of kernel 3, to 96, 128, 256 and 512 maps,
@@ -36,13 +37,14 @@ class MultigridDescriptors(nn.ModuleList):
     Arguments:
         channels: The number of image channels :math:`C`.
         grids: The width of the image on each grid, in pixels.
-        width: The number of maps above that are 64; the others are in proportion.
+        width: The number of maps that replaces 64 in this list; other numbers scale in proportion.
 
     Attributes:
-        grids: The grids.
+        grids: The width of the image on each grid, as a tuple.
 
     Raises:
-        ValueError: If there are fewer than two grids, or one is no larger multiple of the one before.
+        ValueError: If there are fewer than two grids, or a grid is not a larger multiple of the
+            previous.
 
     Example:
         >>> [phi.features[0].out_channels for phi in MultigridDescriptors(grids=(1, 4, 8, 32))]
@@ -62,7 +64,7 @@ class MultigridDescriptors(nn.ModuleList):
 
 
 def _grid_descriptor(channels: int, size: int, width: int) -> ConvDescriptor:
-    r"""Returns the descriptor of one grid, as :class:`MultigridDescriptors` says."""
+    r"""Returns the descriptor of one grid, see :class:`MultigridDescriptors`."""
     if size > 16:
         widths = [width, 2 * width, 4 * width, 8 * width]
         kernels, strides = [5] * 4, [2] * 4

@@ -1,11 +1,11 @@
-r"""Residual networks without normalisation: a descriptor, a generator and an autoencoder of images.
+r"""Residual networks without normalisation: descriptor, generator and autoencoder of images.
 
-The sum of a residual and its shortcut is divided by :math:`\sqrt{2}`, so that variances stay as they
-are from block to block and nothing needs statistics. All activations are piecewise linear and
-positively homogeneous, but for the last :math:`\tanh` of what makes images.
+The sum of a residual and its shortcut is divided by :math:`\sqrt{2}`, which keeps the variance
+from block to block without normalisation layers. All activations are piecewise linear and
+positively homogeneous, except the final :math:`\tanh` of generator and autoencoder.
 
-The paper's version 1 has "a pile of three ResNets" of 50 layers, of which it gives no more; these
-have two convolutions a block and one block a size.
+Version 1 of the GGCN paper has "a pile of three ResNets" of 50 layers, without further details.
+The networks here have one block per image size and two convolutions per block.
 
 References:
     Deep Residual Learning for Image Recognition (He et al., 2016), https://arxiv.org/abs/1512.03385
@@ -33,11 +33,11 @@ _LARGEST_FACTOR = 8
 
 
 class _ResidualBlock(nn.Module):
-    r"""Creates a residual block, from :math:`(B, C, H, W)` to :math:`(B, C', H, W)`.
+    r"""A residual block, from :math:`(B, C, H, W)` to :math:`(B, C', H, W)`.
 
     Arguments:
-        before: The number of maps :math:`C` that come in.
-        after: The number of maps :math:`C'` that come out.
+        before: The number of input maps :math:`C`.
+        after: The number of output maps :math:`C'`.
     """
 
     def __init__(self, before: int, after: int) -> None:
@@ -46,7 +46,7 @@ class _ResidualBlock(nn.Module):
         for convolution in convolutions:
             nn.init.kaiming_normal_(convolution.weight, _SLOPE)
             nn.init.zeros_(convolution.bias)
-        # Not in place: the shortcut needs what the first activation reads.
+        # Not in place: the shortcut needs the input of the first activation.
         self.residual = nn.Sequential(
             *(nn.LeakyReLU(_SLOPE), convolutions[0], nn.LeakyReLU(_SLOPE), convolutions[1])
         )
@@ -60,7 +60,7 @@ class _ResidualBlock(nn.Module):
 
 
 class ResNetDescriptor(Descriptor):
-    r"""Creates a residual descriptor, whose features are means over positions.
+    r"""A residual descriptor, whose features are means over positions.
 
     Arguments:
         channels: The number of image channels :math:`C`.
@@ -86,15 +86,15 @@ class ResNetDescriptor(Descriptor):
 
 
 class ResNetGenerator(nn.Module):
-    r"""Creates a residual generator.
+    r"""A residual generator.
 
     Arguments:
         latent_dim: The number of latents :math:`Z`.
         channels: The number of image channels :math:`C`.
         size: The width and height of the image, in pixels.
         width: The number of maps at full size; it doubles with each of the last three halvings.
-        classes: The number of classes, or `None` if there are no labels. A label is embedded and
-            joins the latents.
+        classes: The number of classes, or `None` if there are no labels. The embedding of a label
+            is concatenated to the latents.
 
     Raises:
         ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
@@ -119,7 +119,7 @@ class ResNetGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`, of latents :math:`(B, Z)`.
+        r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`.
 
         Arguments:
             z: The latents, with shape :math:`(B, Z)`.
@@ -132,9 +132,9 @@ class ResNetGenerator(nn.Module):
 
 
 class ResNetAutoencoder(Autoencoder):
-    r"""Creates a residual autoencoder, from images to images in [-1, 1], such as to fill their holes.
+    r"""A residual autoencoder, from images to images in [-1, 1], for example for inpainting.
 
-    The code is a map of 4 to 7 pixels, so that a place is rebuilt from its surroundings.
+    The code is a map of 4 to 7 pixels, so that a region is reconstructed from its surroundings.
 
     Arguments:
         channels: The number of image channels :math:`C`.
@@ -154,10 +154,10 @@ class ResNetAutoencoder(Autoencoder):
 
 
 def _map_widths(size: int, width: int) -> list[int]:
-    r"""Returns the number of maps at every size, from the image's own down to the smallest.
+    r"""Returns the number of maps at every size, from the image's size down to the smallest.
 
     Example:
-        >>> map_widths(64, 16)
+        >>> _map_widths(64, 16)
         [16, 32, 64, 128, 128]
     """
     _, count = halvings(size)
@@ -173,7 +173,7 @@ def _downsampling_layers(channels: int, maps: Sequence[int]) -> list[nn.Module]:
 
 
 def _upsampling_layers(maps: Sequence[int], channels: int) -> list[nn.Module]:
-    r"""Returns layers from the smallest map to images in [-1, 1], a doubling and a block for each size."""
+    r"""Returns layers from the smallest map to images, a doubling and a block for each size."""
     layers: list[nn.Module] = []
     for before, after in pairwise(maps):
         layers += [nn.Upsample(scale_factor=2), _ResidualBlock(before, after)]

@@ -1,18 +1,18 @@
-r"""The sum of the spectral norms of weights, which keeps a network smooth where a loss charges it.
+r"""The sum of the spectral norms of weights, as a penalty that keeps a network smooth.
 
-A weight of shape :math:`(N, *)` counts as the matrix :math:`W` of :math:`N` rows. Its largest singular
-value is estimated by the power iteration
+A weight with shape :math:`(N, *)` is reshaped to a matrix :math:`W` with :math:`N` rows. Its
+largest singular value is estimated by power iteration,
 
 .. math:: u \leftarrow \frac{W W^\top u}{\|W W^\top u\|}, \quad \sigma = \|W^\top u\|
 
-whose vector is kept, so that few iterations are enough when the weight has moved little. The estimate is
-never too large.
+The vector :math:`u` is kept between calls, so that few iterations suffice if the weight has
+changed little. The estimate is a lower bound.
 
 References:
     Spectral Norm Regularization for Improving the Generalizability of Deep Learning (Yoshida and
     Miyato, 2017), https://arxiv.org/abs/1705.10941
-    NVAE: A Deep Hierarchical Variational Autoencoder (Vahdat and Kautz, 2020), of which are the numbers
-    of iterations and the matrices of one shape side by side, https://arxiv.org/abs/2007.03898
+    NVAE: A Deep Hierarchical Variational Autoencoder (Vahdat and Kautz, 2020), for the numbers of
+    iterations and the batching of matrices of one shape, https://arxiv.org/abs/2007.03898
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ _ITERATIONS = 4
 
 
 class SpectralSum(nn.Module):
-    r"""Creates the sum of the largest singular values of weights.
+    r"""The sum of the largest singular values of weights.
 
-    It iterates 40 times when it is first called and 4 times later. Vectors, and whether it was called,
-    are buffers, so that a checkpoint holds them. Where a weight is zero, its vector stays.
+    The first call makes 40 power iterations, later calls 4. The vectors, and a flag for the first
+    call, are buffers, so that checkpoints save them. The vector of a weight that is zero is not
+    changed.
 
     Arguments:
         shapes: The shape :math:`(N, *)` of each weight.
@@ -51,7 +52,11 @@ class SpectralSum(nn.Module):
         self.register_buffer("started", torch.tensor(False))
 
     def forward(self, weights: Iterable[Tensor]) -> Tensor:
-        r"""Returns the sum, a scalar through which gradients flow, of weights in the order of the shapes."""
+        r"""Returns the sum, a scalar through which gradients flow.
+
+        Arguments:
+            weights: The weights, in the order of the shapes.
+        """
         groups: dict[torch.Size, list[Tensor]] = {}
         for weight in weights:
             matrix = weight.flatten(1)
@@ -70,11 +75,11 @@ class SpectralSum(nn.Module):
 
 @torch.no_grad()
 def _power_iterations(matrices: Tensor, left: Tensor, iterations: int) -> Tensor:
-    r"""Returns unit vectors after power iterations, with shape :math:`(K, N)`.
+    r"""Returns the unit vectors :math:`u` after power iterations, with shape :math:`(K, N)`.
 
     Arguments:
         matrices: The matrices, with shape :math:`(K, N, M)`.
-        left: The vectors :math:`u` to start from, with shape :math:`(K, N)`.
+        left: The initial vectors :math:`u`, with shape :math:`(K, N)`.
         iterations: The number of iterations.
     """
     for _ in range(iterations):

@@ -1,33 +1,37 @@
-r"""Wide residual networks without normalisation of maps: smooth potentials of images.
+r"""Wide residual networks without batch norm: smooth potentials of images.
 
-A 3x3 convolution, levels of residual blocks with a halving between them, and then the potential
+The network has a 3x3 convolution, then levels of residual blocks with a halving of the maps
+between levels, and then the potential
 
 .. math:: \Phi(x) = \Big\langle w, 4^n \sum_p \mathrm{GELU}(h_p(x)) \Big\rangle + b
 
-of the maps :math:`h` at the positions :math:`p`, each of which stands for the :math:`4^n` pixels that
-:math:`n` halvings have averaged: without the factor the slope at a pixel would be as many times smaller
-at first, and training would have to grow it. A block is :math:`h + R(h)`, whose residual
+of the maps :math:`h` at positions :math:`p`. After :math:`n` halvings, a position represents the
+mean of :math:`4^n` pixels. Without the factor :math:`4^n` the initial gradient at a pixel would be
+smaller by that factor, and training would have to make up for it. A block is :math:`h + R(h)`,
+whose residual
 
 .. math:: R(h) = W_2 * \mathrm{GELU}(W_1 * \mathrm{GELU}(h) + P \, \mathrm{GELU}(e(s)))
 
-is zero at first; the embedding :math:`e` of a time :math:`s` is optional. GELUs are smooth where leaky
-ReLUs are piecewise linear: the slope :math:`\|\nabla_x \Phi\|^2` has a gradient in :math:`x` too.
+is initialised to zero. The embedding :math:`e` of a time :math:`s` is optional. GELUs are smooth,
+unlike leaky ReLUs, so that :math:`\|\nabla_x \Phi\|^2` has a gradient in :math:`x`, too.
 
-With weight normalisation, :math:`W = g V / \|V\|`, the gains :math:`g` of :math:`W_2`, one an output
-map, are zero at first, and its directions :math:`V` are drawn as any other; without it, :math:`W_2` has
-a factor for each output map instead.
+With weight normalisation, :math:`W = g V / \|V\|`, the gains :math:`g` of :math:`W_2`, one per
+output map, are initialised to zero, and the directions :math:`V` like those of any other
+convolution. Without weight normalisation, :math:`W_2` has a factor for each output map instead.
 
-The network is that of recovery likelihood, with what the variational potential flow changes: GELUs, and
-no time; the factor is ours. Two more changes are lost; weight in place of spectral normalisation, and the spectral norms as
-a regularisation, are our reading of the works that the paper cites.
+The network is that of recovery likelihood with changes from the paper of the variational potential
+flow: GELUs instead of leaky ReLUs, and no time. The factor :math:`4^n` is our addition. The
+paper lists two more changes, whose text is missing from the version that we had. Following the
+works that it cites, we use weight normalisation instead of spectral normalisation, and penalise
+spectral norms.
 
 References:
-    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
-    (Loo et al., 2024), https://arxiv.org/abs/2407.15238
+    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative
+    Modelling (Loo et al., 2024), https://arxiv.org/abs/2407.15238
     Learning Energy-Based Models by Diffusion Recovery Likelihood (Gao et al., 2021),
     https://arxiv.org/abs/2012.08125
-    Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural Networks
-    (Salimans and Kingma, 2016), https://arxiv.org/abs/1602.07868
+    Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural
+    Networks (Salimans and Kingma, 2016), https://arxiv.org/abs/1602.07868
 """
 
 from __future__ import annotations
@@ -51,11 +55,11 @@ _LOWEST_FREQUENCY = 1e-4
 
 
 class WideResNet(nn.Module):
-    r"""Creates a wide residual network with one output.
+    r"""A wide residual network with one output.
 
-    Recovery likelihood's networks have a width of 128 and, with our head, this many parameters without
-    weight normalisation. With it the gains of the blocks' second convolutions stand for the factors,
-    and the gains of all others are added.
+    The networks of recovery likelihood have a width of 128. The table lists their numbers of
+    parameters with our head, without and with weight normalisation, which replaces the factors of
+    the second convolutions by gains and adds gains to all other convolutions.
 
     ============  ====  ==================  ======  ==========  ===========
     data          size  multipliers         blocks  parameters  with gains
@@ -70,12 +74,12 @@ class WideResNet(nn.Module):
     Arguments:
         channels: The number of image channels :math:`C`.
         size: The width and height of the image, in pixels; it halves between levels.
-        width: The number of maps that multipliers refer to.
+        width: The number of maps for the multiplier 1.
         multipliers: The number of maps on each level, in units of `width`.
         blocks: The number of residual blocks on each level.
-        classes: The number of classes, or `None` if there are no labels. A label adds the projection of
-            :class:`Descriptor`.
-        time_conditioned: Whether it takes times.
+        classes: The number of classes, or `None` if there are no labels. Labels enter by the
+            projection of :class:`Descriptor`.
+        time_conditioned: Whether the network takes times.
         weight_norm: Whether convolutions are weight-normalised.
 
     Raises:
@@ -122,8 +126,9 @@ class WideResNet(nn.Module):
 
         Arguments:
             x: The images, with shape :math:`(B, C, H, W)`.
-            label: Their classes, with shape :math:`(B)`; `None` without classes.
-            time: Their times :math:`s` in [0, 1], with shape :math:`(B)`; `None` without times.
+            label: The classes of the images, with shape :math:`(B)`; `None` without classes.
+            time: The times :math:`s` of the images in [0, 1], with shape :math:`(B)`; `None`
+                without times.
 
         Raises:
             ValueError: If labels or times are missing or unexpected.
@@ -139,23 +144,25 @@ class WideResNet(nn.Module):
         return self.head(pixels * gelu(h).sum((2, 3)), label)
 
     def spectral_norms(self) -> Tensor:
-        r"""Returns the :class:`SpectralSum` of the convolutions, a scalar for a loss to charge."""
+        r"""Returns the :class:`SpectralSum` of the convolutions, a scalar penalty for a loss."""
         return self.spectral_sum(self.weights())
 
     def weights(self) -> list[Tensor]:
-        r"""Returns the weights of all convolutions as they are applied, gains included."""
+        r"""Returns the weights of all convolutions, with their gains applied."""
         return [m.weight for m in self.modules() if isinstance(m, nn.Conv2d)]
 
 
 class _WideBlock(nn.Module):
-    r"""Creates a residual block, from :math:`(B, C, H, W)` to :math:`(B, C', H, W)`, at first its shortcut.
+    r"""A residual block, from :math:`(B, C, H, W)` to :math:`(B, C', H, W)`.
+
+    The residual is initialised to zero.
 
     Arguments:
-        before: The number of maps :math:`C` that come in.
-        after: The number of maps :math:`C'` that come out. If it is another, the shortcut is a
+        before: The number of input maps :math:`C`.
+        after: The number of output maps :math:`C'`. If :math:`C' \neq C`, the shortcut is a
             convolution.
         weight_norm: Whether convolutions are weight-normalised.
-        time_features: The number of features of a time's embedding, or `None` without times.
+        time_features: The dimension of the embedding of times, or `None` without times.
     """
 
     def __init__(
@@ -177,10 +184,13 @@ class _WideBlock(nn.Module):
 
 
 class _Sinusoids(nn.Module):
-    r"""Creates sines and cosines, with shape :math:`(B, 2 F)`, of times :math:`(B)` in [0, 1].
+    r"""Sinusoidal embeddings, with shape :math:`(B, 2 F)`, of times :math:`(B)` in [0, 1].
 
-    Angles are a thousand times the time, as of so many steps, times :math:`F` frequencies from 1 down to
-    1e-4, evenly spaced in their logarithm.
+    Times are scaled by 1000, as if they were steps of a diffusion, and multiplied by :math:`F`
+    frequencies from 1 down to 1e-4, evenly spaced on a logarithmic scale.
+
+    Arguments:
+        frequencies: The number of frequencies :math:`F`.
     """
 
     def __init__(self, frequencies: int) -> None:
@@ -196,7 +206,7 @@ class _Sinusoids(nn.Module):
 
 
 class _MapScales(nn.Module):
-    r"""Creates the parametrization of a weight by a factor for each output map, zero at first."""
+    r"""A parametrization of a weight by a factor for each output map, initialised to zero."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
@@ -207,13 +217,14 @@ class _MapScales(nn.Module):
 
 
 def _convolution(before: int, after: int, weight_norm: bool, zero: bool = False) -> nn.Conv2d:
-    r"""Returns a 3x3 convolution that keeps the size, drawn from Glorot's uniform distribution.
+    r"""Returns a 3x3 convolution that keeps the size, with Glorot's uniform initialisation.
 
     Arguments:
-        before: The number of maps that come in.
-        after: The number of maps that come out.
-        weight_norm: Whether it is weight-normalised.
-        zero: Whether the gain, or without weight normalisation a factor, makes it zero at first.
+        before: The number of input maps.
+        after: The number of output maps.
+        weight_norm: Whether the convolution is weight-normalised.
+        zero: Whether the output is initialised to zero, by gains or, without weight normalisation,
+            factors.
     """
     layer = nn.Conv2d(before, after, 3, padding=1)
     nn.init.xavier_uniform_(layer.weight)
@@ -228,13 +239,13 @@ def _convolution(before: int, after: int, weight_norm: bool, zero: bool = False)
 
 
 def _time_embedding(width: int, features: int) -> nn.Sequential:
-    r"""Returns layers from times, with shape :math:`(B)`, to features, with shape :math:`(B, F)`."""
+    r"""Returns layers from times, with shape (B), to embeddings, with shape (B, F)."""
     dense = nn.Linear(2 * width, features), nn.Linear(features, features)
     return nn.Sequential(_Sinusoids(width), dense[0], nn.GELU(), dense[1])
 
 
 def _check_sizes(size: int, width: int, multipliers: Sequence[int], blocks: int) -> None:
-    r"""Raises a `ValueError` unless the numbers are those of a network that :class:`WideResNet` can be."""
+    r"""Raises a `ValueError` unless the arguments of :class:`WideResNet` fit each other."""
     check_count("width", width)
     check_count("blocks", blocks)
     if min(multipliers, default=0) < 1:
@@ -242,5 +253,6 @@ def _check_sizes(size: int, width: int, multipliers: Sequence[int], blocks: int)
     unit = 2 ** (len(multipliers) - 1)
     if size < 1 or size % unit:
         raise ValueError(
-            f"'size' should be a multiple of {unit} for multipliers {tuple(multipliers)}, got {size}."
+            f"'size' should be a multiple of {unit} for multipliers {tuple(multipliers)}, "
+            f"got {size}."
         )
