@@ -18,7 +18,7 @@ from torchvision.transforms.functional import gaussian_blur
 from energy_gans.data import ImageDataModule
 from energy_gans.metrics.features import EfficientNetLite0, FeatureExtractor
 from energy_gans.metrics.measures import MEASURES, measure
-from energy_gans.metrics.reference import BATCH, default_cache, reference_statistics
+from energy_gans.metrics.reference import MEASURE_BATCH, default_cache, reference_statistics
 from energy_gans.metrics.statistics import Statistics, feature_statistics
 from energy_gans.storage.stamps import display, fields
 
@@ -82,7 +82,7 @@ def orderings(
 def statistics(images: Tensor, extractor: FeatureExtractor) -> Statistics:
     r"""Returns the statistics of images."""
     places = torch.arange(len(images))
-    batches = zip(images.split(BATCH), places.split(BATCH), strict=True)
+    batches = zip(images.split(MEASURE_BATCH), places.split(MEASURE_BATCH), strict=True)
     return feature_statistics(extractor, batches, keep=len(images))
 
 

@@ -1,3 +1,6 @@
-r"""Generative models that move particles in a field: real samples attract, generated samples repel."""
+r"""Generative models that move particles in a field.
+
+Real samples attract, generated samples repel.
+"""
 
 __version__ = "0.1.0"

@@ -1,13 +1,14 @@
 r"""`python -m energy_gans`: the same as the console script `energy-gans`.
 
-What takes seconds to import is imported when an interruption ends the program in one sentence.
+Slow imports are inside :func:`main`, so that an interruption during them also ends with one
+sentence.
 """
 
 from energy_gans.interruption import interruptible
 
 
 def main() -> None:
-    r"""Runs the command that the arguments of the program name."""
+    r"""Runs the command that the program's arguments name."""
     with interruptible():
         from energy_gans import cli
 

@@ -1,4 +1,4 @@
-r"""Checks of numbers and batches that a user gives."""
+r"""Checks of arguments: numbers and batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_count(name: str, value: int) -> None:
 
 
 def check_filled(**batches: Tensor) -> None:
-    r"""Raises a `ValueError` that names the argument if a tensor, of which a mean is taken, is empty."""
+    r"""Raises a `ValueError` that names the argument if a tensor is empty, which has no mean."""
     for name, batch in batches.items():
         if batch.numel() == 0:
             raise ValueError(

@@ -1,13 +1,15 @@
-r"""Files that are written whole or not at all, locks that end with their process, and check sums.
+r"""Files that are written whole or not at all, and locks that end with their process.
 
-A file is written under a temporary name of its own beside its place, flushed to the disk and renamed.
-Two writers of one path never touch each other's bytes: the later one wins, and a reader sees one of
-the two files whole. The temporary file is locked while it is written, so that :func:`remove_stale`
-tells a file that a killed process left from one that is being written.
+A file is written under a unique temporary name in the same folder, flushed to the disk and
+renamed. If two processes write to one path, their bytes never mix: the last rename wins, and a
+reader sees one of the two files whole. The temporary file is locked while it is written, so that
+:func:`remove_stale` can distinguish files that are being written from files that a killed process
+left.
 
-Locks are those of `flock`: they end with their process, however it ends. Windows and some network
-file systems have none. There files are as whole as anywhere, but nothing keeps two processes out of
-one folder, and what killed processes left stays.
+Locks use `flock`, so they end with their process, however it ends. Windows and some network file
+systems have no such locks. There, files are still written whole or not at all, but nothing
+prevents two processes from using one folder. Without locks on a network file system, temporary
+files of killed processes are not removed.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # Windows has no flock: there nothing is locked.
+except ImportError:  # Windows has no flock, so nothing is locked there.
     fcntl = None
 
 PART = ".part"
@@ -33,15 +35,15 @@ TEMPORARY = re.compile(rf".+\.[0-9a-f]{{32}}{re.escape(PART)}")
 
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    r"""Opens a file that takes its name only once it is complete and on the disk.
+    r"""Opens a file that gets its name only when it is complete and on the disk.
 
-    An error inside removes it, and what stood at `path` stays as it was.
+    If the block raises an error, the new file is removed and a previous file at `path` is kept.
 
     Arguments:
-        path: The path of the file. Its folder is made.
+        path: The path of the file. Its folder is created.
 
     Raises:
-        OSError: If it can not be written.
+        OSError: If the file can not be written.
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PART}")
@@ -55,7 +57,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        # torch.save makes a RuntimeError of a full disk.
+        # torch.save raises a RuntimeError if the disk is full.
         if isinstance(error, (OSError, RuntimeError)):
             kind = type(error) if isinstance(error, OSError) else OSError
             kept = "The previous one is as it was." if path.exists() else "There is none yet."
@@ -65,7 +67,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def _flush_folder(folder: Path) -> None:
-    r"""Puts a folder's names on the disk, where the system can."""
+    r"""Flushes the names in a folder to the disk, if the system can do that."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -75,22 +77,23 @@ def _flush_folder(folder: Path) -> None:
 
 
 def append_bytes(path: str | os.PathLike, content: bytes) -> None:
-    r"""Appends to a file, which stays as it was if that fails.
+    r"""Appends bytes to a file, which is restored if that fails.
 
     Arguments:
-        path: The path of the file, which is made if it is missing.
-        content: What is appended.
+        path: The path of the file, which is created if it is missing.
+        content: The bytes to append.
 
     Raises:
-        OSError: If it can not be written.
+        OSError: If the bytes can not be written.
     """
     try:
-        # Without a buffer, whose rest would be written after the file was cut.
+        # Unbuffered, because the rest of a buffer would be written after the file was truncated.
         with open(path, "ab", buffering=0) as file:
             end = file.tell()
             try:
                 while content:
-                    # A disk that fills up takes a part, and refuses the rest.
+                    # A disk that is nearly full writes a part of the bytes, and raises an error
+                    # next time.
                     content = content[file.write(content) :]
             except BaseException:
                 file.truncate(end)
@@ -102,18 +105,18 @@ def append_bytes(path: str | os.PathLike, content: bytes) -> None:
 
 
 def lock(descriptor: int) -> None:
-    r"""Locks an open file or folder until it is closed, or its process ends.
+    r"""Locks an open file or folder until it is closed or the process ends.
 
     Raises:
-        BlockingIOError: If another process holds it.
-        OSError: If its file system has no locks.
+        BlockingIOError: If another process holds the lock.
+        OSError: If the file system has no locks.
     """
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    r"""Returns whether an open file or folder is the one that has a name now."""
+    r"""Returns whether an open file or folder is still the one at a path."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -121,16 +124,16 @@ def is_at(descriptor: int, path: Path) -> bool:
 
 
 def _create_locked(path: Path) -> BinaryIO:
-    r"""Returns a new file, locked where its file system has locks.
+    r"""Creates a file and locks it, if the file system has locks.
 
     Raises:
-        FileExistsError: If there is such a file.
+        FileExistsError: If the file exists.
     """
     while True:
         file = path.open("xb")
         with contextlib.suppress(OSError):
             lock(file.fileno())
-        # Who removes stale files may have come between the two.
+        # Another process may have removed the file as stale before it was locked.
         if is_at(file.fileno(), path):
             return file
         file.close()
@@ -138,23 +141,23 @@ def _create_locked(path: Path) -> BinaryIO:
 
 @contextmanager
 def hold_lock(path: Path, name: str) -> Iterator[None]:
-    r"""Holds a lock file, which is removed at the end. A process that is killed lets go of it.
+    r"""Holds a lock file and removes it at the end. A lock ends with its process.
 
-    Where the file system has no locks nothing is held.
+    Without locks in the file system, nothing is locked.
 
     Arguments:
-        path: The path of the lock file. Its folder is made.
-        name: What is locked, as the error has it.
+        path: The path of the lock file. Its folder is created.
+        name: The name of the locked resource, for the error.
 
     Raises:
-        BlockingIOError: If another process holds it, that names that process.
+        BlockingIOError: If another process holds the lock; the error names the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+b")
     try:
         _take(file, name)
         while not is_at(file.fileno(), path):
-            # Who held it before has removed it.
+            # The previous holder has removed this file.
             file.close()
             file = path.open("a+b")
             _take(file, name)
@@ -171,10 +174,10 @@ def hold_lock(path: Path, name: str) -> Iterator[None]:
 
 
 def _take(file: BinaryIO, name: str) -> None:
-    r"""Locks a lock file, where its file system has locks.
+    r"""Locks a lock file, if the file system has locks.
 
     Raises:
-        BlockingIOError: If another process holds it, that names that process.
+        BlockingIOError: If another process holds the lock; the error names the process.
     """
     try:
         lock(file.fileno())
@@ -189,9 +192,10 @@ def _take(file: BinaryIO, name: str) -> None:
 
 
 def remove_stale(folder: Path) -> list[Path]:
-    r"""Removes the temporary files that killed processes left in a folder, and returns them.
+    r"""Removes temporary files of killed processes in a folder and its subfolders, one level deep.
 
-    They are looked for in the folder and in those that it holds.
+    Returns:
+        The paths of the removed files.
     """
     removed = []
     for part in [*folder.glob(f"*{PART}"), *folder.glob(f"*/*{PART}")]:
@@ -205,6 +209,6 @@ def remove_stale(folder: Path) -> list[Path]:
 
 
 def write_text(text: str, path: Path) -> None:
-    r"""Writes a text, in UTF-8, whole or not at all."""
+    r"""Writes a text file in UTF-8, whole or not at all."""
     with atomic_write(path) as file:
         file.write(text.encode())

@@ -1,7 +1,8 @@
-r"""What a command does when it is asked to stop, by Ctrl-C or by a signal such as SIGTERM.
+r"""Interruption of commands by Ctrl-C or by a signal such as SIGTERM.
 
-It removes what is half written, says one sentence, and ends with the status that shells and schedulers
-expect: 128 plus the number of the signal, 130 for Ctrl-C and 143 for SIGTERM.
+An interrupted command removes its unfinished files, prints one sentence, and exits with the status
+that shells and schedulers expect: 128 plus the number of the signal, so 130 for Ctrl-C and 143 for
+SIGTERM.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from types import FrameType
 
 
 class SignalError(KeyboardInterrupt):
-    r"""Raised when a signal asks a command to stop, as Ctrl-C raises a `KeyboardInterrupt`.
+    r"""Raised by a signal that asks a command to stop, as Ctrl-C raises a `KeyboardInterrupt`.
 
     Arguments:
         number: The number of the signal.
@@ -28,9 +29,10 @@ class SignalError(KeyboardInterrupt):
 
 @contextmanager
 def signals_as_errors(*numbers: int) -> Iterator[None]:
-    r"""Makes signals raise a :class:`SignalError`, unless they are ignored or handled already.
+    r"""Makes signals raise a :class:`SignalError`, unless they are ignored or already handled.
 
-    Under nohup, for one, SIGHUP is ignored, and stays so. Only a main thread can handle signals.
+    For example, SIGHUP is ignored under nohup, and stays ignored. Outside of the main thread,
+    which alone can handle signals, nothing changes.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -50,10 +52,10 @@ def signals_as_errors(*numbers: int) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    r"""Ends the process, once it was cleaned up, if Ctrl-C or SIGTERM comes.
+    r"""Exits with one sentence on Ctrl-C or SIGTERM, after all cleanup in the block has run.
 
     Raises:
-        SystemExit: With the status of the signal, after one sentence.
+        SystemExit: With the status of the signal.
     """
     try:
         with signals_as_errors(signal.SIGTERM):
@@ -68,8 +70,9 @@ def interruptible() -> Iterator[None]:
 
 
 def signal_of(error: BaseException | None) -> int | None:
-    r"""Returns the number of the signal that an error comes from, or `None`."""
-    # Lightning ends an interrupted training with 1; another status was chosen, and said, by this package.
+    r"""Returns the number of the signal that caused an error, or `None` if no signal did."""
+    # Lightning exits with status 1 after an interrupted training; other statuses come from this
+    # package.
     if isinstance(error, SystemExit) and error.code != 1:
         return None
     while error is not None and not isinstance(error, KeyboardInterrupt):

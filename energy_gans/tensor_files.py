@@ -1,7 +1,7 @@
 r"""Files of tensors: what `torch.save` wrote, read without running any code that a file may hold.
 
-Since torch 1.6 such a file is a zip archive whose parts carry check sums. `torch.load` ignores the check
-sums, so that a flipped bit would change a weight unnoticed. They are compared here.
+Since torch 1.6 such a file is a zip archive whose parts carry check sums. `torch.load` ignores the
+check sums, so that a flipped bit would change a weight unnoticed. They are compared here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def load_tensors(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is truncated or damaged, or holds anything but tensors and plain values.
+        ValueError: If the file is truncated or damaged, or holds anything but tensors and plain
+            values.
     """
     if isinstance(file, (str, os.PathLike)) and not Path(file).is_file():
         raise FileNotFoundError(
@@ -74,8 +75,8 @@ def _check_archive(file: str | os.PathLike | BinaryIO) -> None:
 
     Raises:
         zipfile.BadZipFile: If the file is no zip archive.
-        _DamagedArchiveError: If a check sum is wrong, or a part is compressed: torch compresses no part,
-            and a compressed part may expand to any size.
+        _DamagedArchiveError: If a check sum is wrong, or a part is compressed: torch compresses no
+            part, and a compressed part may expand to any size.
     """
     with zipfile.ZipFile(file) as archive:
         if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):

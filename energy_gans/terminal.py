@@ -8,21 +8,21 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-# The seconds from one drawing to the next, where somebody looks on, and in a log file.
+# The seconds between two updates of a progress bar, in a terminal and in a log file.
 INTERACTIVE_INTERVAL, LOG_INTERVAL = 0.1, 20.0
 
-# The things of a list that are named: a file names all of them.
+# The number of items of a list that are printed.
 PRINTED = 5
 
 
 def say(text: str) -> None:
-    r"""Prints text, with an escape for each character that the terminal can not show."""
+    r"""Prints text, with escapes for characters that the terminal can not encode."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def print_first(what: str, lines: list[str]) -> None:
-    r"""Prints how many things there are and the first of them, if there are any."""
+    r"""Prints the number of lines and the first of them; prints nothing without lines."""
     if lines:
         say(f"{len(lines)} {what}, which the manifest names:")
     for line in lines[:PRINTED]:
@@ -30,7 +30,7 @@ def print_first(what: str, lines: list[str]) -> None:
 
 
 def is_interactive() -> bool:
-    r"""Returns whether progress is drawn for a terminal or a notebook, and not into a log file."""
+    r"""Returns whether stderr is a terminal or a notebook, and not a log file."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return sys.stderr.isatty() or (shell is not None and "IPKernelApp" in shell.config)
@@ -43,24 +43,24 @@ def progress_bar(
     shown: bool = True,
     items: Iterable[Any] | None = None,
 ) -> tqdm:
-    r"""Returns a progress bar on stderr: that of a log file says something every 20 seconds only.
+    r"""Returns a progress bar on stderr, which is updated only every 20 seconds in a log file.
 
     Arguments:
-        total: How many there are of what is counted.
-        unit: What is counted.
-        desc: What is done.
-        shown: Whether it is shown at all, such as in the first process only.
-        items: What the bar yields, if it is to be iterated over.
+        total: The number of units.
+        unit: The plural of the unit, such as `images`.
+        desc: The description of the work.
+        shown: Whether the bar is displayed, for example in the first process only.
+        items: The items that the bar yields; `None` if it is not iterated over.
     """
-    looked_at = is_interactive()
+    interactive = is_interactive()
     return tqdm(
         items,
         total=total,
         desc=desc,
         unit=f" {unit}",
         disable=not shown,
-        leave=not looked_at,
-        delay=0.0 if looked_at else LOG_INTERVAL,
-        mininterval=INTERACTIVE_INTERVAL if looked_at else LOG_INTERVAL,
+        leave=not interactive,
+        delay=0.0 if interactive else LOG_INTERVAL,
+        mininterval=INTERACTIVE_INTERVAL if interactive else LOG_INTERVAL,
         miniters=1,
     )

@@ -16,7 +16,7 @@ from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
 from ..metrics.measures import check_enough, few_images_warnings, measure, parse_measures
-from ..metrics.reference import BATCH, default_cache, reference_statistics
+from ..metrics.reference import MEASURE_BATCH, default_cache, reference_statistics
 from ..metrics.statistics import (
     Statistics,
     feature_statistics,
@@ -126,7 +126,7 @@ class SampleMeasures(Callback):
     def samples(self, model: GenerativeModule) -> Iterator[tuple[Tensor, Tensor]]:
         r"""Yields this process's share of the samples, and their places among all."""
         rank, world_size = rank_and_world_size()
-        for places in torch.arange(self.n).split(BATCH)[rank::world_size]:
+        for places in torch.arange(self.n).split(MEASURE_BATCH)[rank::world_size]:
             key = places[0].item()
             random = keyed_generator(model.seed, "measures", key, device=model.device)
             yield model.sample(len(places), random=random), places

@@ -25,7 +25,7 @@ from ..data.prepared.sources.picture_files import picture_names
 from ..functional import keyed_generator, keyed_subset
 from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
-from ..metrics.reference import BATCH
+from ..metrics.reference import MEASURE_BATCH
 from ..storage.arrays import open_array
 
 Convert = Literal["grey", "rgb"]
@@ -48,7 +48,7 @@ class Samples:
         self.places = shuffled(n, n)
 
     def __len__(self) -> int:
-        return -(-self.n // BATCH)
+        return -(-self.n // MEASURE_BATCH)
 
     def images(self, j: int) -> Tensor:
         r"""Returns the samples of a batch as they are, uint8, with shape :math:`(B, C, H, W)`."""
@@ -65,13 +65,15 @@ class Samples:
     def share(self, rank: int, world_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         r"""Yields a process's share of the batches, and its samples' places among all."""
         for j in range(rank, len(self), world_size):
-            yield self.batch(j), self.places[j * BATCH : (j + 1) * BATCH]
+            yield self.batch(j), self.places[j * MEASURE_BATCH : (j + 1) * MEASURE_BATCH]
 
     def at(self, index: Tensor) -> Tensor:
         r"""Returns the samples at some places, with shape :math:`(N, C, H, W)`."""
         index = self.places.argsort()[index]
-        batches = {j: self.batch(j) for j in sorted({i // BATCH for i in index.tolist()})}
-        return torch.stack([batches[i // BATCH][i % BATCH] for i in index.tolist()])
+        batches = {j: self.batch(j) for j in sorted({i // MEASURE_BATCH for i in index.tolist()})}
+        return torch.stack(
+            [batches[i // MEASURE_BATCH][i % MEASURE_BATCH] for i in index.tolist()]
+        )
 
 
 class ModelSamples(Samples):
@@ -98,8 +100,8 @@ class ModelSamples(Samples):
 
     def images(self, j: int) -> Tensor:
         random = keyed_generator(self.seed, "evaluate", j, device=self.model.device)
-        x = self.model.sample(BATCH, random=random)
-        return to_uint8(x[: self.n - j * BATCH]).cpu()
+        x = self.model.sample(MEASURE_BATCH, random=random)
+        return to_uint8(x[: self.n - j * MEASURE_BATCH]).cpu()
 
     def origin(self) -> dict[str, Any]:
         return {"checkpoint": str(self.path), "sha256": file_digest(self.path), "seed": self.seed}
@@ -130,7 +132,9 @@ class FolderSamples(Samples):
         self.shape: tuple[int, ...] | None = None
 
     def images(self, j: int) -> Tensor:
-        return torch.stack([self.read(p) for p in self.files[j * BATCH : (j + 1) * BATCH]])
+        return torch.stack(
+            [self.read(p) for p in self.files[j * MEASURE_BATCH : (j + 1) * MEASURE_BATCH]]
+        )
 
     def read(self, path: Path) -> Tensor:
         r"""Returns a picture, with shape :math:`(C, H, W)`."""
@@ -180,7 +184,7 @@ class ArraySamples(Samples):
         self.taken = shuffled(len(self.array), self.n).sort().values
 
     def images(self, j: int) -> Tensor:
-        x = self.array.rows(self.taken[j * BATCH : (j + 1) * BATCH].numpy())
+        x = self.array.rows(self.taken[j * MEASURE_BATCH : (j + 1) * MEASURE_BATCH].numpy())
         if j == 0 and x.is_floating_point() and x.min() >= 0:
             raise ValueError(
                 f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got floats "

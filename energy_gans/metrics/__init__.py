@@ -1,4 +1,4 @@
-r"""The measures: of samples and features, never of models."""
+r"""Measures of samples and their features, which know nothing of models."""
 
 from .mode_coverage import ModeCoverage
 from .response import ResponseDistance

@@ -1,17 +1,18 @@
-r"""The floor: what a measure says of real images that stand in for samples.
+r"""The floor of a measure: its value for real images in place of samples.
 
-A perfect generator's samples are like new real images, and independent of the reference. So are real
-images that are not in it, and no model can be expected to be better than they are. But most measures
-depend on how many images there are, of both sets: of two sets of one distribution with the covariance
-:math:`C`, the means alone contribute :math:`\operatorname{Tr} C (1/n + 1/m)` to the expected Fréchet
-distance, and balls that reach a neighbour shrink with :math:`n`. So the floor is of as many images as
-there are samples, where it can be. They are taken
+The samples of a perfect generator are distributed like real images and independent of the
+reference. Real images outside the reference are, too, so no model is expected to be better than
+they are. Most measures also depend on the number of images in both sets. For example, for two sets
+from one distribution with the covariance :math:`C`, the means alone contribute
+:math:`\operatorname{Tr} C (1/n + 1/m)` to the expected Fréchet distance, and balls up to a nearest
+neighbour shrink with :math:`n`. So the floor is measured with as many images as there are samples,
+if possible. The images are taken
 
-1. from the held-out split,
-2. from what the reference leaves of its own split,
-3. from the reference, until as many stand in for samples as are left of it. Then the floor is of a
-   smaller reference, and maybe of fewer images than there are samples: it is to be compared with as
-   many samples against the same reference.
+1. from the held-out split, 2. from images of the reference's split that are not in the reference,
+3. from the reference itself, which then shrinks, until both sets have the same size. In this case
+the floor
+   has a smaller reference, and possibly fewer images than there are samples. It has to be compared
+   with the value for as many samples against the same smaller reference.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from typing import Any
 
 from .reference import Part
 
-# With fewer no set would have a covariance.
+# With fewer images, one of the two sets would have no covariance.
 LEAST = 4
 
 
 @dataclass(frozen=True)
 class Floor:
-    r"""Creates the choice of the real images that stand in for samples.
+    r"""The choice of the real images that replace samples.
 
     Arguments:
-        held_out: How many are of the held-out split.
-        spare: How many are what the reference leaves of its split.
-        held_back: How many are taken out of the reference.
-        reference_n: How many images are left of the reference.
+        held_out: The number of images from the held-out split.
+        spare: The number of images from the reference's split that are not in the reference.
+        held_back: The number of images that are removed from the reference.
+        reference_n: The number of images that remain in the reference.
     """
 
     held_out: int
@@ -43,11 +44,11 @@ class Floor:
 
     @property
     def n(self) -> int:
-        r"""The number of images that stand in for samples."""
+        r"""The number of real images that replace samples."""
         return self.held_out + self.spare + self.held_back
 
     def parts(self, reference: str, held_out: str) -> list[Part]:
-        r"""Returns which images they are, those that are held back last.
+        r"""Returns the real images that replace samples; those from the reference come last.
 
         Arguments:
             reference: The split of the reference.
@@ -62,12 +63,12 @@ class Floor:
         return [part for part in parts if len(part)]
 
     def about(self, n: int, reference: dict[str, Any], held_out: dict[str, Any]) -> dict[str, Any]:
-        r"""Returns what the first `n` of them are, for a stamp.
+        r"""Returns a description of the first `n` real images that replace samples, for a stamp.
 
         Arguments:
-            n: How many.
-            reference: What the images of the reference's split are.
-            held_out: What those of the held-out split are.
+            n: The number of images.
+            reference: The description of images of the reference's split.
+            held_out: The description of images of the held-out split.
         """
         more = n - self.held_out
         found = held_out | {"n": min(n, self.held_out)}
@@ -75,13 +76,13 @@ class Floor:
 
 
 def choose_floor(n: int, reference_n: int, length: int, held_out_length: int) -> Floor:
-    r"""Returns which real images stand in for samples.
+    r"""Returns the choice of the real images that replace samples.
 
     Arguments:
         n: The number of samples.
         reference_n: The number of images of the reference.
-        length: The length of its split.
-        held_out_length: The length of the held-out split.
+        length: The number of images of the reference's split.
+        held_out_length: The number of images of the held-out split.
 
     Raises:
         ValueError: If there are fewer than four images in all.
@@ -92,8 +93,8 @@ def choose_floor(n: int, reference_n: int, length: int, held_out_length: int) ->
     total = held_out + spare + reference_n
     if total < LEAST:
         raise ValueError(
-            f"'data' should have at least {LEAST} images in its two splits to measure samples, got "
-            f"{total}."
+            f"'data' should have at least {LEAST} images in its two splits to measure samples, "
+            f"got {total}."
         )
     held_back = max(0, min(n, total // 2) - held_out - spare)
     return Floor(held_out, spare, held_back, reference_n - held_back)

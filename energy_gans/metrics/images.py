@@ -1,4 +1,4 @@
-r"""Images as a file would hold them: what every measure looks at."""
+r"""The conversion of images to uint8, which all measures use."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    r"""Returns images as uint8, rounded, as they would be saved.
+    r"""Returns images as uint8, rounded as for a file.
 
     Arguments:
         x: The images, uint8 or floats in [-1, 1], with shape :math:`(N, C, H, W)`.
 
     Raises:
-        ValueError: If they are neither, or of another shape.
+        ValueError: If the images have another type, range or shape.
     """
     if x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape[2:]:
         raise ValueError(

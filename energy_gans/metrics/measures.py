@@ -1,17 +1,19 @@
-r"""The measures: numbers that say how far samples are from a reference, both known by statistics.
+r"""Measures of the difference between samples and a reference, computed from their statistics.
 
-- `fd`: Fréchet distance of the features. It is the FID if, and only if, the features are those of
-  the published Inception network, of at least 50,000 samples; then its name is `fid`.
-- `is`: Inception Score of ten groups, mean and standard deviation. The reference plays no part.
-- `kid`: Kernel Inception Distance, the unbiased squared MMD of subsets, mean and standard deviation.
+- `fd`: Fréchet distance of the features. It is named `fid` if, and only if, the features are those
+  of the published Inception network for at least 50,000 samples.
+- `is`: Inception Score of ten groups, mean and standard deviation. It does not use the reference.
+- `kid`: Kernel Inception Distance, the unbiased squared MMD of subsets, mean and standard
+  deviation.
 - `pr`: improved precision and recall. `dc`: density and coverage.
-- `support`: the size of the set that the samples are drawn from, by the birthday test. A pair is a
-  duplicate if it is as close as the closest one in a million pairs of the reference.
+- `support`: the size of the generator's support, by the birthday test. A pair is a duplicate if it
+  is as close as the closest one in a million pairs of the reference.
 - `neighbours`: the share of samples that lie closer to their nearest reference sample than 99% of
-  held-out real samples do. A model that generalises has 0.01, one that repeats its training set 1.
+  held-out real samples. It is 0.01 for a model that generalises, and 1 for copies of the training
+  set.
 
-All but the first two look at pairs, and take the first 10,000 samples of either set at most;
-precision, recall, density and coverage take as many of one set as of the other.
+All measures except `fd` and `is` compare pairs and use the first 10,000 samples of each set at
+most. Precision, recall, density and coverage use the same number of samples from both sets.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ from ..functional import (
 )
 from .statistics import GROUPS, Statistics
 
-# The fewest images of a measure: samples for IS, held-out ones for neighbours, else samples and
-# reference images.
+# The smallest number of images of each measure: samples for IS, held-out images for neighbours,
+# samples and reference images for all others.
 LEAST = {"fd": 2, "is": GROUPS, "kid": 4, "pr": 6, "dc": 6, "support": 2, "neighbours": 2}
 SEARCHED = 1000
 SUBSETS, SUBSET = 100, 1000
@@ -45,17 +47,17 @@ CLOSE = 0.01
 
 @dataclass
 class Measurement:
-    r"""A number and what decides it.
+    r"""The value of a measure, with the numbers and parameters that determine it.
 
     Arguments:
-        value: The number; infinite where only a lower bound is known.
-        n: How many samples it was computed from.
-        reference_n: How many reference samples it was computed from; 0 if none.
-        held_out_n: From how many held-out real samples its scale was taken; 0 if none.
+        value: The value; infinite if only a lower bound is known.
+        n: The number of samples that were used.
+        reference_n: The number of reference samples that were used; 0 if none.
+        held_out_n: The number of held-out real samples that set the scale; 0 if none.
         std: The standard deviation over groups or subsets.
-        low: The lower end of its interval.
-        high: The upper end of its interval.
-        parameters: The measure's own parameters.
+        low: The lower end of the confidence interval.
+        high: The upper end of the confidence interval.
+        parameters: The parameters of the measure.
     """
 
     value: float
@@ -88,7 +90,7 @@ def _inception_score(x: Statistics, y: Statistics, held_out: Statistics) -> dict
 def _kernel_distance(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Measurement]:
     a, b = x.paired, y.paired
     check_enough("kid", len(a), len(b), held_out.n)
-    # Subsets of at most half of a set differ: their spread says something.
+    # Subsets of at most half of a set, so that the spread over subsets is meaningful.
     size = min(SUBSET, len(a) // 2, len(b) // 2)
     values = torch.stack(
         [
@@ -107,7 +109,7 @@ def _kernel_distance(x: Statistics, y: Statistics, held_out: Statistics) -> dict
 
 
 def _random_subset(features: Tensor, size: int, i: int, which: str) -> Tensor:
-    r"""Returns the rows of a random subset, the same ones whenever it is asked for."""
+    r"""Returns the rows of the random subset with number `i`, the same in every call."""
     return features[keyed_subset(len(features), size, 0, "subset", which, i)]
 
 
@@ -128,7 +130,7 @@ def _density_coverage(
 ) -> dict[str, Measurement]:
     n, k = _equal_size("dc", x, y), 5
     values = density_coverage(y.features[:n], x.features[:n], y.radii(n)[:, k - 1], k)
-    # Numbers of earlier versions counted the balls' rims.
+    # Earlier versions used closed balls, which `rim` distinguishes.
     parameters = {"k": k, "rim": 0}
     return {
         name: Measurement(value.item(), n, n, parameters=parameters)
@@ -137,7 +139,7 @@ def _density_coverage(
 
 
 def _equal_size(name: str, x: Statistics, y: Statistics) -> int:
-    r"""Returns how many samples of either set are compared: as many of one as of the other."""
+    r"""Returns the number of samples of each set for measures that compare sets of one size."""
     check_enough(name, len(x.paired), len(y.paired), 0)
     return min(len(x.paired), len(y.paired))
 
@@ -163,15 +165,17 @@ def _copies(x: Statistics, y: Statistics, held_out: Statistics) -> dict[str, Mea
 
 
 class TooFewSamplesError(ValueError):
-    r"""Says that a measure needs more samples than there are."""
+    r"""Raised when there are too few samples for a measure."""
 
 
 def check_enough(name: str, n: int, reference_n: int, held_out_n: int) -> None:
     r"""Raises a `TooFewSamplesError` unless there are enough images for a measure.
 
     Arguments:
-        name: The measure.
-        n, reference_n, held_out_n: The numbers of samples, of reference and of held-out images.
+        name: The name of the measure.
+        n: The number of samples.
+        reference_n: The number of reference images.
+        held_out_n: The number of held-out images.
     """
     least = LEAST[name]
     if name == "is":
@@ -193,12 +197,12 @@ def few_images_warnings(
     num_features: int,
     num_classes: int | None,
 ) -> list[str]:
-    r"""Returns a sentence for each measure of fewer images than features or classes.
+    r"""Returns a warning for each measure with fewer images than features or classes.
 
     Arguments:
         names: The names of the measures.
-        samples: The numbers of samples, and of images in their place, by what they are.
-        references: The numbers of reference images.
+        samples: The numbers of samples, and of images in place of samples, by their description.
+        references: The numbers of reference images, by their description.
         num_features: The number of features.
         num_classes: The number of classes, or `None`.
     """
@@ -230,10 +234,10 @@ MEASURES: dict[str, Measure] = {
 
 
 def parse_measures(measures: str) -> list[str]:
-    r"""Returns the names in a list such as `"fd,is,kid"`.
+    r"""Returns the names of measures in a string such as `"fd,is,kid"`.
 
     Raises:
-        ValueError: If one is unknown or there are none.
+        ValueError: If a name is unknown or there are no names.
     """
     names = [name.strip() for name in measures.split(",") if name.strip()]
     unknown = [name for name in names if name not in MEASURES]
@@ -245,7 +249,7 @@ def parse_measures(measures: str) -> list[str]:
 def measure(
     names: list[str], x: Statistics, y: Statistics, held_out: Statistics
 ) -> dict[str, Measurement]:
-    r"""Returns the numbers of measures, by name.
+    r"""Returns the values of measures, by their names in reports.
 
     Arguments:
         names: The names of the measures.
@@ -254,7 +258,7 @@ def measure(
         held_out: The statistics of real samples that are not in the reference.
 
     Raises:
-        TooFewSamplesError: If there are too few for one of them.
+        TooFewSamplesError: If there are too few samples for a measure.
     """
     numbers: dict[str, Measurement] = {}
     for name in names:

@@ -1,15 +1,15 @@
-r"""Mode coverage: what of a known mixture a generator found.
+r"""Mode coverage: how well samples cover the modes of a known mixture.
 
-A sample is *good* if it lies within three standard deviations of the nearest mode's mean, and then
-it belongs to that mode. Of a mixture of :math:`K` modes,
+A sample is *good* if it lies within three standard deviations of the nearest mean, and is then
+assigned to that mode. For a mixture of :math:`K` modes,
 
-- `modes` counts those with at least one good sample,
-- `share` is the share of good samples (0.989 for perfect samples in two dimensions),
-- `kl` is :math:`\mathrm{KL}(p \| w) = \sum_m p_m \log(p_m / w_m)` in nats, :math:`p` the good
-  samples' distribution over modes and :math:`w` the mixture's weights,
-- `spread` is the standard deviation of good samples around their mode's mean over that of the
-  mixture's own good samples, averaged over the modes that were hit: 1 is right, 0 a collapse within
-  modes.
+- `modes` is the number of modes with at least one good sample,
+- `share` is the share of good samples (0.989 for exact samples of the mixture in two dimensions),
+- `kl` is :math:`\mathrm{KL}(p \| w) = \sum_m p_m \log(p_m / w_m)` in nats, for the distribution
+  :math:`p` of good samples over modes and the mixture's weights :math:`w`,
+- `spread` is the standard deviation of good samples around the mean of their mode, divided by its
+  value for exact samples, and averaged over the modes with good samples: 1 is right, 0 is a
+  collapse within modes.
 
 References:
     VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning (Srivastava et al.,
@@ -30,7 +30,7 @@ SIGMAS = 3.0
 
 
 class ModeCoverage(Metric):
-    r"""Creates the mode coverage of a mixture of isotropic Gaussians.
+    r"""The mode coverage of a mixture of isotropic Gaussians.
 
     Arguments:
         means: The means, with shape :math:`(K, D)`.
@@ -38,7 +38,8 @@ class ModeCoverage(Metric):
         weights: The weights, with shape :math:`(K)`; equal if `None`.
 
     Raises:
-        ValueError: If `means` is no matrix, `std` is not positive or the weights do not fit.
+        ValueError: If `means` is not a matrix, `std` is not positive, or `weights` has another
+            shape.
 
     Example:
         >>> metric = ModeCoverage(torch.tensor([[-1.0, 0.0], [1.0, 0.0]]), std=0.1)
@@ -58,12 +59,14 @@ class ModeCoverage(Metric):
         weights = torch.ones(len(means)) if weights is None else weights
         if weights.shape != means.shape[:1]:
             raise ValueError(
-                f"'weights' should have shape {tuple(means.shape[:1])}, got {tuple(weights.shape)}."
+                f"'weights' should have shape {tuple(means.shape[:1])}, "
+                f"got {tuple(weights.shape)}."
             )
         self.std = std
         self.register_buffer("means", means)
         self.register_buffer("weights", weights / weights.sum())
-        # Sums and counts per mode: exact under any split of the samples, over processes too.
+        # Sums and counts per mode, which do not depend on how samples are split into batches or
+        # processes.
         zeros = torch.zeros(len(means), dtype=torch.float64)
         self.add_state("count", zeros, dist_reduce_fx="sum")
         self.add_state("r2_sum", zeros.clone(), dist_reduce_fx="sum")
@@ -76,7 +79,7 @@ class ModeCoverage(Metric):
             x: The samples, with shape :math:`(B, D)`.
 
         Raises:
-            ValueError: If the samples are not of the mixture's dimension.
+            ValueError: If the samples do not have the dimension of the mixture.
         """
         if x.ndim != 2 or x.shape[1] != self.means.shape[1]:
             raise ValueError(
@@ -111,8 +114,8 @@ def _truncated_variance(dimension: Tensor) -> Tensor:
     r"""Returns the variance per coordinate of a standard normal within three standard deviations.
 
     With :math:`r^2` chi-squared distributed in :math:`D` degrees of freedom,
-    :math:`\mathbb{E}[r^2 \mid r \leq 3] / D = P(D/2 + 1, 9/2) / P(D/2, 9/2)`, where :math:`P` is the
-    regularised lower incomplete gamma function.
+    :math:`\mathbb{E}[r^2 \mid r \leq 3] / D = P(D/2 + 1, 9/2) / P(D/2, 9/2)`, where :math:`P` is
+    the regularised lower incomplete gamma function.
 
     Arguments:
         dimension: The dimension :math:`D`, a scalar.

@@ -1,8 +1,8 @@
-r"""The statistics of real images, kept on disk: a reference is computed once.
+r"""The statistics of real images, cached on disk so that a reference is computed once.
 
-A cache file is named by what decides its numbers: the data's fingerprint, which images of which
-split, and the extractor's stamp. It is an `.npz`, whose parts carry check sums; one that is torn
-or of something else is computed anew, never trusted.
+The name of a cache file is a hash of everything that determines its numbers: the fingerprint of
+the data, the choice of images, and the stamp of the extractor. A cache file is an `.npz`, whose
+parts carry check sums. A file that is damaged or has another key is ignored and written again.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from .features import FeatureExtractor
 from .images import to_uint8
 from .statistics import Statistics, feature_statistics, rank_and_world_size
 
-NEIGHBOURS = 4
+_NEIGHBOURS = 4
 
-BATCH = 100
+MEASURE_BATCH = 100
 FORMAT = 2
 T = TypeVar("T")
 
-# Wraps batches, of which it is told the number of images, to show how far they are.
+# A function from batches and the number of images to the same batches, with a progress display.
 Progress = Callable[[Iterable[tuple[Tensor, Tensor]], int], Iterable[tuple[Tensor, Tensor]]]
-ARRAYS = ("mean", "covariance", "features", "scores")
+_ARRAYS = ("mean", "covariance", "features", "scores")
 
 
 class ImageData(Protocol):
-    r"""What is asked of a data module."""
+    r"""The members of a data module that references need."""
 
     def length(self, split: str) -> int: ...
     def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[tuple[Tensor, Tensor]]: ...
@@ -48,18 +48,18 @@ class ImageData(Protocol):
 
 
 def default_cache() -> Path:
-    r"""Returns the user's folder for what can be computed again."""
+    r"""Returns the user's cache folder for this package."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "energy-gans"
 
 
 @dataclass(frozen=True)
 class Part:
-    r"""Creates the choice of images of a split by their places in its random order.
+    r"""A range of images in the random order of a split.
 
     Arguments:
-        split: The split.
-        start: The first place.
-        stop: The place after the last.
+        split: The name of the split.
+        start: The first position in the random order.
+        stop: The position after the last.
     """
 
     split: str
@@ -71,7 +71,7 @@ class Part:
 
 
 def reference_order(length: int, n: int) -> Tensor:
-    r"""Returns which images of a set are the reference, in random order, with shape :math:`(n)`."""
+    r"""Returns the indices of the reference's images, in random order, with shape :math:`(n)`."""
     return keyed_subset(length, n, 0, "reference")
 
 
@@ -85,17 +85,17 @@ def reference_statistics(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> Statistics:
-    r"""Returns the statistics of real images, from the cache if they are there.
+    r"""Returns the statistics of real images, from the cache if possible.
 
     Arguments:
         data: The data module.
-        split: Its split.
-        n: How many images; all, if there are fewer. They are drawn at random, the same ones always.
-        keep: The features of how many of them are kept.
+        split: The name of the split.
+        n: The number of images, at most those of the split. The random choice is always the same.
+        keep: The number of images whose features are kept.
         extractor: The extractor, on `device`.
         cache: The folder of cache files.
-        device: The device that computes.
-        progress: What shows how far this process is with its batches; nothing does if `None`.
+        device: The device to compute on.
+        progress: A function that displays the progress of this process; no display if `None`.
     """
     parts = [Part(split, 0, min(n, data.length(split)))]
     return real_statistics(data, parts, keep, extractor, cache, device, progress)
@@ -110,16 +110,16 @@ def real_statistics(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> Statistics:
-    r"""Returns the statistics of real images of several splits, from the cache if they are there.
+    r"""Returns the statistics of real images of several splits, from the cache if possible.
 
     Arguments:
         data: The data module.
-        parts: Which images, one part after the other.
-        keep: The features of how many of them are kept, the first.
+        parts: The ranges of images, in order.
+        keep: The number of images, from the first on, whose features are kept.
         extractor: The extractor, on `device`.
         cache: The folder of cache files.
-        device: The device that computes.
-        progress: What shows how far this process is with its batches; nothing does if `None`.
+        device: The device to compute on.
+        progress: A function that displays the progress of this process; no display if `None`.
     """
     n = sum(map(len, parts))
     key = _cache_key(data, parts, min(keep, n), extractor, torch.device(device).type)
@@ -140,7 +140,7 @@ def real_statistics(
 def _cache_key(
     data: ImageData, parts: list[Part], keep: int, extractor: FeatureExtractor, device: str
 ) -> str:
-    r"""Returns all that decides the statistics of real images."""
+    r"""Returns a text with everything that determines the statistics of real images."""
     of = [
         {"data": data.fingerprint(part.split), "length": data.length(part.split), **asdict(part)}
         for part in parts
@@ -154,11 +154,11 @@ def _cache_key(
 def _image_batches(
     data: ImageData, parts: list[Part], rank: int, world_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    r"""Yields a process's share of the images, in batches, and their places among all."""
+    r"""Yields the batches of a process, and the indices of their images among all images."""
     first = 0
     for part in parts:
         order = reference_order(data.length(part.split), part.stop)[part.start :]
-        places = torch.arange(len(part)).split(BATCH)[rank::world_size]
+        places = torch.arange(len(part)).split(MEASURE_BATCH)[rank::world_size]
         loader = data.loader(part.split, [order[i] for i in places])
         for (y, _), i in zip(loader, places, strict=True):
             yield y, i + first
@@ -166,7 +166,7 @@ def _image_batches(
 
 
 def broadcast_from_first(value: T) -> T:
-    r"""Returns the first process's value."""
+    r"""Returns the value of the first process, in all processes."""
     values = [value]
     if rank_and_world_size()[1] > 1:
         torch.distributed.broadcast_object_list(values)
@@ -174,21 +174,22 @@ def broadcast_from_first(value: T) -> T:
 
 
 def _write_cache(statistics: Statistics, path: Path, key: str) -> None:
-    r"""Writes statistics, whole or not at all; warns if that is not possible."""
-    arrays = {name: getattr(statistics, name).numpy() for name in ARRAYS}
+    r"""Writes statistics to a cache file; warns if that fails."""
+    arrays = {name: getattr(statistics, name).numpy() for name in _ARRAYS}
     remove_stale(path.parent)
     try:
         with atomic_write(path) as file:
             np.savez(file, n=np.int64(statistics.n), key=np.array(key), **arrays)
     except OSError as error:
         warnings.warn(
-            f"The reference's statistics could not be kept, and are computed again next time: {error}",
+            "The reference's statistics could not be kept, and are computed again next time: "
+            f"{error}",
             stacklevel=2,
         )
 
 
 def _read_cache(path: Path, key: str) -> Statistics | None:
-    r"""Returns the statistics in a file, or `None` if it is missing, torn or of something else."""
+    r"""Returns the statistics in a cache file, or `None` if it is missing, damaged or another."""
     if not path.is_file():
         return None
     try:
@@ -198,28 +199,28 @@ def _read_cache(path: Path, key: str) -> Statistics | None:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if str(file["key"]) != key:
                 return None
-            arrays = [torch.from_numpy(file[name]) for name in ARRAYS]
+            arrays = [torch.from_numpy(file[name]) for name in _ARRAYS]
             return Statistics(int(file["n"]), *arrays)
     except Exception:
-        # A file that is damaged, or is another one, can fail in any way: it is made anew.
+        # A damaged file can raise almost anything; the statistics are computed again.
         return None
 
 
 def nearest_in_pixels(images: Tensor, data: ImageData, split: str, order: Tensor) -> Tensor:
-    r"""Returns the places in an order of the nearest images, with shape :math:`(N, 4)`.
+    r"""Returns the positions in `order` of the nearest images, with shape :math:`(N, 4)`.
 
     Arguments:
-        images: The images that neighbours are looked for, uint8, with shape :math:`(N, C, H, W)`.
+        images: The query images, uint8, with shape :math:`(N, C, H, W)`.
         data: The data module.
-        split: The split that is searched, a batch at a time.
-        order: Which of its images, with shape :math:`(M)`.
+        split: The split to search, a batch at a time.
+        order: The indices of the images to search, with shape :math:`(M)`.
     """
     distance = torch.empty(len(images), 0)
     index = torch.empty(len(images), 0, dtype=torch.long)
     a = images.flatten(1).float()
-    for j, (y, _) in enumerate(data.loader(split, order.split(BATCH))):
-        r, i = nearest(a, to_uint8(y).flatten(1).float(), min(NEIGHBOURS, len(y)))
-        distance, index = torch.cat([distance, r], 1), torch.cat([index, i + j * BATCH], 1)
-        distance, best = distance.topk(min(NEIGHBOURS, distance.shape[1]), largest=False)
+    for j, (y, _) in enumerate(data.loader(split, order.split(MEASURE_BATCH))):
+        r, i = nearest(a, to_uint8(y).flatten(1).float(), min(_NEIGHBOURS, len(y)))
+        distance, index = torch.cat([distance, r], 1), torch.cat([index, i + j * MEASURE_BATCH], 1)
+        distance, best = distance.topk(min(_NEIGHBOURS, distance.shape[1]), largest=False)
         index = index.gather(1, best)
     return index

@@ -1,12 +1,12 @@
-r"""The response distance: how far the mean responses of filters lie apart on real and generated images.
+r"""The response distance: the difference of mean filter responses to real and generated images.
 
 .. math::
     R = \frac{1}{K} \sum_k \left| \frac{1}{N} \sum_i F_k(y_i) - \frac{1}{M} \sum_j F_k(x_j) \right|
 
-:math:`F_k` is the spatial mean of a filter's rectified response. :math:`R` is zero for equal sets, and for
-any sets that the filters do not tell apart: it sees marginal statistics, not diversity. Its scale is
-that of the filters, so numbers of different filters can not be compared; a model's own filters, which
-it learns, say little.
+:math:`F_k` is the spatial mean of the rectified response of filter :math:`k`. :math:`R` is zero
+for all sets with equal mean responses, so it measures marginal statistics and no diversity.
+:math:`R` scales with the filters, so values for different filters can not be compared. Values for
+the learned filters of a model mean little.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -25,16 +25,17 @@ from ..functional.filters import filter_bank, responses
 
 
 class ResponseDistance(Metric):
-    r"""Creates the response distance of images in [-1, 1]; nan until both kinds of images came.
+    r"""The response distance of images in [-1, 1]; NaN until real and generated ones are added.
 
     Arguments:
-        channels: The number of image channels :math:`C`; any number with filters of one's own.
-        filters: The filters, a function from :math:`(B, C, H, W)` to inner products
-            :math:`(B, K, H', W')`, of which the positive parts count; the fixed bank of
-            :func:`filter_bank` if `None`, which needs images of 13 pixels or more.
+        channels: The number of image channels :math:`C`: 1 or 3 without `filters`, any with
+            `filters`.
+        filters: The filters, a function from images :math:`(B, C, H, W)` to inner products
+            :math:`(B, K, H', W')` before rectification. If `None`, the fixed bank of
+            :func:`filter_bank`, for images of at least 13 pixels.
 
     Raises:
-        ValueError: If there is no bank for `channels`.
+        ValueError: If `filters` is `None` and `channels` is neither 1 nor 3.
 
     Example:
         >>> metric, x = ResponseDistance(channels=1), torch.zeros(2, 1, 28, 28)
@@ -54,7 +55,7 @@ class ResponseDistance(Metric):
         self.filters = filters
         if filters is None:
             self.register_buffer("bank", filter_bank(channels))
-        # Sums are scalars until the filters have shown how many they are.
+        # The sums are scalars until the number of filters is known.
         for name in ("real_sum", "real_count", "fake_sum", "fake_count"):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -63,7 +64,7 @@ class ResponseDistance(Metric):
 
         Arguments:
             x: The images as floats in [-1, 1], with shape :math:`(B, C, H, W)`.
-            real: Whether they are real.
+            real: Whether the images are real.
 
         Raises:
             ValueError: If the images are not floats of four dimensions, or do not fit the bank.
@@ -74,14 +75,14 @@ class ResponseDistance(Metric):
                 f"{tuple(x.shape)}."
             )
         f = self.responses(x).double()
-        # Not in place: a sum is a scalar at first.
+        # Not in place: a sum is initially a scalar.
         if real:
             self.real_sum, self.real_count = self.real_sum + f.sum(0), self.real_count + len(f)
         else:
             self.fake_sum, self.fake_count = self.fake_sum + f.sum(0), self.fake_count + len(f)
 
     def responses(self, x: Tensor) -> Tensor:
-        r"""Returns the filters' responses, with shape :math:`(B, K)`, of images :math:`(B, C, H, W)`."""
+        r"""Returns the mean responses to images, with shape :math:`(B, K)`."""
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             if self.filters is None:
                 return responses(x.to(self.bank), self.bank)

@@ -1,12 +1,13 @@
-r"""What one pass over images keeps of their features, for all measures together.
+r"""Statistics of image features, from one pass over the images, for all measures.
 
-The number of samples, the sums :math:`\sum_i f_i` and :math:`\sum_i f_i f_i^T` of their features in
-float64, sums of class probabilities for each of ten groups, and the features of the first samples
-themselves, for the measures that compare pairs. Memory does not grow with the number of samples.
+The statistics are the number of images, the sums :math:`\sum_i f_i` and :math:`\sum_i f_i f_i^T`
+of their features in float64, sums of class probabilities for each of ten groups, and the features
+of the first images, for measures that compare pairs. Memory does not grow with the number of
+images.
 
-Every sample has an index, its place in the whole set. Sample :math:`i` belongs to group :math:`i`
-modulo ten, and the first samples are those of the smallest indices: so the result does not depend
-on how the samples are cut into batches and shared out to processes.
+Every image has an index in the whole set. Image :math:`i` belongs to group :math:`i` modulo ten,
+and the first images are those with the smallest indices. So the result does not depend on how
+images are split into batches and processes.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ LARGEST = 4096
 
 
 class Statistics:
-    r"""Creates the statistics of a set of images.
+    r"""The statistics of the features of a set of images.
 
     Arguments:
         n: The number of images.
-        mean: The features' mean, float64, with shape :math:`(D)`.
-        covariance: The features' covariance, float64, with shape :math:`(D, D)`.
+        mean: The mean of the features, float64, with shape :math:`(D)`.
+        covariance: The covariance of the features, float64, with shape :math:`(D, D)`.
         features: The features of the first images, float32, with shape :math:`(K, D)`.
         scores: The Inception Scores of the ten groups; empty without a classifier.
     """
@@ -48,10 +49,14 @@ class Statistics:
     ) -> None:
         self.n, self.mean, self.covariance = n, mean, covariance
         self.features, self.scores = features, scores
-        self.known_radii: dict[int, Tensor] = {}
+        self._radii: dict[int, Tensor] = {}
 
     def first(self, n: int) -> Statistics:
-        r"""Returns the statistics of the first `n` images of those that are kept, without scores."""
+        r"""Returns the statistics of the first `n` images, from the kept features, without scores.
+
+        Raises:
+            ValueError: If `n` is not between 2 and the number of kept features.
+        """
         if not 2 <= n <= len(self.features):
             raise ValueError(f"'n' should be between 2 and {len(self.features)}, got {n!r}.")
         size = self.features.shape[1]
@@ -65,32 +70,33 @@ class Statistics:
 
     @property
     def paired(self) -> Tensor:
-        r"""The features of the images that are compared in pairs, the first 10,000."""
+        r"""The features of the images that are compared in pairs, at most the first 10,000."""
         return self.features[:PAIRED]
 
     def radii(self, n: int) -> Tensor:
-        r"""Returns the squared distances of the first `n` images to their five nearest, (n, 5)."""
-        if n not in self.known_radii:
-            self.known_radii[n] = neighbour_radii(self.features[:n], 5)
-        return self.known_radii[n]
+        r"""Returns squared distances of the first `n` images to their five nearest, (n, 5)."""
+        if n not in self._radii:
+            self._radii[n] = neighbour_radii(self.features[:n], 5)
+        return self._radii[n]
 
     @cached_property
     def duplicates(self) -> tuple[float, float]:
-        r"""The distance within which the closest of a million pairs are, and their exact share."""
+        r"""The distance of the closest one in a million pairs, and the exact share of pairs."""
         pairs = math.comb(len(self.paired), 2)
         k = max(1, round(ALIKE * pairs))
         return closest_pairs(self.paired, k)[0][-1].item(), k / pairs
 
 
 class _FeatureSums(Metric):
-    r"""Creates the metric that sums features up.
+    r"""The metric that accumulates sums of features.
 
     Arguments:
         num_features: The number of features, :math:`D`.
         num_classes: The number of classes, or `None` for features without a classifier.
 
     Raises:
-        ValueError: If there are more than 4,096 features: their covariance would not fit.
+        ValueError: If there are more than 4,096 features, whose covariance would need too much
+            memory.
     """
 
     full_state_update = False
@@ -99,8 +105,8 @@ class _FeatureSums(Metric):
         super().__init__()
         if not 1 <= num_features <= LARGEST:
             raise ValueError(
-                f"'extractor' should have between 1 and {LARGEST} features, as their covariance is "
-                f"kept, got {num_features!r}."
+                f"'extractor' should have between 1 and {LARGEST} features, as their covariance "
+                f"is kept, got {num_features!r}."
             )
         self.num_classes = num_classes
         zeros = {
@@ -118,23 +124,24 @@ class _FeatureSums(Metric):
         r"""Adds samples.
 
         Arguments:
-            features: Their features, with shape :math:`(B, D)`.
-            logits: Their classes' logits, with shape :math:`(B, K)`, or `None`.
-            index: Their places in the whole set, with shape :math:`(B)`.
+            features: The features of the samples, with shape :math:`(B, D)`.
+            logits: The class logits of the samples, with shape :math:`(B, K)`, or `None`.
+            index: The indices of the samples in the whole set, with shape :math:`(B)`.
 
         Raises:
-            ValueError: If features are not finite or not of the right number.
+            ValueError: If features are not finite or have another shape.
         """
         if features.ndim != 2 or features.shape[1] != len(self.total):
             raise ValueError(
-                f"'features' should have shape (B, {len(self.total)}), got {tuple(features.shape)}."
+                f"'features' should have shape (B, {len(self.total)}), "
+                f"got {tuple(features.shape)}."
             )
         finite = features.isfinite().all(1)
         if not finite.all():
             first = index[(~finite).nonzero()[0, 0].item()].item()
             raise ValueError(
-                f"The features of {int((~finite).sum())} of {len(features)} samples are not finite, "
-                f"from sample {first} on."
+                f"The features of {int((~finite).sum())} of {len(features)} samples are not "
+                f"finite, from sample {first} on."
             )
         if logits is not None and not logits.isfinite().all():
             raise ValueError(f"Logits of samples from {index[0].item()} on are not finite.")
@@ -164,14 +171,14 @@ def feature_statistics(
     keep: int,
     device: torch.device | str = "cpu",
 ) -> Statistics:
-    r"""Returns the statistics of images; under DDP, of those of all processes.
+    r"""Returns the statistics of images; under DDP, of the images of all processes.
 
     Arguments:
         extractor: The extractor, on `device`.
         images: This process's batches of images, uint8 or floats in [-1, 1], with shape
-            :math:`(B, C, H, W)`, and their places in the whole set, with shape :math:`(B)`.
-        keep: The features of how many images are kept, those of the smallest places.
-        device: The device that computes.
+            :math:`(B, C, H, W)`, and their indices in the whole set, with shape :math:`(B)`.
+        keep: The number of images, those with the smallest indices, whose features are kept.
+        device: The device to compute on.
     """
     return prefix_statistics(extractor, images, [sys.maxsize], keep, device)[0]
 
@@ -183,18 +190,18 @@ def prefix_statistics(
     keep: int,
     device: torch.device | str = "cpu",
 ) -> list[Statistics]:
-    r"""Returns the statistics of the first images, for several numbers of them, from one pass.
+    r"""Returns the statistics of the first images, for several numbers of images, from one pass.
 
     Arguments:
         extractor: The extractor, on `device`.
         images: As for :func:`feature_statistics`.
-        sizes: How many images, those of the smallest places.
-        keep: The features of how many images are kept, those of the smallest places.
-        device: The device that computes.
+        sizes: The numbers of images, those with the smallest indices.
+        keep: The number of images, those with the smallest indices, whose features are kept.
+        device: The device to compute on.
     """
     number, classes = extractor.num_features, extractor.num_classes
     sums = [_FeatureSums(number, classes).to(device) for _ in sizes]
-    # Every process fills in its own rows: their sum is all of them.
+    # Every process fills its own rows and leaves the others zero, so the sum has all rows.
     kept = torch.zeros(keep, number)
     for x, index in images:
         features, logits = extractor(to_uint8(x).to(device))
@@ -209,14 +216,14 @@ def prefix_statistics(
     found = []
     for part in sums:
         n, mean, covariance, scores = part.compute()
-        # Metrics give a single element as a scalar.
+        # torchmetrics squeezes tensors of one element to scalars.
         mean, covariance = mean.reshape(-1), covariance.reshape(number, number)
         found.append(Statistics(n, mean, covariance, kept[:n].cpu(), scores))
     return found
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    r"""Returns the index of this process and the number of them."""
+    r"""Returns the rank of this process and the number of processes."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
@@ -225,11 +232,11 @@ def rank_and_world_size() -> tuple[int, int]:
 def image_progress(
     name: str, batches: Iterable[tuple[Tensor, Tensor]], n: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    r"""Yields this process's share of `n` images, with a progress bar in the first process.
+    r"""Yields the batches of this process, with a progress bar in the first process.
 
     Arguments:
-        name: What the images are.
-        batches: The share, in batches, with the images' places.
+        name: The name of the set of images, for the progress bar.
+        batches: The batches of this process, with the indices of their images.
         n: The number of images of all processes.
     """
     rank, world_size = rank_and_world_size()

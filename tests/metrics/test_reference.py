@@ -75,7 +75,7 @@ def statistics(
 
 def assert_same(a: Statistics, b: Statistics) -> None:
     assert a.n == b.n
-    for name in reference.ARRAYS:
+    for name in reference._ARRAYS:
         assert torch.equal(getattr(a, name), getattr(b, name))
         assert getattr(a, name).dtype == getattr(b, name).dtype
 

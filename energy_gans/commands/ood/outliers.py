@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ...data.base import TensorDataModule, to_unit_range
 from ...functional import keyed_generator, keyed_subset
-from ...metrics.reference import BATCH
+from ...metrics.reference import MEASURE_BATCH
 from ...plots.histograms import HELD_OUT, TRAINING
 from ..inputs import open_samples
 
@@ -118,7 +118,7 @@ def of_split(data: TensorDataModule, split: str, n: int, seed: int) -> ImageSet:
     order = keyed_subset(data.length(split), n, seed, "ood")
 
     def batches() -> Iterator[Tensor]:
-        for y, _ in data.loader(split, order.split(BATCH)):
+        for y, _ in data.loader(split, order.split(MEASURE_BATCH)):
             yield to_unit_range(y)
 
     about = {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
@@ -133,7 +133,7 @@ def of_name(
         return interpolated(data, n, seed)
     if name in MADE:
         n = min(n, data.length("val"))
-        sizes = [min(BATCH, n - i) for i in range(0, n, BATCH)]
+        sizes = [min(MEASURE_BATCH, n - i) for i in range(0, n, MEASURE_BATCH)]
         return ImageSet(n, partial(drawn, name, sizes, shape, seed), {"made": name, "seed": seed})
     return of_path(name, shape[0], n)
 
@@ -153,7 +153,7 @@ def interpolated(data: TensorDataModule, n: int, seed: int) -> ImageSet:
     order = keyed_subset(pairs, n, seed, "ood")
 
     def batches() -> Iterator[Tensor]:
-        ends = (data.loader("val", part.split(BATCH)) for part in (order, order + SHIFT))
+        ends = (data.loader("val", part.split(MEASURE_BATCH)) for part in (order, order + SHIFT))
         for (a, _), (b, _) in zip(*ends, strict=True):
             yield (to_unit_range(a) + to_unit_range(b)) / 2
 

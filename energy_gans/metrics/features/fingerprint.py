@@ -1,11 +1,11 @@
-r"""Fingerprints of extractors that users write: a SHA-256 of what decides their features.
+r"""Fingerprints of extractors that users write: a SHA-256 of what determines their features.
 
-It covers the class's path and code, the arguments it was made with, its layers with their weights
-and buffers, and what its functions name of their own module: constants and other functions. An
-argument that is the path of a file stands for what the file holds. Code is hashed as bytecode, so
-another version of Python gives another fingerprint.
+A fingerprint covers the path and code of the class, the arguments of its constructor, its layers
+with their weights and buffers, and the constants and functions of its own module that its code
+uses. An argument that is the path of a file is replaced by a hash of the file. Code is hashed as
+bytecode, so another version of Python gives another fingerprint.
 
-It does not see code of other modules, nor attributes that were set after construction.
+A fingerprint does not cover code of other modules, nor attributes that are set after construction.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Packages whose code is named, not hashed.
+# Packages whose classes and functions are identified by their paths, without a hash of their code.
 _KNOWN = ("builtins", "energy_gans", "torch")
 _PLAIN = (type(None), bool, int, str)
 _REPRESENTED = (float, complex, bytes, Path, np.generic, type(...), torch.dtype, torch.device)
@@ -36,23 +36,23 @@ _WRAPPED = ("__func__", "__self__", "__wrapped__", "fget", "func", "args", "keyw
 
 
 class NoFingerprintError(TypeError):
-    r"""Says that a value has no bytes that are known to decide what it does."""
+    r"""Raised when a value is of a type whose behaviour can not be hashed."""
 
 
 def fingerprint(**values: Any) -> str:
-    r"""Returns the SHA-256 of values by name.
+    r"""Returns the SHA-256 of named values.
 
     Arguments:
         values: Plain values, containers, arrays, tensors, modules, classes and functions.
 
     Raises:
-        NoFingerprintError: If one is or holds anything else.
+        NoFingerprintError: If a value is, or contains, anything else.
     """
     return hashlib.sha256(json.dumps(_Describer()(values)).encode()).hexdigest()
 
 
 def replace_paths(value: Any) -> Any:
-    r"""Returns values in which what a file holds stands for its path."""
+    r"""Returns values in which paths of files are replaced by hashes of the files."""
     if isinstance(value, dict):
         return {k: replace_paths(v) for k, v in value.items()}
     if type(value) in (list, tuple):
@@ -60,16 +60,16 @@ def replace_paths(value: Any) -> Any:
     try:
         if isinstance(value, (str, Path)) and Path(value).is_file():
             return ("file", hashlib.sha256(Path(value).read_bytes()).hexdigest())
-    except (OSError, ValueError):  # It is too long for a path, or holds a zero byte.
+    except (OSError, ValueError):  # The text is too long for a path, or contains a null byte.
         pass
     return value
 
 
 class _Describer:
-    r"""Creates a function from values to plain ones that are equal only for equal values."""
+    r"""Describes values by JSON values, which are equal only for equal values."""
 
     def __init__(self) -> None:
-        # Classes and functions may lead back to themselves.
+        # Classes and functions may refer to themselves.
         self.seen: dict[int, Any] = {}
 
     def __call__(self, value: Any) -> Any:
@@ -88,13 +88,13 @@ class _Describer:
         if id(value) in self.seen:
             return ["again", list(self.seen).index(id(value))]
         self.seen[id(value)] = value
-        return self.thing(value)
+        return self.describe_code(value)
 
-    def thing(self, value: Any) -> list[Any]:
-        r"""Describes what is no data: a module, a class, a function or what wraps one.
+    def describe_code(self, value: Any) -> list[Any]:
+        r"""Describes a module, a class, an enumeration member, a function or a wrapper of one.
 
         Raises:
-            NoFingerprintError: If it is something else.
+            NoFingerprintError: If the value is something else.
         """
         if isinstance(value, nn.Module):
             return self.module(value)
@@ -112,36 +112,42 @@ class _Describer:
         raise NoFingerprintError(f"a {type(value).__name__}")
 
     def module(self, module: nn.Module) -> list[Any]:
-        r"""Describes a module: its layers by class and settings, its weights and buffers."""
+        r"""Describes a module by the classes, settings, weights and buffers of its layers."""
         layers = [[k, self(type(m)), m.extra_repr()] for k, m in module.named_modules()]
         tensors = [*module.named_parameters(), *module.named_buffers()]
         return ["module", layers, [[name, _array_sha256(tensor)] for name, tensor in tensors]]
 
     def code_of_class(self, cls: type) -> list[Any]:
-        r"""Describes a class: its path, and the code and constants that it and its bases add."""
+        r"""Describes a class by its path, and the code and constants of it and its bases."""
         found: list[Any] = [_path_of(cls)]
         for base in cls.__mro__:
             if not _is_known(base):
                 own = {k: v for k, v in vars(base).items() if callable(v) or k[:2] != "__"}
-                found.append([_path_of(base), [[k, self.maybe(v)] for k, v in own.items()]])
+                found.append(
+                    [_path_of(base), [[k, self.describe_or_type(v)] for k, v in own.items()]]
+                )
         return found
 
     def function(self, function: types.FunctionType) -> list[Any]:
-        r"""Describes a function: its path and code, and values that it takes from elsewhere."""
+        r"""Describes a function by its path, code, defaults, closure and globals of its module."""
         if _is_known(function):
             return [_path_of(function)]
         values = [function.__defaults__, function.__kwdefaults__]
         values += [cell.cell_contents for cell in function.__closure__ or ()]
         values += [[k, v] for k, v in _module_globals(function).items()]
-        return [_path_of(function), self.code(function.__code__), *map(self.maybe, values)]
+        return [
+            _path_of(function),
+            self.code(function.__code__),
+            *map(self.describe_or_type, values),
+        ]
 
     def code(self, code: types.CodeType) -> list[Any]:
-        r"""Describes bytecode with its constants, functions inside among them."""
+        r"""Describes bytecode with its constants, including nested functions."""
         constants = [self.code(c) if inspect.iscode(c) else self(c) for c in code.co_consts]
         return [code.co_code.hex(), list(code.co_names), constants]
 
-    def maybe(self, value: Any) -> Any:
-        r"""Describes a value, or its type alone where no more is possible."""
+    def describe_or_type(self, value: Any) -> Any:
+        r"""Describes a value, or only its type if the value has no fingerprint."""
         try:
             return self(value)
         except NoFingerprintError:
@@ -149,7 +155,7 @@ class _Describer:
 
 
 def _module_globals(function: types.FunctionType) -> dict[str, Any]:
-    r"""Returns what a function's code names of its own module: data, functions and classes."""
+    r"""Returns the globals of its own module that a function's code uses."""
     codes, names = [function.__code__], set()
     while codes:
         code = codes.pop()
@@ -165,7 +171,7 @@ def _module_globals(function: types.FunctionType) -> dict[str, Any]:
 
 
 def _is_known(value: type | types.FunctionType) -> bool:
-    r"""Returns whether a class or a function is of a package whose code is not hashed."""
+    r"""Returns whether a class or a function belongs to a package whose code is not hashed."""
     return str(value.__module__).partition(".")[0] in _KNOWN
 
 
@@ -177,7 +183,7 @@ def _array_sha256(value: Tensor | np.ndarray) -> list[Any]:
     r"""Returns the type, the shape and the SHA-256 of the elements of a tensor or an array.
 
     Raises:
-        NoFingerprintError: If its elements have no bytes of their own.
+        NoFingerprintError: If the elements have no bytes that could be hashed.
     """
     if isinstance(value, Tensor):
         if value.layout != torch.strided or value.is_quantized or value.is_meta:

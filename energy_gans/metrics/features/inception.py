@@ -1,9 +1,9 @@
-r"""Inception-v3 as torch-fidelity has it: the features of the published FID.
+r"""Inception-v3 of torch-fidelity: the features of the published FID.
 
-The network and its weights are those of the TensorFlow graph of 2015-12-05, and images are resized
-to 299x299 as TensorFlow 1 did: output pixel :math:`i` of :math:`n` looks at :math:`i H / n`, with
-neither a shift by half a pixel nor antialiasing. Values of other weights or of another resize are
-no FIDs.
+The network and its weights are those of the TensorFlow graph of 2015-12-05. Images are resized to
+299x299 as in TensorFlow 1: output pixel :math:`i` of :math:`n` is interpolated at :math:`i H / n`,
+without a shift by half a pixel and without antialiasing. Fréchet distances with other weights or
+another resizing are not FIDs.
 
 References:
     GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel et
@@ -27,21 +27,21 @@ FILE = "weights-inception-2015-12-05-6726825d.pth"
 
 
 class Inception(FeatureExtractor):
-    r"""Creates Inception-v3: 2048 pooled features and 1008 logits, without biases, for the score.
+    r"""Inception-v3, with 2048 pooled features and 1008 logits, without biases, for the score.
 
-    The weights are not downloaded. They are read from `weights`, else from where torch keeps what
-    it downloads: `$TORCH_HOME/hub/checkpoints`.
+    The weights are not downloaded.
 
     Arguments:
-        weights: The file of weights.
+        weights: The file of weights; the published file in torch's download folder
+            `$TORCH_HOME/hub/checkpoints` if `None`.
 
     Attributes:
-        standard: Whether the file is the published one; its name holds the first digits of its
-            SHA-256.
+        standard: Whether the file is the published one, by the first digits of its SHA-256, which
+            are part of the published name.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it does not hold the network's weights.
+        ValueError: If the file does not hold the network's weights.
     """
 
     name = "inception"
@@ -64,7 +64,7 @@ def _published_path() -> Path:
     r"""Returns the path of the published weights.
 
     Raises:
-        FileNotFoundError: If they are not there.
+        FileNotFoundError: If there is no such file.
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
     if not path.is_file():
@@ -77,18 +77,19 @@ def _published_path() -> Path:
 
 
 def _torch_fidelity_network(state: dict[str, Any], path: Path) -> nn.Module:
-    r"""Returns torch-fidelity's network with weights that were read safely."""
+    r"""Returns torch-fidelity's network with weights from :func:`load_weights`."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    # It reads weights by unpickling whatever a file holds: it gets to see our copy, never the file.
+    # torch-fidelity unpickles the file without checks, so it gets a copy of the weights instead.
     copy = io.BytesIO()
     torch.save(state, copy)
     copy.seek(0)
     try:
-        # Drawing the weights that are replaced at once would move the run's random numbers on.
+        # Drawing initial weights would advance the run's random numbers.
         with torch.random.fork_rng(devices=[]):
             return FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], copy)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"'weights' = {str(path)!r} does not hold the weights of torch-fidelity's Inception-v3."
+            f"'weights' = {str(path)!r} does not hold the weights of torch-fidelity's "
+            "Inception-v3."
         ) from error

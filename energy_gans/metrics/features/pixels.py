@@ -1,4 +1,4 @@
-r"""The pixels themselves as features: what a distance in data space is measured in."""
+r"""Pixels as features, for distances in data space."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from .base import SMALL_ON_CPU, FeatureExtractor, Output
 
 
 class Pixels(FeatureExtractor):
-    r"""Creates an extractor whose features are the pixels in [0, 1], one after the other.
+    r"""An extractor whose features are the pixels in [0, 1].
 
     Arguments:
-        shape: The shape of an image, :math:`(C, H, W)`. Grey images stay grey.
+        shape: The shape of an image, :math:`(C, H, W)`, with 1 or 3 channels. Grey images are not
+            repeated to RGB.
 
     Raises:
-        ValueError: If `shape` is not that of an image.
+        ValueError: If `shape` is not the shape of an image.
     """
 
     name = "pixels"

@@ -1,9 +1,9 @@
-r"""Training a classifier of a data set, by the labels that the set has.
+r"""Training of a classifier on the labels of a data set.
 
-Plain supervised learning: cross-entropy, SGD with Nesterov's momentum, a learning rate that rises
-and falls once, no augmentation. The same seed gives the same classifier. What a classifier can be
-trusted with is written beside its weights: its accuracy on images it was not trained on, and their
-Inception Score, which is what a perfect generator would reach.
+Training is supervised, with cross-entropy, SGD with Nesterov momentum, a one-cycle learning rate,
+and no augmentation. The same seed gives the same classifier. The classifier's accuracy on held-out
+images is saved with its weights, and so is the Inception Score of these images, which a perfect
+generator would reach.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ...checks import check_count, check_positive
 from ...functional import class_sums, inception_score, keyed_generator
 from .classifier import PreActResNet
 
-BATCH = 500
+_EVALUATION_BATCH = 500
 
 
 class LabelledImages(Protocol):
-    r"""What is asked of a data module."""
+    r"""The members of a data module that training needs."""
 
     @property
     def classes(self) -> list[str]: ...
@@ -46,20 +46,20 @@ def train_classifier(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> tuple[PreActResNet, dict[str, Any]]:
-    r"""Returns a classifier of a set's training images and the metadata of its file.
+    r"""Returns a classifier of the training images of a set, and the metadata of its file.
 
-    The metadata holds all that decides the weights, and of the held-out split `val` the
-    `accuracy` and the `inception_score`, of all its images as one group.
+    The metadata holds everything that determines the weights, and the `accuracy` and the
+    `inception_score`, in one group, of all images of the held-out split `val`.
 
     Arguments:
-        data: The data module, of uint8 images with labels.
-        epochs: The number of times that each image is seen.
+        data: The data module, with uint8 images and labels.
+        epochs: The number of passes over the training images.
         batch_size: The number of images in a batch.
-        width: The number of channels of the first block; the next two have twice and four times
-            as many.
+        width: The number of channels of the first block; the second has twice and the third four
+            times as many.
         learning_rate: The highest learning rate.
         seed: The seed of the weights and of the order of images.
-        device: The device that computes; the classifier comes back on the CPU.
+        device: The device to train on; the classifier is returned on the CPU.
 
     Raises:
         ValueError: If a number is not positive, `batch_size` is larger than the set, or `data` has
@@ -99,7 +99,11 @@ def _train(
     learning_rate: float,
     seed: int,
 ) -> dict[str, float]:
-    r"""Trains a classifier and returns what :func:`_evaluate` says of it in the end."""
+    r"""Trains a classifier and returns the scores of :func:`_evaluate` after the last epoch.
+
+    Raises:
+        FloatingPointError: If outputs are not finite after an epoch.
+    """
     steps = data.length("train") // batch_size
     optimizer = torch.optim.SGD(
         network.parameters(), learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
@@ -131,11 +135,11 @@ def _train(
 
 @torch.no_grad()
 def _evaluate(network: PreActResNet, data: LabelledImages) -> dict[str, float]:
-    r"""Returns the `accuracy` and the `inception_score` of the images of the split `val`."""
+    r"""Returns the `accuracy` and the `inception_score` on the split `val`."""
     network.eval()
     n = data.length("val")
     right, p_sum, negative_entropy = 0, 0.0, 0.0
-    for y, label in data.loader("val", torch.arange(n).split(BATCH)):
+    for y, label in data.loader("val", torch.arange(n).split(_EVALUATION_BATCH)):
         logits = network(y.to(network.device).float())[1].cpu()
         right += (logits.argmax(1) == label).sum().item()
         p, entropies = class_sums(logits)
@@ -145,10 +149,10 @@ def _evaluate(network: PreActResNet, data: LabelledImages) -> dict[str, float]:
 
 
 def _image_shape(data: LabelledImages) -> tuple[int, int]:
-    r"""Returns the number of channels and the size of a data module's images.
+    r"""Returns the number of channels and the width of a data module's images.
 
     Raises:
-        ValueError: If they are no square uint8 images.
+        ValueError: If the images are not square or not uint8.
     """
     y, _ = next(iter(data.loader("train", [torch.arange(1)])))
     if y.dtype != torch.uint8 or y.ndim != 4 or y.shape[2] != y.shape[3]:
@@ -160,19 +164,19 @@ def _image_shape(data: LabelledImages) -> tuple[int, int]:
 
 
 def _class_names(data: LabelledImages) -> list[str]:
-    r"""Returns the names of a data module's classes: its labels, where it does not name them.
+    r"""Returns the names of a data module's classes; the labels, if classes have no names.
 
     Raises:
-        ValueError: If there are fewer than two.
+        ValueError: If there are fewer than two classes.
     """
     classes = data.classes
     if not classes:
-        batches = data.loader("train", torch.arange(data.length("train")).split(BATCH))
+        batches = data.loader("train", torch.arange(data.length("train")).split(_EVALUATION_BATCH))
         labels = torch.cat([label for _, label in batches])
         classes = [str(label) for label in range(int(labels.max()) + 1)]
     if len(classes) < 2:
         raise ValueError(
-            f"'data' should have labels of two classes or more to learn, {type(data).__name__} has "
-            f"{f'only {classes[0]!r}' if classes else 'none'}."
+            "'data' should have labels of two classes or more to learn, "
+            f"{type(data).__name__} has {f'only {classes[0]!r}' if classes else 'none'}."
         )
     return classes

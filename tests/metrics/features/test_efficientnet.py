@@ -154,7 +154,7 @@ def test_the_mean_and_std_of_imagenet_are_not_what_it_was_trained_with(
     )
     extractor = EfficientNetLite0(224)
     monkeypatch.setattr(
-        extractor, "prepared", lambda part: (part / 255 - mean) / std.view(3, 1, 1)
+        extractor, "_preprocess", lambda part: (part / 255 - mean) / std.view(3, 1, 1)
     )
     assert (extractor(images)[1].argmax(1) == labels).sum() == 15
 
