@@ -43,8 +43,8 @@ PUBLIC = {
         unit_length upscale warmed_decay wasserstein_loss
     """,
     "energy_gans.methods": """
-        EIEGGAN GCN GGCN VAPO CoulombGAN EIEGGenerator GenerativeModule InpaintingGGCN
-        MultigridGCN baselines
+        EIEGGAN GCN GGCN VAPO Chains CoulombGAN EIEGGenerator Flow GenerativeModule
+        InpaintingGGCN MultigridGCN baselines
     """,
     "energy_gans.methods.baselines": """
         BEGAN GAN MMDGAN WGAN WGANGP
