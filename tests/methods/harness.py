@@ -1,4 +1,4 @@
-r"""What tests of methods share: tiny networks, a short training, and the batches it saw."""
+r"""Helpers of the tests of methods: tiny networks, short trainings and their batches."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -47,7 +47,7 @@ def fit(
     data: Callable[..., TensorDataModule] = RING,
     **options: object,
 ) -> TensorDataModule:
-    r"""Trains a method on a ring of points, or on what `data` makes of a batch size."""
+    r"""Trains a method on a ring of points, or on the data module of another constructor."""
     seed_everything(7, verbose=False)
     module = data(batch_size=batch_size)
     trainer = Trainer(
@@ -72,13 +72,13 @@ def batches(data: Ring, steps: int) -> list[Tensor]:
 
 
 def noises(gan: AdversarialModule, steps: int) -> Iterator[torch.Generator]:
-    r"""Yields what the first steps draw from."""
+    r"""Yields the generators of the noise of the first steps."""
     for step in range(steps):
         yield torch.Generator().manual_seed(fold(gan.seed, "noise", step))
 
 
 def stepped(network: nn.Module, loss: Tensor, lr: float) -> None:
-    r"""Moves a network down the slope of a loss, and nothing else."""
+    r"""Makes a gradient step of a network, and of no other."""
     parameters = list(network.parameters())
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     with torch.no_grad():
@@ -87,7 +87,7 @@ def stepped(network: nn.Module, loss: Tensor, lr: float) -> None:
 
 
 def assert_same_weights(a: nn.Module, b: nn.Module, start: nn.Module) -> None:
-    r"""Asserts that two methods have the same weights, and that these are not those of the start."""
+    r"""Asserts that two methods have the same weights, which differ from the initial ones."""
     for name, p in a.named_parameters():
         torch.testing.assert_close(p, b.get_parameter(name), rtol=1e-4, atol=1e-6)
     for name in ("generator.0.weight", "discriminator.0.weight"):

@@ -39,7 +39,7 @@ def model(**kwargs: object) -> CoulombGAN:
 
 
 def plain_loop(gan: CoulombGAN, ys: list[Tensor]) -> None:
-    r"""Runs Algorithm 1 as it is written: both gradients first, then both updates."""
+    r"""Runs Algorithm 1 of the paper: both gradients first, then both updates."""
     optimizers = [Adam(gan.generator.parameters(), 1e-3, (0.5, 0.999))]
     optimizers += [Adam(gan.discriminator.parameters(), 2e-3, (0.5, 0.999))]
     for step, y in enumerate(ys):
@@ -73,7 +73,7 @@ def test_training_is_algorithm_1() -> None:
 
 
 def test_parts_of_a_minibatch_add_up_to_it() -> None:
-    # Adam would blow rounding errors up where gradients are small.
+    # Adam would amplify the rounding errors of small gradients.
     plain = {"generator_optimizer": sgd(1e-2), "discriminator_optimizer": sgd(1e-2)}
     whole, parts = model(**plain), model(accumulate=4, **plain)
     fit(whole, 5)
@@ -207,7 +207,8 @@ def test_losses_and_potentials_are_float32_under_autocast() -> None:
         ({"epsilon_decay": 1.5}, "'rate' should be at most 1, got 1.5"),
         (
             {"epsilon_decay": 0.999},
-            "'epsilon_min' should be positive where 'epsilon_decay' is below 1, got 0.0 with 0.999",
+            "'epsilon_min' should be positive where 'epsilon_decay' is below 1, got 0.0 with "
+            "0.999",
         ),
         ({"epsilon_decay": 0.5, "epsilon_min": -1.0}, "'epsilon_min' should be positive where"),
         ({"epsilon_decay": 0.5, "epsilon_min": 1e-13}, "'epsilon' should be at least"),

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.methods.gcn module, and for what it has from the energy module."""
+r"""Tests for the energy_gans.methods.gcn module and its base class."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from energy_gans.data import GaussianMixture
 from energy_gans.functional import fold
 from energy_gans.methods import GCN
-from energy_gans.methods.parts.chains import Chains, sampler_of
+from energy_gans.methods.parts.chains import Chains
 
 from .harness import adam, batches, fit, noises, sgd
 
@@ -53,7 +53,7 @@ def slope(network: Callable, x: Tensor, create_graph: bool = False) -> Tensor:
 
 
 def chain(network: nn.Module, x: Tensor, random: torch.Generator) -> Tensor:
-    r"""Runs the chains of `CHAINS`, Algorithm 1's lines 5 to 10."""
+    r"""Runs the chains of `CHAINS` by lines 5 to 10 of Algorithm 1."""
     for _ in range(4):
         g = slope(network, x) - x / 0.8**2
         x = x + 0.3**2 / 2 * g + 0.3 * torch.randn(x.shape, generator=random)
@@ -63,7 +63,7 @@ def chain(network: nn.Module, x: Tensor, random: torch.Generator) -> Tensor:
 def moved(
     network: Descriptor, x0: Tensor, x: Tensor, y: Tensor, zeta: float, gamma: float, head: bool
 ) -> None:
-    r"""Climbs Eq. 18 by one step."""
+    r"""Makes one ascent step of Eq. 18."""
     loss = network(x).mean() - network(y).mean()
     gradients = torch.autograd.grad(loss, list(network.parameters()))
     with torch.enable_grad():
@@ -87,7 +87,7 @@ def test_training_is_the_papers_algorithm(start: str, gamma: float, penalized: s
     for i, (y, random) in enumerate(zip(batches(data, 3), noises(looped, 3), strict=True)):
         fresh = None if start == "data" else 0.8 * torch.randn(16, 2, generator=random)
         if start == "persistent":
-            # One chain a place: which is drawn and which starts anew is settled.
+            # With one chain a place, the draws of slots and restarts have no effect.
             torch.randint(1, (16,), generator=random), torch.rand(16, generator=random)
         x0 = {"data": y, "noise": fresh, "persistent": fresh if states is None else states}[start]
         states = chain(looped.descriptor, x0, random)
@@ -103,7 +103,7 @@ def test_training_is_the_papers_algorithm(start: str, gamma: float, penalized: s
 
 
 def test_with_no_wasserstein_term_it_is_the_gcn_bit_for_bit() -> None:
-    # A term that weighs nothing draws its zeta, and changes nothing.
+    # A term with a negligible factor draws zeta, and changes nothing.
     gcn, weightless = model(gamma=0.0), model(gamma=1e-30)
     for trained in (gcn, weightless):
         fit(trained, steps=5)
@@ -113,7 +113,7 @@ def test_with_no_wasserstein_term_it_is_the_gcn_bit_for_bit() -> None:
 
 @pytest.mark.parametrize("gamma", [0.0, 0.4])
 def test_a_linear_potential_learns_its_fixed_point(gamma: float) -> None:
-    # Of data with mean m: theta = m / (sigma^2 + gamma), whatever zeta is.
+    # For data with mean m, theta = m / (sigma^2 + gamma), independent of zeta.
     m, variance = 1.2, 0.5
     seed_everything(0, verbose=False)
     gcn = GCN(
@@ -162,60 +162,6 @@ def test_parts_of_a_minibatch_add_up_to_the_whole() -> None:
         torch.testing.assert_close(a, b)
 
 
-# Sampling
-
-
-def test_samples_of_a_linear_potential_are_the_gaussian_that_they_should_be() -> None:
-    # Phi = b x and N(0, s^2) make N(s^2 b, s^2), up to the chain's own variance.
-    descriptor = nn.Linear(2, 1)
-    chains = Chains(steps=200, step_size=0.3, reference_std=0.8)
-    gcn = model(descriptor=descriptor, chains=chains)
-    x = gcn.sample(20_000, random=torch.Generator().manual_seed(0))
-    mean = 0.64 * descriptor.weight[0].detach()
-    torch.testing.assert_close(x.mean(0), mean, atol=0.03, rtol=0)
-    variance = 0.64 / (1 - 0.3**2 / (4 * 0.64))
-    torch.testing.assert_close(x.var(0), torch.full((2,), variance), rtol=0.05, atol=0)
-
-
-@pytest.mark.parametrize("noise_std", [None, 0.007])
-def test_chains_have_the_noise_that_is_asked_for_at_every_size(noise_std: float | None) -> None:
-    chains = Chains(steps=3, step_size=0.3, last_step_size=0.1, bound=1e3, noise_std=noise_std)
-    draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"))
-    found = chains.end(torch.zeros(500, 2), torch.zeros_like, draw)
-    random = torch.Generator().manual_seed(0)
-    x = torch.zeros(500, 2)
-    for size in chains.step_sizes(3):
-        epsilon = torch.randn(500, 2, generator=random)
-        x = torch.add(x, epsilon, alpha=size if noise_std is None else noise_std)
-    assert torch.equal(found, x)
-
-
-def test_samples_are_a_function_of_their_generator() -> None:
-    gcn = model(sample_steps=7)
-    one, other, third = (gcn.sample(5, random=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
-    assert torch.equal(one, other) and not torch.equal(one, third)
-    assert not one.requires_grad
-
-
-@pytest.mark.parametrize("half", [False, True])
-def test_a_compiled_gradient_is_the_gradient(half: bool) -> None:
-    x = torch.randn(6, 2)
-    given, eager = model(compile_gradient=True, half_chains=half), model(half_chains=half)
-    expected = eager.gradient(eager.descriptor)(x)
-    tolerance = {"atol": 1e-2, "rtol": 2e-2} if half else {}
-    torch.testing.assert_close(given.gradient(given.descriptor)(x), expected, **tolerance)
-    assert expected.dtype == torch.float32
-
-
-def test_chains_of_half_precision_keep_whole_states() -> None:
-    x, whole = (
-        m.sample(50, random=torch.Generator().manual_seed(0))
-        for m in (model(half_chains=True), model())
-    )
-    assert x.dtype == torch.float32
-    assert 0 < (x - whole).abs().max() < 0.01
-
-
 # Classes
 
 
@@ -257,23 +203,6 @@ def test_labels_are_drawn_where_none_are_given() -> None:
 def test_arguments_out_of_range_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         model(**arguments)
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ({"step_size": 0.2, "reference_std": 0.01}, "below 2 reference_std = 0.02"),
-        ({"step_size": 0.2, "reference_std": 0.2, "last_step_size": 0.5}, "below 2 reference_std"),
-        ({"steps": 0, "bound": 1.0}, "'steps'"),
-        ({"step_size": 1.0}, "'reference_std' or 'bound'"),
-        ({"bound": 1.0, "noise_std": -1.0}, "'noise_std'"),
-        ({"bound": -1.0}, "'bound'"),
-        ({"bound": 1.0, "clip_gradient": 0.0}, "'clip'"),
-    ],
-)
-def test_chains_that_can_not_run_are_refused(arguments: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Chains(**arguments)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def zeta_of(seed: int, step: int) -> torch.Generator:
 
 
 def latents(generator: nn.Module, z: Tensor, target: Tensor) -> Tensor:
-    r"""Moves each latent down the square of its own distance (Eq. 20)."""
+    r"""Makes a gradient step of each latent on its own squared distance (Eq. 20)."""
     z = z.detach().clone()
     for i in range(len(z)):
         zi = z[i].clone().requires_grad_()
@@ -75,7 +75,7 @@ def assert_learned(trained: GGCN, looped: GGCN) -> None:
 
 @pytest.mark.parametrize("learned", [False, True])
 def test_training_is_algorithm_2(learned: bool) -> None:
-    # Two minibatches of 8 for the descriptor, the second for the generator, too.
+    # The descriptor takes two minibatches of 8, the generator the second one.
     options = {"gamma": 0.4, "learn_hidden_space": learned, "discriminator_steps": 2}
     trained, looped = model(**options), model()
     data = fit(trained, steps=3)
@@ -164,7 +164,7 @@ def spread(repulsion: bool) -> Tensor:
 
 
 def test_steins_direction_keeps_amortised_samples_apart() -> None:
-    # The descriptor does not learn: the model is all but the standard normal.
+    # The descriptor is not trained, so the density is nearly standard normal.
     assert spread(False).max() < 0.1
     assert spread(True).min() > 0.5
 

@@ -50,7 +50,7 @@ def masks(random: torch.Generator) -> Tensor:
 
 
 def test_training_is_a_plain_loop() -> None:
-    # Two minibatches of 8 for the descriptor, the first for the generator, too.
+    # The descriptor takes two minibatches of 8, the generator the first one.
     trained, looped = model(gamma=0.4, discriminator_steps=2), model()
     network, generator = looped.descriptor, looped.generator
 
@@ -111,7 +111,7 @@ def test_samples_are_completions_of_images_that_were_seen() -> None:
     candidates = ggcn.fill(y, m)
     distances = (x[:, None] - candidates).abs().flatten(2).amax(2)
     assert distances.amin(1).max() < 1e-5
-    # The moving average's, too.
+    # The moving average fills holes, too.
     ggcn.average(0.5)
     known = ggcn.fill(y, m)
     with torch.no_grad():

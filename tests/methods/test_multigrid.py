@@ -48,7 +48,7 @@ def chain(network: nn.Module, x: Tensor, random: torch.Generator) -> Tensor:
 
 
 def learned(network: nn.Module, x0: Tensor, x: Tensor, y: Tensor, zeta: float) -> None:
-    r"""Moves one grid's descriptor, and knows no other."""
+    r"""Makes a step of one grid's descriptor, independent of the others."""
     costs = [slope(network, a, create_graph=True).square().sum((1, 2, 3)).mean() for a in (x0, x)]
     loss = network(x).mean() - network(y).mean()
     loss = loss + 0.3 / 2 * (zeta * costs[0] + (1 - zeta) * costs[1])
@@ -94,7 +94,7 @@ def test_a_steep_grid_does_not_shorten_the_steps_of_others() -> None:
     with torch.no_grad():
         steep.descriptor[1].head.weight.mul_(100)
     torch.testing.assert_close(step_of(even, 0), step_of(steep, 0))
-    # Each goes as far as the clipped gradient lets it.
+    # Each step has the length of its clipped gradient.
     for g in range(2):
         torch.testing.assert_close(
             step_of(model(gradient_clip_norm=1e-4), g), torch.tensor(1e-4 * LR), rtol=1e-3, atol=0
@@ -112,7 +112,7 @@ def test_samples_start_at_coarse_images_of_the_training() -> None:
     gcn = model(chains=silent)
     colours = torch.cat([downscale(y, 8) for y in trained_on(gcn, steps=3)])
     assert int(gcn.seeds.seen) == 48
-    # 48 colours in 40 places: the first eight have gone.
+    # Of 48 colours in 40 places, the first eight are replaced.
     expected = torch.cat([colours[40:], colours[8:40]])
     torch.testing.assert_close(gcn.seeds.samples, expected)
     x = gcn.sample(20, random=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-r"""Tests for training from Python, with networks that are alive."""
+r"""Tests for training from Python, with networks that are passed as objects."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ def began(**kwargs: object) -> BEGAN:
 
 
 def algorithm(gan: BEGAN, ys: list[Tensor], steps_of_discriminator: int = 1) -> list[float]:
-    r"""Runs the paper's equations as they stand; returns every step's k."""
+    r"""Runs the equations of the paper. Returns k after each step."""
     g, d, k, ks = gan.generator, gan.discriminator, 0.0, []
 
     def error(v: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def test_what_is_logged() -> None:
     data = fit(gan, 1, log_every_n_steps=1)
     metrics = gan.trainer.callback_metrics
     assert metrics["train/k"] == gan.k
-    # M is L(y) plus how far the balance is off, which moved k from 0.
+    # M is L(y) plus the deviation from equilibrium, which moved k from 0.
     l_x, (y,) = metrics["train/loss_g"], batches(data, 1)
     l_y = (y - began().discriminator(y)).abs().mean()
     assert metrics["train/loss_d"].item() == pytest.approx(l_y.item(), rel=1e-5)

@@ -15,7 +15,7 @@ def entropy(logits: Tensor, real: float) -> Tensor:
 
 
 def algorithm_1(gan: GAN, ys: list[Tensor], k: int) -> None:
-    r"""Runs Goodfellow's Algorithm 1 with the loss that does not saturate."""
+    r"""Runs Algorithm 1 of Goodfellow et al., with the non-saturating loss."""
     g, d = gan.generator, gan.discriminator
     for y, random in zip(ys, noises(gan, len(ys)), strict=True):
         for part in y.chunk(k):
@@ -39,7 +39,7 @@ def test_parts_of_a_minibatch_add_up_to_it() -> None:
 
 
 def test_the_discriminator_learns_the_log_odds() -> None:
-    # Real points lie on a circle of radius 2, generated ones at its centre.
+    # Real points lie on a circle of radius 2, generated points at its centre.
     gan = model(GAN, generator_optimizer=sgd(0.0), discriminator_optimizer=adam(1e-2))
     gan.generator[-1].weight.data.zero_()
     data = fit(gan, 60, batch_size=64)

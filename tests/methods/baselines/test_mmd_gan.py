@@ -29,7 +29,7 @@ def model(**kwargs: object) -> MMDGAN:
 
 
 def mmd2(a: Tensor, b: Tensor) -> Tensor:
-    r"""Returns the squared discrepancy of two samples, all pairs included."""
+    r"""Returns the squared discrepancy of two samples, including the pairs of equal points."""
 
     def mean(s: Tensor, t: Tensor) -> Tensor:
         values = [
@@ -44,7 +44,7 @@ def mmd2(a: Tensor, b: Tensor) -> Tensor:
 
 
 def algorithm(gan: MMDGAN, ys: list[Tensor]) -> None:
-    r"""Runs the paper's algorithm: critic steps along -MMD^2 and the reconstruction error, then G."""
+    r"""Runs the paper's algorithm: critic steps with reconstruction error, then a step of G."""
     critic = list(gan.discriminator.parameters())
     critic += [] if gan.decoder is None else list(gan.decoder.parameters())
     d_step, g_step = SGD(critic, 0.02), SGD(gan.generator.parameters(), 0.05)
@@ -86,7 +86,7 @@ def test_training_is_the_papers_algorithm(decoder: bool, clip: float | None) -> 
 
 def test_the_witness_of_a_linear_map_has_a_penalty_in_closed_form() -> None:
     # One feature, one bandwidth, one real and one generated sample: the witness is
-    # exp(-(wa - u)^2 / 2) - exp(-(wa - v)^2 / 2), and its slope is known.
+    # exp(-(wa - u)^2 / 2) - exp(-(wa - v)^2 / 2), with a known slope.
     linear = nn.Linear(2, 1, bias=False)
     gan = model(discriminator=linear, bandwidths=(1.0,), gradient_penalty=1.0)
     fit(gan, 0)

@@ -14,14 +14,14 @@ OPTIONS = {WGAN: {"clip": 0.3}, WGANGP: {"gradient_penalty": 2.0}}
 
 
 def penalty(d: nn.Module, y: Tensor, x: Tensor, epsilon: Tensor) -> Tensor:
-    r"""Returns the penalty of slopes that are taken point by point."""
+    r"""Returns the gradient penalty, computed point by point."""
     a = torch.lerp(x, y, epsilon[:, None])
     slopes = vmap(grad(lambda point: d(point)[0]))(a)
     return torch.linalg.vector_norm(slopes, dim=1).sub(1).pow(2).mean()
 
 
 def algorithm_1(gan: WGAN | WGANGP, ys: list[Tensor], n_critic: int) -> None:
-    r"""Runs Algorithm 1 of either paper, by plain gradient steps."""
+    r"""Runs Algorithm 1 of either paper with plain gradient steps."""
     g, d = gan.generator, gan.discriminator
     for y, random in zip(ys, noises(gan, len(ys)), strict=True):
         for part in y.chunk(n_critic):

@@ -77,7 +77,7 @@ def test_looking_at_a_potential_changes_nothing() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     phi = model.potential_at(A)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    # Each value is that of its own point, as in evaluation mode, in which samples are drawn.
+    # In evaluation mode, as for samples, each value depends on its own point only.
     torch.testing.assert_close(phi[:1], model.potential_at(A[:1]))
     assert model.discriminator[1].training
 
@@ -133,7 +133,7 @@ def test_nobody_asks_a_model_what_it_is() -> None:
     root = Path(energy_gans.__file__).parent
     classes = {name for room in (methods, methods.baselines) for name in room.__all__}
     classes |= {base.__name__ for c in SUPPORTED for base in bases_of(c)}
-    # Whether a module is one of this package at all may be asked.
+    # It is permitted to test whether a module is one of this package.
     classes.discard("GenerativeModule")
     found = []
     for path in [*root.glob("commands/**/*.py"), *root.glob("callbacks/*.py")]:
@@ -148,7 +148,7 @@ def test_nobody_asks_a_model_what_it_is() -> None:
 
 
 def bases_of(method: type) -> list[type]:
-    r"""Returns the classes of the package that a method inherits from."""
+    r"""Returns the base classes of a method within the package."""
     return [c for c in method.__mro__ if c.__module__.startswith("energy_gans.")]
 
 

@@ -123,7 +123,8 @@ def test_a_run_starts_from_initial_weights(tiny: Callable, tmp_path: Path, given
     main(tiny("--trainer.max_steps=3", points=True, name="first"))
     path = tmp_path / "first/version_0/checkpoints/last.ckpt"
     stay = [
-        f"--model.init_args.{name}_optimizer={{class_path: torch.optim.SGD, init_args: {{lr: 0.0}}}}"
+        f"--model.init_args.{name}_optimizer="
+        "{class_path: torch.optim.SGD, init_args: {lr: 0.0}}"
         for name in ("generator", "discriminator")
     ]
     main(
@@ -177,7 +178,7 @@ def test_initial_weights_are_read_of_regular_files_only(tiny: Callable) -> None:
 
 
 def as_process(rank: int, world_size: int) -> CoulombGAN:
-    r"""Returns a model as one of several processes has it."""
+    r"""Returns the model of one of several processes."""
     gan = model(CoulombGAN)
     gan._trainer = SimpleNamespace(global_rank=rank, world_size=world_size)
     return gan

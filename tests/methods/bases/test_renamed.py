@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.methods.bases.renamed module: former names, which remain for a release."""
+r"""Tests for the energy_gans.methods.bases.renamed module: former names of members."""
 
 import warnings
 

@@ -1,20 +1,23 @@
-r"""Tests for the energy_gans.methods.bases.stepped module: sizes of batches, state of updates."""
+r"""Tests for the energy_gans.methods.bases.stepped module: the step contract."""
 
+import csv
 from collections.abc import Callable
+from pathlib import Path
 from unittest import mock
 
 import pytest
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from energy_gans.callbacks import EMA, Checkpoints
 from energy_gans.cli import main
 from energy_gans.methods import GenerativeModule
 from energy_gans.methods.bases.stepped import SteppedModule
 
-from ..test_contracts import of
+from ..test_contracts import Arguments, last, of
 
 ARGS = "--model.init_args."
-# Methods whose loss of one sample is empty: their options, and the smallest batch that they take.
+# Options of methods, and the smallest batch for which their losses are not empty.
 SMALLEST = {
     ("baselines.MMDGAN", f"{ARGS}objective=repulsive"): 2,
     ("EIEGGAN", f"{ARGS}objective=repulsive", f"{ARGS}updates_per_step=2"): 4,
@@ -71,5 +74,49 @@ def test_no_attribute_carries_a_tensor_through_an_update(tiny: Callable, method:
     args = ["--trainer.max_steps=2", "--trainer.limit_val_batches=0", *options]
     with mock.patch.object(GenerativeModule, "on_train_end", look):
         main(tiny(*args, points=True))
-    # Samples for a later potential, logged numbers, and the replay buffer's states.
+    # The samples of a later potential, logged numbers, and the states of the replay buffer.
     assert held - {"_buffers", "_parameters"} <= {"charges", "noted", "states", "filled"}
+
+
+@pytest.mark.parametrize("steps_of_discriminator, updates", [(1, 1), (3, 1), (2, 2)])
+def test_everything_counts_the_same_steps(
+    tiny: Arguments, tmp_path: Path, steps_of_discriminator: int, updates: int
+) -> None:
+    seen: list[int] = []
+    saved: list[int] = []
+    make_step, save_last = EMA.on_train_batch_end, Checkpoints.save_last
+
+    def watch(self: EMA, trainer: object, *args: object) -> None:
+        seen.append(trainer.global_step)
+        make_step(self, trainer, *args)
+
+    def watch_saving(self: Checkpoints, trainer: object) -> None:
+        saved.append(trainer.global_step)
+        save_last(self, trainer)
+
+    with (
+        mock.patch.object(EMA, "on_train_batch_end", watch),
+        mock.patch.object(Checkpoints, "save_last", watch_saving),
+    ):
+        main(
+            tiny(
+                "--trainer.max_steps=12",
+                "--data.init_args.batch_size=48",
+                f"--model.init_args.discriminator_steps={steps_of_discriminator}",
+                f"--model.init_args.updates_per_step={updates}",
+                points=True,
+            )
+        )
+    assert seen == list(range(1, 13))
+    assert saved == [3, 6, 9, 12]
+    checkpoint = last(tmp_path / "tiny")
+    assert checkpoint["global_step"] == 12
+    assert checkpoint["state_dict"]["averaged.n_averaged"] == 12
+    assert checkpoint["lr_schedulers"][0]["last_epoch"] == 12
+    for optimizer, count in zip(
+        checkpoint["optimizer_states"], (updates, updates * steps_of_discriminator), strict=True
+    ):
+        assert {int(state["step"]) for state in optimizer["state"].values()} == {12 * count}
+    with (tmp_path / "tiny" / "version_0" / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["train/loss_d"]]
+    assert [int(row["step"]) for row in rows] == [2, 5, 8, 11]

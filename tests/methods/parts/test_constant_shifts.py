@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.methods.parts.constant_shifts module, and for what methods leave untrained by it."""
+r"""Tests for the energy_gans.methods.parts.constant_shifts module."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -131,7 +131,7 @@ def feature_gan(method: type, **kwargs: object) -> Callable[[], nn.Module]:
             "descriptor.head.bias",
             True,
         ),
-        # A bias for each class, of which chains and real samples have not as many each.
+        # There is a bias for each class, and chains and real samples differ in their classes.
         (
             lambda: test_gcn.model(descriptor_optimizer=RATE, classes=8),
             "descriptor.head.bias",
@@ -189,7 +189,7 @@ def test_a_run_that_trained_its_last_bias_goes_on_and_leaves_it(
     assert later["global_step"] == 6
     assert earlier["state_dict"][name].abs().min() > 0
     assert torch.equal(earlier["state_dict"][name], later["state_dict"][name])
-    # What the optimizer knew of it stays, too, and all else moves.
+    # Its optimizer state stays, too, and all other parameters move.
     states = [checkpoint["optimizer_states"][1]["state"] for checkpoint in (earlier, later)]
     steps = [sorted(int(state["step"]) for state in one.values()) for one in states]
     assert steps == [[3] * 4, [3, 6, 6, 6]]

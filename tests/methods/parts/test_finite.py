@@ -9,7 +9,7 @@ from energy_gans.methods.parts.finite import non_finite
 
 
 def checkpoint() -> dict:
-    r"""Returns a checkpoint in which all is finite that has to be."""
+    r"""Returns a checkpoint that passes the check, with permitted infinities."""
     adam = {"step": torch.tensor(3.0), "exp_avg_sq": torch.ones(2, 3)}
     group = {"lr": 0.1, "betas": (0.5, 0.9), "largest_norm": math.inf, "params": [0]}
     return {
@@ -24,7 +24,7 @@ def checkpoint() -> dict:
     }
 
 
-# Where a number is put that is not finite, and what the place is called.
+# The dotted names of tensors, and the keys that lead to them.
 BAD = {
     "net.weight": ("state_dict", "net.weight"),
     "optimizer_states.0.state.0.exp_avg_sq": ("optimizer_states", 0, "state", 0, "exp_avg_sq"),

@@ -17,7 +17,7 @@ def decay(t: Tensor, x: Tensor) -> Tensor:
 
 
 def turning(t: Tensor, x: Tensor) -> Tensor:
-    r"""A field whose flow is known: x' = -(1 + t) x."""
+    r"""A field with a known flow, x' = -(1 + t) x."""
     return -(1 + t) * x
 
 
@@ -56,7 +56,7 @@ def test_frames_are_on_the_way(solver: str) -> None:
 
 
 def test_scipys_solver_has_the_steps_of_torchdiffeqs() -> None:
-    # The same pair of orders: what they give differs by far less than the tolerance.
+    # With the same pair of orders, the solutions differ by much less than the tolerance.
     a, b = (
         Flow(solver, rtol=1e-5, atol=1e-5).run(start(), turning) for solver in ("dopri5", "rk45")
     )

@@ -9,7 +9,7 @@ import torch
 from energy_gans.cli import main
 
 
-# An epoch has 16 steps: the ends are those of a validation, of an epoch, of both, and of nothing.
+# An epoch has 16 steps. The runs end with a validation, an epoch, both, or neither.
 @pytest.mark.parametrize("updates, ends", [(1, [12, 51]), (2, [16, 48])])
 def test_an_extended_run_is_the_one_that_was_long_from_the_start(
     tiny: Callable, tmp_path: Path, updates: int, ends: list[int]

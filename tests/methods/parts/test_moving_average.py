@@ -9,7 +9,7 @@ from ..harness import model
 
 
 def spoilt(gan: CoulombGAN) -> CoulombGAN:
-    r"""Returns a method with weights that are those of no checkpoint."""
+    r"""Returns a method whose weights differ from those of all checkpoints."""
     for p in gan.parameters():
         p.data.fill_(7.0)
     return gan

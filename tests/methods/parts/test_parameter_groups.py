@@ -107,14 +107,14 @@ def test_a_step_of_the_papers_optimizer_turns_directions_by_the_rate(config: Pat
         if name.endswith("original1") and p.grad.norm() > 0:
             assert step == pytest.approx(lr * before[name].norm().item(), rel=1e-3)
             directions += 1
-        # Of residuals that are zero at first.
+        # The gains at the ends of residual blocks are initially zero.
         if name.endswith("second.parametrizations.weight.original0"):
             assert (before[name] == 0).all()
             assert step == pytest.approx(lr * p.numel() ** 0.5, rel=1e-3)
     assert directions == 2
 
 
-# Checkpoints whose groups are others
+# Checkpoints with other groups
 
 VAPO = [
     "--model=energy_gans.methods.VAPO",
@@ -131,7 +131,7 @@ VAPO = [
 
 
 def resume(tiny: Callable, name: str, optimizer: str) -> None:
-    r"""Trains three steps with the groups of plain weights, and three more with those of all."""
+    r"""Trains three steps with the groups of early checkpoints, and resumes for three more."""
     args = [*VAPO, f"--model.init_args.descriptor_optimizer={optimizer}"]
     with mock.patch.object(groups, "_WEIGHT", groups._PLAIN_WEIGHT):
         main(tiny("--trainer.max_steps=3", *args, name=name))

@@ -13,7 +13,7 @@ BATCH, SLOTS = 8, 5
 
 
 def sharer(seed: int, rank: int = 0, world_size: int = 1) -> Callable[..., Tensor]:
-    r"""Returns a process's share of what is drawn for the global minibatch."""
+    r"""Returns a function that returns a process's share of a draw for the global minibatch."""
     random = torch.Generator().manual_seed(seed)
 
     def share(draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
@@ -23,7 +23,7 @@ def sharer(seed: int, rank: int = 0, world_size: int = 1) -> Callable[..., Tenso
 
 
 def filled(buffer: ReplayBuffer, steps: int = 60, rank: int = 0, world_size: int = 1) -> Tensor:
-    r"""Returns where chains start in the last of many steps that each add one to their states."""
+    r"""Returns the initial states of the last of many steps, each of which adds one."""
     x = torch.zeros(BATCH // world_size, 2)
     buffer.allocate({"x": x}, world_size)
     for step in range(steps):
@@ -36,7 +36,7 @@ def filled(buffer: ReplayBuffer, steps: int = 60, rank: int = 0, world_size: int
 def test_a_chain_goes_on_where_one_of_its_place_was_left() -> None:
     buffer = ReplayBuffer(BATCH * SLOTS)
     x = filled(buffer)
-    # Each place holds its own chains, and each of its states has been visited.
+    # Each place holds its own chains, and each of its states was visited.
     assert torch.equal(x.div(1000, rounding_mode="floor")[:, 0], torch.arange(BATCH).float())
     visits = buffer.states["x"][..., 0] % 1000
     assert torch.equal(visits.sum(1), torch.full((BATCH,), 60.0))

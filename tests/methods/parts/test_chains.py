@@ -1,0 +1,37 @@
+r"""Tests for the energy_gans.methods.parts.chains module."""
+
+import pytest
+import torch
+
+from energy_gans.methods import Chains
+from energy_gans.methods.parts.chains import sampler_of
+
+
+@pytest.mark.parametrize("noise_std", [None, 0.007])
+def test_chains_have_the_noise_that_is_asked_for_at_every_size(noise_std: float | None) -> None:
+    chains = Chains(steps=3, step_size=0.3, last_step_size=0.1, bound=1e3, noise_std=noise_std)
+    draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"))
+    found = chains.end(torch.zeros(500, 2), torch.zeros_like, draw)
+    random = torch.Generator().manual_seed(0)
+    x = torch.zeros(500, 2)
+    for size in chains.step_sizes(3):
+        epsilon = torch.randn(500, 2, generator=random)
+        x = torch.add(x, epsilon, alpha=size if noise_std is None else noise_std)
+    assert torch.equal(found, x)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"step_size": 0.2, "reference_std": 0.01}, "below 2 reference_std = 0.02"),
+        ({"step_size": 0.2, "reference_std": 0.2, "last_step_size": 0.5}, "below 2 reference_std"),
+        ({"steps": 0, "bound": 1.0}, "'steps'"),
+        ({"step_size": 1.0}, "'reference_std' or 'bound'"),
+        ({"bound": 1.0, "noise_std": -1.0}, "'noise_std'"),
+        ({"bound": -1.0}, "'bound'"),
+        ({"bound": 1.0, "clip_gradient": 0.0}, "'clip'"),
+    ],
+)
+def test_chains_that_can_not_run_are_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Chains(**arguments)
