@@ -67,7 +67,7 @@ class PathPoint(NamedTuple):
         noise: The noise :math:`\epsilon` of the points, with shape :math:`(B, *)`.
         v: The variances :math:`v` of the conditional path, with shape :math:`(B)`.
         rate: The derivative of the homotopy time by the potential's time, with shape :math:`(B)`.
-        unit: The scale :math:`w` of gradients, with shape :math:`(B)`.
+        gradient_scale: The scale :math:`w` of gradients, with shape :math:`(B)`.
     """
 
     x: Tensor
@@ -75,7 +75,7 @@ class PathPoint(NamedTuple):
     noise: Tensor
     v: Tensor
     rate: Tensor
-    unit: Tensor
+    gradient_scale: Tensor
 
 
 def _path_rate(t: Tensor, homotopy: Homotopy) -> Tensor:
@@ -129,12 +129,12 @@ def path_point(y: Tensor, noise: Tensor, s: Tensor, homotopy: Homotopy) -> PathP
     """
     t = homotopy_time(s, homotopy.sharpness)
     a, v = conditional_moments(t, homotopy.sigma, homotopy.omega)
-    unit = torch.ones_like(s)
+    scale = torch.ones_like(s)
     if homotopy.data_std is not None:
         _, c, width = _potential_scales(s, homotopy)
-        unit = c / width
+        scale = c / width
     x = conditional_point(y, noise, a, v)
-    return PathPoint(x, y, noise, v, _path_rate(t, homotopy), unit)
+    return PathPoint(x, y, noise, v, _path_rate(t, homotopy), scale)
 
 
 def driving_term(
@@ -149,7 +149,7 @@ def driving_term(
 
     Arguments:
         phi: The potentials at the points, with shape :math:`(B)`.
-        gradient: The gradients of the potential, divided by `point.unit`, with shape
+        gradient: The gradients of the potential, divided by `point.gradient_scale`, with shape
             :math:`(B, *)`.
         point: The points.
         homotopy: The homotopy.
@@ -158,9 +158,9 @@ def driving_term(
         group: A function that reshapes values of points, with shape :math:`(B)`, as
             :func:`covariance` expects them.
     """
-    _, y, noise, v, rate, unit = point
+    _, y, noise, v, rate, scale = point
     if estimator == "e4":
         u = conditional_velocity(y, noise, v, homotopy.sigma, homotopy.omega)
-        return -alignment(gradient, u * expand_as(rate / unit, y))
-    gamma = innovation(y, noise, v, homotopy.sigma, homotopy.omega) * rate / unit**2
+        return -alignment(gradient, u * expand_as(rate / scale, y))
+    gamma = innovation(y, noise, v, homotopy.sigma, homotopy.omega) * rate / scale**2
     return covariance(group(phi), group(gamma)) / 2

@@ -28,8 +28,7 @@ The paper leaves several things open, or its text lacks the equations. Our choic
   over times. With `time_conditioned`, the potential can fulfil the equation at each time.
 - With `data_std`, the network is preconditioned (:mod:`energy_gans.functional.preconditioning`).
   The loss at each time is then divided by the square of the output that the network has to give
-  there. The division does not move the minimum of the loss without :math:`\eta`, whose term is not
-  divided.
+  there, except for the term of :math:`\eta`. This does not move the minimum for :math:`\eta = 0`.
 
 References:
     Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative
@@ -64,8 +63,7 @@ class VAPO(FlowModule):
 
     Arguments:
         estimator: The estimator of the first term, `"e1"`, `"e2"` or `"e4"`.
-        particles: The number of points for each real sample: several for `"e2"`, and 1 for the
-            others.
+        particles: The number of points for each real sample: several for `"e2"`, otherwise 1.
         jacobian: Whether the flow runs in the time in which training times are uniform.
         spectral_gap: The factor :math:`\eta`.
         spectral_norms: The factor on the sum of the weights' largest singular values, which the
@@ -75,8 +73,7 @@ class VAPO(FlowModule):
             :math:`\sigma^2 / \omega^2`, as in the paper, if `None`. A smaller value moves more of
             training and flow to times at which noise hides the data.
         data_std: The root mean square of the data's elements, about 0.5 for images, by which the
-            network of a time-conditioned potential is preconditioned; `None` for no
-            preconditioning.
+            network of a time-conditioned potential is preconditioned, or `None`.
         compile_gradient: Whether potential and gradient are compiled, which delays the first step.
         kwargs: The arguments of :class:`FlowModule`. With `accumulate`, each part of a minibatch
             is centred by its own points.
@@ -99,15 +96,7 @@ class VAPO(FlowModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if estimator not in _ESTIMATORS:
-            raise ValueError(f"'estimator' should be one of {_ESTIMATORS}, got {estimator!r}.")
-        check_count("particles", particles)
-        if (particles > 1) != (estimator == "e2"):
-            raise ValueError(
-                "'particles' should be 2 or more for the estimator 'e2', and 1 for the others, "
-                f"got {particles} for {estimator!r}."
-            )
-        check_positive("sigma", sigma)
+        _check_estimator(estimator, particles)
         for name, factor in (("spectral_gap", spectral_gap), ("spectral_norms", spectral_norms)):
             if not factor >= 0:
                 raise ValueError(f"{name!r} should not be negative, got {factor!r}.")
@@ -116,18 +105,14 @@ class VAPO(FlowModule):
                 "'spectral_norms' should be 0 for a descriptor without a method of that name, got "
                 f"{spectral_norms!r} for {type(self.descriptor).__name__}."
             )
+        check_positive("sigma", sigma)
         self.estimator, self.particles, self.jacobian = estimator, particles, jacobian
         self.spectral_gap, self.spectral_norms, self.sigma = spectral_gap, spectral_norms, sigma
         self.sharpness = sigma**2 / self.omega**2 if sharpness is None else sharpness
         check_positive("sharpness", self.sharpness)
         self.data_std = data_std
         if data_std is not None:
-            check_positive("data_std", data_std)
-            if not self.time_conditioned:
-                raise ValueError(
-                    f"'data_std' should be null without time_conditioned, got {data_std!r}: only "
-                    "a potential that depends on the time is preconditioned."
-                )
+            _check_preconditioning(data_std, self.time_conditioned)
         gradient = torch.func.grad(self.total_potential, has_aux=True)
         self.gradient_and_potential = torch.compile(gradient) if compile_gradient else gradient
 
@@ -199,7 +184,7 @@ class VAPO(FlowModule):
         x = self.formatted(point.x)
         with torch.autocast(x.device.type, enabled=False):
             gradient, phi = self.gradient_and_potential(x, label, s)
-        gradient = gradient / expand_as(point.unit, y)
+        gradient = gradient / expand_as(point.gradient_scale, y)
         kinetic = kinetic_energy(gradient)
         drive = driving_term(
             phi, gradient, point, self.homotopy, self.estimator, self.centring_groups
@@ -240,3 +225,25 @@ class VAPO(FlowModule):
 
     def network_time(self, time: Tensor) -> Tensor:
         return time if self.jacobian else flow_time(time, self.sharpness)
+
+
+def _check_estimator(estimator: str, particles: int) -> None:
+    r"""Raises a `ValueError` unless an estimator is known and fits the number of points."""
+    if estimator not in _ESTIMATORS:
+        raise ValueError(f"'estimator' should be one of {_ESTIMATORS}, got {estimator!r}.")
+    check_count("particles", particles)
+    if (particles > 1) != (estimator == "e2"):
+        raise ValueError(
+            "'particles' should be 2 or more for the estimator 'e2', and 1 for the others, got "
+            f"{particles} for {estimator!r}."
+        )
+
+
+def _check_preconditioning(data_std: float, time_conditioned: bool) -> None:
+    r"""Raises a `ValueError` unless a potential can be preconditioned."""
+    check_positive("data_std", data_std)
+    if not time_conditioned:
+        raise ValueError(
+            f"'data_std' should be null without time_conditioned, got {data_std!r}: only a "
+            "potential that depends on the time is preconditioned."
+        )

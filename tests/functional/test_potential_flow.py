@@ -59,7 +59,7 @@ def test_at_one_time_a_unit_only_scales_the_term(estimator: str) -> None:
     phi, gradient = y.square().sum(1), 2 * y
     plain = driving_term(phi, gradient, path_point(y, noise, s, PLAIN), PLAIN, estimator)
     point = path_point(y, noise, s, SCALED)
-    unit = point.unit[0]
+    unit = point.gradient_scale[0]
     scaled = driving_term(phi, gradient / unit, point, SCALED, estimator)
     assert unit != 1
     torch.testing.assert_close(scaled, plain / unit**2)

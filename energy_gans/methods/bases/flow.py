@@ -124,10 +124,9 @@ class FlowModule(PotentialModule):
     @torch.inference_mode(False)
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        network = self.sampling_network
-        with evaluation_mode(network):
-            x = self.omega * z.unflatten(1, self.shape)
-            return clip_images(self.solve(network, x, label)[-1])
+        x = self.omega * z.unflatten(1, self.shape)
+        with evaluation_mode(self.sampling_network):
+            return clip_images(self.solve(self.sampling_network, x, label)[-1])
 
     def solve(
         self, network: nn.Module, x: Tensor, label: Tensor | None, frames: int = 1
