@@ -18,13 +18,12 @@ potential:
         \textstyle \frac{1}{n} \sum_i \langle G(z_i), \Delta x_i \rangle
     \qquad z_i \leftarrow z_i + \lambda_z \nabla_{z_i} \langle G(z_i), \Delta x_i \rangle
 
-Here :math:`\Delta x` is the score, or Stein's direction, without which nothing keeps samples
-apart.
+Here :math:`\Delta x` is the score, or Stein's direction, which alone keeps samples apart.
 
 The paper leaves three things open. Here, the replay buffer stores latents that are learned with
 their images, and a share of them is drawn anew; other latents are drawn anew in every update. In
 amortised sampling, the generator is updated before the descriptor. The Wasserstein term then takes
-:math:`G(z)` before and after the generator's step for :math:`x_{t-1}` and :math:`x_t`; for
+:math:`G(z)` before and after the generator's step as :math:`x_{t-1}` and :math:`x_t`; for
 minibatches without a step of the generator, both are equal.
 
 References:

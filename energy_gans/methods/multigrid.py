@@ -8,7 +8,7 @@ the likelihood of its own grid (:mod:`energy_gans.methods.bases.contrastive`); w
 :math:`\gamma > 0`, the method is the Wasserstein MGCN.
 
 In training, chains start at the coarse images of the minibatch. Recent coarse images are kept, and
-samples start at some of them. If the first grid has one pixel, they are colours.
+samples start at some of them. If the first grid has one pixel, each coarse image is a colour.
 
 References:
     Learning Generative ConvNets via Multi-grid Modeling and Sampling (Gao et al., 2018),

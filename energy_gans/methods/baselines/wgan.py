@@ -16,8 +16,9 @@ Both papers train the critic for five minibatches to one of the generator
 (`discriminator_steps: 5`). The first uses RMSprop.
 
 References:
-    Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875 Improved Training of
-    Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
+    Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875
+    Improved Training of Wasserstein GANs (Gulrajani et al., 2017),
+    https://arxiv.org/abs/1704.00028
 """
 
 from __future__ import annotations

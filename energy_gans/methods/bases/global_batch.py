@@ -22,7 +22,7 @@ class GlobalBatchMixin:
     r"""Gives a LightningModule draws and samples of the global batch.
 
     Arguments:
-        kwargs: The arguments of the next class.
+        kwargs: The arguments of the next base class.
 
     Attributes:
         seed: The seed of the run.

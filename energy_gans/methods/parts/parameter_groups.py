@@ -2,8 +2,8 @@ r"""The parameter groups of optimizers: weights, and parameters without weight d
 
 The weight of a dense or (de)convolutional layer may be computed from other tensors, by a
 parametrization, such as weight or spectral normalisation, or by the older hooks of
-`torch.nn.utils`. These tensors then are the weights. Tensors with one number for each map are
-gains, which belong to the parameters without weight decay, as do those of batch norm.
+`torch.nn.utils`. These tensors then count as the weight. Tensors with one number for each map are
+gains, which have no weight decay, like the gains of batch norm.
 
 Weight normalisation, :math:`W = g V / \|V\|`, therefore has its direction :math:`V` among the
 weights, and its gain :math:`g` among the others. The reason is the effect of weight decay, and of
@@ -18,8 +18,8 @@ Lamb's trust ratio :math:`\|\theta\| / \|\Delta \theta\|`:
 
 References:
     Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural
-    Networks (Salimans and Kingma, 2016), https://arxiv.org/abs/1602.07868 Large Batch Optimization
-    for Deep Learning: Training BERT in 76 minutes (You et al., 2020),
+    Networks (Salimans and Kingma, 2016), https://arxiv.org/abs/1602.07868
+    Large Batch Optimization for Deep Learning: Training BERT in 76 minutes (You et al., 2020),
     https://arxiv.org/abs/1904.00962
 """
 
