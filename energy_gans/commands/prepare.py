@@ -147,8 +147,8 @@ def svhn(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
     r"""Prepares SVHN's cropped digits; its test set is held out.
 
     Arguments:
-        source: The folder of train_32x32.mat and test_32x32.mat, pictures in {train,test}/CLASS, or
-            parquet shards.
+        source: The folder of train_32x32.mat and test_32x32.mat, pictures in {train,test}/CLASS,
+            or parquet shards.
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
         kwargs: The other arguments of :class:`Pipeline`.
@@ -165,9 +165,8 @@ def verify(root: str) -> None:
         root: The folder of the prepared set.
     """
     manifest = verify_set(Path(root))
-    say(
-        f"{root}: {manifest['name']}, {_describe_counts(manifest)}: every byte is as the manifest says."
-    )
+    counts = _describe_counts(manifest)
+    say(f"{root}: {manifest['name']}, {counts}: every byte is as the manifest says.")
     if SUM_KEY not in manifest:
         say(
             "The manifest carries no sum of its own, as it was written before manifests had one: "

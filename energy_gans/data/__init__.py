@@ -1,4 +1,10 @@
-r"""The data: each set a LightningDataModule with a `shape`, batches `(y, label)`."""
+r"""Data sets: LightningDataModules with a `shape` and batches `(y, label)`.
+
+- `base.py`: what all data modules share; `batches.py`: which samples are in which batch.
+- `images.py`: what data modules of images share; `plane.py`: points in the plane, drawn.
+- `sets/`: one data set a file.
+- `prepared/`: image sets that `energy-gans data prepare` writes, and how it writes them.
+"""
 
 from .base import TensorDataModule
 from .images import ImageDataModule

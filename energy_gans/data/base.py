@@ -1,14 +1,8 @@
-r"""What every data module shares: an order that is a function of the step, and whole batches.
+r"""What every data module shares: splits, loaders of whole batches, and values in [-1, 1].
 
-The training set is shuffled anew every epoch; the permutation is a function of (seed, epoch), and
-the batch of a step is a function of the step. So a run that is resumed goes on with the very next
-batch, without any state of a loader. Under DDP each process reads its share of the global batch:
-every world-size-th of its samples. Of held-out samples it reads every world-size-th batch, whole, so
-what is measured of a batch does not depend on the number of processes.
-
-A set has splits, each loaded when it is first asked for. Sets that fit in memory are held as
-tensors, images as uint8, and handed out a whole batch at a time; images become floats in [-1, 1]
-on the device.
+A split is loaded when it is first needed. Splits that fit in memory are stored as tensors, images
+as uint8, and a loader yields whole batches. Images become floats in [-1, 1] on the device. The
+module :mod:`.batches` says which samples are in which batch.
 """
 
 from __future__ import annotations
@@ -27,17 +21,17 @@ from .prepared.reader import StoredArray
 Batch = tuple[Tensor, Tensor]
 Samples = tuple[Tensor | StoredArray, Tensor]
 
-# What Lightning reads in its stages. Without a stage nothing is loaded before it is asked for.
+# The splits that Lightning reads in each stage. Without a stage, no split is loaded in advance.
 STAGES = {"fit": ("train", "val"), "validate": ("val",), "predict": ("val",)}
 
 
 class _TensorLoader:
-    r"""Creates a loader that hands out whole batches.
+    r"""Loader of whole batches.
 
     Arguments:
-        y: The samples, with shape :math:`(N, *)`: anything that index tensors pick batches of.
+        y: The samples, with shape :math:`(N, *)`, indexed by index tensors.
         label: The labels, with shape :math:`(N)`.
-        order: The batches' indices.
+        order: The indices of the samples in each batch.
     """
 
     def __init__(self, y: Tensor | StoredArray, label: Tensor, order: Iterable[Tensor]) -> None:
@@ -52,12 +46,12 @@ class _TensorLoader:
 
 
 class TensorDataModule(LightningDataModule):
-    r"""Creates a data module of splits, `"train"` and `"val"` at least.
+    r"""Base class of the data modules, with the splits `"train"` and `"val"` at least.
 
     A data set implements :meth:`load` and the property `shape`.
 
     Arguments:
-        batch_size: The size of the global batch of a training step: all processes together.
+        batch_size: The size of the global batch of a training step, over all processes.
 
     Raises:
         ValueError: If `batch_size` is not positive.
@@ -87,17 +81,17 @@ class TensorDataModule(LightningDataModule):
 
     @property
     def classes(self) -> list[str]:
-        r"""The names of the classes that labels count, or `[]` if labels have no names."""
+        r"""The names of the classes, by label, or `[]` if the classes have no names."""
         return []
 
     def load(self, split: str) -> Samples:
-        r"""Returns the samples, floats or images as uint8, and the labels of a split."""
+        r"""Returns the samples of a split, images as uint8, others as floats, and the labels."""
         raise NotImplementedError
 
     # What a user calls
 
     def contents(self, split: str) -> Samples:
-        r"""Returns the samples and the labels of a split, which is loaded the first time.
+        r"""Returns the samples and the labels of a split; the first call loads them.
 
         Raises:
             ValueError: If there is no such split.
@@ -115,7 +109,7 @@ class TensorDataModule(LightningDataModule):
         return len(self.contents(split)[1])
 
     def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[Batch]:
-        r"""Returns a loader of batches of a split, its samples as they are stored.
+        r"""Returns a loader of batches of a split, with the stored values of its samples.
 
         Arguments:
             split: The split.
@@ -143,7 +137,12 @@ class TensorDataModule(LightningDataModule):
         return self.loader("train", self.step_order(self.length("train")))
 
     def step_order(self, length: int) -> StepOrder:
-        r"""Returns the training order of a set of `length` samples under the present trainer."""
+        r"""Returns the order in which this process reads `length` training samples.
+
+        Raises:
+            ValueError: If `batch_size` is larger than the training set, or the processes can not
+                share it equally.
+        """
         rank, world_size = self.processes()
         if self.batch_size > length * self.repeat:
             raise ValueError(
@@ -152,7 +151,7 @@ class TensorDataModule(LightningDataModule):
             )
         if self.batch_size % world_size != 0:
             raise ValueError(
-                f"'batch_size' is that of all processes together: it should be a multiple of their "
+                "'batch_size' is that of all processes together: it should be a multiple of their "
                 f"number, {world_size}, got {self.batch_size}."
             )
         return StepOrder(
@@ -160,22 +159,22 @@ class TensorDataModule(LightningDataModule):
         )
 
     def step(self) -> int:
-        r"""Returns the number of steps that were made: none, without a trainer."""
+        r"""Returns the number of completed training steps, 0 without a trainer."""
         return 0 if self.trainer is None else self.trainer.global_step
 
     def processes(self) -> tuple[int, int]:
-        r"""Returns the index of this process and the number of them: one, without a trainer."""
+        r"""Returns the index of this process and the number of processes, 1 without a trainer."""
         if self.trainer is None:
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
 
     def held_out_loader(self, split: str, stage: str = "val") -> Iterable[Batch]:
-        r"""Returns a loader of this process's share of a split's batches, in the split's own order.
+        r"""Returns a loader of this process's batches of a split, in the order of the split.
 
         Arguments:
             split: The split.
-            stage: What reads them, `"val"`, `"test"` or `"predict"`: the trainer's limit is one of
-                the batches of all processes together.
+            stage: The stage that reads the batches, `"val"`, `"test"` or `"predict"`. The
+                trainer's limit for this stage counts the batches of all processes.
         """
         rank, world_size = self.processes()
         batches = held_out_batches(self.length(split))
@@ -186,7 +185,7 @@ class TensorDataModule(LightningDataModule):
 
     @property
     def test_split(self) -> str:
-        r"""The split that tests read: `"val"`, unless there is one for tests alone."""
+        r"""The split that tests read: `"test"` if the set has one, else `"val"`."""
         return "test" if "test" in self.splits else "val"
 
     def val_dataloader(self) -> Iterable[Batch]:
@@ -204,5 +203,5 @@ class TensorDataModule(LightningDataModule):
 
 
 def to_unit_range(y: Tensor) -> Tensor:
-    r"""Returns images in [-1, 1] of images as uint8; other samples are returned as they are."""
+    r"""Maps uint8 images to floats in [-1, 1], and returns other samples unchanged."""
     return y.float().div_(127.5).sub_(1.0) if y.dtype == torch.uint8 else y

@@ -1,9 +1,9 @@
 r"""Which samples are in which batch.
 
-The training set is shuffled anew in every epoch. The permutation is a function of (seed, epoch), and
-the batch of a step is a function of the step, so a resumed run continues with the next batch without
-any saved state of a loader. With several processes, process :math:`r` of :math:`W` reads the samples
-:math:`r, r + W, ...` of the global batch.
+The training set is shuffled anew in every epoch. The permutation is a function of (seed, epoch),
+and the batch of a step is a function of the step, so a resumed run continues with the next batch
+without any saved state of a loader. With several processes, process :math:`r` of :math:`W` reads
+the samples :math:`r, r + W, ...` of the global batch.
 
 Held-out sets are read in their own order. Process :math:`r` reads the whole batches
 :math:`r, r + W, ...`, so what is measured on a batch does not depend on the number of processes.
@@ -22,18 +22,18 @@ EVALUATION_BATCH = 500
 
 
 class StepOrder:
-    r"""Creates the order in which a training set is read: an iterable of index tensors.
+    r"""Order in which a training set is read: an iterable of index tensors, one a batch.
 
-    Iterating gives what is left of the present epoch, from the present step on.
+    Iterating yields the batches of the current epoch from the current step on.
 
     Arguments:
         length: The number of samples in the set.
         batch_size: The size of the global batch.
         seed: The seed of the run.
-        step: Returns the number of batches that were read before.
+        step: Returns the number of batches that were read already.
         rank: The index of this process.
         world_size: The number of processes.
-        repeat: How often an epoch holds each sample.
+        repeat: How often an epoch contains each sample.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class StepOrder:
 
 
 def held_out_batches(length: int) -> list[Tensor]:
-    r"""Returns the indices in each batch of a held-out set; a last sample joins the batch before it.
+    r"""Returns the indices in each batch of a held-out set of `length` samples.
 
-    Unbiased measures compare pairs of samples, which a batch of one does not have.
+    A last batch of one sample is merged into the batch before it, since unbiased estimates over
+    pairs of samples need two.
     """
     *batches, last = torch.arange(length).split(EVALUATION_BATCH)
     if len(last) == 1 and batches:
@@ -75,19 +76,20 @@ def held_out_batches(length: int) -> list[Tensor]:
 def share_of_batches(
     batches: list[Tensor], limit: int | float, rank: int, world_size: int
 ) -> list[Tensor]:
-    r"""Returns every world-size-th of the batches that a limit leaves, and empty ones at the end.
+    r"""Returns the batches of one process, with empty batches at the end.
 
-    All processes have to take as many steps, as they wait for each other in each.
+    The processes wait for each other in every step, so each needs the same number of batches.
 
     Arguments:
         batches: The batches of all processes.
-        limit: The number, or if it is a float the share of them, that are read. A trainer reads that
-            share of what each process has: empty batches stand for the rest.
+        limit: The number of batches that are read, or the fraction of them if it is a float. A
+            trainer applies the fraction to the batches of each process, so empty batches are added
+            until it reads enough.
         rank: The index of this process.
         world_size: The number of processes.
     """
     number = min(limit, len(batches)) if isinstance(limit, int) else int(limit * len(batches))
-    # A trainer that is to read nothing says so, if there is something to be read.
+    # A trainer raises its own error if a limit leaves none of several batches.
     batches = batches[:number] or batches
     steps = length = -(-len(batches) // world_size)
     while isinstance(limit, float) and number and int(limit * length) < steps:

@@ -1,8 +1,8 @@
-r"""What sets of images share: few-sample runs, horizontal flips, sizes.
+r"""What data modules of images share: few-sample runs, horizontal flips and sizes.
 
-Which images are flipped is drawn from (seed, step) for the whole global batch, of which each process
-flips its share, on its device: like the order, flips need no state and are the same for any number
-of processes.
+Which images of a global batch are flipped is a function of (seed, step), and each process flips
+the images it reads, on its device. Like the order, flips need no saved state and are the same for
+any number of processes.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from .base import Batch, TensorDataModule
 
 
 class ImageDataModule(TensorDataModule):
-    r"""Creates a data module of images.
+    r"""Base class of data modules of images.
 
     Arguments:
-        batch_size: The size of the global batch of a training step: all processes together.
-        limit: How many training images there are: the first ones of the set, in its own order;
-            all of them if `None`.
-        repeat: How often an epoch holds each training image, for few images to fill a batch.
+        batch_size: The size of the global batch of a training step, over all processes.
+        limit: The number of training images: the first ones of the set are used; `None` for all.
+        repeat: How often an epoch contains each training image, so that few images fill a batch.
         flip: Whether training images are flipped horizontally, each with probability 1/2.
 
     Raises:
-        ValueError: If a number is not positive.
+        ValueError: If `batch_size`, `limit` or `repeat` is not positive.
     """
 
     def __init__(
@@ -44,10 +43,10 @@ class ImageDataModule(TensorDataModule):
         self.limit, self.repeat, self.flip = limit, repeat, flip
 
     def length(self, split: str) -> int:
-        r"""Returns the number of images in a split; `limit`, if there is one, in training.
+        r"""Returns the number of images in a split; for training images, at most `limit`.
 
         Raises:
-            ValueError: If there are fewer than `limit`.
+            ValueError: If the training set has fewer images than `limit`.
         """
         n = super().length(split)
         if split != "train" or self.limit is None:
@@ -59,7 +58,7 @@ class ImageDataModule(TensorDataModule):
         return self.limit
 
     def flip_mask(self) -> Tensor:
-        r"""Returns which images of this process's share of the present step's batch are flipped."""
+        r"""Returns which images of this process are flipped in the current step, booleans."""
         rank, world_size = self.processes()
         random = keyed_generator(self.seed, "flip", self.step())
         return (torch.rand(self.batch_size, generator=random) < 0.5)[rank::world_size]
@@ -67,21 +66,22 @@ class ImageDataModule(TensorDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         y, label = batch
         if self.flip and self.trainer is not None and self.trainer.training:
-            # Each image is picked from the batch or from its mirror: far faster than torch.where.
+            # Selecting each image from the batch or its mirror image is much faster than
+            # torch.where.
             i = torch.arange(len(y)) + len(y) * self.flip_mask()
             y = torch.cat([y, y.flip(-1)]).index_select(0, i.to(y.device, non_blocking=True))
         return super().on_after_batch_transfer((y, label), dataloader_idx)
 
 
 def pad_to(y: Tensor, size: int) -> Tensor:
-    r"""Returns images with zeros around them, their centres kept.
+    r"""Pads images with zeros, equally on all sides.
 
     Arguments:
         y: The images as uint8, with shape :math:`(N, C, H, H)`.
-        size: The width and height to reach, :math:`S`.
+        size: The width and height of the result, :math:`S`.
 
     Raises:
-        ValueError: If `size` is smaller than the images, or can not keep them centred.
+        ValueError: If `size` is smaller than the images, or larger by an odd number of pixels.
     """
     margin = size - y.shape[-1]
     if margin < 0 or margin % 2 != 0:
@@ -92,16 +92,16 @@ def pad_to(y: Tensor, size: int) -> Tensor:
 
 
 def resize_to(y: Tensor, size: int) -> Tensor:
-    r"""Returns images resized by antialiased bilinear interpolation.
+    r"""Resizes images by antialiased bilinear interpolation.
 
     Arguments:
         y: The images as uint8, with shape :math:`(N, C, H, H)`.
-        size: The width and height to reach, :math:`S`.
+        size: The width and height of the result, :math:`S`.
     """
     if size == y.shape[-1]:
         return y
     out = y.new_empty(*y.shape[:2], size, size)
-    # In parts: the interpolation of all images at once would take many times their memory.
+    # In parts, since interpolating all images at once takes many times their memory.
     for part, images in zip(out.split(1000), y.split(1000), strict=True):
         part.copy_(resize(images, [size, size], antialias=True))
     return out

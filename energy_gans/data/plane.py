@@ -1,9 +1,8 @@
 r"""Points in the plane: mixtures of Gaussians, whose lost modes can be counted, and curves.
 
-A sample of a mixture is :math:`y = \mu_m + \sigma \epsilon` with
-:math:`\epsilon \sim \mathcal{N}(0, I)`, and its mode :math:`m` is drawn with probability :math:`w_m`.
-All samples of a set are drawn once, from a seed of the set's own, and then read like those of any
-other set.
+A sample of a mixture is :math:`y = \mu_m + \sigma \epsilon`, where :math:`\epsilon \sim
+\mathcal{N}(0, I)` and the mode :math:`m` has probability :math:`w_m`. All samples of a set are
+drawn once, from a seed of the set's own, and then read like any other set.
 """
 
 from __future__ import annotations
@@ -51,7 +50,8 @@ class GaussianMixture(_DrawnSamples):
     Arguments:
         means: The means :math:`\mu_m`, :math:`K` points of :math:`D` coordinates each.
         std: The standard deviation :math:`\sigma` of every mode, in data units.
-        weights: The weights :math:`w_m`, proportional to the modes' probabilities; equal if `None`.
+        weights: The weights :math:`w_m`, proportional to the modes' probabilities; equal if
+            `None`.
         batch_size: The size of the global batch of a training step.
         samples: The number of training samples; as many, up to 10,000, are held out.
         data_seed: The seed that the set is drawn from.
@@ -77,7 +77,8 @@ class GaussianMixture(_DrawnSamples):
         weights = [1.0] * len(means) if weights is None else list(weights)
         if len(weights) != len(means) or min(weights) < 0 or not sum(weights) > 0:
             raise ValueError(
-                f"'weights' should be {len(means)} non-negative numbers, one a mode, got {weights!r}."
+                f"'weights' should be {len(means)} non-negative numbers, one a mode, "
+                f"got {weights!r}."
             )
         self.means = torch.tensor(means, dtype=torch.float32)
         self.std = std
@@ -138,8 +139,8 @@ class Grid(_PlaneMixture):
 
     Arguments:
         side: The number of modes along a side.
-        spacing: The distance between neighbouring modes, in data units. The grid of the Coulomb GAN
-            paper, 25 modes of variance 1 from -21 to 21, has spacing 10.5 and std 1.
+        spacing: The distance between neighbouring modes, in data units. The grid of the Coulomb
+            GAN paper, 25 modes of variance 1 from -21 to 21, has spacing 10.5 and std 1.
         std: The standard deviation of every mode, in data units.
         kwargs: `batch_size` and `samples`, as for :class:`GaussianMixture`.
     """
@@ -154,8 +155,8 @@ class Grid(_PlaneMixture):
 class TwoModes(_PlaneMixture):
     r"""Two distant Gaussians, at :math:`(\mp \text{distance} / 2, 0)`.
 
-    A generator whose samples all lie at one of the modes is the example of a local Nash equilibrium
-    of conventional GANs in the Coulomb GAN paper (Appendix A.1).
+    A generator whose samples all lie at one of the modes is the example of a local Nash
+    equilibrium of conventional GANs in the Coulomb GAN paper (Appendix A.1).
 
     Arguments:
         distance: The distance between the means, in data units.
@@ -203,7 +204,7 @@ class Curves(_DrawnSamples):
         self.std = std
 
     def curve(self, t: Tensor) -> Tensor:
-        r"""Returns the points, with shape :math:`(N, 2)`, of the first curve at times in [0, 1]."""
+        r"""Returns points of the first curve, with shape :math:`(N, 2)`, at times in [0, 1]."""
         raise NotImplementedError
 
     def draw(self, n: int, random: Generator) -> Batch:

@@ -1,7 +1,8 @@
-r"""The manifest of a prepared set, `manifest.json`: see :mod:`.prepared` for what it says.
+r"""The manifest of a prepared set, `manifest.json`.
 
-It has a sum of its own, under the key `manifest_sha256`: the SHA-256 of all its other keys as JSON in a
-canonical form, keys sorted, without spaces, and ASCII alone. Manifests of older sets carry none.
+A manifest says where the images came from, how they were preprocessed, and, for each split, the
+shape and the SHA-256 of its array files. The key `manifest_sha256` is the SHA-256 of all other
+keys, as canonical JSON: keys sorted, no spaces, ASCII only. Manifests of older sets lack it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ VERSION = 1
 
 KEYS = ("name", "source", "preprocessing", "classes", "splits")
 SUM_KEY = "manifest_sha256"
-# What decides what a split's images and labels mean.
+# The keys that say what the images and labels of a split mean.
 DESCRIPTION_KEYS = ("name", "preprocessing", "classes")
 SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
 PREPARE_AGAIN = "Prepare the set again, or copy it again."
 
 
 def is_prepared(root: Path) -> bool:
-    r"""Returns whether a folder holds the manifest of a prepared set, be it a torn one.
+    r"""Returns whether a folder holds the manifest of a prepared set, complete or cut short.
 
     Raises:
         OSError: If the folder or the manifest can not be read.
@@ -40,8 +41,9 @@ def read_manifest(root: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the folder has none.
-        PermissionError: If it can not be read.
-        ValueError: If it is torn or was edited, is none of a prepared set, or one of another version.
+        PermissionError: If the manifest can not be read.
+        ValueError: If the manifest is incomplete or was edited, belongs to something else than a
+            prepared set, or has another version.
     """
     path = Path(root) / "manifest.json"
     try:
@@ -71,33 +73,34 @@ def read_manifest(root: Path) -> dict[str, Any]:
             )
     if manifest.get(SUM_KEY, digest := manifest_digest(manifest)) != digest:
         raise ValueError(
-            f"{path} was edited or is damaged: its sha256 is not its own {SUM_KEY!r}. {PREPARE_AGAIN}"
+            f"{path} was edited or is damaged: its sha256 is not its own {SUM_KEY!r}. "
+            f"{PREPARE_AGAIN}"
         )
     return manifest
 
 
 def manifest_digest(manifest: dict[str, Any]) -> str:
-    r"""Returns the SHA-256 of what a manifest says, without the sum that it carries itself."""
-    said = {key: value for key, value in manifest.items() if key != SUM_KEY}
-    return hashlib.sha256(canonical_json(said)).hexdigest()
+    r"""Returns the SHA-256 of a manifest without its key `manifest_sha256`."""
+    covered = {key: value for key, value in manifest.items() if key != SUM_KEY}
+    return hashlib.sha256(canonical_json(covered)).hexdigest()
 
 
 def description(manifest: dict[str, Any]) -> str:
-    r"""Returns what a manifest says of its images beside their sums, `""` if no sum covers it."""
+    r"""Returns a manifest's :data:`DESCRIPTION_KEYS` as JSON, or `""` if no sum protects them."""
     if SUM_KEY not in manifest:
         return ""
     return canonical_json({key: manifest[key] for key in DESCRIPTION_KEYS}).decode()
 
 
 def canonical_json(value: Any) -> bytes:
-    r"""Returns the one way to write a value as JSON."""
+    r"""Returns a value as JSON: keys sorted, no spaces, ASCII only."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _check_keys(
     found: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str = ""
 ) -> None:
-    r"""Raises a `ValueError` that names the first key that a part of a manifest lacks."""
+    r"""Raises a `ValueError` that names the first key that a manifest, or a part of it, lacks."""
     for key in keys:
         if not isinstance(found, dict) or key not in found:
             raise ValueError(f"{path} lacks '{prefix}{key}'. {PREPARE_AGAIN}")

@@ -1,7 +1,7 @@
-r"""Sets of images that `energy-gans data prepare` writes, and some that are read as they come.
+r"""Base classes of the data modules that read prepared sets.
 
-A prepared set says in its manifest how it was made; a data module says in its arguments how its set
-should have been made. They have to agree.
+The manifest of a prepared set says how the images were preprocessed. The arguments of a data
+module say which preprocessing it expects. A set that differs is refused.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .sums import rows_to_check
 
 
 class StoredImages(ImageDataModule):
-    r"""Creates a data module of RGB images that were prepared in a folder.
+    r"""Base class of data modules of RGB images in a prepared set.
 
-    They are read as they are needed: the set opens at once and takes no memory.
+    Opening a set reads no images. Each batch reads its own images, so a set takes no memory.
 
     Arguments:
         root: The folder.
@@ -33,13 +33,13 @@ class StoredImages(ImageDataModule):
         kwargs: The arguments of :class:`ImageDataModule`.
 
     Raises:
-        FileNotFoundError: If the folder holds no set.
-        ValueError: If it holds one that was prepared otherwise.
+        FileNotFoundError: If the folder holds no prepared set.
+        ValueError: If the folder holds another set, or one with another preprocessing.
     """
 
     # The set's name in `energy-gans data prepare NAME` and in manifests.
     command: ClassVar[str]
-    # What people have to get, by the names that it has where they get it.
+    # The files that a user has to get, as their publishers name them.
     files: ClassVar[str]
     # The file or folder that the command prepares.
     source: ClassVar[str]
@@ -55,12 +55,12 @@ class StoredImages(ImageDataModule):
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        r"""What the set should have been prepared with, by the names of the command's options."""
+        r"""The expected preprocessing, by the names of the prepare command's options."""
         return {"size": self.size}
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
-        r"""The manifest of the set that was prepared in `root`, or `None` if there is none."""
+        r"""The manifest of the prepared set in `root`, or `None` if there is none."""
         if not is_prepared(self.root):
             return None
         manifest = read_manifest(self.root)
@@ -68,23 +68,23 @@ class StoredImages(ImageDataModule):
         return manifest
 
     def check_manifest(self, manifest: dict[str, Any]) -> None:
-        r"""Raises a `ValueError` unless a set was prepared as this data module says."""
+        r"""Raises a `ValueError` unless a set is the one that the arguments describe."""
         root = f"'data.init_args.root' = {str(self.root)!r}"
-        # A folder of images may be any set.
+        # An `ImageFolder`, whose command is "folder", reads any set.
         if self.command not in (manifest["name"], "folder"):
             raise ValueError(
                 f"{root} holds the set {manifest['name']!r}, not {self.command!r}: choose another "
                 f"folder, and prepare the set there if it holds none. {self.missing_message()}"
             )
-        for option, wanted in self.preprocessing.items():
+        for option, expected in self.preprocessing.items():
             found = manifest["preprocessing"].get(option)
-            if found != wanted:
+            if found != expected:
                 again = self.prepare_command(
-                    manifest["source"]["path"], Path(f"{self.root}_{wanted}")
+                    manifest["source"]["path"], Path(f"{self.root}_{expected}")
                 )
                 raise ValueError(
-                    f"'data.init_args.{option}' is {wanted!r}, but the set in {root} was prepared "
-                    f"with {found!r}: change it, or prepare another set: {again}"
+                    f"'data.init_args.{option}' is {expected!r}, but the set in {root} was "
+                    f"prepared with {found!r}: change it, or prepare another set: {again}"
                 )
 
     @property
@@ -103,8 +103,8 @@ class StoredImages(ImageDataModule):
         prepared = open_prepared(self.root, split)
         if prepared.sums is None:
             rank_zero_warn(
-                f"The images in {str(self.root)!r}, prepared before rows had sums, are not checked at the "
-                f"start: `{verify_command(self.root)}` checks them all."
+                f"The images in {str(self.root)!r}, prepared before rows had sums, are not "
+                f"checked at the start: `{verify_command(self.root)}` checks them all."
             )
         # The images beyond `limit` are never read.
         n = len(prepared.labels)
@@ -113,24 +113,24 @@ class StoredImages(ImageDataModule):
         return prepared.images, prepared.labels
 
     def load_unprepared(self, split: str) -> Samples:
-        r"""Returns the images and the labels of a split of a set that was not prepared.
+        r"""Returns the images and the labels of a split if `root` holds no prepared set.
 
         Raises:
-            FileNotFoundError: If there is none.
+            FileNotFoundError: If `root` does not hold the original files either.
         """
         raise FileNotFoundError(self.missing_message())
 
     def missing_message(self) -> str:
-        r"""Returns what to do if `root` holds no set."""
+        r"""Returns the error message for a `root` without the set: what to get and to run."""
         source = self.root.parent / self.source
         return (
             f"There is no prepared {type(self).__name__} in 'data.init_args.root' = "
-            f"{str(self.root)!r}: get {self.files}, put it into {str(self.root.parent)!r} and run: "
-            f"{self.prepare_command(source, self.root)}"
+            f"{str(self.root)!r}: get {self.files}, put it into {str(self.root.parent)!r} and "
+            f"run: {self.prepare_command(source, self.root)}"
         )
 
     def prepare_command(self, source: Path | str, out: Path) -> str:
-        r"""Returns the command that prepares in `out` what this data module reads."""
+        r"""Returns the command that prepares the set of this data module in `out`."""
         options = {"source": source, "out": out, **self.preprocessing}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         return shlex.join(["energy-gans", "data", "prepare", self.command, *words])
@@ -139,28 +139,27 @@ class StoredImages(ImageDataModule):
         if self.manifest is None:
             return super().fingerprint(split)
         n, digest = self.length(split), split_digest(self.manifest["splits"][split])
-        said = f"{digest} {n} {description(self.manifest)}".rstrip()
-        return hashlib.sha256(said.encode()).hexdigest()
+        identity = f"{digest} {n} {description(self.manifest)}".rstrip()
+        return hashlib.sha256(identity.encode()).hexdigest()
 
 
 def root_message(error: Exception) -> str:
-    r"""Returns what an error says of a source, which is the `root` of a data module."""
+    r"""Returns an error's message with `source` replaced by the data module's `root`."""
     return str(error).replace("'source' = ", "'data.init_args.root' = ")
 
 
 class OriginalImages(StoredImages):
-    r"""Creates a data module of images whose original files are small enough for memory.
+    r"""Base class of data modules that read a prepared set, or the original files into memory.
 
     Arguments:
-        root: The folder that holds the original files, which are read into memory, or a prepared
-            set.
-        size: The width and height of the images, in pixels: 32, or what they are resized to.
-        download: Whether the original files may be downloaded from their home if they are missing.
+        root: The folder that holds the original files or a prepared set.
+        size: The width and height of the images, in pixels; other sizes than 32 resize the images.
+        download: Whether missing original files may be downloaded from their publisher.
         kwargs: The arguments of :class:`ImageDataModule`.
 
     Raises:
         FileNotFoundError: If files are missing and `download` is false.
-        ValueError: If `root` holds a set that was prepared otherwise.
+        ValueError: If `root` holds another prepared set, or one with another preprocessing.
     """
 
     def __init__(
@@ -170,7 +169,7 @@ class OriginalImages(StoredImages):
         self.download = download
 
     def originals(self, split: str) -> Batch:
-        r"""Returns the images as they come, with shape :math:`(N, 3, 32, 32)`, and the labels.
+        r"""Returns the original images, uint8 with shape :math:`(N, 3, 32, 32)`, and the labels.
 
         Raises:
             FileNotFoundError: If files are missing.

@@ -1,12 +1,12 @@
-r"""One pass from a source to a prepared set.
+r"""From a source to a prepared set, in one pass over the source.
 
-The source is read once, in its order, by one thread; a pool of threads decodes, crops and resizes
-chunks of images, and the chunks are written in the source's order again. So what is written does not
-depend on the number of workers. (Pillow works without Python's lock: threads are as fast as
-processes, and pass arrays without copying them.)
+One thread reads the source in its own order. A pool of threads decodes, crops and resizes chunks
+of images, and the chunks are written in the order of the source, so the set does not depend on the
+number of workers. Pillow releases Python's global lock, so threads are as fast as processes, and
+they pass arrays without copying them.
 
-Of a source without held-out images, some are held out once all were read, by their contents: see
-:mod:`energy_gans.data.prepared.held_out`.
+If the source has no held-out images, :mod:`.held_out` chooses some by their contents, once all
+images are read.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from .writer import PreparedWriter
 OnError = Literal["fail", "skip"]
 
 CHUNK = 64
-# Chunks that are in work or wait to be written, for each worker.
+# Chunks that are decoded or wait to be written, for each worker.
 AHEAD = 4
-# The bytes of images in a chunk from which on it takes no more, and those of all chunks in work.
+# A chunk with more bytes takes no further image; all chunks in work have about as many at most.
 CHUNK_BYTES = 8 * 2**20
 WORK_BYTES = 128 * 2**20
 
 
 @dataclass
 class _Chunk:
-    r"""Creates some images of a source that were preprocessed.
+    r"""Preprocessed images of a source.
 
     Arguments:
-        records: The images that could be read, without what was read of them.
-        arrays: Their pixels, uint8 with shape :math:`(3, S, S)` each.
-        hashes: The hashes of what was read of them.
-        failures: The images that could not, and why.
+        records: The records of the images, without their encoded contents.
+        arrays: The pixels of the images, uint8 with shape :math:`(3, S, S)` each.
+        hashes: The content hashes of the images.
+        failures: The records of images that can not be read, and the reasons.
     """
 
     records: list[Record]
@@ -83,18 +83,19 @@ class Pipeline:
     overwrite: bool = False
 
     def run(self, open_source: Callable[[Path, Path], Source]) -> dict[str, Any]:
-        r"""Returns the manifest of the set, once it is written.
+        r"""Writes the set and returns its manifest.
 
         Arguments:
             open_source: Returns the source of a path; its second argument is a scratch folder.
 
         Raises:
-            ValueError: If the source does not fit, an image can not be read, or none can.
+            ValueError: If the source does not have the expected layout, an image can not be read
+                and `on_error` is `"fail"`, or no image of a split can be read.
             OSError: If the set can not be written.
         """
         check_count("workers", self.workers)
         with PreparedWriter(Path(self.out), self.overwrite) as writer, warnings.catch_warnings():
-            # Pictures that are too large are errors, each named once.
+            # An image that is too large raises an error; Pillow would also warn of it.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with tempfile.TemporaryDirectory(dir=writer.part) as scratch:
                 source = open_source(Path(self.source), Path(scratch))
@@ -111,7 +112,7 @@ class Pipeline:
             return writer.finish(self.describe(source, contents))
 
     def write_images(self, source: Source, writer: PreparedWriter) -> ContentHashes:
-        r"""Writes all images of a source, in its order, and returns what is known of their contents."""
+        r"""Writes all images of a source, in its order, and returns their classes and hashes."""
         count = len(source.splits)
         contents = ContentHashes()
         with progress_bar(count, "images", self.name) as bar:
@@ -135,25 +136,25 @@ class Pipeline:
         return contents
 
     def hold_out(self, writer: PreparedWriter, contents: ContentHashes, hold_out: int) -> None:
-        r"""Holds out some of the images that were written.
+        r"""Moves one in `hold_out` of the written images to the validation split.
 
         Raises:
-            ValueError: If there are too few, or all are copies of each other.
+            ValueError: If there are fewer images, or all images of each class are copies.
         """
         labels, hashes = contents.training()
         check_hold_out(self.source, len(labels), hold_out)
         held_out = draw_held_out(labels, hashes, hold_out)
         if not held_out.any():
             raise ValueError(
-                f"No image of 'source' = {self.source!r} can be held out: all of a class have the same "
-                "contents."
+                f"No image of 'source' = {self.source!r} can be held out: all of a class have the "
+                "same contents."
             )
         with progress_bar(len(labels), "images", "splits") as bar:
             for n in writer.assign(held_out):
                 bar.update(n)
 
     def chunks(self, records: Iterable[Record]) -> Iterator[_Chunk]:
-        r"""Yields what becomes of the images, in their order, a few chunks ahead."""
+        r"""Yields the preprocessed images in their order, and works a few chunks ahead."""
         pending: deque[tuple[Future[_Chunk], int]] = deque()
         pool = ThreadPoolExecutor(self.workers)
         try:
@@ -169,7 +170,7 @@ class Pipeline:
             pool.shutdown(cancel_futures=True)
 
     def describe(self, source: Source, contents: ContentHashes) -> dict[str, Any]:
-        r"""Returns what the manifest says beside what it says of the arrays."""
+        r"""Returns the keys of the manifest that do not describe the array files."""
         copies, held_out_copies = contents.copies()
         return {
             "name": self.name,
@@ -193,7 +194,10 @@ class Pipeline:
 
 
 def _cut_into_chunks(records: Iterable[Record]) -> Iterator[tuple[list[Record], int]]:
-    r"""Yields images in chunks of at most `CHUNK`, and of few if they are large, and each chunk's bytes."""
+    r"""Yields chunks of images and the bytes of each chunk.
+
+    A chunk has at most `CHUNK` images, and ends at the first image after `CHUNK_BYTES` bytes.
+    """
     chunk: list[Record] = []
     size = 0
     for record in records:
@@ -207,18 +211,18 @@ def _cut_into_chunks(records: Iterable[Record]) -> Iterator[tuple[list[Record], 
 
 
 def _preprocess_chunk(preprocessing: Preprocessing, records: list[Record]) -> _Chunk:
-    r"""Returns the pixels of images, and the errors of those that can not be read."""
+    r"""Preprocesses images, and collects the errors of those that can not be read."""
     chunk = _Chunk([], [], [], [])
     for record in records:
-        done = replace(record, image=b"")
+        without_image = replace(record, image=b"")
         try:
             if isinstance(record.image, ValueError):
                 raise record.image
             array = preprocessing(record.image)
         except ValueError as error:
-            chunk.failures.append((done, str(error)))
+            chunk.failures.append((without_image, str(error)))
         else:
             chunk.arrays.append(array)
             chunk.hashes.append(content_hash(record.image))
-            chunk.records.append(done)
+            chunk.records.append(without_image)
     return chunk

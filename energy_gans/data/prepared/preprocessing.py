@@ -1,23 +1,24 @@
-r"""From an encoded picture to the pixels that a network sees: RGB, cropped, resized.
+r"""From an encoded picture to the pixels that a network sees: RGB, cropped and resized.
 
-A picture is cropped first, then resized to a square of :math:`S` pixels by a bilinear filter that is
-as wide as the reduction (Pillow's `BILINEAR`, "antialiased"), as the data sets of energy-based
-models are. What stands outside of the crop has no influence.
+A picture is cropped first, so pixels outside of the crop have no influence, and then resized to a
+width and height of :math:`S` pixels by an antialiased bilinear filter (Pillow's `BILINEAR`), as
+the data sets of papers on energy-based models are.
 
-What is not RGB becomes RGB so: grey is repeated, palettes are looked up, CMYK and YCbCr are converted by
-Pillow, 16 bits become 8 by a division by 257, what is transparent is laid on white, and a picture whose
-camera was turned is turned back.
+Every picture becomes RGB. Grey values are repeated, palettes are looked up, and Pillow converts
+CMYK and YCbCr. Values of 16 bits are divided by 257, transparent pixels are blended with white,
+and the EXIF orientation is applied.
 
 The crops:
 
-- `rows` leaves out the upper and lower 20 rows, which must leave a square: 178x178 of CelebA's
-  178x218. What VAPO's paper cites, and the default for CelebA.
-- `center140` is the centre of 140x140, which VAPO's code has for CelebA.
-- `face` is the centre of 108x108, the face without the hair. The GGCN paper uses a
-  "face-center-cropped" CelebA and does not say which; DCGAN's is our choice, for the Coulomb GAN's
-  "cropped and centered" faces, too.
-- `square` is the centre square of the shorter side: LSUN in all papers, and any folder.
-- `none` stretches the whole picture: EIEG resizes everything.
+- `rows` leaves out the upper and lower 20 rows, which must leave a square, as 178x178 of CelebA's
+  178x218. The VAPO paper cites it, and it is the default for CelebA.
+- `center140` is the central 140x140 pixels, as VAPO's code crops CelebA.
+- `face` is the central 108x108 pixels, the face without the hair. The GGCN paper uses a
+  "face-center-cropped" CelebA and the Coulomb GAN paper "cropped and centered" faces. Neither
+  states the crop, and we choose DCGAN's.
+- `square` is the centre square of the shorter side. All papers use it for LSUN, and it is the
+  default for folders.
+- `none` stretches the whole picture, as the EIEG GAN paper does for all data sets.
 
 References:
     Learning Energy-Based Models by Diffusion Recovery Likelihood (Gao et al., 2021),
@@ -41,18 +42,18 @@ from ...checks import check_count
 Crop = Literal["rows", "center140", "face", "square", "none"]
 
 ROWS = 20
-# The pixels of a picture: a quarter of a gigabyte as RGB, the number above which Pillow warns.
+# The largest number of pixels of a picture, at which Pillow begins to warn: 256 MiB as RGB.
 LARGEST = 89_478_485
 CENTRES = {"center140": 140, "face": 108}
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    r"""Creates the map from a picture to an array, uint8 with shape :math:`(3, S, S)`.
+    r"""Map from a picture to its pixels, uint8 with shape :math:`(3, S, S)`.
 
     Arguments:
         size: The width and height :math:`S`, in pixels.
-        crop: What is kept of the picture.
+        crop: The part of the picture that is kept.
 
     Raises:
         ValueError: If `size` is not positive or `crop` is unknown.
@@ -67,7 +68,7 @@ class Preprocessing:
             raise ValueError(f"'crop' should be one of {get_args(Crop)}, got {self.crop!r}.")
 
     def __call__(self, picture: bytes | np.ndarray) -> np.ndarray:
-        r"""Returns the array of a picture.
+        r"""Returns the pixels of a picture.
 
         Arguments:
             picture: An encoded picture, or an array, uint8 with shape :math:`(H, W, 3)`.
@@ -95,28 +96,30 @@ class Preprocessing:
         side = CENTRES.get(self.crop, min(width, height))
         if side > min(width, height):
             raise ValueError(
-                f"'crop' = {self.crop!r} takes the centre {side}x{side}, and the picture is {width}x{height}"
+                f"'crop' = {self.crop!r} takes the centre {side}x{side}, "
+                f"and the picture is {width}x{height}"
             )
         left, upper = (width - side) // 2, (height - side) // 2
         return left, upper, left + side, upper + side
 
     def manifest(self) -> dict[str, Any]:
-        r"""Returns what a manifest says of all that decides the pixels."""
+        r"""Returns the entries of a manifest that determine the pixels."""
         return {**asdict(self), "filter": "bilinear, antialiased", "mode": "RGB"}
 
 
 def decode(encoded: bytes) -> Image.Image:
-    r"""Returns an encoded picture as RGB.
+    r"""Decodes a picture, as RGB.
 
     Raises:
-        ValueError: If it can not be read to its end, or has more than `LARGEST` pixels.
+        ValueError: If the picture can not be decoded completely, or has more than `LARGEST`
+            pixels.
     """
     try:
         image = Image.open(io.BytesIO(encoded))
         if math.prod(image.size) > LARGEST:
             raise ValueError(f"it has {image.width}x{image.height} pixels, more than {LARGEST}")
         if image.format == "EPS":
-            # Pillow would have Ghostscript run it.
+            # Pillow would run the program with Ghostscript.
             raise ValueError("it is PostScript, a program, and no picture")
         ImageOps.exif_transpose(image, in_place=True)
         image.load()
@@ -128,10 +131,10 @@ def decode(encoded: bytes) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    r"""Returns a picture of any mode as RGB.
+    r"""Converts a picture of any mode to RGB.
 
     Raises:
-        ValueError: If its values have no known range.
+        ValueError: If the values of the picture have no known range.
     """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
@@ -144,6 +147,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         raise ValueError("its values are floats, of no known range")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
+        background = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(background, image)
     return image.convert("RGB")

@@ -1,22 +1,24 @@
-r"""Prepared sets: images that were decoded once, in files that are opened without being read.
+r"""The array files of a prepared set, and how a set is opened and verified.
 
-A prepared set is a folder with, for each of its splits `train`, `val` and perhaps `test`,
+A prepared set is a folder that holds, for each of the splits `train`, `val` and, in some sets,
+`test`,
 
 - `{split}.images.npy`: the images as uint8, with shape :math:`(N, C, H, W)`,
-- `{split}.labels.npy`: the labels as int64, with shape :math:`(N)`, 0 where there are none,
-- `{split}.sums.npy`: the sum of each image and its label, uint32 with shape :math:`(N)`, see :mod:`.sums`,
+- `{split}.labels.npy`: the labels as int64, with shape :math:`(N)`, 0 if the set has no labels,
+- `{split}.sums.npy`: a checksum of each image and its label, uint32 with shape :math:`(N)`, see
+  :mod:`.sums`,
 
-and `manifest.json`, which says where the images came from, what was done to them, and the sums that
-the files have to give. A set whose manifest has no `sums_sha256` was written before rows had sums: it
-opens, and only :func:`verify` tells whether its images are damaged.
+and the manifest, see :mod:`.manifest`. Sets that were written before rows had checksums have no
+`sums_sha256` in their manifest. They can be opened, but only :func:`verify` detects damaged
+images.
 
-An array file is numpy's format 1.0 with a header of 128 bytes, so that the images can be appended as
-they come and counted at the end. See :mod:`.writing` for how a set is written whole or not at all.
+An array file has numpy's format 1.0 with a header of 128 bytes, so images can be appended one by
+one and their number written at the end. :mod:`.writer` writes a set whole or not at all.
 
-The arrays can be mapped into memory, by `numpy.load(path, mmap_mode="r")`. Here they are opened
-without being read, and a batch reads the rows that it holds: just as fast once the system has them
-in its page cache, while a map of a large set, read in random order, grows by about all of it, as the
-system maps much more than a row at each fault.
+Opening a set reads no images; each batch reads its own rows. Mapping the files into memory,
+`numpy.load(path, mmap_mode="r")`, works, too, and is as fast once the files are in the page cache.
+But the system maps much more than a row at each page fault, so when a large set is read in random
+order, nearly all of it becomes resident memory of the process.
 """
 
 from __future__ import annotations
@@ -37,22 +39,23 @@ from .manifest import PREPARE_AGAIN, read_manifest
 from .sums import SUM, row_sums
 
 HEADER = 128
-# Rows that are checked at once, so that large images take little memory.
+# The number of rows that are checked at a time, which bounds the memory for large images.
 PART = 32
 
 
 class StoredArray:
-    r"""Creates the images of a file, of which only those that are asked for are read.
+    r"""Images in a file, of which a batch reads only its own rows.
 
-    `images[i]` with indices of shape :math:`(B)`, int64, is a new tensor of shape
-    :math:`(B, C, H, W)`, uint8. The file is opened for each batch, so an array may go to other processes.
+    `images[i]` with int64 indices of shape :math:`(B)` returns a new uint8 tensor of shape
+    :math:`(B, C, H, W)`. Each batch opens the file, so an array can be sent to other processes.
 
     Arguments:
         path: The array file.
-        shape: The shape :math:`(N, C, H, W)` that it should have.
+        shape: The expected shape :math:`(N, C, H, W)`.
 
     Raises:
-        ValueError: If the file does not hold uint8 of that shape; later, if it was changed.
+        ValueError: If the file does not hold uint8 values of that shape, or, on indexing, if the
+            file was changed in the meantime.
     """
 
     dtype = torch.uint8
@@ -68,7 +71,8 @@ class StoredArray:
     def __getitem__(self, i: Tensor) -> Tensor:
         if i.dtype != torch.int64 or i.ndim != 1:
             raise IndexError(
-                f"Images are read by int64 indices of shape (B), got {i.dtype} of shape {tuple(i.shape)}."
+                "Images are read by int64 indices of shape (B), "
+                f"got {i.dtype} of shape {tuple(i.shape)}."
             )
         if len(i) > 0 and not (i.min() >= 0 and i.max() < len(self)):
             raise IndexError(
@@ -87,20 +91,20 @@ class StoredArray:
 
 
 def file_identity(status: os.stat_result) -> tuple[int, int, int]:
-    r"""Returns what tells a file from another that took its name, or from itself once changed."""
+    r"""Returns the inode, size and time of a file, which differ if it is replaced or changed."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
 class PreparedSplit:
-    r"""Creates a split of a prepared set.
+    r"""A split of a prepared set.
 
     Arguments:
         images: The images.
         labels: The labels as int64, with shape :math:`(N)`.
         manifest: The manifest of the whole set.
-        sha256: The digest that identifies the split's images and labels.
-        sums: The sums of the rows, uint32 with shape :math:`(N)`, `None` in a set written without.
+        sha256: The digest that identifies the images and labels of the split.
+        sums: The checksums of the rows, uint32 with shape :math:`(N)`; `None` for older sets.
     """
 
     images: StoredArray
@@ -110,13 +114,13 @@ class PreparedSplit:
     sums: np.ndarray | None
 
     def check_rows(self, rows: Tensor) -> None:
-        r"""Reads some rows and checks their sums; does nothing if the set was written without.
+        r"""Reads some rows and compares their checksums, if the set has any.
 
         Arguments:
             rows: The indices of the rows, with shape :math:`(R)`.
 
         Raises:
-            ValueError: If a row does not give its sum.
+            ValueError: If a row is damaged.
         """
         for part in rows.split(PART) if self.sums is not None else ():
             found = row_sums(self.images[part].numpy(), self.labels[part].numpy())
@@ -136,42 +140,47 @@ def open_prepared(root: Path, split: str) -> PreparedSplit:
         split: `"train"`, `"val"` or `"test"`.
 
     Raises:
-        FileNotFoundError: If there is no prepared set, or a file of it is missing.
-        ValueError: If the set has no such split, a file does not fit the manifest, or the labels or
-            the rows' sums are damaged.
+        FileNotFoundError: If the folder holds no prepared set, or a file is missing.
+        ValueError: If the set has no such split, a file does not match the manifest, or the labels
+            or checksums are damaged.
     """
     manifest = read_manifest(root)
     known = manifest["splits"]
     if split not in known:
         raise ValueError(f"'split' should be one of {sorted(known)} in {root}, got {split!r}.")
-    said = known[split]
-    images = StoredArray(array_path(root, split, "images"), tuple(said["shape"]))
-    labels = _read_column(root, split, "labels", np.dtype("<i8"), said)
-    sums = _read_column(root, split, "sums", SUM, said) if "sums_sha256" in said else None
+    about = known[split]
+    images = StoredArray(array_path(root, split, "images"), tuple(about["shape"]))
+    labels = _read_column(root, split, "labels", np.dtype("<i8"), about)
+    sums = _read_column(root, split, "sums", SUM, about) if "sums_sha256" in about else None
     return PreparedSplit(
-        images, torch.from_numpy(labels.astype(np.int64)), manifest, split_digest(said), sums
+        images, torch.from_numpy(labels.astype(np.int64)), manifest, split_digest(about), sums
     )
 
 
 def split_digest(split: dict[str, Any]) -> str:
-    r"""Returns the digest of a split's images and labels, of what the manifest says of it."""
+    r"""Returns the digest of a split's images and labels, from its entry in the manifest."""
     return hashlib.sha256((split["sha256"] + split["labels_sha256"]).encode()).hexdigest()
 
 
 def array_path(root: Path, split: str, what: str) -> Path:
-    r"""Returns the path of a split's `"images"` or `"labels"`."""
+    r"""Returns the path of a split's `"images"`, `"labels"` or `"sums"`."""
     return Path(root) / f"{split}.{what}.npy"
 
 
 def array_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    r"""Returns the header, of 128 bytes, of an array in numpy's format 1.0 and in C order."""
+    r"""Returns the header of an array in numpy's format 1.0 and C order, 128 bytes."""
     text = f"{{'descr': {dtype.str!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
     head = b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little")
     return head + text.ljust(HEADER - len(head) - 1).encode() + b"\n"
 
 
 def _check_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    r"""Raises a `ValueError` unless a file is the array of a type and shape, by its header and size."""
+    r"""Checks the header and the size of an array file.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file does not hold an array of this type and shape.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing. {PREPARE_AGAIN}")
     size, expected = path.stat().st_size, HEADER + math.prod(shape) * dtype.itemsize
@@ -185,28 +194,28 @@ def _check_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
 
 
 def _read_column(
-    root: Path, split: str, what: str, dtype: np.dtype, said: dict[str, Any]
+    root: Path, split: str, what: str, dtype: np.dtype, about: dict[str, Any]
 ) -> np.ndarray:
     r"""Returns a split's `"labels"` or `"sums"`, with shape :math:`(N)`.
 
     Raises:
-        ValueError: If the file is torn, or does not give the sum that the manifest says.
+        ValueError: If the file is incomplete, or its digest differs from the manifest's.
     """
     path, key = array_path(root, split, what), f"{what}_sha256"
-    _check_array(path, dtype, (said["shape"][0],))
+    _check_array(path, dtype, (about["shape"][0],))
     column = np.fromfile(path, dtype, offset=HEADER)
-    if hashlib.sha256(column).hexdigest() != said[key]:
+    if hashlib.sha256(column).hexdigest() != about[key]:
         raise ValueError(_damage_message(path, key))
     return column
 
 
 def _damage_message(path: Path, key: str) -> str:
-    r"""Returns the sentences that a file does not give its sum in the manifest."""
+    r"""Returns the error message for a file whose digest differs from the manifest's."""
     return f"{path} is damaged: its sha256 is not the manifest's '{key}'. {_advice(path.parent)}"
 
 
 def _advice(root: Path) -> str:
-    r"""Returns what to do about a damaged set."""
+    r"""Returns the end of an error message: what to do about a damaged set."""
     return f"`{verify_command(root)}` checks all of it. {PREPARE_AGAIN}"
 
 
@@ -216,23 +225,23 @@ def verify_command(root: Path) -> str:
 
 
 def verify(root: Path) -> dict[str, Any]:
-    r"""Returns the manifest of a prepared set, once every byte of it was read and found right.
+    r"""Reads every byte of a prepared set, compares all digests, and returns the manifest.
 
     Raises:
-        FileNotFoundError: If there is no prepared set, or a file of it is missing.
-        ValueError: If a file does not give the sum that the manifest says.
+        FileNotFoundError: If the folder holds no prepared set, or a file is missing.
+        ValueError: If the digest of a file differs from the manifest's.
     """
     manifest = read_manifest(root)
-    for split, said in manifest["splits"].items():
+    for split, about in manifest["splits"].items():
         open_prepared(root, split)
         path = array_path(root, split, "images")
-        if file_digest(path, HEADER) != said["sha256"]:
+        if file_digest(path, HEADER) != about["sha256"]:
             raise ValueError(_damage_message(path, "sha256"))
     return manifest
 
 
 def file_digest(path: Path, start: int = 0) -> str:
-    r"""Returns the sha256 of a file's bytes from one on, such as those after an array's header."""
+    r"""Returns the SHA-256 of a file's bytes from the position `start` on."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(start)

@@ -1,7 +1,8 @@
-r"""The files of a split of a prepared set, and of images whose split is not yet known, as they are written.
+r"""Writers of the array files of one split, and of images whose split is not known yet.
 
-The latter stand where the training images belong. Once it is known which of them are held out, all are read
-and written again, the training images over what was read: only the held-out images take more of the disk.
+Images without a split are written to the file of the training images. Once the held-out images are
+chosen, the file is read from its start. Held-out images go to a second file, and training images
+move up to the gaps in the first one, so only the held-out images need more space on the disk.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .sums import row_sums
 
 
 class SplitWriter:
-    r"""Creates the writer of a split's three files: images are appended as they come.
+    r"""Writer of the three array files of a split, to which images are appended.
 
     Arguments:
         root: The folder.
@@ -33,21 +34,21 @@ class SplitWriter:
         self.labels: list[np.ndarray] = []
         self.sums: list[np.ndarray] = []
         self.digest = hashlib.sha256()
-        # How often each channel has each value: what exact means and deviations are made of.
+        # How often each channel has each value, which gives the exact mean and deviation.
         self.histogram = np.zeros((shape[0], 256), np.int64)
         path = array_path(root, split, "images")
-        # Images whose splits are settled at the end are moved within their file.
+        # Unassigned images are in this file already, and are moved within it.
         self.file = path.open("r+b" if path.exists() else "wb")
         self.file.write(bytes(HEADER))
 
     def append(self, images: np.ndarray, labels: np.ndarray) -> None:
-        r"""Appends images, uint8 with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
+        r"""Appends :math:`B` images, uint8 with shape :math:`(B, C, H, W)`, and labels."""
         contents = np.ascontiguousarray(images)
         self.histogram += _channel_histogram(contents)
         self.write(contents, np.asarray(labels, "<i8"), row_sums(contents, labels))
 
     def write(self, images: np.ndarray, labels: np.ndarray, sums: np.ndarray) -> None:
-        r"""Writes images whose sums are known, without counting their values."""
+        r"""Writes images with known checksums, without updating the histogram."""
         self.file.write(images)
         self.digest.update(images)
         self.labels.append(labels)
@@ -55,7 +56,7 @@ class SplitWriter:
         self.count += len(images)
 
     def finish(self) -> dict[str, Any]:
-        r"""Completes the files and returns what the manifest says of the split."""
+        r"""Completes the files and returns the split's entry of the manifest."""
         shape = (self.count, *self.shape)
         self.file.truncate()
         self.file.seek(0)
@@ -76,14 +77,14 @@ class SplitWriter:
             "shape": list(shape),
             "sha256": self.digest.hexdigest(),
             **{f"{what}_sha256": hashlib.sha256(c).hexdigest() for what, c in columns.items()},
-            # In units of the stored values, 0 to 255.
+            # In the range of the stored values, 0 to 255.
             "mean": mean.tolist(),
             "std": np.sqrt(variance).tolist(),
         }
 
 
 class UnassignedWriter:
-    r"""Creates the writer of images whose splits are settled at the end, in the place of the training images.
+    r"""Writer of images whose splits are assigned later, to the file of the training images.
 
     Arguments:
         root: The folder.
@@ -92,7 +93,8 @@ class UnassignedWriter:
 
     def __init__(self, root: Path, shape: tuple[int, ...]) -> None:
         self.root, self.shape = root, shape
-        # What does not depend on the splits is found while images are still decoded by others.
+        # Labels, checksums and the histogram do not depend on the splits, and are found while
+        # other threads still decode images.
         self.columns: list[tuple[np.ndarray, np.ndarray]] = []
         self.histogram = np.zeros((shape[0], 256), np.int64)
         self.path = array_path(root, "train", "images")
@@ -100,19 +102,19 @@ class UnassignedWriter:
         self.file.write(bytes(HEADER))
 
     def append(self, images: np.ndarray, labels: np.ndarray) -> None:
-        r"""Appends images, uint8 with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`."""
+        r"""Appends :math:`B` images, uint8 with shape :math:`(B, C, H, W)`, and labels."""
         contents = np.ascontiguousarray(images)
         self.file.write(contents)
         self.histogram += _channel_histogram(contents)
         self.columns.append((np.asarray(labels, "<i8"), row_sums(contents, labels)))
 
     def assign(self, train: SplitWriter, val: SplitWriter, held_out: np.ndarray) -> Iterator[int]:
-        r"""Writes the images to the files of two splits, and yields how many at a time.
+        r"""Moves the images to the files of two splits, and yields the number of images moved.
 
         Arguments:
             train: The writer of the training images.
             val: The writer of the validation images.
-            held_out: Which of the images are for validation, booleans in their order.
+            held_out: Which images are for validation, booleans with shape :math:`(N)`.
         """
         self.file.close()
         begin = 0
@@ -122,7 +124,7 @@ class UnassignedWriter:
                 contents = file.read(len(columns[0]) * math.prod(self.shape))
                 images = np.frombuffer(contents, np.uint8).reshape(-1, *self.shape)
                 held = held_out[begin : begin + len(images)]
-                # No row is written behind what was read: the training images take the place of all.
+                # Training images never overtake the reading position, as some were left out.
                 train.write(images[~held], *(column[~held] for column in columns))
                 val.write(images[held], *(column[held] for column in columns))
                 val.histogram += _channel_histogram(images[held])
@@ -132,13 +134,13 @@ class UnassignedWriter:
 
 
 def _channel_histogram(images: np.ndarray) -> np.ndarray:
-    r"""Returns how often each channel of images has each value, with shape :math:`(C, 256)`."""
+    r"""Returns how often each channel has each value, with shape :math:`(C, 256)`."""
     channels = images.swapaxes(0, 1)
     return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in channels])
 
 
 def close_durably(file: Any) -> None:
-    r"""Closes a file once its contents are on the disk."""
+    r"""Writes the contents of a file to the disk, and closes it."""
     file.flush()
     os.fsync(file.fileno())
     file.close()

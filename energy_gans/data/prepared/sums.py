@@ -1,17 +1,19 @@
-r"""Sums of rows: what tells a damaged image or label without reading the whole set.
+r"""Checksums of rows, which detect a damaged image or label without reading the whole set.
 
-The sum of a row is the CRC-32 of its pixels and then of its label, 8 bytes, least significant first. A
-CRC-32 differs for every change within 32 successive bits, and for any other damage but one in :math:`2^{32}`.
+The checksum of a row is the CRC-32 of its pixels, followed by its label as 8 bytes, least
+significant first. A CRC-32 detects every change within 32 successive bits, and all but about one
+in :math:`2^{32}` of the other changes.
 
-Training reads a few rows of a split at its start. Of :math:`N` rows of which :math:`D` are damaged, a
-sample of :math:`R` rows holds a damaged one with probability
+Training checks a few rows of a split at its start. If :math:`D` of :math:`N` rows are damaged, a
+random sample of :math:`R` rows contains a damaged one with probability
 
 .. math::
-    1 - \binom{N - D}{R} \Big/ \binom{N}{R} \approx 1 - (1 - D / N)^R:
+    1 - \binom{N - D}{R} \Big/ \binom{N}{R} \approx 1 - (1 - D / N)^R.
 
-with :math:`R = 512`, 99.4 % if one row in a hundred is damaged, 40 % if one in a thousand is. The sample is a
-function of the run's seed and of the split, so that all processes of a run check the same rows, and
-runs with different seeds check different ones. :func:`energy_gans.data.prepared.reader.verify` checks all.
+For :math:`R = 512`, this is 99.4 % if one row in a hundred is damaged, and 40 % if one in a
+thousand is. The sample is a function of the run's seed and of the split: all processes of a run
+check the same rows, and runs with different seeds check different rows. :func:`.reader.verify`
+checks all rows.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ ROWS = 512
 
 
 def row_sums(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    r"""Returns the sums of rows, with shape :math:`(B)`, uint32.
+    r"""Returns the checksums of rows, uint32 with shape :math:`(B)`.
 
     Arguments:
         images: The images, uint8 with shape :math:`(B, C, H, W)`, in C order.
@@ -44,7 +46,8 @@ def row_sums(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def rows_to_check(n: int, seed: int, split: str) -> Tensor:
-    r"""Returns which rows of a split are checked at the start, in their order: all, if they are few.
+    r"""Returns the sorted indices of the rows that training checks: `ROWS` of them, or all of
+    fewer.
 
     Arguments:
         n: The number of rows.

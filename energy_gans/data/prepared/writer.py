@@ -1,8 +1,9 @@
-r"""The writer of a prepared set: whole, or not at all.
+r"""Writer of the folder of a prepared set, whole or not at all.
 
-A set is written into `DIR.part` beside its place DIR, which is locked while it is, where the file system
-has locks. The manifest comes last, then the folder gets its name. So a set that has its name is whole,
-and what a run leaves that was killed is never opened: the next run removes it and starts anew.
+The set is written to the folder `DIR.part`, which is locked if the file system supports locks. The
+manifest is written last, and then the folder is renamed to `DIR`. A folder `DIR` is therefore
+always complete. The remains of a killed run keep the name `DIR.part`: they are never opened as a
+set, and the next run removes them.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from .split_files import SplitWriter, UnassignedWriter, close_durably
 
 
 class PreparedWriter:
-    r"""Creates the writer of a prepared set: a context in which images are appended.
+    r"""Context manager to which the images of a prepared set are appended.
 
-    Images whose splits are known only once all were read are appended without one, and :meth:`divide`
-    divides them. Leaving the context with an error removes what was written. :meth:`finish` completes the
-    set.
+    If the splits are known only after all images were read, images are appended without a split
+    and :meth:`assign` moves them to their splits. :meth:`finish` completes the set. Leaving the
+    context with an error removes the files that were written.
 
     Arguments:
         root: The folder of the set.
-        overwrite: Whether a prepared set that is there may be replaced.
+        overwrite: Whether a prepared set in `root` may be replaced.
 
     Raises:
-        FileExistsError: If `root` holds a set that may not be replaced, or anything else.
-        ValueError: If `root` is no folder below another one.
-        OSError: If it can not be read or written.
+        FileExistsError: If `root` holds a prepared set and `overwrite` is false, or anything else.
+        ValueError: If `root` is the root of the file system.
+        OSError: If `root` can not be read or written.
         BlockingIOError: If another run is writing the set.
     """
 
@@ -49,7 +50,7 @@ class PreparedWriter:
         try:
             self.root = Path(root).resolve()
         except (OSError, RuntimeError) as error:
-            # A circle of links is a RuntimeError before Python 3.13.
+            # Before Python 3.13, a cycle of links raises a RuntimeError.
             raise OSError(f"'out' = {str(root)!r} can not be written: {error}.") from error
         if self.root.name == "":
             raise ValueError(f"'out' should be a folder below others, got {str(root)!r}.")
@@ -57,23 +58,23 @@ class PreparedWriter:
         self.check_root()
 
     def check_root(self) -> None:
-        r"""Raises a `FileExistsError` if the folder holds what may not be replaced.
+        r"""Raises a `FileExistsError` if the folder holds something that may not be replaced.
 
         Raises:
-            OSError: If that can not be found out.
+            OSError: If the folder can not be read.
         """
         out = f"'out' = {str(self.root)!r}"
         try:
-            there = self.root.exists()
-            fresh = not there or (self.root.is_dir() and not any(self.root.iterdir()))
-            prepared = there and is_prepared(self.root)
+            exists = self.root.exists()
+            empty = not exists or (self.root.is_dir() and not any(self.root.iterdir()))
+            prepared = exists and is_prepared(self.root)
         except OSError as error:
             raise type(error)(f"{out} can not be written: {error}.") from error
         if prepared and not self.overwrite:
             raise FileExistsError(
                 f"{out} holds a prepared set: choose another folder, or add --overwrite true."
             )
-        if not prepared and not fresh:
+        if not prepared and not empty:
             raise FileExistsError(
                 f"{out} holds something that is no prepared set: choose another folder."
             )
@@ -99,7 +100,7 @@ class PreparedWriter:
         r"""Appends images, with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`.
 
         Arguments:
-            split: The split, of all images or of none; `None` if :meth:`divide` settles it.
+            split: The split; `None`, in every call, if :meth:`assign` assigns the splits.
             images: The images.
             labels: The labels.
         """
@@ -114,37 +115,37 @@ class PreparedWriter:
         self.splits[split].append(images, labels)
 
     def assign(self, held_out: np.ndarray) -> Iterator[int]:
-        r"""Divides the images without a split into training and validation images.
+        r"""Assigns the images without a split to the training and the validation split.
 
         Arguments:
-            held_out: Which of them are for validation, booleans in their order.
+            held_out: Which images are for validation, booleans with shape :math:`(N)`.
 
         Yields:
-            How many images were moved since the last time.
+            The number of images moved since the last yield.
         """
         for split in ("train", "val"):
             self.splits[split] = SplitWriter(self.part, split, self.unassigned.shape)
         yield from self.unassigned.assign(self.splits["train"], self.splits["val"], held_out)
 
     def skip(self, split: str, name: str, reason: str) -> None:
-        r"""Notes for the manifest that an image of a split was left out, and why."""
+        r"""Records in the manifest that an image of a split was left out, and why."""
         self.skipped.setdefault(split, []).append({"name": name, "reason": reason})
 
     def finish(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        r"""Completes the set, gives it its name, and returns its manifest.
+        r"""Completes the set, renames its folder and returns the manifest.
 
         Arguments:
-            manifest: What the manifest says beside the format and the arrays.
+            manifest: The keys of the manifest that do not describe the format or the array files.
         """
         splits = {
             name: {**self.splits[name].finish(), "skipped": self.skipped.get(name, [])}
             for name in ("train", "val", "test")
             if name in self.splits
         }
-        whole = {"format": FORMAT, "version": VERSION, **manifest, "splits": splits}
-        whole[SUM_KEY] = manifest_digest(whole)
+        complete = {"format": FORMAT, "version": VERSION, **manifest, "splits": splits}
+        complete[SUM_KEY] = manifest_digest(complete)
         with (self.part / "manifest.json").open("wb") as file:
-            file.write(json.dumps(whole, indent=2).encode())
+            file.write(json.dumps(complete, indent=2).encode())
             close_durably(file)
         old = self.root.with_name(self.root.name + ".old")
         shutil.rmtree(old, ignore_errors=True)
@@ -152,7 +153,7 @@ class PreparedWriter:
             self.root.rename(old)
         self.part.rename(self.root)
         shutil.rmtree(old, ignore_errors=True)
-        return whole
+        return complete
 
     def __exit__(
         self,
@@ -161,16 +162,17 @@ class PreparedWriter:
         trace: TracebackType | None,
     ) -> None:
         for writer in filter(None, [*self.splits.values(), self.unassigned]):
-            # What could not be written can not be flushed either.
+            # Closing flushes, which fails again if writing failed.
             with contextlib.suppress(OSError):
                 writer.file.close()
-        # Once the set has its name, another run may be writing the next one there.
+        # After the folder was renamed, another run may have made a new one.
         if is_at(self.lock, self.part):
             shutil.rmtree(self.part, ignore_errors=True)
         os.close(self.lock)
         if isinstance(error, KeyboardInterrupt):
             raise InterruptedError(
-                f"{str(self.root)!r} was not prepared: the run was interrupted. Nothing was left behind."
+                f"{str(self.root)!r} was not prepared: the run was interrupted. "
+                "Nothing was left behind."
             ) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(
@@ -179,10 +181,10 @@ class PreparedWriter:
 
 
 def _lock_folder(folder: Path) -> int:
-    r"""Makes a folder, and returns a descriptor of it; closing that lets go of the folder.
+    r"""Makes and locks a folder, and returns its descriptor; closing that releases the lock.
 
     Raises:
-        BlockingIOError: If another process holds it.
+        BlockingIOError: If another process holds the lock.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -193,9 +195,9 @@ def _lock_folder(folder: Path) -> int:
             os.close(descriptor)
             raise BlockingIOError("another run is writing it") from None
         except OSError:
-            # Its file system has no locks: two runs into one folder are the user's to avoid.
+            # The file system has no locks, so the user must not run two commands into one folder.
             return descriptor
-        # Another run may have given it its name, or removed it, before it let go of it.
+        # Another run may have renamed or removed the folder before it released the lock.
         if is_at(descriptor, folder):
             return descriptor
         os.close(descriptor)

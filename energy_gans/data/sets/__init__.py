@@ -1,1 +1,1 @@
-r"""The data sets by name, each a LightningDataModule of few members."""
+r"""Data sets, one LightningDataModule a file."""

@@ -1,13 +1,13 @@
 r"""CelebA: 202,599 faces, aligned and cropped to 178x218 pixels, without labels.
 
-The splits are the official ones: 162,770 images for training, 19,867 `"val"`, 19,962 `"test"`.
+The splits are the official ones: 162,770 images for training, 19,867 in `"val"`, 19,962 in
+`"test"`. The papers use these crops and sizes:
 
-| paper | `crop` | `size` | |
-| --- | --- | --- | --- |
-| VAPO | `rows`: without the upper and lower 20 rows, 178x178 | 64 | `flip: true` |
-| VAPO's code | `center140`: the centre of 140x140 | 64 | `flip: true` |
-| Coulomb GAN, "cropped and centered", and GGCN, "face-center-cropped" | `face`: the centre of 108x108, our reading | 64 | |
-| EIEG | `none`: the whole picture, stretched | 32 or 64 | |
+- VAPO: `rows`, without the upper and lower 20 rows (178x178), at `size: 64` with `flip: true`.
+- VAPO's code: `center140`, the central 140x140 pixels, at `size: 64` with `flip: true`.
+- Coulomb GAN ("cropped and centered") and GGCN ("face-center-cropped"): the papers do not state
+  the crop. We choose `face`, the central 108x108 pixels, at `size: 64`.
+- EIEG: `none`, the whole picture, stretched to `size: 32` or `64`.
 
 References:
     Deep Learning Face Attributes in the Wild (Liu et al., 2015), https://arxiv.org/abs/1411.7766
@@ -22,12 +22,12 @@ from ..prepared.preprocessing import Crop
 
 
 class CelebA(StoredImages):
-    r"""Creates the CelebA data module.
+    r"""CelebA data module.
 
     Arguments:
         root: The folder of the prepared set.
         size: The width and height of the images, in pixels.
-        crop: What was kept of the pictures before they were resized.
+        crop: The part of the pictures that was kept before resizing.
         kwargs: The arguments of :class:`ImageDataModule`.
     """
 

@@ -1,8 +1,8 @@
 r"""CIFAR-10 and CIFAR-100: 50,000 and 10,000 photographs of 32x32 pixels.
 
-The Coulomb GAN, GGCN and VAPO take them as they are, `size: 32`; VAPO flips them, `flip: true`. The
-EIEG GAN paper resizes all images to the size of its networks: `size: 64`, or 32. The labels of
-CIFAR-100 are its 100 fine classes.
+The Coulomb GAN, GGCN and VAPO papers use the original size, `size: 32`; VAPO also flips the
+images, `flip: true`. The EIEG GAN paper resizes all images to the size of its networks, `size: 32`
+or `64`. The labels of CIFAR-100 are its 100 fine classes.
 
 References:
     Learning Multiple Layers of Features from Tiny Images (Krizhevsky, 2009)
@@ -19,7 +19,7 @@ from ..prepared.sources.cifar import cifar_classes, load_cifar
 
 
 class CIFAR10(OriginalImages):
-    r"""Creates the CIFAR-10 data module.
+    r"""CIFAR-10 data module.
 
     Arguments:
         kwargs: The arguments of :class:`OriginalImages`.
@@ -46,7 +46,7 @@ class CIFAR10(OriginalImages):
     def prepare_data(self) -> None:
         unpacked = self.root / self.dataset.base_folder
         if self.download and self.manifest is None and not unpacked.is_dir():
-            # torchvision's own class would go on to unpickle what it downloads.
+            # torchvision's own class would also unpickle the downloaded files.
             download_url(self.dataset.url, self.root, self.dataset.filename, self.dataset.tgz_md5)
 
     def originals(self, split: str) -> Batch:
@@ -54,13 +54,16 @@ class CIFAR10(OriginalImages):
 
 
 class CIFAR100(CIFAR10):
-    r"""Creates the CIFAR-100 data module.
+    r"""CIFAR-100 data module.
 
     Arguments:
         kwargs: The arguments of :class:`OriginalImages`.
     """
 
     command = "cifar100"
-    files = "cifar-100-python.tar.gz ('CIFAR-100 python version' on the CIFAR page), packed or unpacked"
+    files = (
+        "cifar-100-python.tar.gz ('CIFAR-100 python version' on the CIFAR page), "
+        "packed or unpacked"
+    )
     dataset = datasets.CIFAR100
     count = 100

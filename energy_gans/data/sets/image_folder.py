@@ -1,4 +1,8 @@
-r"""Folders of images: prepared once, or read from disk by workers."""
+r"""Folders of images: a prepared set, or image files that worker processes read and decode.
+
+:class:`ImageFolder` reads both. The pixels and labels of the files equal those that
+`energy-gans data prepare folder` writes.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +28,15 @@ from ..prepared.sources.records import NothingFound
 
 
 class _FileImages(Dataset):
-    r"""Creates the images of files, decoded when they are asked for.
+    r"""Image files of a split, decoded when they are indexed.
 
-    `images[i]` with a list of :math:`B` indices is a batch of images, uint8 with shape :math:`(B, 3, S, S)`, and
-    labels; where a file can not be used, the error, for which no traceback of another process has to be shown.
+    `images[i]` with a list of :math:`B` indices returns images, uint8 with shape
+    :math:`(B, 3, S, S)`, and labels. If a file can not be used, the error is returned instead of
+    raised: the process that trains raises it without the traceback of a worker process.
 
     Arguments:
         pictures: The pictures of a folder.
-        split: The split whose pictures these are.
+        split: The split.
         preprocessing: The map from a picture to its pixels.
     """
 
@@ -58,14 +63,14 @@ class _FileImages(Dataset):
 
 
 class _FolderLoader:
-    r"""Creates a loader of images whose batches follow an order of indices.
+    r"""Loader of batches that worker processes read and decode.
 
     Iterating raises a `ValueError` if an image can not be used.
 
     Arguments:
-        data: The set of images and labels, which lists of indices pick batches of.
-        order: The batches' indices.
-        num_workers: The number of processes that read.
+        data: The images and labels, indexed by lists of indices.
+        order: The indices of the samples in each batch.
+        num_workers: The number of worker processes.
     """
 
     def __init__(self, data: Dataset, order: Iterable[Tensor], num_workers: int = 0) -> None:
@@ -75,8 +80,8 @@ class _FolderLoader:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        # Lightning leaves a loader that is no DataLoader alone: the order is already that of its
-        # process, and a function of the step.
+        # Lightning would replace the sampler of a DataLoader. The order given here is already that
+        # of this process, so the DataLoader is hidden from Lightning.
         loader = DataLoader(
             self.data,
             batch_size=None,
@@ -91,32 +96,32 @@ class _FolderLoader:
 
 
 def _ignore_interrupts(worker: int) -> None:
-    r"""Leaves Ctrl-C, which reaches every process, to the one that trains: it finishes its step."""
+    r"""Ignores Ctrl-C in a worker: the process that trains handles it and finishes its step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class ImageFolder(StoredImages):
-    r"""Creates a data module of image files, one folder a class.
+    r"""Data module of image files, or of any prepared set.
 
-    `root` holds any prepared set, or the files themselves. These are read as they are needed, which takes
-    far longer than training small networks on them. Their pixels and labels are those that
-    `energy-gans data prepare folder` writes.
+    Image files are decoded in every epoch, which takes far longer than a training step of a small
+    network. `energy-gans data prepare folder` decodes them once, to the same pixels and labels.
 
     Arguments:
         root: The folder that holds a prepared set, or `train/<class>/*.jpg` and
             `val/<class>/*.jpg` (or PNG, WebP).
         size: The width and height of the images, in pixels.
-        num_workers: The number of processes that read files.
-        crop: What is kept of a picture; of files, the centre square by default. A prepared set has to be
-            prepared so, if this is given.
-        labels: Which folder is a picture's class: `"first"`, within the split's; `"last"`, which holds the
-            picture; or `"none"`. Of files, the first by default. A prepared set has to be prepared so, if
-            this is given.
+        num_workers: The number of worker processes that read image files.
+        crop: The part of a picture that is kept. The default is the centre square for image files
+            and any crop for a prepared set.
+        labels: The folder that is a picture's class: `"first"`, the first one within the split's
+            folder; `"last"`, the one that holds the picture; or `"none"`. The default is `"first"`
+            for image files and any choice for a prepared set.
         kwargs: The arguments of :class:`ImageDataModule`.
 
     Raises:
         FileNotFoundError: If a folder is missing or holds no images.
-        ValueError: If a set was prepared otherwise, or folders at different places would be one class.
+        ValueError: If a prepared set has another size, crop or choice of labels, or folders in
+            different places would become one class.
     """
 
     command = "folder"
@@ -132,11 +137,9 @@ class ImageFolder(StoredImages):
     ) -> None:
         super().__init__(root, size, **kwargs)
         self.num_workers, self.crop, self.labels = num_workers, crop, labels
-        # What is unknown is refused before there are files.
-        self.decoding, self.layout = (
-            Preprocessing(size, crop or "square"),
-            folder_layout(labels or "first"),
-        )
+        # Both check their arguments, before any file is read.
+        self.decoding = Preprocessing(size, crop or "square")
+        self.layout = folder_layout(labels or "first")
 
     @property
     def preprocessing(self) -> dict[str, Any]:
@@ -165,7 +168,8 @@ class ImageFolder(StoredImages):
         if found.left_out:
             name, reason = found.left_out[0]
             rank_zero_warn(
-                f"{len(found.left_out)} names in {str(self.root)!r} were left out, as {name!r}: {reason}."
+                f"{len(found.left_out)} names in {str(self.root)!r} were left out, "
+                f"as {name!r}: {reason}."
             )
         return found
 
@@ -173,7 +177,8 @@ class ImageFolder(StoredImages):
         out = Path(f"{self.root}_{self.size}")
         return (
             f"'data.init_args.root' = {str(self.root)!r} should hold train/<class>/*.jpg and "
-            f"val/<class>/*.jpg, or a prepared set, as {self.prepare_command('FOLDER', out)!r} makes one"
+            "val/<class>/*.jpg, or a prepared set, as "
+            f"{self.prepare_command('FOLDER', out)!r} makes one"
         )
 
     def load_unprepared(self, split: str) -> Samples:
@@ -186,7 +191,7 @@ class ImageFolder(StoredImages):
         return _FolderLoader(self.contents(split)[0], order, self.num_workers)
 
     def fingerprint(self, split: str) -> str:
-        r"""Returns a SHA-256 of the files' names, sizes and times, and of what is done to them."""
+        r"""Returns a SHA-256 of the files' names, sizes and times, and of the preprocessing."""
         if self.manifest is not None:
             return super().fingerprint(split)
         files, _ = self.contents(split)

@@ -1,9 +1,9 @@
-r"""LSUN: photographs of a category of scenes, of a shorter side of 256 pixels; all have label 0.
+r"""LSUN: photographs of one category of scenes, with a shorter side of 256 pixels and label 0.
 
-Their centre squares are resized: to 64 in the Coulomb GAN paper (`bedroom`), in VAPO to 64 or 128
-(`bedroom`, `church_outdoor`; `flip: true`), in GGCN to 64 or 128 (100,000 of `bedroom`,
-`limit: 100000`; which ones is not stated). `bedroom` has 3,033,042 training images,
-`church_outdoor` 126,227; 300 are held out of each category.
+The papers resize the centre square: the Coulomb GAN paper to 64 pixels (`bedroom`), VAPO to 64 or
+128 (`bedroom` and `church_outdoor`, with `flip: true`), GGCN to 64 or 128 (100,000 images of
+`bedroom`; the paper does not state which, we take the first ones: `limit: 100000`). The category
+`bedroom` has 3,033,042 training images, `church_outdoor` 126,227; each has 300 held-out images.
 
 References:
     LSUN: Construction of a Large-scale Image Dataset using Deep Learning with Humans in the Loop
@@ -19,18 +19,18 @@ from ..prepared.preprocessing import Crop
 
 
 class LSUN(StoredImages):
-    r"""Creates the data module of a category of LSUN.
+    r"""Data module of one category of LSUN.
 
     Arguments:
         root: The folder of the prepared set.
-        category: The category, by LSUN's name: `"bedroom"`, `"church_outdoor"`, ...
+        category: LSUN's name of the category: `"bedroom"`, `"church_outdoor"`, ...
         size: The width and height of the images, in pixels.
-        crop: What was kept of the pictures before they were resized.
+        crop: The part of the pictures that was kept before resizing.
         kwargs: The arguments of :class:`ImageDataModule`.
     """
 
     command = "lsun"
-    # The folder of both archives, packed or unpacked.
+    # The prepare command takes the folder that holds both archives, packed or unpacked.
     source = ""
 
     def __init__(
@@ -46,7 +46,7 @@ class LSUN(StoredImages):
 
     @property
     def files(self) -> str:
-        r"""What people have to get."""
+        r"""The files that a user has to get."""
         return (
             f"{self.category}_train_lmdb.zip and {self.category}_val_lmdb.zip (which LSUN's "
             "download script gets)"

@@ -1,7 +1,7 @@
 r"""MNIST and FashionMNIST: 60,000 and 10,000 grey images of 28x28 pixels in ten classes.
 
-The EIEG GAN paper resizes all images to the size of its networks, `size: 32` or `64` with
-`resize: true`; with the margin instead, digits keep their pixels.
+The EIEG GAN paper resizes all images to the size of its networks: `size: 32` or `64` with
+`resize: true`. Without `resize`, a black margin fills the size and the pixels stay unchanged.
 
 References:
     Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
@@ -21,18 +21,21 @@ from ..prepared.sources.mnist import load_mnist
 
 
 class MNIST(ImageDataModule):
-    r"""Creates the MNIST data module.
+    r"""MNIST data module.
 
     Arguments:
-        root: The folder that holds `MNIST/raw/*-ubyte`, or `*-ubyte.gz`, where torchvision keeps them.
-        size: The width and height of the images, in pixels: 28, or more with a black margin.
-        download: Whether torchvision may download the files if they are missing.
-        resize: Whether images are resized to `size`, antialiased, instead of given a margin.
+        root: The folder that holds `MNIST/raw/*-ubyte` or `*-ubyte.gz`, as torchvision writes
+            them.
+        size: The width and height of the images, in pixels. Larger sizes than 28 add a black
+            margin.
+        download: Whether torchvision may download missing files.
+        resize: Whether images are resized to `size`, antialiased, instead of padded.
         kwargs: The arguments of :class:`ImageDataModule`.
 
     Raises:
         FileNotFoundError: If files are missing and `download` is false.
-        ValueError: If a file is truncated or damaged, or `size` is smaller than 28 or odd, without `resize`.
+        ValueError: If a file is truncated or damaged, or, without `resize`, `size` is odd or
+            smaller than 28.
     """
 
     dataset = torchvision.datasets.MNIST
@@ -58,7 +61,7 @@ class MNIST(ImageDataModule):
 
     @property
     def folder(self) -> Path:
-        r"""The folder of the set's files."""
+        r"""The folder of the set's files, within `root`."""
         return self.root / self.dataset.__name__
 
     def prepare_data(self) -> None:
@@ -79,7 +82,7 @@ class MNIST(ImageDataModule):
         return fit(images[:, None], self.size), labels
 
     def missing_message(self) -> str:
-        r"""Returns what to do if `root` lacks the files."""
+        r"""Returns the error message for a `root` that lacks the files."""
         name = self.dataset.__name__
         return (
             f"{name} is not in 'data.init_args.root' = {str(self.root)!r}: "
@@ -90,6 +93,6 @@ class MNIST(ImageDataModule):
 
 
 class FashionMNIST(MNIST):
-    r"""Creates the FashionMNIST data module; `root` holds `FashionMNIST/raw/*-ubyte`."""
+    r"""FashionMNIST data module; `root` holds `FashionMNIST/raw/*-ubyte`."""
 
     dataset = torchvision.datasets.FashionMNIST

@@ -1,6 +1,6 @@
 r"""SVHN: 73,257 and 26,032 photographs of house numbers of 32x32 pixels; labels are the digits.
 
-VAPO takes them as they are, `size: 32`, as what a potential of CIFAR-10 has to tell from its own.
+VAPO uses them at `size: 32` as out-of-distribution images for a potential trained on CIFAR-10.
 
 References:
     Reading Digits in Natural Images with Unsupervised Feature Learning (Netzer et al., 2011)
@@ -17,7 +17,7 @@ from ..prepared.sources import load_svhn
 
 
 class SVHN(OriginalImages):
-    r"""Creates the SVHN data module.
+    r"""SVHN data module.
 
     Arguments:
         kwargs: The arguments of :class:`OriginalImages`.

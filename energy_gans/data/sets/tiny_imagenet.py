@@ -1,6 +1,6 @@
 r"""Tiny ImageNet: 100,000 and 10,000 photographs of 64x64 pixels in 200 classes.
 
-GGCN takes them as they are, `size: 64`, with and without labels.
+GGCN uses the original size, `size: 64`, with and without labels.
 
 References:
     Tiny ImageNet Visual Recognition Challenge (Le and Yang, 2015)
@@ -12,7 +12,7 @@ from ..prepared.module import StoredImages
 
 
 class TinyImageNet(StoredImages):
-    r"""Creates the Tiny ImageNet data module. Labels count the classes' WordNet names, sorted.
+    r"""Tiny ImageNet data module. Labels index the sorted WordNet names of the classes.
 
     Arguments:
         kwargs: The arguments of :class:`StoredImages`.
