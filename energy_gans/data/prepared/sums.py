@@ -46,8 +46,7 @@ def row_sums(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def rows_to_check(n: int, seed: int, split: str) -> Tensor:
-    r"""Returns the sorted indices of the rows that training checks: `ROWS` of them, or all of
-    fewer.
+    r"""Returns the sorted indices of the rows that training checks, at most `ROWS`.
 
     Arguments:
         n: The number of rows.

@@ -1,6 +1,6 @@
-r"""Names of the files in archives, and where links between them lead.
+r"""Names of the files in archives, and the targets of links.
 
-A link is followed within its archive only: no name ever becomes a path of the file system.
+Links are resolved within the archive: no name ever becomes a path of the file system.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# Links that are followed one after the other, as many as Linux follows.
+# The longest chain of links that is followed, as in Linux.
 HOPS = 40
 
 REPLACED = "a later file of the archive has the same name"
@@ -18,11 +18,12 @@ FOLDER_TWICE = "the folder is read under another name"
 
 @dataclass(frozen=True)
 class Link:
-    r"""Creates a link of an archive.
+    r"""A link in an archive.
 
     Arguments:
-        target: Where it leads.
-        symbolic: Whether `target` is relative to the link's folder, else to the archive.
+        target: The target of the link.
+        symbolic: Whether `target` is relative to the link's folder; otherwise, it is relative to
+            the top of the archive.
     """
 
     target: str
@@ -31,12 +32,12 @@ class Link:
 
 @dataclass(frozen=True)
 class ResolvedLinks:
-    r"""Creates what becomes of an archive's links.
+    r"""The links of an archive, by the kind of their targets.
 
     Arguments:
-        files: The names of links that lead to files, and these files' names.
-        broken: The names of links that lead to nothing in the archive, and why they can not be read.
-        folders: The names of links to folders, whose files are read under their own names.
+        files: Names of the links to files, and the names of these files.
+        broken: Names of the links without a target in the archive, and an error message for each.
+        folders: Names of the links to folders, whose files are read under their own names.
     """
 
     files: dict[str, str]
@@ -45,25 +46,25 @@ class ResolvedLinks:
 
 
 def normalize_name(name: str) -> str:
-    r"""Returns the name of a member as a plain relative one."""
+    r"""Returns the name of a member as a normalized relative path."""
     return PurePosixPath(name.lstrip("/")).as_posix()
 
 
 def sort_by_folder(names: Collection[str]) -> list[str]:
-    r"""Returns names in the order of their folders, then of their files."""
+    r"""Returns names sorted by folder, then by file."""
     return sorted(names, key=lambda name: name.split("/"))
 
 
 def resolve_links(links: Mapping[str, Link], files: Collection[str]) -> ResolvedLinks:
-    r"""Returns where the links of an archive lead.
+    r"""Resolves the links of an archive.
 
     Arguments:
-        links: The links by their names.
-        files: The names of the files that are no links.
+        links: The links, by name.
+        files: The names of all other files.
     """
-    followed = ResolvedLinks({}, {}, [])
+    found = ResolvedLinks({}, {}, [])
     if not links:
-        return followed
+        return found
     folders = {""}
     for name in files:
         parts = name.split("/")
@@ -71,45 +72,45 @@ def resolve_links(links: Mapping[str, Link], files: Collection[str]) -> Resolved
     for name, link in links.items():
         target = _resolve_link(name, links)
         if target in files:
-            followed.files[name] = target
+            found.files[name] = target
         elif target in folders:
-            followed.folders.append(name)
+            found.folders.append(name)
         else:
-            followed.broken[name] = (
+            found.broken[name] = (
                 f"it is a link to {link.target!r}, and no file of the archive has that name"
             )
-    return followed
+    return found
 
 
 def _resolve_link(name: str, links: Mapping[str, Link]) -> str | None:
-    r"""Returns the name that a link leads to, itself no link and perhaps of no file.
+    r"""Returns the name at the end of a chain of links, which need not exist.
 
     Arguments:
-        name: The name.
-        links: All links by their names.
+        name: The name of a link, or a path through links to folders.
+        links: All links, by name.
 
     Returns:
-        The name, or `None` if it is outside of the archive or the links lead in a circle.
+        The name, or `None` if it is outside of the archive or the links form a cycle.
     """
-    done: list[str] = []
-    todo = name.split("/")[::-1]
+    resolved: list[str] = []
+    remaining = name.split("/")[::-1]
     hops = 0
-    while todo:
-        part = todo.pop()
+    while remaining:
+        part = remaining.pop()
         if part in ("", "."):
             continue
         if part == "..":
-            if not done:
+            if not resolved:
                 return None
-            done.pop()
+            resolved.pop()
             continue
-        done.append(part)
-        link = links.get("/".join(done))
+        resolved.append(part)
+        link = links.get("/".join(resolved))
         if link is None:
             continue
         hops += 1
         if hops > HOPS or (link.symbolic and link.target.startswith("/")):
             return None
-        done = done[:-1] if link.symbolic else []
-        todo += link.target.split("/")[::-1]
-    return "/".join(done)
+        resolved = resolved[:-1] if link.symbolic else []
+        remaining += link.target.split("/")[::-1]
+    return "/".join(resolved)

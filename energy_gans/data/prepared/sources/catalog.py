@@ -1,4 +1,4 @@
-r"""The data sets: which container and layout each of them comes in."""
+r"""The source of each data set: the files it accepts, and how it reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .picture_files import celeba_layout, file_source, tiny_imagenet_layout
 from .records import TEST_IS_VAL, Record, Source
 from .svhn import FILES, load_svhn
 
-# Where a set has a test set, as CIFAR and SVHN have, nothing more is held out.
+# For CIFAR and SVHN, which have a test set of their own: used only if it is missing.
 HOLD_OUT = 20
 FOLDER = "pictures {train,val}/<class>/*.jpg, <class>/*.jpg or *.jpg (or PNG, WebP)"
 
@@ -27,7 +27,7 @@ def celeba_source(path: Path, hold_out: int) -> Source:
     Arguments:
         path: `img_align_celeba.zip`, or the folder, archive or parquet shards of `000001.jpg` to
             `202599.jpg`.
-        hold_out: Of how many images one is held out if there are none but training images.
+        hold_out: One in `hold_out` images is held out if there are only training images.
     """
     if parquet_files(path):
         return parquet_source(path, hold_out, labelled=False, celeba=True)
@@ -40,7 +40,7 @@ def tiny_imagenet_source(path: Path, hold_out: int) -> Source:
 
     Arguments:
         path: `tiny-imagenet-200.zip`, its folder, or parquet shards.
-        hold_out: Of how many images one is held out if there are none but training images.
+        hold_out: One in `hold_out` images is held out if there are only training images.
     """
     if parquet_files(path):
         return parquet_source(path, hold_out)
@@ -49,13 +49,14 @@ def tiny_imagenet_source(path: Path, hold_out: int) -> Source:
 
 
 def folder_source(path: Path, hold_out: int, labels: Labels = "first") -> Source:
-    r"""Returns the source of a user's own pictures.
+    r"""Returns the source of pictures in folders.
 
     Arguments:
-        path: A folder or archive of `{train,val,test}/<class>/*`, `<class>/*` or `*`, or parquet shards.
-        hold_out: Of how many images one is held out if there is no held-out split.
-        labels: Which folder is a picture's class, as in :func:`.folders.folder_layout`; shards have a column
-            of labels, which is used unless `labels` is `"none"`.
+        path: A folder or archive of `{train,val,test}/<class>/*`, `<class>/*` or `*`, or parquet
+            shards.
+        hold_out: One in `hold_out` images is held out if there is no held-out split.
+        labels: Which folder is a picture's class, as in :func:`.folders.folder_layout`. For
+            shards, `"none"` ignores the column of labels.
     """
     layout = folder_layout(labels)
     if parquet_files(path):
@@ -97,10 +98,14 @@ def svhn_source(path: Path) -> Source:
 
 
 def _pictures_source(path: Path, error: FileNotFoundError) -> Source:
-    r"""Returns the source of a set whose original files are not there, but that may be pictures.
+    r"""Returns the source of pictures in folders, for a set whose original files are missing.
+
+    Arguments:
+        path: The folder or archive.
+        error: The error about the original files.
 
     Raises:
-        FileNotFoundError: If it is not pictures either.
+        FileNotFoundError: If there are no pictures either.
     """
     try:
         return folder_source(path, HOLD_OUT)
@@ -112,13 +117,19 @@ def _pictures_source(path: Path, error: FileNotFoundError) -> Source:
 
 
 def _array_source(kind: str, sets: dict[str, tuple[Tensor, Tensor]], classes: list[str]) -> Source:
-    r"""Returns the source of images in memory, with shape :math:`(N, 3, H, W)`, and labels, by split."""
+    r"""Returns the source of images in memory.
+
+    Arguments:
+        kind: The kind of the source, for the manifest.
+        sets: The images, uint8 with shape :math:`(N, 3, H, W)`, and the labels of each split.
+        classes: The names of the classes.
+    """
     splits = [split for split, (images, _) in sets.items() for _ in images]
     return Source(kind, splits, TEST_IS_VAL, classes, _array_records(sets))
 
 
 def _array_records(sets: dict[str, tuple[Tensor, Tensor]]) -> Iterator[Record]:
-    r"""Yields images in memory, split by split."""
+    r"""Yields the records of images in memory, split by split."""
     for split, (images, labels) in sets.items():
         pixels = np.ascontiguousarray(images.numpy().transpose(0, 2, 3, 1))
         for i, (image, label) in enumerate(zip(pixels, labels.tolist(), strict=True)):

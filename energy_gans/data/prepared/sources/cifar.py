@@ -1,9 +1,9 @@
 r"""CIFAR-10 and CIFAR-100: 50,000 and 10,000 images of 32x32 pixels.
 
-They are distributed as pickled batches, whose unpickling would run whatever they say. Here they are
-never unpickled: a pickle is a list of instructions, and walking through them shows the one long
-string of pixels and the lists of integers and names. The binary version has one record an image: the
-label, for CIFAR-100 the coarse and the fine one, and the pixels. The test set is `val`.
+The published batches are pickles, and unpickling a file can run any code. They are not unpickled
+here: a pickle is a list of instructions, and its arguments are read, which include one long string
+of pixels and the lists of labels and names. The binary version has one record for each image: its
+label (for CIFAR-100, the coarse and the fine label) and its pixels. The test set becomes `val`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from .containers import Container, Folder, open_container
 
 PIXELS = 3 * 32 * 32
-# The bytes of a batch: 10,000 images, of CIFAR-100 50,000, and their labels and names.
+# The most bytes of a batch, which has 10,000 images (CIFAR-100: 50,000), labels and names.
 LARGEST = {10: 32 * 2**20, 100: 160 * 2**20}
 FILES = {
     (10, "python", "train"): [f"data_batch_{i}" for i in range(1, 6)],
@@ -51,25 +51,26 @@ PLACES = {
     ),
 }
 
-# The instructions that are integers, and the strings that say how Python 3 writes bytes with protocol 2.
+# The instructions whose argument is an integer, and the strings by which protocol 2 encodes the
+# bytes of Python 3.
 INTEGERS = ("INT", "BININT", "BININT1", "BININT2")
 CODEC = ("latin1", "_codecs encode")
 
 
 def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the images and labels of CIFAR-10 or CIFAR-100 as they were published.
+    r"""Returns the images and labels of the published files of CIFAR-10 or CIFAR-100.
 
     Arguments:
-        root: The folder that holds the folder of batches or its archive, either of them, or the
-            batches themselves.
+        root: The folder of batches, its archive, or a folder that holds one of both.
         split: `"train"` or `"val"`.
         classes: 10 or 100; for 100, the labels are the fine ones.
 
     Returns:
-        The images as uint8, with shape :math:`(N, 3, 32, 32)`, and the labels, with shape :math:`(N)`.
+        The images as uint8, with shape :math:`(N, 3, 32, 32)`, and the labels, with shape
+        :math:`(N)`.
 
     Raises:
-        FileNotFoundError: If the files are not there.
+        FileNotFoundError: If files are missing.
         ValueError: If a file is damaged.
     """
     container, version = _find_batches(Path(root), classes)
@@ -84,7 +85,7 @@ def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
 
 
 def cifar_classes(root: Path, classes: int) -> list[str]:
-    r"""Returns the names of the classes, their numbers if the files do not say them."""
+    r"""Returns the names of the classes, or their numbers if the files lack the names."""
     container, version = _find_batches(Path(root), classes)
     key = "label_names" if classes == 10 else "fine_label_names"
     names: list[str] = []
@@ -102,7 +103,11 @@ def cifar_classes(root: Path, classes: int) -> list[str]:
 
 
 def _find_batches(root: Path, classes: int) -> tuple[Container, str]:
-    r"""Returns where the batches are, and which version they are of, `"python"` or `"binary"`."""
+    r"""Returns the container of the batches, and their version, `"python"` or `"binary"`.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
     places = [root / place for place in PLACES[classes]] if root.is_dir() else []
     for place in [*places, root]:
         if not place.exists():
@@ -118,7 +123,7 @@ def _find_batches(root: Path, classes: int) -> tuple[Container, str]:
 
 
 class _TopFolder(Folder):
-    r"""Creates the container of the files in a folder, without those below: batches have no folders."""
+    r"""The files of a folder without those of its subfolders, which hold no batches."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -126,39 +131,37 @@ class _TopFolder(Folder):
 
 
 def _read_files(container: Container, files: list[str], largest: int) -> list[tuple[str, bytes]]:
-    r"""Returns the contents of files by their names without folders, in the order that is asked for.
+    r"""Returns the names and contents of files of a container, in the order of `files`.
 
     Arguments:
         container: The folder or archive.
-        files: The names.
-        largest: How many bytes a file may have.
+        files: The names of the files, without folders.
+        largest: The largest size of a file, in bytes.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If one is damaged or too large.
+        ValueError: If a file is damaged or too large.
     """
-    wanted = {
-        name.split("/")[-1]: name for name in container.names if name.split("/")[-1] in files
-    }
-    if missing := set(files) - wanted.keys():
+    found = {name.split("/")[-1]: name for name in container.names if name.split("/")[-1] in files}
+    if missing := set(files) - found.keys():
         raise FileNotFoundError(f"{container.path} lacks {', '.join(sorted(missing))}.")
     contents = {}
-    for name, read in container.read([wanted[file] for file in files], largest):
+    for name, read in container.read([found[file] for file in files], largest):
         if isinstance(read, ValueError):
             raise ValueError(
                 f"The batch {name!r} in {container.path} is damaged: {read}."
             ) from read
         contents[name] = read
-    return [(file, contents[wanted[file]]) for file in files]
+    return [(file, contents[found[file]]) for file in files]
 
 
 def _read_batch(
     contents: bytes, name: str, classes: int, version: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Returns the images, with shape :math:`(N, 3, 32, 32)`, and labels of a batch.
+    r"""Returns the images, uint8 with shape :math:`(N, 3, 32, 32)`, and the labels of a batch.
 
     Raises:
-        ValueError: If pixels and labels do not fit each other, or a label is out of range.
+        ValueError: If the numbers of images and labels differ, or a label is out of range.
     """
     if version == "binary":
         width = PIXELS + (1 if classes == 10 else 2)
@@ -171,14 +174,14 @@ def _read_batch(
         pixels, labels = _parse_batch(contents, name, key)
     if len(labels) != len(pixels) or not ((labels >= 0) & (labels < classes)).all():
         raise ValueError(
-            f"The batch {name!r} is damaged: it has {len(pixels)} images, and {len(labels)} labels "
-            f"that should be below {classes}."
+            f"The batch {name!r} is damaged: it has {len(pixels)} images, and {len(labels)} "
+            f"labels that should be below {classes}."
         )
     return pixels.reshape(-1, 3, 32, 32).copy(), labels
 
 
 def _pickle_instructions(contents: bytes, name: str) -> Iterator[tuple[str, object]]:
-    r"""Yields the instructions of a pickle and their arguments. Nothing is carried out."""
+    r"""Yields the instructions of a pickle and their arguments, without executing them."""
     try:
         for opcode, argument, _ in pickletools.genops(contents):
             yield opcode.name, argument
@@ -187,7 +190,16 @@ def _pickle_instructions(contents: bytes, name: str) -> Iterator[tuple[str, obje
 
 
 def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.ndarray]:
-    r"""Returns the pixels, with shape :math:`(N, 3072)`, and the labels under a key of a pickled batch."""
+    r"""Returns the pixels and the labels of a pickled batch.
+
+    Arguments:
+        contents: The pickle.
+        name: The name of the batch.
+        key: The key of the labels.
+
+    Returns:
+        The pixels, uint8 with shape :math:`(N, 3072)`, and the labels, with shape :math:`(N)`.
+    """
     pixels, labels = b"", []
     columns = flag = within = False
     for opcode, argument in _pickle_instructions(contents, name):
@@ -196,7 +208,8 @@ def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.n
             if len(argument) >= max(PIXELS, len(pixels)):
                 pixels, columns = _to_bytes(argument), flag
             elif argument in ("C", "F") and pixels:
-                # Protocol 5 says the order after the pixels, the others in a flag before.
+                # Protocol 5 stores the order of the array after its pixels, other protocols
+                # before.
                 columns = argument == "F"
         elif within and opcode in INTEGERS:
             labels.append(argument)
@@ -220,10 +233,10 @@ def _parse_names(contents: bytes, key: str) -> list[str]:
 
 
 def _to_text(value: str | bytes | bytearray) -> str:
-    r"""Returns a short string of a pickle as text."""
+    r"""Returns a string of a pickle as text, cut to 64 characters if it is bytes."""
     return value if isinstance(value, str) else bytes(value[:64]).decode("latin-1")
 
 
 def _to_bytes(value: str | bytes | bytearray) -> bytes:
-    r"""Returns a string of a pickle as the bytes that it stands for."""
+    r"""Returns a string of a pickle as the bytes that it encodes."""
     return value.encode("latin-1") if isinstance(value, str) else bytes(value)

@@ -1,13 +1,15 @@
-r"""Containers of files that are read without unpacking them: folders, zip and tar archives.
+r"""Containers of files: folders, and zip and tar archives, which are read without unpacking them.
 
-A container lists the names of its files and reads them. Names never become paths: nothing that an
-archive calls its members can make this write anywhere. What is no regular file (a named pipe, a device)
-is listed and never opened: reading it gives an error. So does a file that is larger than
-`limits.LARGEST`, before it takes memory.
+A container lists the names of its files, `names`, and reads their contents. The names of an
+archive's members never become paths of the file system, so no archive can make this package write
+a file.
 
-Links of a folder are followed wherever they lead; those of an archive within the archive. What is not
-listed although it is there is in `left_out`, with the reason. A link that leads to nothing is listed, and
-is in `broken`, too.
+Reading returns an error instead of contents for a file that is not regular, such as a named pipe
+or a device, and for a file larger than `limits.LARGEST` bytes; neither is opened.
+
+Links in a folder are followed anywhere, links in an archive only within the archive. Files that
+are left out of `names` are in `left_out`, with the reason. Links without a target are in `names`
+and in `broken`, with the reason.
 """
 
 from __future__ import annotations
@@ -38,19 +40,19 @@ from .limits import (
 )
 from .tars import Tar, is_tar
 
-# What reading a member of a zip archive raises: NotImplementedError is a RuntimeError.
+# The errors of reading a member of a zip archive; RuntimeError includes NotImplementedError.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
-# The bytes of a link of a zip archive, as many as a path may have.
+# The most bytes of the target of a link in a zip archive, the longest path of Linux.
 LINK = 4096
 
 
 class Folder:
-    r"""Creates the container of the files in a folder and below.
+    r"""The files in a folder and its subfolders.
 
-    Names are relative to the folder. They are listed and read in their own order.
+    Names are relative to the folder, and files are listed and read in the order of their names.
 
     Arguments:
-        path: The folder. If it can not be read, it is left out, as those below it are.
+        path: The folder. A folder that can not be read is left out.
     """
 
     kind = "folder"
@@ -64,8 +66,9 @@ class Folder:
         seen: set[tuple[int, int]] = set()
         folders, links = [""], []
         while folders or links:
-            # Links come last, so that what is in the folder itself has its own name there; in the order of
-            # names, so that it does not depend on the file system. One may lead back to a folder above it.
+            # Links to folders come last, so that files within `path` get the names they have
+            # there. They are sorted, so that the result does not depend on the file system. A link
+            # may point to a folder that contains it.
             folder = folders.pop() if folders else heapq.heappop(links)
             try:
                 self.scan(folder, seen, folders, links)
@@ -76,7 +79,7 @@ class Folder:
     def scan(
         self, folder: str, seen: set[tuple[int, int]], folders: list[str], links: list[str]
     ) -> None:
-        r"""Lists a folder's files, and the folders and the links to folders that are yet to be scanned."""
+        r"""Appends a folder's files to `names`, its subfolders to `folders` and `links`."""
         path = os.path.join(self.path, folder)
         status = os.stat(path)
         if (status.st_dev, status.st_ino) in seen:
@@ -99,11 +102,11 @@ class Folder:
     def read(
         self, names: Collection[str], largest: int | None = None
     ) -> Iterator[tuple[str, Contents]]:
-        r"""Yields the names and contents of files, an error for one that can not be read.
+        r"""Yields the names of files and their contents, or an error if a file can not be read.
 
         Arguments:
             names: The names.
-            largest: How many bytes a file may have, `limits.LARGEST` by default.
+            largest: The largest size of a file, in bytes; `limits.LARGEST` by default.
         """
         for name in names:
             try:
@@ -113,7 +116,7 @@ class Folder:
             except OSError as error:
                 contents = ValueError(f"it can not be read: {error}")
             except ValueError as error:
-                # A traceback would keep what was read.
+                # The traceback would keep the contents in memory.
                 contents = error.with_traceback(None)
             yield name, contents
 
@@ -127,7 +130,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 class Zip:
-    r"""Creates the container of the files in a zip archive, listed and read in the order of names.
+    r"""The files in a zip archive, listed and read in the order of their names.
 
     Arguments:
         path: The archive.
@@ -154,7 +157,7 @@ class Zip:
         self.names = sort_by_folder(self.members.keys() - set(followed.folders))
 
     def read_link(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Link | None:
-        r"""Returns where a link of the archive leads, `None` if that can not be read."""
+        r"""Returns a link of the archive, or `None` if its target can not be read."""
         if method_error(member) or member.file_size > LINK:
             return None
         try:
@@ -165,7 +168,7 @@ class Zip:
     def read(
         self, names: Collection[str], largest: int | None = None
     ) -> Iterator[tuple[str, Contents]]:
-        r"""Yields the names and contents of files, as :meth:`Folder.read` does."""
+        r"""Yields the names of files and their contents, as :meth:`Folder.read`."""
         with zipfile.ZipFile(self.path) as archive:
             for name in names:
                 member = self.members[name]
@@ -180,9 +183,9 @@ class Zip:
 
     @staticmethod
     def unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-        r"""Returns the contents of a member, of the size that the archive says."""
+        r"""Returns the contents of a member, at most one byte more than the archive says."""
         with archive.open(member) as file:
-            # Without a number, zipfile unpacks more than the size that it checks.
+            # Without this argument, zipfile unpacks all contents before it checks the size.
             return file.read(member.file_size + 1)
 
 
@@ -190,11 +193,11 @@ Container = Folder | Zip | Tar
 
 
 def open_container(path: Path) -> Container:
-    r"""Returns the container of a path, by what it is and not by how it is called.
+    r"""Returns the container at a path, whose kind is found from its contents, not its name.
 
     Raises:
-        FileNotFoundError: If there is nothing.
-        ValueError: If it is no folder, zip or tar archive, or can not be read.
+        FileNotFoundError: If the path does not exist.
+        ValueError: If the path is no folder, zip or tar archive, or can not be read.
     """
     if not path.exists():
         raise FileNotFoundError(f"'source' = {str(path)!r} does not exist.")
@@ -220,7 +223,7 @@ def open_container(path: Path) -> Container:
 
 
 def is_zip(path: Path) -> bool:
-    r"""Returns whether a path is a zip archive whose list of members can be read."""
+    r"""Returns whether a file is a zip archive whose list of members can be read."""
     try:
         with zipfile.ZipFile(path):
             return True
@@ -234,8 +237,8 @@ def _is_link(member: zipfile.ZipInfo) -> bool:
 
 
 def method_error(member: zipfile.ZipInfo) -> ValueError | None:
-    r"""Returns an error if a member of a zip archive might take any memory to unpack."""
-    # bzip2 makes a gigabyte of a kilobyte, and zipfile unpacks what it reads as a whole.
+    r"""Returns an error if unpacking a member of a zip archive might take unbounded memory."""
+    # bzip2 can unpack a kilobyte to a gigabyte, and zipfile unpacks each part it reads at once.
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return ValueError("it is not stored or deflated, which is what is read of zip archives")
     return None

@@ -1,8 +1,8 @@
-r"""The layout of a user's own pictures: which of the folders above a picture is its split, and which its class.
+r"""The layout of pictures in folders: which folder is a picture's split, and which its class.
 
-torchvision's `ImageFolder` takes the first folder below its root for the class, whatever is below that; so
-does this, by default. Folders above the splits' and the folders that all pictures share, as that which an
-archive begins with, are no classes.
+By default, the first folder is the class, at whatever depth the picture is, as for torchvision's
+`ImageFolder`. Folders above the split's folder are no classes, nor are folders that contain all
+pictures, such as the top folder of an archive.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Labels = Literal["first", "last", "none"]
 
 
 def folder_layout(labels: Labels = "first") -> Layout:
-    r"""Returns the layout `{train,val,test}/<class>/*`, `<class>/*` or `*`, with folders at any depth.
+    r"""Returns the layout `{train,val,test}/<class>/*`, `<class>/*` or `*`, at any depth.
 
     Arguments:
-        labels: The class of a picture. `"first"`: the folder right within the split's, whatever is below
-            it; without splits, the first folder in which the pictures differ. `"last"`: the folder that
-            holds the picture. `"none"`: there are no classes.
+        labels: The class of a picture. `"first"` is the first folder within the split's folder or,
+            without splits, the first folder in which the names of the pictures differ. `"last"` is
+            the folder that holds the picture. With `"none"` there are no classes.
 
     Raises:
         ValueError: If `labels` is unknown.
@@ -36,10 +36,10 @@ def folder_layout(labels: Labels = "first") -> Layout:
 
 
 def _folder_entries(container: Container, labels: Labels) -> list[Entry]:
-    r"""Returns the pictures of the layout of a folder.
+    r"""Returns the pictures in a container, with their splits and classes.
 
     Raises:
-        ValueError: If folders at different places would be one class.
+        ValueError: If folders in different places would become one class.
     """
     found = [(name, *_find_split(parts[:-1])) for name, parts in picture_names(container.names)]
     if labels == "none":
@@ -55,15 +55,18 @@ def _folder_entries(container: Container, labels: Labels) -> list[Entry]:
 
 
 def _find_split(folders: list[str]) -> tuple[str | None, list[str]]:
-    r"""Returns the split that the folders above a picture say, and those of them below the split's."""
+    r"""Returns the split that a picture's folders name, and the folders within that folder."""
     at = next((i for i, folder in enumerate(folders) if folder.lower() in SPLITS), None)
     return (None, folders) if at is None else (SPLITS[folders[at].lower()], folders[at + 1 :])
 
 
 def _count_shared_folders(places: Sequence[list[str]]) -> int:
-    r"""Returns how many folders all pictures share, without the last one if that holds all of them.
+    r"""Returns how many leading folders all pictures share and are therefore no classes.
 
-    So the folder that an archive begins with is no class, and a single folder of pictures is one.
+    If all pictures are directly in one folder, that folder is a class and does not count.
+
+    Arguments:
+        places: The folders of each picture.
     """
     first, last = min(places, default=[]), max(places, default=[])
     n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
@@ -71,7 +74,12 @@ def _count_shared_folders(places: Sequence[list[str]]) -> int:
 
 
 def _check_class_folders(path: Path, places: Sequence[list[str]]) -> None:
-    r"""Raises a `ValueError` if two folders of pictures have one name."""
+    r"""Raises a `ValueError` if two folders that hold pictures have the same name.
+
+    Arguments:
+        path: The source.
+        places: The folders of each picture.
+    """
     known: dict[str, list[str]] = {}
     for folders in places:
         if folders and known.setdefault(folders[-1], folders) != folders:
@@ -83,7 +91,7 @@ def _check_class_folders(path: Path, places: Sequence[list[str]]) -> None:
 
 
 def find_empty_classes(found: Pictures) -> list[str]:
-    r"""Returns the folders right within the splits' of a folder that hold no picture."""
+    r"""Returns the class folders, directly within the splits' folders, that hold no picture."""
     holding = set()
     for name in found.assignments:
         parts = name.split("/")

@@ -1,6 +1,6 @@
-r"""What is not read: files that are no regular files, and archives that unpack to far more than they are.
+r"""Which files are refused: those that are not regular, too large, or expand too much.
 
-Sizes in headers are believed only where they are checked against what is there.
+A size in a header is used only if reading checks it against the contents.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import os
 import stat
 from pathlib import Path
 
-# The bytes of one file: as many as the largest picture that is decoded has as plain pixels.
+# The most bytes of one file: those of the pixels of the largest picture that is decoded.
 LARGEST = 256 * 2**20
-# Pictures are compressed already: what unpacks to more than this many times its size, and to more than
-# a gigabyte, holds none.
+# Pictures are compressed already. An archive that unpacks to more than EXPANSION times its size,
+# and to more than UNPACKED bytes, is refused.
 EXPANSION = 100
 UNPACKED = 2**30
 
-# What reading a file gives: its bytes, or why they can not be read.
+# The result of reading a file: its bytes, or the reason why it can not be read.
 Contents = bytes | ValueError
 
 KINDS = {
@@ -29,11 +29,11 @@ KINDS = {
 
 
 def check_regular(path: Path | str) -> os.stat_result:
-    r"""Returns the status of a file, links followed.
+    r"""Returns the status of a regular file; links are followed.
 
     Raises:
-        ValueError: If it is no regular file: reading it might never end.
-        OSError: If there is none.
+        ValueError: If the file is not regular: reading it might never end.
+        OSError: If the file does not exist.
     """
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
@@ -46,17 +46,17 @@ def read_regular(path: Path | str, largest: int) -> bytes:
     r"""Returns the contents of a regular file.
 
     Arguments:
-        path: The file, or a link to one.
-        largest: How many bytes are read at most.
+        path: The file, or a link to it.
+        largest: The largest size of the file, in bytes.
 
     Raises:
-        ValueError: If it is no regular file, or larger.
-        OSError: If it can not be read.
+        ValueError: If the file is not regular or is larger.
+        OSError: If the file can not be read.
     """
     size = check_regular(path).st_size
     if error := size_error(size, largest):
         raise error
-    # The path may have become a pipe by now: opening that must not wait for a writer.
+    # The path may have been replaced by a pipe, and opening that must not wait for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:
         contents = file.read(size + 1)
@@ -66,12 +66,12 @@ def read_regular(path: Path | str, largest: int) -> bytes:
 
 
 def size_limit(largest: int | None) -> int:
-    r"""Returns how many bytes a file may have."""
+    r"""Returns the largest size of a file, in bytes: the given one, or else `LARGEST`."""
     return LARGEST if largest is None else largest
 
 
 def size_error(size: int, largest: int) -> ValueError | None:
-    r"""Returns an error if a file is larger than it may be, in bytes."""
+    r"""Returns an error if the size of a file, in bytes, is larger than `largest`."""
     if size > largest:
         return ValueError(
             f"it has {size} bytes, more than the {largest} that are read of one file"
@@ -80,9 +80,15 @@ def size_error(size: int, largest: int) -> ValueError | None:
 
 
 def check_expansion(path: Path, unpacked: int, packed: int) -> None:
-    r"""Raises a `ValueError` if an archive holds more than its own size lets one expect, in bytes."""
+    r"""Raises a `ValueError` if an archive expands too much.
+
+    Arguments:
+        path: The archive.
+        unpacked: The size of its contents, in bytes.
+        packed: The size of the archive, in bytes.
+    """
     if unpacked > max(UNPACKED, EXPANSION * packed):
         raise ValueError(
-            f"'source' = {str(path)!r} should be an archive of pictures, but unpacks to {unpacked} bytes "
-            f"or more, over {EXPANSION} times its size of {packed}."
+            f"'source' = {str(path)!r} should be an archive of pictures, but unpacks to "
+            f"{unpacked} bytes or more, over {EXPANSION} times its size of {packed}."
         )

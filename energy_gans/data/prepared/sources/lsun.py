@@ -1,8 +1,9 @@
-r"""LSUN: one lmdb a category and split, `{category}_{train,val}_lmdb`, of WebP or JPEG values.
+r"""LSUN: an LMDB database for each category and split, `{category}_{train,val}_lmdb`.
 
-It is read as it is downloaded, a folder or a zip archive of that folder. LMDB maps a file into memory,
-so the one file `data.mdb` of an archive is copied out of it, into a scratch folder, while it is read.
-Images come in the order of their keys. A single lmdb has no split of its own.
+Its values are WebP or JPEG pictures. A database is a folder or, as it is published, a zip archive
+of that folder. LMDB maps its file into memory, so the file `data.mdb` of an archive is unpacked to
+a scratch folder. Images come in the order of their keys. A database that is given alone has no
+split.
 """
 
 from __future__ import annotations
@@ -30,26 +31,28 @@ def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) 
     r"""Returns the source of a category of LSUN.
 
     Arguments:
-        path: The lmdb of a category, its zip archive, a folder that holds those for training and
-            validation, or a folder or archive of pictures or parquet shards of one category.
-        category: Which category, if the folder holds several, and the name of the class.
-        hold_out: Of how many images one is held out if the source has no held-out split.
-        scratch: A folder for the file of an archive.
+        path: The database of a category, its zip archive, a folder that holds the databases for
+            training and validation, or a folder or archive of pictures or parquet shards of one
+            category.
+        category: The category, which is the name of the class; `None` if the names of the files
+            tell it.
+        hold_out: One in `hold_out` images is held out if the source has no held-out split.
+        scratch: A folder for the unpacked file of an archive.
 
     Raises:
-        FileNotFoundError: If there is nothing.
-        ValueError: If nothing fits, or several categories do.
+        FileNotFoundError: If `path` does not exist.
+        ValueError: If there are no images, or the category is not given and not unique.
     """
     if not path.exists():
         raise FileNotFoundError(f"'source' = {str(path)!r} does not exist.")
     found = {None: path} if _is_lmdb(path) else _find_lmdbs(path, category)
     if found:
-        said = _category_of(next(iter(found.values())))
-        if None not in (category, said) and category != said:
+        named = _category_of(next(iter(found.values())))
+        if None not in (category, named) and category != named:
             raise ValueError(
-                f"'category' is {category!r}, but 'source' = {str(path)!r} is of {said!r}."
+                f"'category' is {category!r}, but 'source' = {str(path)!r} is of {named!r}."
             )
-        category = category or said
+        category = category or named
         source = _lmdb_source(path, found, hold_out, scratch)
     elif parquet_files(path):
         source = parquet_source(path, hold_out, labelled=False)
@@ -58,7 +61,8 @@ def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) 
         source = file_source(path, folder_layout("none"), looked_for, hold_out)
     if category is None:
         raise ValueError(
-            f"'category' should be given: 'source' = {str(path)!r} does not say what its images are."
+            f"'category' should be given: 'source' = {str(path)!r} does not say what its images "
+            "are."
         )
     return replace(source, classes=[category], options={"category": category})
 
@@ -66,36 +70,48 @@ def lsun_source(path: Path, category: str | None, hold_out: int, scratch: Path) 
 def _lmdb_source(
     path: Path, found: dict[str | None, Path], hold_out: int, scratch: Path
 ) -> Source:
-    r"""Returns the source of lmdbs, by the splits that their names say."""
+    r"""Returns the source of the images in databases.
+
+    Arguments:
+        path: The path that was given.
+        found: The path of the database of each split, or of the key `None` if its split is
+            unknown.
+        hold_out: One in `hold_out` images is held out if there is no held-out split.
+        scratch: A folder for the unpacked file of an archive.
+    """
     files = {split: _extract_lmdb(one, scratch) for split, one in found.items()}
-    said = [split for split, file in files.items() for _ in range(_count_images(file))]
-    check_any_found(path, said, "images in its lmdb")
-    splits, split_rule, hold_out = assign_splits(path, said, hold_out)
+    known = [split for split, file in files.items() for _ in range(_count_images(file))]
+    check_any_found(path, known, "images in its lmdb")
+    splits, split_rule, hold_out = assign_splits(path, known, hold_out)
     records = _lmdb_records(list(files.values()), splits)
     return Source("lmdb", splits, split_rule, [], records, hold_out=hold_out)
 
 
 def _is_lmdb(path: Path) -> bool:
-    r"""Returns whether a path is one lmdb: the folder of a `data.mdb`, or the archive of one."""
+    r"""Returns whether a path is a database: a folder of a `data.mdb`, or an archive of one."""
     if path.is_dir():
         return (path / "data.mdb").is_file()
     return path.is_file() and is_zip(path) and _find_member(path) is not None
 
 
 def _find_member(path: Path) -> str | None:
-    r"""Returns the name of the member `data.mdb` of an archive, `None` if it has none."""
+    r"""Returns the name of the member `data.mdb` of an archive, or `None` if it has none."""
     with zipfile.ZipFile(path) as archive:
         return next((n for n in archive.namelist() if n.split("/")[-1] == "data.mdb"), None)
 
 
 def _category_of(path: Path) -> str | None:
-    r"""Returns the category that a path's name says."""
+    r"""Returns the category in the name of a path, or `None`."""
     match = NAME.fullmatch(path.name)
     return match["category"] if match else None
 
 
 def _find_lmdbs(path: Path, category: str | None) -> dict[str | None, Path]:
-    r"""Returns the lmdbs of a category in a folder, by their splits."""
+    r"""Returns the databases of a category in a folder, by split.
+
+    Raises:
+        ValueError: If the folder holds databases, but not of one category only.
+    """
     if not path.is_dir():
         return {}
     matches = [(NAME.fullmatch(p.name), p) for p in sorted(path.iterdir())]
@@ -106,12 +122,16 @@ def _find_lmdbs(path: Path, category: str | None) -> dict[str | None, Path]:
             f"'category' should be one of {sorted({c for c, _, _ in known})}, "
             f"which 'source' = {str(path)!r} holds, got {category!r}."
         )
-    # A folder, which comes first, is preferred to its archive.
+    # Sorted names put a folder before its archive, so reversing prefers the folder.
     return {split: p for c, split, p in reversed(known) if c in categories}
 
 
 def _extract_lmdb(path: Path, scratch: Path) -> Path:
-    r"""Returns the `data.mdb` of an lmdb, copied out of its archive if it is in one."""
+    r"""Returns the file `data.mdb` of a database, and unpacks it if it is in an archive.
+
+    Raises:
+        ValueError: If the archive is damaged or expands too much.
+    """
     if path.is_dir():
         return path / "data.mdb"
     copy = scratch / f"{path.stem}.mdb"
@@ -129,10 +149,10 @@ def _extract_lmdb(path: Path, scratch: Path) -> Path:
 
 
 def _open_lmdb(path: Path) -> Any:
-    r"""Returns the environment of an lmdb, for reading.
+    r"""Opens a database for reading.
 
     Raises:
-        ValueError: If it is none, or was cut short: reading that would end the process.
+        ValueError: If the file is no database or was cut short, which would crash the process.
     """
     lmdb = import_optional("lmdb")
     try:
@@ -147,13 +167,13 @@ def _open_lmdb(path: Path) -> Any:
 
 
 def _count_images(path: Path) -> int:
-    r"""Returns the number of images in an lmdb."""
+    r"""Returns the number of images in a database."""
     with _open_lmdb(path) as env:
         return env.stat()["entries"]
 
 
 def _lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
-    r"""Yields the images of lmdbs, one after the other."""
+    r"""Yields the images of databases, one database after the other."""
     i = 0
     for path in files:
         with _open_lmdb(path) as env, env.begin(buffers=True) as transaction:

@@ -1,9 +1,9 @@
-r"""MNIST and FashionMNIST: 60,000 and 10,000 grey images of 28x28 pixels, and their labels, in IDX files.
+r"""MNIST and FashionMNIST: 60,000 and 10,000 grey images of 28x28 pixels and their labels.
 
-An IDX file says the type of its values and the number of its dimensions in four bytes, the dimensions in four
-bytes each, most significant first, and then has the values. It is read as it is, or packed by gzip as it is
-downloaded. An older torchvision wrote tensors in their place, `processed/{training,test}.pt`, which are read
-where the original files are missing. The test set is `val`.
+The files have the IDX format: four bytes for the type of the values and the number of dimensions,
+four bytes for each dimension, most significant first, and then the values. Files compressed by
+gzip are read, too. If the IDX files are missing, the files `processed/{training,test}.pt` are
+read, which older versions of torchvision wrote. The test set becomes `val`.
 
 References:
     The MNIST Database of Handwritten Digits (LeCun, Cortes and Burges, 1998)
@@ -28,13 +28,13 @@ FILES = {
     "val": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 PROCESSED = {"train": "training.pt", "val": "test.pt"}
-# The type of values of an IDX file that are bytes.
+# The code of the type of unsigned bytes in an IDX file.
 UBYTE = 8
 PART = 2**16
 
 
 def load_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    r"""Returns the images and labels of a set in MNIST's files.
+    r"""Returns the images and labels of a data set in MNIST's files.
 
     Arguments:
         folder: The folder that holds `raw`, or `processed`.
@@ -44,8 +44,8 @@ def load_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
         The images as uint8, with shape :math:`(N, H, W)`, and the labels, with shape :math:`(N)`.
 
     Raises:
-        FileNotFoundError: If the files are not there.
-        ValueError: If a file is truncated or damaged, or images and labels are not equally many.
+        FileNotFoundError: If files are missing.
+        ValueError: If a file is truncated or damaged, or the numbers of images and labels differ.
     """
     paths = [_find_idx(folder / "raw", file) for file in FILES[split]]
     processed = folder / "processed" / PROCESSED[split]
@@ -67,7 +67,7 @@ def load_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
 
 
 def _find_idx(raw: Path, file: str) -> Path | None:
-    r"""Returns the path of a file or, if it is not there, of what gzip packed of it; `None` if neither is.
+    r"""Returns the path of a file or of its compressed version, or `None` if both are missing.
 
     Raises:
         PermissionError: If the folder can not be read.
@@ -83,11 +83,11 @@ def _read_idx(path: Path, dimensions: int) -> Tensor:
     r"""Returns the values of an IDX file of bytes, as uint8.
 
     Arguments:
-        path: The file, packed by gzip if it is called so.
-        dimensions: The number of dimensions that it should have.
+        path: The file, compressed by gzip if its name ends in `.gz`.
+        dimensions: The expected number of dimensions.
 
     Raises:
-        ValueError: If it is truncated, too long or something else.
+        ValueError: If the file is truncated, too long or no IDX file.
     """
     try:
         check_regular(path)
@@ -103,7 +103,8 @@ def _read_idx(path: Path, dimensions: int) -> Tensor:
     expected, found = 4 + 4 * dimensions + math.prod(shape), len(head) + len(values)
     if found < 4 + 4 * dimensions:
         raise ValueError(
-            f"{path} is truncated: it has {found} bytes, and {4 + 4 * dimensions} are its header's."
+            f"{path} is truncated: it has {found} bytes, and {4 + 4 * dimensions} are its "
+            "header's."
         )
     if found != expected:
         how = "is truncated" if found < expected else "is too long"
@@ -115,7 +116,7 @@ def _read_idx(path: Path, dimensions: int) -> Tensor:
 
 
 def _read_up_to(file: BinaryIO, size: int) -> bytes:
-    r"""Returns the next bytes of a file, fewer where it ends, also in the midst of what gzip packed."""
+    r"""Returns the next bytes of a file, up to `size`, also of a truncated gzip file."""
     parts: list[bytes] = []
     try:
         while size > 0 and (part := file.read1(min(size, PART))):
@@ -127,7 +128,7 @@ def _read_up_to(file: BinaryIO, size: int) -> bytes:
 
 
 def _read_processed(path: Path) -> tuple[Tensor, Tensor]:
-    r"""Returns the images and labels that an older torchvision wrote.
+    r"""Returns the images and labels of a file that an older version of torchvision wrote.
 
     Raises:
         ValueError: If the file holds anything else.
@@ -139,8 +140,8 @@ def _read_processed(path: Path) -> tuple[Tensor, Tensor]:
         fits = False
     if not fits:
         raise ValueError(
-            f"{path} is not what an older torchvision wrote, uint8 images and their labels: put the original "
-            f"files {', '.join(name for pair in FILES.values() for name in pair)} into "
+            f"{path} is not what an older torchvision wrote, uint8 images and their labels: put "
+            f"the original files {', '.join(name for pair in FILES.values() for name in pair)} into "
             f"{path.parent.parent / 'raw'}, and remove it."
         )
     return images, labels.long()

@@ -1,8 +1,9 @@
-r"""Parquet shards, as the hubs ship image sets: one row an image, its encoded bytes in a column.
+r"""Parquet shards, in which the Hugging Face Hub stores image sets: one row for each image.
 
-The column `image` or `img` is binary, or a struct of `bytes` and `path`. The column `label`,
-`fine_label` or `labels`, if it holds one integer or one string a row, is the class. A shard's split is
-what its file's name begins with (`train-00000-of-00005.parquet`), else the folder that it is in.
+The encoded picture is in the column `image` or `img`, which is binary or a struct of `bytes` and
+`path`. The class is in the column `label`, `fine_label` or `labels`, if that holds one integer or
+string in each row. The name of a shard begins with its split (`train-00000-of-00005.parquet`), or
+a folder names the split.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from .records import SPLITS, Record, Source, assign_splits, check_any_found
 
 IMAGES = ("image", "img")
 LABELS = ("label", "fine_label", "labels")
-# A shard may hold one large value once and name it in every row: many rows at a time would multiply it.
+# Rows that are read at a time. A shard can store a large value once and repeat it in every row, so
+# several rows might take several times the memory.
 ROWS = 1
-# The characters of the name of a class or a picture.
+# The most characters in the name of a class or a picture.
 NAME = 255
 
 
 def import_optional(name: str) -> ModuleType:
-    r"""Returns a package that only preparing needs.
+    r"""Imports a package that only the preparation of data sets needs.
 
     Raises:
-        ModuleNotFoundError: If it is not installed.
+        ModuleNotFoundError: If the package is not installed.
     """
     try:
         return importlib.import_module(name)
@@ -41,7 +43,7 @@ def import_optional(name: str) -> ModuleType:
 
 
 def parquet_files(path: Path) -> list[Path]:
-    r"""Returns the shards of a file, or of a folder and those below, in the order of their names."""
+    r"""Returns the shards at a path, a file or a folder with subfolders, sorted by name."""
     if path.is_file():
         return [path] if path.suffix == ".parquet" else []
     return sorted(path.rglob("*.parquet"))
@@ -54,12 +56,12 @@ def parquet_source(
 
     Arguments:
         path: The shard, or the folder of shards.
-        hold_out: Of how many images one is held out if the source has no held-out split.
-        labelled: Whether the labels are of interest.
-        celeba: Whether images have the split of their number, where the shards say none.
+        hold_out: One in `hold_out` images is held out if the source has no held-out split.
+        labelled: Whether the labels are read.
+        celeba: Whether the number of an image determines its split if its shard names none.
 
     Raises:
-        ValueError: If a shard is torn or has no column of images.
+        ValueError: If a shard is incomplete or has no column of images.
     """
     shards = [p for p in parquet_files(path) if not p.name.startswith("extra")]
     check_any_found(path, shards, "parquet shards (train-*.parquet, ...)")
@@ -82,10 +84,11 @@ def parquet_source(
 
 
 def _open_shard(shard: Path) -> Any:
-    r"""Returns a shard, as pyarrow's `ParquetFile`.
+    r"""Opens a shard, as pyarrow's `ParquetFile`.
 
     Raises:
-        ValueError: If it is none, has no column of images, or says that it has more rows than bytes.
+        ValueError: If the file is no parquet file, has no column of images, or claims to have more
+            rows than bytes.
     """
     arrow, parquet = import_optional("pyarrow"), import_optional("pyarrow.parquet")
     try:
@@ -95,8 +98,8 @@ def _open_shard(shard: Path) -> Any:
         raise ValueError(f"{shard} is no whole parquet file: {error}") from error
     if file.metadata.num_rows > size:
         raise ValueError(
-            f"{shard} should hold a picture in each row, but says that it has {file.metadata.num_rows} "
-            f"rows in {size} bytes."
+            f"{shard} should hold a picture in each row, but says that it has "
+            f"{file.metadata.num_rows} rows in {size} bytes."
         )
     if not set(IMAGES) & set(file.schema_arrow.names):
         raise ValueError(
@@ -106,18 +109,18 @@ def _open_shard(shard: Path) -> Any:
 
 
 def _shard_split(relative: Path) -> str | None:
-    r"""Returns the split that a shard's file name begins with, or else that of its folder."""
+    r"""Returns the split that begins a shard's file name, or else its folder's, or `None`."""
     words = [relative.name.split("-")[0].split(".")[0], *reversed(relative.parts[:-1])]
     return next((SPLITS[w.lower()] for w in words if w.lower() in SPLITS), None)
 
 
 def _find_column(file: Any, names: tuple[str, ...]) -> str | None:
-    r"""Returns the first of several names that is a column of a shard."""
+    r"""Returns the first of several names that is a column of a shard, or `None`."""
     return next((n for n in names if n in file.schema_arrow.names), None)
 
 
 def _read_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
-    r"""Returns the labels of a shard's rows, and the classes' names if the shard says them."""
+    r"""Returns the labels of a shard's rows and the names of the classes, each `[]` if missing."""
     types = import_optional("pyarrow.types")
     name = _find_column(file, LABELS)
     if name is None:
@@ -136,10 +139,10 @@ def _read_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
 
 
 def _read_string_labels(shard: Path, name: str) -> list[str | None]:
-    r"""Returns the labels of a shard's rows that are strings, each of them read once.
+    r"""Returns the labels of a shard's rows if they are strings, each read once.
 
     Raises:
-        ValueError: If one is longer than any name of a class.
+        ValueError: If a label has more than `NAME` characters.
     """
     file = import_optional("pyarrow.parquet").ParquetFile(shard, read_dictionary=[name])
     labels: list[str | None] = []
@@ -148,8 +151,8 @@ def _read_string_labels(shard: Path, name: str) -> list[str | None]:
             lengths = import_optional("pyarrow.compute").utf8_length(chunk.dictionary).to_pylist()
             if max(lengths, default=0) > NAME:
                 raise ValueError(
-                    f"{shard} should have names of classes in its column {name!r}, of at most {NAME} "
-                    f"characters, got one of {max(lengths)}."
+                    f"{shard} should have names of classes in its column {name!r}, of at most "
+                    f"{NAME} characters, got one of {max(lengths)}."
                 )
             words = chunk.dictionary.to_pylist()
             labels += [None if i is None else words[i] for i in chunk.indices.to_pylist()]
@@ -157,7 +160,7 @@ def _read_string_labels(shard: Path, name: str) -> list[str | None]:
 
 
 def _celeba_splits(file: Any) -> list[str | None]:
-    r"""Returns the splits of CelebA's pictures by the numbers in their paths."""
+    r"""Returns the splits of CelebA's pictures, from the numbers in their paths."""
     name = _find_column(file, IMAGES)
     rows = file.iter_batches(ROWS, columns=[f"{name}.path"])
     paths = ((row or {}).get("path") or "" for batch in rows for row in batch[0].to_pylist())
@@ -165,7 +168,14 @@ def _celeba_splits(file: Any) -> list[str | None]:
 
 
 def _index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[int], list[str]]:
-    r"""Returns labels as integers, and the classes' names: strings in their order, integers as they are."""
+    r"""Returns integer labels and the names of the classes.
+
+    Strings become their index among the sorted strings. Integers stay unchanged. If no row has a
+    label, all labels are 0.
+
+    Raises:
+        ValueError: If only some of the rows have a label.
+    """
     kinds = {type(label) for label in labels}
     if kinds == {type(None)}:
         return [0] * len(labels), []
@@ -179,7 +189,7 @@ def _index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list
 
 
 def _parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -> Iterator[Record]:
-    r"""Yields the images of all shards, a row at a time."""
+    r"""Yields the images of all shards, one row at a time."""
     arrow = import_optional("pyarrow")
     i = 0
     for shard in shards:
@@ -195,7 +205,7 @@ def _parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -
 
 
 def _row_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
-    r"""Returns the encoded picture of a batch of one row, or the error that there is none, and its path."""
+    r"""Returns the encoded picture of a batch of one row, or an error, and the picture's path."""
     if error := size_error(batch.nbytes, size_limit(None)):
         return error, None
     (value,) = batch.column(0).to_pylist()

@@ -1,6 +1,7 @@
-r"""Sources that are files of pictures: what their names say of split and class.
+r"""Sources of picture files, whose names determine their splits and classes.
 
-A layout is a function of all names; which container holds them makes no difference.
+A layout is a function from the names in a container to splits and classes, and is the same for
+folders and archives.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ CELEBA = (("train", 162_770), ("val", 182_637), ("test", 202_599))
 
 @dataclass(frozen=True)
 class Entry:
-    r"""Creates what a layout says of one picture.
+    r"""A picture in a layout.
 
     Arguments:
-        name: Its name in the container.
-        split: Its split, `None` if the layout says nothing.
-        class_name: The name of its class, `None` if the layout says nothing.
+        name: The name of the picture in the container.
+        split: The split, or `None` if the layout has none.
+        class_name: The name of the class, or `None` if the layout has none.
     """
 
     name: str
@@ -40,15 +41,15 @@ Layout = Callable[[Container], list[Entry]]
 
 @dataclass(frozen=True)
 class Pictures:
-    r"""Creates the pictures of a container, of which the splits and the labels are known.
+    r"""The pictures in a container, with their splits and labels.
 
     Arguments:
         container: The container.
-        assignments: The split and the label of each picture, by its name.
+        assignments: The split and the label of each picture, by name.
         classes: The names of the classes.
-        split_rule: How the splits came about, in words.
-        hold_out: Of how many training images one is yet to be held out, 0 for none.
-        left_out: The names of what was left out, and why.
+        split_rule: How the images got their splits, in words.
+        hold_out: One in `hold_out` training images is yet to be held out; 0 for none.
+        left_out: The names of files that were left out, and the reasons.
     """
 
     container: Container
@@ -69,12 +70,12 @@ def file_source(path: Path, layout: Layout, looked_for: str, hold_out: int) -> S
 
     Arguments:
         path: The folder, zip or tar archive.
-        layout: Says the split and the class of each picture.
-        looked_for: What the layout looks for, in words.
-        hold_out: Of how many images one is held out if the source has no held-out split.
+        layout: The function that returns the split and the class of each picture.
+        looked_for: The expected files, in words, for an error message.
+        hold_out: One in `hold_out` images is held out if the source has no held-out split.
 
     Raises:
-        ValueError: If nothing fits the layout, or only some of the pictures have a class.
+        ValueError: If no picture fits the layout, or only some of the pictures have a class.
     """
     found = find_pictures(path, layout, looked_for, hold_out)
     splits = [split for split, _ in found.assignments.values()]
@@ -90,7 +91,7 @@ def file_source(path: Path, layout: Layout, looked_for: str, hold_out: int) -> S
 
 
 def find_pictures(path: Path, layout: Layout, looked_for: str, hold_out: int) -> Pictures:
-    r"""Returns the pictures in a container, none of which is read: see :func:`file_source`."""
+    r"""Returns the pictures in a container without reading them; see :func:`file_source`."""
     container = open_container(path)
     entries = layout(container)
     unread = list_left_out(container)
@@ -111,7 +112,7 @@ def find_pictures(path: Path, layout: Layout, looked_for: str, hold_out: int) ->
 
 
 def picture_names(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    r"""Yields the names that are those of pictures, and their parts, without hidden files."""
+    r"""Yields the names of pictures that are not hidden, and the parts of each name."""
     for name in names:
         parts = name.split("/")
         if name.lower().endswith(PICTURES) and ".." not in parts and not is_hidden(parts):
@@ -119,12 +120,12 @@ def picture_names(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_hidden(parts: Sequence[str]) -> bool:
-    r"""Returns whether the parts of a name are those of a hidden file, or of one of macOS's own."""
+    r"""Returns whether a name, given by its parts, is hidden or was added by macOS."""
     return any((p.startswith(".") and p != "..") or p == "__MACOSX" for p in parts)
 
 
 def list_left_out(container: Container) -> list[tuple[str, str]]:
-    r"""Returns the names in a container that are none of its pictures but might have been, and why."""
+    r"""Returns the names of possible pictures that were left out, and the reasons."""
     known = {name for name, _ in picture_names(container.names)}
     broken = [item for item in container.broken.items() if item[0] not in known]
     outside = [
@@ -137,10 +138,10 @@ def list_left_out(container: Container) -> list[tuple[str, str]]:
 
 
 def celeba_layout(container: Container) -> list[Entry]:
-    r"""Returns the pictures `000001.jpg` to `202599.jpg`, in the official partition by number.
+    r"""Returns the pictures `000001.jpg` to `202599.jpg`, with the official split of each number.
 
     Raises:
-        ValueError: If a number comes twice.
+        ValueError: If a number occurs twice.
     """
     entries = []
     numbers = set()
@@ -151,7 +152,8 @@ def celeba_layout(container: Container) -> list[Entry]:
             continue
         if stem in numbers:
             raise ValueError(
-                f"'source' = {str(container.path)!r} holds picture {stem} twice: choose the folder of one version."
+                f"'source' = {str(container.path)!r} holds picture {stem} twice: choose the "
+                "folder of one version."
             )
         numbers.add(stem)
         entries.append(Entry(name, split, None))
@@ -159,16 +161,16 @@ def celeba_layout(container: Container) -> list[Entry]:
 
 
 def celeba_split(stem: str) -> str | None:
-    r"""Returns the split of a picture of CelebA by its number, `None` if it is no such number."""
+    r"""Returns the split of a picture of CelebA by its number, or `None` for any other name."""
     number = int(stem) if re.fullmatch(r"[0-9]{6}", stem) else 0
     return next((split for split, last in CELEBA if 1 <= number <= last), None)
 
 
 def tiny_imagenet_layout(container: Container) -> list[Entry]:
-    r"""Returns the pictures of `train/<wnid>/images/*` and `val`, without the unlabelled test set.
+    r"""Returns the pictures in `train/<wnid>/images/*` and `val`, without the unlabelled test set.
 
-    The validation pictures stand in `val/images/*`, with `val/val_annotations.txt`, or in class
-    folders as those for training.
+    The validation pictures are in `val/images/*`, with their classes in `val/val_annotations.txt`,
+    or in class folders like the training pictures.
 
     Raises:
         ValueError: If the annotations lack a picture.
@@ -183,7 +185,8 @@ def tiny_imagenet_layout(container: Container) -> list[Entry]:
         if class_name == "images":
             if parts[-1] not in annotations:
                 raise ValueError(
-                    f"'source' = {str(container.path)!r}: val/val_annotations.txt says nothing of {name!r}."
+                    f"'source' = {str(container.path)!r}: val/val_annotations.txt says nothing of "
+                    f"{name!r}."
                 )
             class_name = annotations[parts[-1]]
         entries.append(Entry(name, parts[at], class_name))
@@ -191,7 +194,7 @@ def tiny_imagenet_layout(container: Container) -> list[Entry]:
 
 
 def _tiny_imagenet_annotations(container: Container) -> dict[str, str]:
-    r"""Returns the classes of the validation pictures, by their file names."""
+    r"""Returns the classes of the validation pictures, by file name."""
     files = [n for n in container.names if n.endswith("val/val_annotations.txt")]
     lines = []
     for name, contents in container.read(files[:1]):

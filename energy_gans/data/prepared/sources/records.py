@@ -1,4 +1,4 @@
-r"""What every source of images gives: records, in an order that is always the same."""
+r"""What every source yields: records of images, in an order that never changes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ TEST_IS_VAL = "the source's own, its test set as val"
 
 
 class NothingFound(ValueError):
-    r"""Raised when a source lacks the images that were looked for."""
+    r"""Raised when a source lacks the expected images."""
 
 
 @dataclass(frozen=True)
 class Record:
-    r"""Creates one image of a source.
+    r"""An image of a source.
 
     Arguments:
-        name: What the source calls it.
+        name: The name of the image in the source.
         split: `"train"`, `"val"` or `"test"`.
-        label: The index of its class, 0 where there are none.
-        image: The encoded picture, or the pixels, uint8 with shape :math:`(H, W, 3)`, or, of a
-            picture that could not be read, the error.
+        label: The index of the class, 0 if there are no classes.
+        image: The encoded picture; or the pixels, uint8 with shape :math:`(H, W, 3)`; or the error
+            if the picture can not be read.
     """
 
     name: str
@@ -46,17 +46,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Source:
-    r"""Creates a source.
+    r"""The images of a data set in the files that a user has.
 
     Arguments:
-        kind: What it is, in a word.
-        splits: The splits of its images, as :func:`assign_splits` settled them.
-        split_rule: How they were settled, in words.
-        classes: The names of the classes, none if it has no labels.
-        records: Its images, as many as there are splits.
-        options: What else decides which images it has.
-        hold_out: Of how many images one is held out when all were read, 0 if the splits are settled.
-        left_out: The names of what the source holds and does not give, and why.
+        kind: The kind of the source, such as `"zip"`.
+        splits: The split of each image, from :func:`assign_splits`.
+        split_rule: How the images got their splits, in words.
+        classes: The names of the classes, `[]` if the source has no labels.
+        records: The images, as many as there are splits.
+        options: Other options of the source that the manifest names.
+        hold_out: One in `hold_out` images is held out once all were read; 0 if the splits are
+            final.
+        left_out: The names of files that were left out, and the reasons.
     """
 
     kind: str
@@ -72,24 +73,24 @@ class Source:
 def assign_splits(
     path: Path, found: Sequence[str | None], hold_out: int
 ) -> tuple[list[str], str, int]:
-    r"""Returns the split of each image, of what a source says of them, and how it came about.
+    r"""Returns the split of each image.
 
-    Of a source that says nothing, or whose images are all for training, one of `hold_out` images is held
-    out: see :mod:`energy_gans.data.prepared.held_out`. All are for training until their contents are known. Where
-    there is a test set and no validation set, it is `val`.
+    If the source has a test set but no validation set, the test set becomes `val`. If it names no
+    splits, or has only training images, all images are training images for now: one in `hold_out`
+    of them is held out once their contents are known, see :mod:`.held_out`.
 
     Arguments:
         path: The source.
-        found: The splits that it says, `None` where it says nothing.
-        hold_out: Of how many images one is held out.
+        found: The split of each image in the source, or `None` if the source names none.
+        hold_out: One in `hold_out` images is held out.
 
     Returns:
-        The splits, how they came about in words, and of how many images one is yet to be held out, 0 for
-        none.
+        The splits; a phrase that says how they were assigned; and `hold_out` if images are yet to
+        be held out, or 0.
 
     Raises:
-        ValueError: If it says something of some images only, there is nothing to train on, or there
-            are fewer images than `hold_out`.
+        ValueError: If the source names the splits of only some images, has no training images, or
+            has fewer images than `hold_out`.
     """
     if hold_out < 2:
         raise ValueError(f"'hold_out' should be at least 2, got {hold_out}.")
@@ -124,7 +125,14 @@ def check_hold_out(path: Path | str, n: int, hold_out: int) -> None:
 def check_any_found(
     path: Path, found: Sequence, layout: str, left_out: Sequence[tuple[str, str]] = ()
 ) -> None:
-    r"""Raises a :class:`NothingFound` that says what was looked for, and what was left out, unless images were found."""
+    r"""Raises a :class:`NothingFound` if no images were found.
+
+    Arguments:
+        path: The source.
+        found: The images that were found.
+        layout: The expected files, in words.
+        left_out: The names of files that were left out, and the reasons.
+    """
     if len(found) > 0:
         return
     unread = f", and left out {len(left_out)}, {': '.join(left_out[0])}" if left_out else ""

@@ -1,6 +1,6 @@
 r"""SVHN: 73,257 and 26,032 house-number digits of 32x32 pixels, in `{train,test}_32x32.mat`.
 
-The label 10 means the digit 0. The test set is `val`; the set `extra` is left out.
+The label 10 means the digit 0. The test set becomes `val`; the set `extra` is not used.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from scipy.io import loadmat
 from torch import Tensor
 
 FILES = {"train": "train_32x32.mat", "val": "test_32x32.mat"}
-# The bytes of all variables: the training set has 225 MB of pixels.
+# The most bytes of all variables; the training set has 225 MB of pixels.
 LARGEST = 256 * 2**20
 
-# MATLAB's format 5: a header, in which the order of bytes stands last, and elements, some of them deflated.
+# MATLAB's format 5: a header, which ends with the byte order, and elements, some of them deflated.
 HEADER = 128
 ORDERS = {b"IM": "<", b"MI": ">"}
 DEFLATED = 15
@@ -34,11 +34,12 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
         split: `"train"` or `"val"`.
 
     Returns:
-        The images as uint8, with shape :math:`(N, 3, 32, 32)`, and the digits, with shape :math:`(N)`.
+        The images as uint8, with shape :math:`(N, 3, 32, 32)`, and the digits, with shape
+        :math:`(N)`.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is damaged.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is damaged.
     """
     path = Path(root) / FILES[split]
     if not path.is_file():
@@ -48,7 +49,7 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
             _check_inflated_size(file)
         contents = loadmat(path, variable_names=["X", "y"])
         images, labels = contents["X"], contents["y"].ravel().astype(np.int64)
-    except Exception as error:  # A damaged file makes scipy raise almost anything.
+    except Exception as error:  # A damaged file can make scipy raise almost any error.
         raise ValueError(f"{path} can not be read: {error or type(error).__name__}.") from error
     shape = (32, 32, 3, len(labels))
     if images.dtype != np.uint8 or images.shape != shape or not set(labels) <= set(range(11)):
@@ -61,9 +62,9 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
 
 
 def _check_inflated_size(file: BinaryIO) -> None:
-    r"""Raises a `ValueError` if a file is not of MATLAB's format 5 or inflates to more than `LARGEST` bytes.
+    r"""Raises a `ValueError` if a file is not of MATLAB's format 5 or inflates beyond `LARGEST`.
 
-    What is inflated is counted and let go, as the sizes that the file says may be wrong.
+    The sizes that the file states may be wrong, so its elements are inflated and counted.
     """
     order = ORDERS.get(file.read(HEADER)[-2:])
     if order is None:
@@ -74,7 +75,7 @@ def _check_inflated_size(file: BinaryIO) -> None:
         inflate = zlib.decompressobj() if kind == DEFLATED else None
         while size > 0 and (part := file.read(min(size, 2**14))):
             size -= len(part)
-            # A part inflates to about a thousand times its size at most.
+            # Deflated bytes inflate to about a thousand times their size at most.
             total += len(part if inflate is None else inflate.decompress(part))
             if total > LARGEST:
                 raise ValueError(f"it holds more than {LARGEST} bytes")

@@ -1,8 +1,8 @@
-r"""Tar archives, read from their beginnings to their ends without being unpacked.
+r"""Tar archives, read from start to end without unpacking them.
 
-A link gives the contents of the file that it leads to, if that is in the archive. Both come where that
-file is, so that nothing is read twice. Where two members have one name, the later one counts, as it
-does for who unpacks the archive.
+A link has the contents of its target if the archive contains that. Both are read at the place of
+the target, so nothing is read twice. If two members have the same name, the later one counts, as
+when the archive is unpacked.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from .archive_names import FOLDER_TWICE, REPLACED, Link, normalize_name, resolve_links
 from .limits import Contents, check_expansion, size_error, size_limit
 
-# The bytes of a header that says a long name.
+# The most bytes of a header that contains a long name.
 HEADER = 2**20
 
-# What reading a tar archive raises: a long chain of headers makes tarfile call itself too often.
+# The errors of reading a tar archive; tarfile recurses once for each of a chain of headers.
 TORN = (tarfile.TarError, zlib.error, EOFError, OSError, RecursionError)
 
 LONG_NAMES = (
@@ -31,7 +31,7 @@ LONG_NAMES = (
 
 
 class _Header(tarfile.TarInfo):
-    r"""Creates a header of a tar archive, whose long names are short enough to be read."""
+    r"""Header of a member, which raises an error if its long name has more than `HEADER` bytes."""
 
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> _Header:
@@ -42,15 +42,13 @@ class _Header(tarfile.TarInfo):
 
 
 class Tar:
-    r"""Creates the container of the files in a tar archive, compressed or not.
-
-    Files come in the archive's own order.
+    r"""The files in a tar archive, compressed or not, in the order of the archive.
 
     Arguments:
         path: The archive.
 
     Raises:
-        ValueError: If the archive is torn, or unpacks to far more than its size.
+        ValueError: If the archive is incomplete or expands too much.
     """
 
     kind = "tar"
@@ -63,7 +61,7 @@ class Tar:
         sizes: dict[str, int] = {}
         links: dict[str, Link] = {}
         for place, (name, _, member) in enumerate(self.members()):
-            # Before the archive is unpacked up to the next member.
+            # The size is checked before the archive is unpacked up to the next member.
             unpacked = member.offset_data + member.size
             check_expansion(path, unpacked, packed)
             if places.pop(name, None) is not None:
@@ -76,7 +74,7 @@ class Tar:
         check_expansion(path, unpacked + sum(sizes[t] for t in followed.files.values()), packed)
         self.broken = followed.broken
         self.left_out += [(name, FOLDER_TWICE) for name in followed.folders]
-        # The names under which the contents of a member are read, by its place in the archive.
+        # The names of a member and of the links to it, by the member's place in the archive.
         self.read_as: dict[int, list[str]] = {}
         for name in places.keys() - set(followed.folders):
             self.read_as.setdefault(places[followed.files.get(name, name)], []).append(name)
@@ -85,13 +83,13 @@ class Tar:
         self.names = [name for place in sorted(self.read_as) for name in self.read_as[place]]
 
     def members(self) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
-        r"""Yields the names of what is no folder, the archive and its members."""
+        r"""Yields each member that is no folder, as its name, the archive and the header."""
         try:
             with tarfile.open(self.path, tarinfo=_Header) as archive:
                 for member in archive:
                     if not member.isdir():
                         yield normalize_name(member.name), archive, member
-                    # Else every member that was seen is kept.
+                    # tarfile would keep the headers of all members.
                     archive.members = []
         except TORN as error:
             raise ValueError(f"'source' = {str(self.path)!r} is torn: {error}.") from error
@@ -99,7 +97,7 @@ class Tar:
     def read(
         self, names: Collection[str], largest: int | None = None
     ) -> Iterator[tuple[str, Contents]]:
-        r"""Yields the names and contents of files, as :meth:`.containers.Folder.read` does."""
+        r"""Yields the names of files and their contents, as :meth:`.containers.Folder.read`."""
         wanted = set(names)
         for place, (name, archive, member) in enumerate(self.members()):
             asked = [read_as for read_as in self.read_as.get(place, ()) if read_as in wanted]
@@ -117,7 +115,7 @@ class Tar:
 
 
 def is_tar(path: Path) -> bool:
-    r"""Returns whether a path is a tar archive whose first header can be read."""
+    r"""Returns whether a file is a tar archive whose first header can be read."""
     try:
         with tarfile.open(path, tarinfo=_Header):
             return True
