@@ -1,11 +1,11 @@
 r"""What reading a prepared set costs, against image files read by torchvision and two workers.
 
-`python -m benchmarks.data` draws 50,000 smooth pictures of 64x64 pixels as JPEG files, or takes those
-in `--source FOLDER`, prepares them with `energy-gans data prepare folder`, and reads batches of 128
-in random order, the two ways in turns: as they are stored, and as floats in [-1, 1] with flips. Then
-each way starts in processes of its own: the time from its construction to the first batch, once
-everything is imported; and, for a fifth of the pictures and for all of them, the resident memory
-before the first epoch, at its largest, and after it (on Linux).
+`python -m benchmarks.data` draws 50,000 smooth pictures of 64x64 pixels as JPEG files, or takes
+those in `--source FOLDER`, prepares them with `energy-gans data prepare folder`, and reads batches
+of 128 in random order, the two ways in turns: as they are stored, and as floats in [-1, 1] with
+flips. Then each way starts in processes of its own: the time from its construction to the first
+batch, once everything is imported; and, for a fifth of the pictures and for all of them, the
+resident memory before the first epoch, at its largest, and after it (on Linux).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from torchvision import datasets
 from torchvision.transforms import v2
 
 from energy_gans.cli import main
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.data import ImageFolder
 from energy_gans.data.base import Batch
 
@@ -98,9 +99,8 @@ def rate(batches: Iterable[Batch], count: int) -> float:
 
 def compare(roots: dict[str, str], repeats: int) -> None:
     r"""Prints the largest rates of the two ways, taken in turns, and their ratio."""
-    print(
-        "\n| batches of 128 | ours, images/s | theirs, images/s | ratio |\n" + "| --- " * 4 + "|"
-    )
+    heading = ["batches of 128", "ours, images/s", "theirs, images/s", "ratio"]
+    print(f"\n{markdown_heading(heading)}", end="")
     for floats in (False, True):
         rates: dict[str, list[float]] = {"ours": [], "theirs": []}
         for _ in range(repeats):
@@ -108,7 +108,8 @@ def compare(roots: dict[str, str], repeats: int) -> None:
             rates["theirs"].append(rate(theirs(roots["theirs"], floats), 60))
         a, b = (max(rates[way]) for way in WAYS)
         name = "floats in [-1, 1], flipped" if floats else "uint8"
-        print(f"| {name} | {a:.0f} | {b:.0f} | {a / b:.1f} |", flush=True)
+        cells = [name, f"{a:.0f}", f"{b:.0f}", f"{a / b:.1f}"]
+        print(markdown_row(cells), end="", flush=True)
 
 
 def resident() -> float:
@@ -138,15 +139,15 @@ def started(way: str, root: str) -> dict:
 
 def report(sets: dict[str, dict[str, str]], repeats: int) -> None:
     r"""Prints how long the two ways take to start, and the memory that an epoch takes."""
-    print(
-        "\n| training images | ours, s to a batch | theirs, s | resident MB, first batch |", end=""
-    )
-    print(" largest | end |\n" + "| --- " * 6 + "|")
+    heading = ["training images", "ours, s to a batch", "theirs, s"]
+    heading += ["resident MB, first batch", "largest", "end"]
+    print(f"\n{markdown_heading(heading)}", end="")
     for roots in sets.values():
         runs = {way: [started(way, roots[way]) for _ in range(repeats)] for way in WAYS}
         a, b = (min(run["seconds"] for run in runs[way]) for way in WAYS)
-        cells = " | ".join(f"{value:.0f}" for value in runs["ours"][0]["memory"])
-        print(f"| {prepared(roots['ours']).length('train')} | {a:.3f} | {b:.3f} | {cells} |")
+        memory = [f"{value:.0f}" for value in runs["ours"][0]["memory"]]
+        count = prepared(roots["ours"]).length("train")
+        print(markdown_row([count, f"{a:.3f}", f"{b:.3f}", *memory]), end="", flush=True)
 
 
 def arguments() -> argparse.Namespace:

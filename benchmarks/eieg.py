@@ -1,8 +1,9 @@
 r"""What the elastic kernel adds to a step of an EIEG GAN.
 
-`python -m benchmarks.eieg` makes the same updates of the same networks with the EIEG GAN's losses and
-with means of features in their place, in turns, step by step, and prints the ratio of the medians of
-their times: one discriminator step and one generator step on minibatches of 64, at 32 pixels.
+`python -m benchmarks.eieg` makes the same updates of the same networks with the EIEG GAN's losses
+and with means of features in their place, in turns, step by step, and prints the ratio of the
+medians of their times: one discriminator step and one generator step on minibatches of 64, at 32
+pixels.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.functional import matching_loss
 from energy_gans.methods import EIEGGAN
 from energy_gans.methods.parts.networks import fixed_parameters
@@ -94,9 +96,10 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=100)
     args = parser.parse_args()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print("| features | width | EIEG, ms a step | bare, ms a step | ratio |")
-    print("| --- | --- | --- | --- | --- |")
+    heading = ["features", "width", "EIEG, ms a step", "bare, ms a step", "ratio"]
+    print(markdown_heading(heading), end="")
     for width in (64, 32):
         for features in (2, 16, 32):
             a, b, ratio = compare(features, width, args.steps)
-            print(f"| {features} | {width} | {a:.1f} | {b:.1f} | {ratio:.3f} |", flush=True)
+            cells = [features, width, f"{a:.1f}", f"{b:.1f}", f"{ratio:.3f}"]
+            print(markdown_row(cells), end="", flush=True)

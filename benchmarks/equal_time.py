@@ -1,9 +1,9 @@
 r"""Methods of the study of FashionMNIST at equal wall-clock.
 
 `python -m benchmarks.equal_time` reads what `energy-gans study configs/studies/fashion.yaml` and
-`configs/studies/fashion_clock.yaml` left, and prints what each method came to in the time of the 5,000 updates of
-`dcgan`: its curves at as many updates as fit in, between two of their points linearly, and at their first point
-if fewer fit in.
+`configs/studies/fashion_clock.yaml` left, and prints what each method came to in the time of the
+5,000 updates of `dcgan`: its curves at as many updates as fit in, between two of their points
+linearly, and at their first point if fewer fit in.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from energy_gans.commands.outputs import markdown_table
 from energy_gans.storage.curves import read_curves
 
 STUDIES = Path("runs/studies")
@@ -37,10 +38,10 @@ def main() -> None:
         ]
         rows.append((values[0], name, time, budget / time, values[1]))
     print(f"{budget / 1e3:.0f} seconds\n")
-    print("| | ms an update | updates | Inception Score | Fréchet distance |")
-    print("|---|---|---|---|---|")
+    table = [["", "ms an update", "updates", "Inception Score", "Fréchet distance"]]
     for score, name, time, updates, fd in sorted(rows, reverse=True):
-        print(f"| `{name}` | {time:.0f} | {updates:,.0f} | {score:.2f} | {fd:.2f} |")
+        table.append([f"`{name}`", f"{time:.0f}", f"{updates:,.0f}", f"{score:.2f}", f"{fd:.2f}"])
+    print(markdown_table(table), end="")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 r"""How noisy the estimators of a variational potential flow's loss are, on real images.
 
-`python -m benchmarks.estimators --data FashionMNIST --data.root data --data.size 32 --data.resize true` draws
-minibatches of 64 points of the homotopy, in turns for each estimator of the covariance term, and prints the
-root of the trace of the covariance of its gradient with respect to the weights, over the norm of the mean
-gradient of the least noisy one. `e1 raw` is the paper's term without centring, `e1` with the mean of the others
-taken away, `e2` with eight points of each of eight images, `e4` the alignment with the velocity. All have the
-same expectation.
+`python -m benchmarks.estimators --data FashionMNIST --data.root data --data.size 32 --data.resize
+true` draws minibatches of 64 points of the homotopy, in turns for each estimator of the covariance
+term, and prints the root of the trace of the covariance of its gradient with respect to the
+weights, over the norm of the mean gradient of the least noisy one. `e1 raw` is the paper's term
+without centring, `e1` with the mean of the others taken away, `e2` with eight points of each of
+eight images, `e4` the alignment with the velocity. All have the same expectation.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from jsonargparse import auto_cli
 from torch import Tensor
 
+from energy_gans.commands.outputs import markdown_table
 from energy_gans.data import ImageDataModule
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import (
@@ -68,7 +69,7 @@ def terms(energy: WideResNet, y: Tensor, noise: Tensor, s: Tensor) -> dict[str, 
 
 
 def noises(images: Tensor, draws: int) -> dict[str, tuple[Tensor, float]]:
-    r"""Returns the mean gradient of each estimator, and the root of the trace of its covariance."""
+    r"""Returns each estimator's mean gradient and the root of the trace of its covariance."""
     energy, random = network(*images.shape[1:3]), torch.Generator().manual_seed(1)
     first: dict[str, Tensor] = {}
     second: dict[str, float] = {}
@@ -102,9 +103,9 @@ def main(data: ImageDataModule, draws: int = 100) -> None:
     images = to_unit_range(images[torch.arange(min(len(images), 10_000))])
     found = noises(images, draws)
     scale = found["e4"][0].norm().item()
-    print("| estimator | noise of the gradient over its size |\n|---|---|")
-    for name, (_, noise) in found.items():
-        print(f"| {name} | {noise / scale:.3g} |")
+    rows = [["estimator", "noise of the gradient over its size"]]
+    rows += [[name, f"{noise / scale:.3g}"] for name, (_, noise) in found.items()]
+    print(markdown_table(rows), end="")
 
 
 if __name__ == "__main__":

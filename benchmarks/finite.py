@@ -1,7 +1,7 @@
-r"""What looking for numbers that are not finite costs, against writing the checkpoint that holds them.
+r"""The cost of checking a checkpoint for non-finite numbers, relative to writing it.
 
-`python -m benchmarks.finite` takes checkpoints of two networks with the state of Adam, of a few large tensors
-and of many small ones, in turns, and prints the ratio of the smallest times.
+`python -m benchmarks.finite` takes checkpoints of two networks with the state of Adam, of a few
+large tensors and of many small ones, in turns, and prints the ratio of the smallest times.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 r"""How near a trained potential flow comes to the exact one of Gaussian data.
 
-`python -m benchmarks.gaussians` trains VAPO on :math:`\mathcal{N}(m, S^2 I)` in several dimensions and prints
+`python -m benchmarks.gaussians` trains VAPO on :math:`\mathcal{N}(m, S^2 I)` in several dimensions
+and prints
 
-- `gradient`: the root mean square of :math:`\|\nabla \Phi - \nabla \Phi^*\|` over the exact density, at all flow
-  times together and at the worst of them, relative to that of :math:`\|\nabla \Phi^*\|` at all together
-- `mean`, `variance`: how far those of samples are from :math:`a(1) m` and :math:`V(1)`, the greatest over
-  coordinates, in standard deviations and relative
+- `gradient`: the root mean square of :math:`\|\nabla \Phi - \nabla \Phi^*\|` over the exact
+  density, at all flow times together and at the worst of them, relative to that of :math:`\|\nabla
+  \Phi^*\|` at all together
+- `mean`, `variance`: how far those of samples are from :math:`a(1) m` and :math:`V(1)`, the
+  greatest over coordinates, in standard deviations and relative
 
-The exact potential is :math:`\Phi^*(x) = \langle a' m, x \rangle + \frac{V'}{4 V} \|x - a m\|^2` with
-:math:`V = a^2 S^2 + v`.
+The exact potential is :math:`\Phi^*(x) = \langle a' m, x \rangle + \frac{V'}{4 V} \|x - a m\|^2`
+with :math:`V = a^2 S^2 + v`.
 """
 
 from __future__ import annotations
@@ -22,11 +24,16 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 
 from energy_gans.callbacks import EMA
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.data import GaussianMixture
 from energy_gans.functional import conditional_moments, homotopy_time, time_rate
 from energy_gans.methods import VAPO
 from energy_gans.networks import FourierMLP
 
+HEADINGS = (
+    *("dimensions", "seed", "gradient", "at the worst time"),
+    *("mean", "variance", "NFE", "seconds"),
+)
 MEAN, SPREAD, SIGMA, SAMPLES = 0.6, 0.5, 0.1, 100_000
 
 
@@ -66,7 +73,7 @@ def trained(dim: int, steps: int, seed: int) -> VAPO:
 
 
 def gradient_errors(vapo: VAPO, dim: int, times: int = 41) -> tuple[float, float]:
-    r"""Returns the relative errors of the gradient, at all times together and at the worst of them."""
+    r"""Returns the relative errors of the gradient, over all times and at the worst time."""
     field, errors, sizes = vapo.velocity(vapo.sampling_network, None), [], []
     for s in torch.linspace(0, 1, times):
         t = homotopy_time(s, vapo.sharpness)
@@ -87,8 +94,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     args = parser.parse_args()
     mean, variance, _, _ = moments(torch.ones(()))
-    print("| dimensions | seed | gradient | at the worst time | mean | variance | NFE | seconds |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(markdown_heading(HEADINGS), end="")
     for dim in args.dims:
         for seed in args.seeds:
             start = time.perf_counter()
@@ -97,11 +103,10 @@ def main() -> None:
             x = vapo.sample(SAMPLES, random=torch.Generator().manual_seed(seed))
             off = (x.mean(0) - mean).abs().max() / variance.sqrt()
             wide = (x.var(0) / variance - 1).abs().max()
-            row = "".join(f" {100 * e:.1f}% |" for e in gradient_errors(vapo, dim))
-            print(
-                f"| {dim} | {seed} |{row} {100 * off:.1f}% | {100 * wide:.1f}% "
-                f"| {vapo.evaluations} | {seconds:.0f} |"
-            )
+            errors = [*gradient_errors(vapo, dim), off, wide]
+            cells = [dim, seed, *(f"{100 * e:.1f}%" for e in errors)]
+            row = markdown_row([*cells, vapo.evaluations, f"{seconds:.0f}"])
+            print(row, end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 r"""How fast Langevin chains run, against a plain loop and against torchebm's sampler.
 
-`python -m benchmarks.langevin` runs the same chains of the same network in turns, several times, and
-prints chain steps times images a second of the two others, and the ratios of ours to the faster of them:
-channels last, in float32, the same compiled, and with the gradient in bfloat16. The loop is the one that is
-often written: parameters left requiring gradients, images and weights as PyTorch stores them. torchebm
-(`pip install torchebm`) is left out where it is not installed.
+`python -m benchmarks.langevin` runs the same chains of the same network in turns, several times,
+and prints chain steps times images a second of the two others, and the ratios of ours to the
+faster of them: channels last, in float32, the same compiled, and with the gradient in bfloat16.
+The loop is the one that is often written: parameters left requiring gradients, images and weights
+as PyTorch stores them. torchebm (`pip install torchebm`) is left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.functional import potential_gradient
 from energy_gans.methods.parts.chains import Chains, sampler_of
 from energy_gans.methods.parts.networks import fixed_parameters
@@ -114,14 +115,14 @@ def compare(name: str) -> str:
     best = max(rates["loop"], rates.get("torchebm", 0.0))
     ratios = [f"{rates[kind] / best:.2f}" for kind in ("float32", "compiled", "bfloat16")]
     others = [f"{rates[kind]:,.0f}" if kind in rates else "-" for kind in ("loop", "torchebm")]
-    return f"| {name} | {' | '.join([*others, *ratios])} |"
+    return markdown_row([name, *others, *ratios])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.parse_args()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print("| network | plain loop | torchebm | here | compiled | bfloat16 |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    heading = ["network", "plain loop", "torchebm", "here", "compiled", "bfloat16"]
+    print(markdown_heading(heading), end="")
     for name in NETWORKS:
-        print(compare(name), flush=True)
+        print(compare(name), end="", flush=True)

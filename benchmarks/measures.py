@@ -1,9 +1,9 @@
 r"""What measuring costs, against torchmetrics' own classes with the same extractor.
 
-`python -m benchmarks.measures` prints images per second of a Fréchet distance, of both in turns, and
-of the Fréchet distance, Inception Score and kernel distance together, which share one pass here and
-take one each there. Then, each in a process of its own, by how much memory grows from the moment the
-extractor stands to the end, at 50,000 images a side, with 2,048 cheap features.
+`python -m benchmarks.measures` prints images per second of a Fréchet distance, of both in turns,
+and of the Fréchet distance, Inception Score and kernel distance together, which share one pass
+here and take one each there. Then, each in a process of its own, by how much memory grows from the
+moment the extractor stands to the end, at 50,000 images a side, with 2,048 cheap features.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.metrics.features import EfficientNetLite0, FeatureExtractor, FeaturesOnly
 from energy_gans.metrics.features.base import Output
 from energy_gans.metrics.measures import measure
@@ -125,7 +126,8 @@ def in_a_process(form: Callable, names: list[str]) -> float:
 
 def main() -> None:
     extractor = EfficientNetLite0()
-    print("| measures | here, images/s | torchmetrics, images/s | ratio |\n|---|---|---|---|")
+    heading = ["measures", "here, images/s", "torchmetrics, images/s", "ratio"]
+    print(markdown_heading(heading), end="")
     for names in (["fd"], ["fd", "is", "kid"]):
         pairs = [
             [timed(form, extractor, TIMED, 32, names) for form in (ours, theirs)]
@@ -133,11 +135,14 @@ def main() -> None:
         ]
         a, b = (2 * TIMED / min(times) for times in zip(*pairs, strict=True))
         ratio = statistics.median(there / here for here, there in pairs)
-        print(f"| {', '.join(names)} | {a:.0f} | {b:.0f} | {ratio:.2f} |", flush=True)
-    print(f"\n| measures, {LARGE} images a side | here, MB | torchmetrics, MB |\n|---|---|---|")
+        cells = [", ".join(names), f"{a:.0f}", f"{b:.0f}", f"{ratio:.2f}"]
+        print(markdown_row(cells), end="", flush=True)
+    heading = [f"measures, {LARGE} images a side", "here, MB", "torchmetrics, MB"]
+    print(f"\n{markdown_heading(heading)}", end="")
     for names in (["fd"], ["fd", "is", "kid"]):
         grown = [in_a_process(form, names) for form in (ours, theirs)]
-        print(f"| {', '.join(names)} | {grown[0]:.0f} | {grown[1]:.0f} |", flush=True)
+        cells = [", ".join(names), *(f"{megabytes:.0f}" for megabytes in grown)]
+        print(markdown_row(cells), end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@ r"""Whether the measures order what they should, on real images.
 
 `python -m benchmarks.orderings --data FashionMNIST --data.root data` compares held-out images as
 they are, blurred, noisy, of half of the classes only, and 200 training images over and over, with
-the training set, at 2,000 and at 10,000 samples, and prints every measure of each. The row of clean
-images is the floor: what real data gives at that number of samples.
+the training set, at 2,000 and at 10,000 samples, and prints every measure of each. The row of
+clean images is the floor: what real data gives at that number of samples.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from jsonargparse import auto_cli
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.data import ImageDataModule
 from energy_gans.metrics.features import EfficientNetLite0, FeatureExtractor
 from energy_gans.metrics.measures import MEASURES, measure
 from energy_gans.metrics.reference import MEASURE_BATCH, default_cache, reference_statistics
 from energy_gans.metrics.statistics import Statistics, feature_statistics
-from energy_gans.storage.stamps import display, fields
+from energy_gans.storage.stamps import format_number, number_fields
 
 SIZES = (2000, 10_000)
 COPIED = 200
@@ -71,12 +72,13 @@ def orderings(
             x = statistics(images[:n], extractor)
             clean = clean or x
             row = {
-                k: display(fields(v)) for k, v in measure(measures.split(","), x, y, clean).items()
+                k: format_number(number_fields(v))
+                for k, v in measure(measures.split(","), x, y, clean).items()
             }
             if x is clean:
-                print("| |", " | ".join(row), "|\n|---" * 1 + "|---" * len(row) + "|")
+                print(markdown_heading(["", *row]), end="")
             few = f" ({x.n})" if x.n < n else ""
-            print(f"| {name}{few} |", " | ".join(row.values()), "|", flush=True)
+            print(markdown_row([f"{name}{few}", *row.values()]), end="", flush=True)
 
 
 def statistics(images: Tensor, extractor: FeatureExtractor) -> Statistics:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.functional import plummer, potential
 
 REPEATS = 2
@@ -77,7 +78,7 @@ def measure(n: int, d: int) -> None:
         error = ((phi - exact).norm() / exact.norm()).item()
         cells += [f"{min(times[name]) * 1e3:.2f}", f"{largest.bytes / 1e6:.1f}", f"{error:.0e}"]
     ratio = f"{min(times['broadcast']) / min(times['ours']):.1f}" if "broadcast" in forms else "-"
-    print(f"| {n} | {d} | " + " | ".join(cells) + f" | {ratio} |", flush=True)
+    print(markdown_row([n, d, *cells, ratio]), end="", flush=True)
 
 
 if __name__ == "__main__":
@@ -87,8 +88,7 @@ if __name__ == "__main__":
         for form in ("ours,", "cdist,", "broadcast,")
         for unit in ("ms", "MB", "error")
     ]
-    print("| N = M | D | " + " | ".join(heads) + " | broadcast / ours |")
-    print("|" + " --- |" * (3 + len(heads)))
+    print(markdown_heading(["N = M", "D", *heads, "broadcast / ours"]), end="")
     for n in (128, 1024, 4096):
         for d in (2, 3072):
             measure(n, d)

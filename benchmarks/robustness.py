@@ -1,9 +1,9 @@
 r"""Over which learning rates generative ConvNets learn, with and without the Wasserstein term.
 
-`python -m benchmarks.robustness` reads what `energy-gans study configs/studies/robustness.yaml` left, and
-prints for each learning rate how many runs stayed finite, how many of these ended with a response
-distance below that of before training, the mean of its last over its first value, and the greatest of
-all values over the first. It draws the curves, too.
+`python -m benchmarks.robustness` reads what `energy-gans study configs/studies/robustness.yaml`
+left, and prints for each learning rate how many runs stayed finite, how many of these ended with a
+response distance below that of before training, the mean of its last over its first value, and the
+greatest of all values over the first. It draws the curves, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from energy_gans.plots.figures import render, write_picture
+from energy_gans.commands.outputs import markdown_table
+from energy_gans.plots.figures import CATEGORIES, render, write_picture
 from energy_gans.storage.curves import read_curves
 
 METHODS = {"gcn": "GCN", "wgcn": "wGCN"}
@@ -22,7 +23,10 @@ COLUMNS = ("finite", "fell", "to", "at most")
 
 
 def outcomes(folder: Path) -> list[tuple[float, float]]:
-    r"""Returns the last and the greatest response distance of each run over its first; NaN if it broke off."""
+    r"""Returns the ratios of each run's last and greatest response distance to its first.
+
+    The first ratio is NaN if the run failed.
+    """
     ratios = []
     for run in sorted(folder.glob("seed_*/")):
         if not (run / "done.json").exists() and not (run / "failed.json").exists():
@@ -34,7 +38,7 @@ def outcomes(folder: Path) -> list[tuple[float, float]]:
 
 
 def cells(ratios: list[tuple[float, float]]) -> list[str]:
-    r"""Returns the shares of runs that stayed finite and that fell, what they fell to, and what they rose to."""
+    r"""Returns a method's cells: finite runs, runs that fell, mean last and greatest ratio."""
     finite = [last for last, _ in ratios if math.isfinite(last)]
     mean = f"{sum(finite) / len(finite):.3g}" if finite else ""
     fell = sum(last < 1 for last in finite)
@@ -43,15 +47,15 @@ def cells(ratios: list[tuple[float, float]]) -> list[str]:
 
 
 def picture(settings: list[Path], rates: list[str], path: Path) -> None:
-    r"""Draws the response distances of all runs over updates, a row for a setting and a column for a rate."""
+    r"""Draws response distances over updates, with settings in rows and rates in columns."""
     figure = Figure(figsize=(2.6 * len(rates), 2.4 * len(settings)), layout="constrained")
     for row, setting in zip(figure.subplots(len(settings), len(rates)), settings, strict=True):
         for axis, rate in zip(row, rates, strict=True):
-            for color, (method, name) in enumerate(METHODS.items()):
+            for colour, (method, name) in zip(CATEGORIES, METHODS.items(), strict=False):
                 for run in sorted((setting / f"{method}_{rate}").glob("seed_*/")):
                     curve = read_curves(run / "run" / "metrics.csv")["val/response"]
                     label = name if run.name == "seed_0" else None
-                    axis.plot(*curve, color=f"C{color}", label=label, linewidth=1)
+                    axis.plot(*curve, color=colour, label=label, linewidth=1)
             axis.set(yscale="log", title=f"{setting.name}, rate {rate}")
     row[0].set(xlabel="updates", ylabel="response distance")
     row[0].legend()
@@ -68,11 +72,11 @@ def main() -> None:
     settings = sorted(path for path in folder.iterdir() if any(path.glob("gcn_*/")))
     rates = sorted((path.name.split("_")[1] for path in settings[0].glob("gcn_*/")), key=float)
     for setting in settings:
-        print(f"\n{setting.name}\n\n| learning rate | {' | '.join(heads)} |")
-        print("|---" * (len(heads) + 1) + "|")
+        rows = [["learning rate", *heads]]
         for rate in rates:
             row = [c for m in METHODS for c in cells(outcomes(setting / f"{m}_{rate}"))]
-            print(f"| {rate} | {' | '.join(row)} |")
+            rows.append([rate, *row])
+        print(f"\n{setting.name}\n\n{markdown_table(rows)}", end="")
     picture(settings, rates, Path(args.picture))
 
 

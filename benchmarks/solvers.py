@@ -1,8 +1,9 @@
 r"""How good samples of a flow are, and how long they take, solver by solver.
 
-`python -m benchmarks.solvers --ckpt_path C --extractor DomainClassifier --extractor.path fashion_mnist.pt` draws the
-same noise with each solver, and prints the evaluations of the field, images a second and the Fréchet distance
-to training images. `rk45` is SciPy's, with the batch as one vector, as VAPO's authors have it.
+`python -m benchmarks.solvers --ckpt_path C --extractor DomainClassifier --extractor.path
+fashion_mnist.pt` draws the same noise with each solver, and prints the evaluations of the field,
+images a second and the Fréchet distance to training images. `rk45` is SciPy's, with the batch as
+one vector, as VAPO's authors have it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from matplotlib.figure import Figure
 
 from energy_gans.commands import load_model
 from energy_gans.commands.models import load_data
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.functional import frechet_distance, keyed_generator
 from energy_gans.methods.bases.flow import FlowModule
 from energy_gans.metrics.features import FeatureExtractor
 from energy_gans.metrics.images import to_uint8
 from energy_gans.metrics.reference import default_cache, reference_statistics
 from energy_gans.metrics.statistics import feature_statistics
-from energy_gans.plots.figures import render, write_picture
+from energy_gans.plots.figures import CATEGORIES, render, write_picture
 
 STEPS = {"euler": (5, 10, 20, 40), "midpoint": (4, 8, 16), "heun": (4, 8, 16), "rk4": (2, 4, 8)}
+HEADINGS = ("solver", "steps or tolerance", "evaluations", "images/s", "Fréchet distance")
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
@@ -57,6 +60,7 @@ def picture(rows: list[tuple[str, int, float, float]], path: Path) -> None:
     r"""Draws the Fréchet distance over the evaluations, a line for each solver."""
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     axis = figure.subplots()
+    axis.set_prop_cycle(color=CATEGORIES)
     for solver in dict.fromkeys(row[0] for row in rows):
         points = sorted((nfe, fd) for name, nfe, fd, _ in rows if name == solver)
         axis.plot(*zip(*points, strict=True), "o-", label=solver)
@@ -80,17 +84,15 @@ def main(
     real = reference_statistics(
         load_data(ckpt_path), "train", 50_000, 0, extractor, default_cache()
     )
-    print("| solver | steps or tolerance | evaluations | images a second | Fréchet distance |")
-    print("|---|---|---|---|---|")
+    print(markdown_heading(HEADINGS), end="")
     rows = []
     for setting in settings():
         model.flow = dataclasses.replace(model.flow, **setting)
         fd, seconds = drawn(model, n, extractor, real)
         value = setting.get("steps", setting.get("rtol"))
         rows.append((setting["solver"], model.evaluations, fd, n / seconds))
-        print(
-            f"| {setting['solver']} | {value} | {model.evaluations} | {n / seconds:.3g} | {fd:.4g} |"
-        )
+        cells = [setting["solver"], value, model.evaluations, f"{n / seconds:.3g}", f"{fd:.4g}"]
+        print(markdown_row(cells), end="", flush=True)
     picture(rows, Path(out))
 
 

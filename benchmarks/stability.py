@@ -17,11 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from energy_gans.commands.outputs import markdown_table
 from energy_gans.functional.stability import critical_coefficient, elastic_transform, growth_rate
-from energy_gans.plots.figures import GENERATED, REAL, render, write_picture
+from energy_gans.plots.figures import GENERATED, ORDERED, REAL, render, write_picture
 
 CUTOFFS = (0.1, 0.8)
-COEFFICIENTS = {0.0: "#d1495b", 0.5: "#e08e79", 1.0: "#8a8f98", 1.5: "#6f9ab8", 2.0: "#2e6f95"}
+COEFFICIENTS = dict(zip((0.0, 0.5, 1.0, 1.5, 2.0), ORDERED, strict=True))
 SHOWN, LARGEST = 6.0, 12.0
 
 
@@ -31,9 +32,10 @@ def stability(out: str = "results/stability.png") -> None:
     Arguments:
         out: The picture.
     """
-    print("| largest wave number | critical coefficient |\n|---|---|")
+    rows = [["largest wave number", "critical coefficient"]]
     for largest in (1.0, 2.0, 3.0, 4.0, 5.0, 5.03):
-        print(f"| {largest:g} | {critical_coefficient(largest, *CUTOFFS):.4g} |")
+        rows.append([f"{largest:g}", f"{critical_coefficient(largest, *CUTOFFS):.4g}"])
+    print(markdown_table(rows), end="")
     write_picture(picture(), Path(out))
     print(out)
 

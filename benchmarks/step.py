@@ -1,18 +1,19 @@
 r"""What a training step costs, against a hand-written loop of the same networks and maths.
 
-`python -m benchmarks.step` runs `energy-gans fit` and the loop in turns, several times, and prints the
-ratio of the smallest times per step: the machine's other work can only add to a time. Both make the
-same updates in the same precision and keep the same moving average.
+`python -m benchmarks.step` runs `energy-gans fit` and the loop in turns, several times, and prints
+the ratio of the smallest times per step: the machine's other work can only add to a time. Both
+make the same updates in the same precision and keep the same moving average.
 
 - `points`: `configs/coulomb/ring.yaml`, and the same with one update a step
 - `images`: `configs/demo.yaml` on images of 28 pixels
-- `plain`: `configs/demo.yaml` as it is, bfloat16, channels last and Adam fused, against the loop in
-  float32, contiguous, Adam unfused; also with the DCGAN paper's width at batch 64
+- `plain`: `configs/demo.yaml` as it is, bfloat16, channels last and Adam fused, against the loop
+  in float32, contiguous, Adam unfused; also with the DCGAN paper's width at batch 64
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -27,11 +28,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from energy_gans.cli import main
+from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.data import EmbeddedDigits, Ring
 from energy_gans.functional import plummer, potential
 from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
 
 WARM_UP = 10
+HEADINGS = ("", "fit, ms a step", "loop, ms a step", "ratio")
 found: list[float] = []
 
 
@@ -61,10 +64,7 @@ def fit(config: str, steps: int, *more: str) -> float:
             "enable_model_summary": False,
             "logger.init_args.save_dir": folder,
         }
-        args = [
-            f"--trainer.{k}={yaml.safe_dump(v, default_flow_style=True).split(chr(10) + '...')[0].strip()}"
-            for k, v in options.items()
-        ]
+        args = [f"--trainer.{k}={json.dumps(v)}" for k, v in options.items()]
         main(["fit", "--config", config, *args, *more])
     return found.pop()
 
@@ -148,7 +148,8 @@ def compare(
         times["ours"].append(ours())
         times["theirs"].append(theirs())
     a, b = min(times["ours"]), min(times["theirs"])
-    print(f"| {name} | {a * 1e3:.2f} | {b * 1e3:.2f} | {a / b:.3f} |", flush=True)
+    cells = [name, f"{a * 1e3:.2f}", f"{b * 1e3:.2f}", f"{a / b:.3f}"]
+    print(markdown_row(cells), end="", flush=True)
 
 
 def arguments() -> Any:
@@ -204,7 +205,7 @@ if __name__ == "__main__":
         ],
     }
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print("| | fit, ms a step | loop, ms a step | ratio |\n| --- | --- | --- | --- |")
+    print(markdown_heading(HEADINGS), end="")
     for group, cases in rows.items():
         if args.only in (None, group):
             for name, ours, theirs in cases:

@@ -1,8 +1,8 @@
 r"""What a step of VAPO costs, against a hand-written loop of the same network and double backward.
 
-`python -m benchmarks.vapo` runs `energy-gans fit` on `configs/vapo/digits.yaml` and the loop in turns, several
-times, and prints the ratio of the smallest times per step; then the same with the gradient of the potential
-compiled.
+`python -m benchmarks.vapo` runs `energy-gans fit` on `configs/vapo/digits.yaml` and the loop in
+turns, several times, and prints the ratio of the smallest times per step; then the same with the
+gradient of the potential compiled.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from benchmarks.step import WARM_UP, compare, fit, shuffled
+from benchmarks.step import HEADINGS, WARM_UP, compare, fit, shuffled
+from energy_gans.commands.outputs import markdown_heading
 from energy_gans.data import EmbeddedDigits
 from energy_gans.networks import WideResNet
 
@@ -60,7 +61,7 @@ def main() -> None:
     data.setup()
     images = data.contents("train")[0]
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print("| | fit, ms a step | loop, ms a step | ratio |\n| --- | --- | --- | --- |")
+    print(markdown_heading(HEADINGS), end="")
     cases = {"eager": []} | (
         {"compiled": ["--model.init_args.compile_gradient=true"]} if args.compiled else {}
     )

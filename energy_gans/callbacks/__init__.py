@@ -1,4 +1,9 @@
-r"""The observers: they look at a model through `sample` and never change what it learns."""
+r"""Callbacks, which observe a model through `sample` and never change what it learns.
+
+There are two exceptions: :class:`EMA` averages the sampled network, and :class:`DivergenceGuard`
+can roll a run back. The command line adds :class:`.save_config.SaveConfig` and
+:class:`.conditions.Conditions` to every run.
+"""
 
 from .checkpoints import Checkpoints
 from .curves_picture import CurvesPicture

@@ -1,4 +1,4 @@
-r"""Checkpoints of a run: the last, the best, and the one that an interruption leaves."""
+r"""Checkpoints of a run: the last one, the best one, and one at an interruption."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lightning.pytorch.utilities import rank_zero_info
 from ..checks import check_count
 from ..files import atomic_write
 from ..storage.checkpoint import load_checkpoint
-from ..storage.directory import run_directory
-from ..storage.run import LAST
+from ..storage.saved_run import LAST
+from ..storage.training_directory import run_directory
 from .training_clock import TrainingClock
 
 BEST = Path("checkpoints/best.ckpt")
@@ -27,22 +27,24 @@ BEST = Path("checkpoints/best.ckpt")
 class Checkpoints(Checkpoint):
     r"""Writes `checkpoints/last.ckpt` and `checkpoints/best.ckpt` in the run's directory.
 
-    The last is written every few steps, at the end, and when the run is asked to stop: at Ctrl-C or
-    SIGTERM the present step is finished, a checkpoint written and training ended. A second Ctrl-C
-    ends it at once. `fit` then ends with the status of the signal, 130 or 143.
+    The last checkpoint is written every few steps, at the end, and when a signal stops the run.
+    After Ctrl-C or SIGTERM, training finishes the current step, writes a checkpoint and ends. A
+    second Ctrl-C ends training at once. `fit` then ends with the exit status of the signal, 130 or
+    143.
 
-    A last checkpoint is written when all of its step is done: its losses are logged, and it was
-    validated if that was due. So a run that is killed at any time and resumed logs every row, and
-    validates every step, that it would have without.
+    The last checkpoint is written after its step is complete, with logged losses and a validation
+    if one is due. So a run that is killed at any time and resumed logs the same rows and validates
+    at the same steps as a run without interruption.
 
     Arguments:
-        every_n_steps: The number of steps from one last checkpoint to the next.
-        monitor: The measure, logged during validation, that says which is best; none if `None`.
-        mode: Whether the best is the smallest or the largest.
+        every_n_steps: The number of steps between two last checkpoints.
+        monitor: The measure, logged during validation, of the best checkpoint; `None` for no best
+            checkpoint.
+        mode: Whether the best value is the smallest or the largest.
 
     Attributes:
-        asked_to_stop: The number of the signal that asked the run to stop, or 0.
-        stopped_by: The number of the signal that the run was stopped by, or 0.
+        asked_to_stop: The number of the signal that this process received, or 0.
+        stopped_by: The number of the signal that stopped the run, or 0.
 
     Raises:
         ValueError: If `every_n_steps` is not positive.
@@ -66,14 +68,14 @@ class Checkpoints(Checkpoint):
         self.directory = run_directory(trainer) / "checkpoints"
 
     def save_last(self, trainer: Trainer) -> None:
-        r"""Writes the last checkpoint, unless the one of this step is written."""
+        r"""Writes the last checkpoint, unless that of this step exists already."""
         if self.saved_step != trainer.global_step:
             trainer.save_checkpoint(self.directory / LAST.name, weights_only=False)
             self.saved_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.ckpt_path is not None:
-            check_same_everywhere(trainer)
+            _check_same_checkpoint(trainer)
             if trainer.is_global_zero:
                 self.adopt(Path(trainer.ckpt_path), trainer.global_step)
             trainer.strategy.barrier()
@@ -83,23 +85,23 @@ class Checkpoints(Checkpoint):
                 self.handlers[number] = signal.signal(number, self.ask_to_stop)
 
     def adopt(self, path: Path, step: int) -> None:
-        r"""Makes the checkpoint that a run was resumed from its last one, and keeps the best before it.
+        r"""Copies the checkpoint from which the run was resumed, and an earlier best one.
 
         Arguments:
             path: The path of the checkpoint.
-            step: Its step.
+            step: The step of the checkpoint.
         """
         last, best = self.directory / LAST.name, self.directory / BEST.name
         if last.exists() and last.samefile(path):
             return
         if last.exists():
             rank_zero_info(f"The run goes on from step {step}, and {path} replaces {last}.")
-        copy(path, last)
+        _copy_file(path, last)
         earlier = path.with_name(BEST.name)
         if best.exists() or not earlier.is_file():
             return
         if load_checkpoint(earlier)["global_step"] <= step:
-            copy(earlier, best)
+            _copy_file(earlier, best)
 
     def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         if self.asked_to_stop and number == signal.SIGINT:
@@ -107,7 +109,7 @@ class Checkpoints(Checkpoint):
         self.asked_to_stop = self.asked_to_stop or number
 
     def signal_to_stop(self, trainer: Trainer) -> int:
-        r"""Returns the number of the signal that asked any process of the run to stop, or 0."""
+        r"""Returns the number of the signal that any process of the run received, or 0."""
         if trainer.world_size > 1:
             number = torch.tensor(self.asked_to_stop, device=trainer.strategy.root_device)
             self.asked_to_stop = int(trainer.strategy.reduce(number, reduce_op="max"))
@@ -122,14 +124,14 @@ class Checkpoints(Checkpoint):
             self.save_last(trainer)
             for clock in trainer.callbacks:
                 if isinstance(clock, TrainingClock):
-                    # It stands still since the checkpoint was written, and the step begins.
+                    # Writing the checkpoint stopped the clock, and the step begins now.
                     clock.on_train_batch_start(trainer, pl_module)
         if stop:
             rank_zero_info(
                 f"Stopped after step {trainer.global_step}: {self.directory / 'last.ckpt'}"
             )
             trainer.should_stop, self.stopped_by = True, stop
-            # Whoever asks a run to stop does not ask for its smallest number of steps.
+            # A signal also stops a run before its minimal number of steps.
             trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -158,33 +160,33 @@ class Checkpoints(Checkpoint):
         return {"best": self.best, "monitor": self.monitor, "mode": self.mode}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        # The best of one measure is not to be compared with values of another.
+        # The best value of one measure can not be compared with values of another.
         monitor = state_dict.get("monitor", self.monitor), state_dict.get("mode", self.mode)
         self.best = state_dict["best"] if monitor == (self.monitor, self.mode) else None
 
 
 def signal_that_stopped(trainer: Trainer) -> int:
-    r"""Returns the number of the signal that a run was stopped by before its end, or 0.
+    r"""Returns the number of the signal that stopped a run before its end, or 0.
 
-    It is 0 in the processes that a first one has started: Lightning kills that one, which may still be
-    writing, when one of them ends with another status than 0.
+    It is always 0 in processes that the first process has started. If one of them ended with
+    another exit status than 0, Lightning would kill the first process, which may still be writing.
     """
     if trainer.local_rank != 0:
         return 0
     return max((c.stopped_by for c in trainer.callbacks if isinstance(c, Checkpoints)), default=0)
 
 
-def check_same_everywhere(trainer: Trainer) -> None:
-    r"""Raises a `ValueError` in all processes unless they were resumed from the same checkpoint."""
+def _check_same_checkpoint(trainer: Trainer) -> None:
+    r"""Raises a `ValueError` in all processes unless all of them resume the same checkpoint."""
     path = trainer.strategy.broadcast(str(trainer.ckpt_path))
     if not trainer.strategy.reduce_boolean_decision(path == str(trainer.ckpt_path), all=True):
         raise ValueError(
-            f"'ckpt_path' should be one checkpoint in all processes, got {path!r} in the first and "
-            "another in some: another run was saved in the meantime, so give the path."
+            f"'ckpt_path' should be one checkpoint in all processes, got {path!r} in the first "
+            "and another in some: another run was saved in the meantime, so give the path."
         )
 
 
-def copy(source: Path, target: Path) -> None:
+def _copy_file(source: Path, target: Path) -> None:
     r"""Copies a file, whole or not at all."""
     with source.open("rb") as file, atomic_write(target) as copied:
         shutil.copyfileobj(file, copied)

@@ -1,7 +1,7 @@
-r"""What a run depends on besides the config's model, data and seed: kept in its checkpoints.
+r"""The conditions of a run besides its config's model, data and seed, saved in its checkpoints.
 
-These are the numbers' precision, the decay of the moving average, which a callback keeps, and the samples that
-stood behind the data's arguments. A run that is resumed compares them with its own.
+They are the trainer's precision, the decay of :class:`.EMA`, and the contents of the data. A
+resumed run compares them with its own.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ NO_AVERAGE = "none (there is no such callback)"
 
 
 class Conditions(Callback):
-    r"""Keeps in each checkpoint what the run depends on, as it was at the start."""
+    r"""Saves the run's conditions at its start in each checkpoint."""
 
     def __init__(self) -> None:
         self.found: dict[str, Any] | None = None
 
     def of(self, trainer: Trainer, data: LightningDataModule | None) -> dict[str, Any]:
-        r"""Returns what a run depends on, by name: numbers, strings and `None`.
+        r"""Returns the conditions of a run by name: numbers, strings and `None`.
 
-        Data modules that have no `fingerprint` are left out.
+        Data modules without a `fingerprint` are left out.
         """
         if self.found is None:
             decays = [c.decay for c in trainer.callbacks if isinstance(c, EMA)]

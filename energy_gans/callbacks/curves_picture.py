@@ -1,4 +1,4 @@
-r"""The curves of all that a run logged, as a picture that grows with it."""
+r"""A picture of the curves of a run's logged numbers, updated while a model trains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from ..plots.curves import curves_picture
 from ..plots.figures import write_picture
 from ..storage.curves import read_curves
-from ..storage.directory import run_directory
+from ..storage.training_directory import run_directory
 
 
 class CurvesPicture(Callback):
@@ -28,7 +28,7 @@ class CurvesPicture(Callback):
         self.draw(trainer)
 
     def draw(self, trainer: Trainer) -> None:
-        r"""Draws what was logged so far, in the first process, while a model trains."""
+        r"""Draws the logged numbers, in the first process, while a model trains."""
         if trainer.is_global_zero and trainer.state.fn == "fit" and not trainer.sanity_checking:
             curves = read_curves(self.directory / "metrics.csv")
             if curves:

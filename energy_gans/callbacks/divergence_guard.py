@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..checks import check_count, check_positive
 from ..storage import load_checkpoint
-from ..storage.directory import run_directory
-from ..storage.run import LAST
+from ..storage.saved_run import LAST
+from ..storage.training_directory import run_directory
 from .non_finite_guard import NonFiniteGuard, on_any_process, what_is_left
 
 LARGEST = torch.finfo(torch.float32).max

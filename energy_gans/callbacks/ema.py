@@ -10,16 +10,16 @@ from ..methods import GenerativeModule
 class EMA(Callback):
     r"""Keeps an exponential moving average of the network that `sample` evaluates.
 
-    After the first step the average is the network. After step :math:`n \geq 2` it moves to
-    :math:`\beta_n \bar\theta + (1 - \beta_n) \theta` with
-    :math:`\beta_n = \min(\text{decay}, (n - 1) / (n + 8))`, the buffers of batch norm included. It
-    belongs to the model: checkpoints hold it, and `sample` uses it.
+    After the first step the average equals the network. Step :math:`n \geq 2` updates it to
+    :math:`\beta_n \bar\theta + (1 - \beta_n) \theta` with :math:`\beta_n = \min(\text{decay}, (n -
+    1) / (n + 8))`, including the buffers of batch norm. The average is part of the model:
+    checkpoints hold it, and `sample` uses it.
 
     Arguments:
-        decay: The decay :math:`\beta` that is approached, in [0, 1).
+        decay: The limit :math:`\beta` of the decay, in [0, 1).
 
     Raises:
-        ValueError: If `decay` is out of its range.
+        ValueError: If `decay` is not in [0, 1).
     """
 
     def __init__(self, decay: float = 0.999) -> None:

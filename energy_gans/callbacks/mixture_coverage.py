@@ -37,7 +37,8 @@ class MixtureCoverage(Callback):
 
     def measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> None:
         data = trainer.datamodule
-        # Every process draws all samples, which are points, and counts its share; the metric adds those up.
+        # Every process draws all points, which is cheap, and counts its share. The metric sums the
+        # counts.
         x = pl_module.sample(self.n, random=pl_module.observing("coverage"))
         metric = ModeCoverage(data.means, data.std, data.weights).to(pl_module.device)
         metric.update(x[trainer.global_rank :: trainer.world_size])

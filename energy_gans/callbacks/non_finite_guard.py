@@ -9,8 +9,8 @@ from torch import Tensor
 from ..checks import check_count
 from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
-from ..storage.directory import run_directory
-from ..storage.run import LAST
+from ..storage.saved_run import LAST
+from ..storage.training_directory import run_directory
 
 Terms = dict[str, Tensor]
 

@@ -13,23 +13,23 @@ from ..metrics import ResponseDistance
 
 
 class ResponseCurve(Callback):
-    r"""Logs `val/response` at every validation: how far mean responses of filters are apart.
+    r"""Logs the distance of mean filter responses at every validation, as `val/response`.
 
-    It compares the real images of the validation with as many samples, whose noise is the same every
-    time, or with what the replay buffer holds: the images that the model learns from. That of fixed
-    filters can be compared over models.
+    The distance is that between the real images of the validation and as many samples, with the
+    same noise every time, or the images in the replay buffer, from which the model learns.
+    Distances of fixed filters can be compared between models.
 
-    With the trainer's `num_sanity_val_steps` above 0 its value before training is logged, too, as that
-    of step 0. There are no images in the buffer then, and samples stand for them.
+    If the trainer's `num_sanity_val_steps` is positive, the distance before training is logged as
+    that of step 0. The buffer is empty then, so samples are used in its place.
 
     Arguments:
-        of: `"samples"`, or the `"chains"` of a model with a replay buffer.
-        filters: The name of the part of the model whose responses are compared, such as
-            `descriptor.features.0`; the fixed bank of :class:`~energy_gans.metrics.ResponseDistance`
-            if `None`.
+        of: `"samples"`, or `"chains"` for the images in the replay buffer.
+        filters: The name of the module of the model whose responses are compared, such as
+            `descriptor.features.0`; the fixed bank of
+            :class:`~energy_gans.metrics.ResponseDistance` if `None`.
 
     Raises:
-        ValueError: If the data is no images, or the model has no such part or no buffer.
+        ValueError: If the data are no images, or the model has no such module or no buffer.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class ResponseCurve(Callback):
             raise ValueError(f"ResponseCurve measures images, got samples of shape {shape}.")
         if self.of == "chains" and getattr(pl_module, "buffer", None) is None:
             raise ValueError(
-                f"'of' = 'chains' is for models with a replay buffer, and {type(pl_module).__name__} "
-                "has none."
+                f"'of' = 'chains' is for models with a replay buffer, and "
+                f"{type(pl_module).__name__} has none."
             )
         known = dict(pl_module.named_modules())
         if self.filters is not None and self.filters not in known:
@@ -75,17 +75,17 @@ class ResponseCurve(Callback):
         if trainer.sanity_checking and place >= trainer.num_sanity_val_steps:
             y = y[:0]
         self.metric.update(y, real=True)
-        for x in self.synthesised(pl_module, y, place):
+        for x in self._generated_images(pl_module, y, place):
             self.metric.update(x, real=False)
 
-    def synthesised(self, model: GenerativeModule, y: Tensor, place: int) -> list[Tensor]:
-        r"""Returns the images, in batches, that stand beside a batch of real ones."""
+    def _generated_images(self, model: GenerativeModule, y: Tensor, place: int) -> list[Tensor]:
+        r"""Returns the images, in batches, that are compared with a batch of real ones."""
         if self.of == "samples" or not model.buffer.states:
-            # An empty batch stays one: all processes' sums have to have the number of the filters.
+            # An empty batch is kept, so that the sums of all processes have the filters' shape.
             return [
                 model.sample(len(y), random=model.observing("response", place)) if len(y) else y
             ]
-        # What the buffer holds is compared once: by each process, which has states of its own.
+        # Each process compares the images in its own buffer, once in a validation.
         return (
             list(model.buffer.points().split(EVALUATION_BATCH)) if place < model.world_size else []
         )
@@ -93,9 +93,9 @@ class ResponseCurve(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
         value = self.metric.compute()
         if trainer.sanity_checking:
-            # Lightning keeps nothing of this validation.
+            # Lightning does not log numbers of the sanity check.
             if trainer.logger is not None and trainer.global_step == 0:
                 trainer.logger.log_metrics({"val/response": value.item()}, step=0)
             return
-        # The metric's sums are those of all processes: there is nothing left to reduce.
+        # The metric has summed over all processes.
         pl_module.log("val/response", value, sync_dist=False)

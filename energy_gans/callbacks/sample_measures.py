@@ -1,4 +1,4 @@
-r"""Measures of samples while a model trains, of a few of them."""
+r"""Measures of a few samples while a model trains."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ from ..metrics.statistics import (
     rank_and_world_size,
 )
 
-# Those of them that need no held-out images.
+# The measures that need no held-out images.
 KNOWN = ("fd", "is", "pr")
 
 
 class SampleMeasures(Callback):
     r"""Logs measures of a few samples at every validation, as `val/fd_2k`, `val/is_2k`, ...
 
-    A name holds the number of samples, as that changes the value: of `fd`, fewer give larger values.
-    They order the checkpoints of a run, `Checkpoints(monitor: val/fd_2k)` keeps the best, and none is
-    an FID. The latents are the same every time, and all measures share one pass. How often is for
-    the trainer's `val_check_interval` to say.
+    The name includes the number of samples, because the value depends on it: `fd` is larger for
+    fewer samples. The measures rank the checkpoints of a run, and `Checkpoints(monitor:
+    val/fd_2k)` keeps the best. None of them is an FID. The latents are the same every time, and
+    all measures share one pass. The trainer's `val_check_interval` sets how often they are
+    computed.
 
     Arguments:
-        measures: Which, with commas between them: `fd`, the Fréchet distance, `is`, the Inception
-            Score, and `pr`, precision and recall.
+        measures: The measures, separated by commas: `fd`, the Fréchet distance, `is`, the
+            Inception Score, and `pr`, precision and recall.
         n: The number of samples.
-        extractor: The features; EfficientNetLite0, which comes with the package, by default.
-        reference_n: How many training images they are compared with.
+        extractor: The features; by default EfficientNetLite0, which comes with the package.
+        reference_n: The number of training images in the reference.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
 
     Raises:
-        ValueError: If the data is no images, a measure is unknown or needs a classifier that the
-            extractor has not, a number is too small for a measure, or the extractor has no stamp.
+        ValueError: If the data are no images, a measure is unknown or needs a classifier that the
+            extractor lacks, a number is too small for a measure, or the extractor has no stamp.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class SampleMeasures(Callback):
             raise ValueError(
                 f"'measures' should be of {','.join(KNOWN)} here, got {unknown[0]!r}."
             )
-        # What an extractor of a user lacks is said before the training, not after it.
+        # A user's extractor without a stamp raises an error now, not at the first validation.
         self.extractor.stamp()
         if "is" in self.measures and self.extractor.num_classes is None:
             raise ValueError(f"'measures' has 'is', and {self.extractor.name} has no classifier.")
@@ -78,7 +79,7 @@ class SampleMeasures(Callback):
 
     @property
     def suffix(self) -> str:
-        r"""The number of samples as names hold it, such as `2k`."""
+        r"""The number of samples in a measure's name, such as `2k`."""
         return f"{self.n // 1000}k" if self.n % 1000 == 0 else f"{self.n}"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -97,7 +98,7 @@ class SampleMeasures(Callback):
         device = pl_module.device
         self.extractor.to(device)
         if self.reference is None:
-            shown = trainer.progress_bar_callback is not None
+            has_bar = trainer.progress_bar_callback is not None
             self.reference = reference_statistics(
                 trainer.datamodule,
                 "train",
@@ -106,25 +107,25 @@ class SampleMeasures(Callback):
                 self.extractor,
                 self.cache,
                 device,
-                partial(image_progress, "train") if shown else None,
+                partial(image_progress, "train") if has_bar else None,
             )
             self.warn_if_few(self.reference.n)
         x = feature_statistics(self.extractor, self.samples(pl_module), self.keep, device)
-        # None of these measures looks at held-out images: the reference stands in their place.
+        # These measures do not use held-out images, so the reference is passed in their place.
         numbers = measure(self.measures, x, self.reference, self.reference)
-        # Every process has gathered the same: there is nothing left to reduce.
+        # All processes have gathered the same numbers.
         for name, number in numbers.items():
             pl_module.log(f"{prefix}/{name}_{self.suffix}", number.value, sync_dist=False)
 
     def warn_if_few(self, reference_n: int) -> None:
-        r"""Warns of measures for which there are few images."""
+        r"""Warns of measures that are unreliable for the number of images."""
         sizes = self.extractor.num_features, self.extractor.num_classes
         counts = {"samples": self.n}, {"reference images": reference_n}
         for sentence in few_images_warnings(self.measures, *counts, *sizes):
             rank_zero_warn(f"SampleMeasures: {sentence}")
 
     def samples(self, model: GenerativeModule) -> Iterator[tuple[Tensor, Tensor]]:
-        r"""Yields this process's share of the samples, and their places among all."""
+        r"""Yields this process's share of the samples, and their indices."""
         rank, world_size = rank_and_world_size()
         for places in torch.arange(self.n).split(MEASURE_BATCH)[rank::world_size]:
             key = places[0].item()

@@ -16,17 +16,18 @@ from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
 from ..plots.plane import field_picture
-from ..storage.directory import run_directory
+from ..storage.training_directory import run_directory
 
 
 class SamplePictures(Callback):
-    r"""Writes `samples/step_00001000.png` in the run's directory, and to loggers that take images.
+    r"""Writes samples as `samples/step_00001000.png`, and to loggers that accept images.
 
-    One is written at the end of training, too. The latents are the same at every step. Images are shown on a grid; points in the plane as a
-    scatter, over the learned potential if the model has one.
+    A last picture is written at the end of training. The latents are the same at every step.
+    Images are drawn on a grid, points in the plane as a scatter, with the learned potential if the
+    model has one.
 
     Arguments:
-        every_n_steps: The number of steps from one picture to the next.
+        every_n_steps: The number of steps between two pictures.
         n: The number of samples.
         seed: The seed of the latents.
     """
@@ -52,21 +53,21 @@ class SamplePictures(Callback):
             self.draw(trainer, pl_module)
 
     def draw(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
-        r"""Draws samples of the present step, in the first process."""
+        r"""Draws samples of the current step, in the first process."""
         self.drawn_step = trainer.global_step
         if trainer.is_global_zero:
             picture = samples_picture(pl_module, trainer.datamodule, self.n, self.seed)
             write_picture(picture, self.directory / f"step_{trainer.global_step:08d}.png")
             for logger in trainer.loggers:
-                log_picture(logger, "samples", picture, trainer.global_step)
+                _log_picture(logger, "samples", picture, trainer.global_step)
 
 
 def samples_picture(model: GenerativeModule, data: object, n: int, seed: int = 0) -> Image.Image:
-    r"""Returns a picture of a model's samples, in the way that suits the data's shape.
+    r"""Returns a picture of a model's samples: a grid of images, or points in the plane.
 
     Arguments:
         model: The model.
-        data: The data module whose held-out points are shown beside samples in the plane.
+        data: The data module, whose held-out points are drawn with samples in the plane.
         n: The number of samples.
         seed: The seed of the latents.
 
@@ -90,8 +91,8 @@ def samples_picture(model: GenerativeModule, data: object, n: int, seed: int = 0
     )
 
 
-def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:
-    r"""Gives a picture to a logger, if it takes images."""
+def _log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:
+    r"""Logs a picture, if the logger accepts images."""
     if hasattr(logger, "log_image"):
         logger.log_image(name, [picture], step=step)
     elif isinstance(logger, TensorBoardLogger):

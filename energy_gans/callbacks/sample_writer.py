@@ -1,4 +1,4 @@
-r"""Arrays of the samples that `predict` draws."""
+r"""Writing the samples of `predict` as arrays."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from ..storage.arrays import write_samples
-from ..storage.directory import run_directory
+from ..storage.training_directory import run_directory
 
 
 class SampleWriter(BasePredictionWriter):
-    r"""Writes `predictions/samples_RANK.npz` in the run's directory, one file a process.
+    r"""Writes `predictions/samples_RANK.npz` in the run's directory, one file for each process.
 
-    It holds the array `samples`, float32, with shape :math:`(N, *)`, images in [-1, 1].
+    A file holds the array `samples`, float32, with shape :math:`(N, *)`, images in [-1, 1].
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-r"""The configuration of a run, in the directory of the run."""
+r"""Writing the configuration of a run into its directory."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import WandbLogger
 
 from ..files import write_text
-from ..storage.directory import run_directory
 from ..storage.resume import WANDB_ID
+from ..storage.training_directory import run_directory
 
 
 class SaveConfig(SaveConfigCallback):
-    r"""Writes the whole configuration as `config.yaml` into the run's directory when training starts.
+    r"""Writes the configuration as `config.yaml` into the run's directory when training starts.
 
-    It says nothing of the checkpoint that a run was resumed from: it is the configuration of the whole
-    run. The identity of a run of wandb stands beside it, for when the run is resumed.
+    The file describes the whole run, so it leaves out the checkpoint from which the run was
+    resumed. The identity of a wandb run is written to a file of its own, so that a resumed run can
+    continue it.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -1,4 +1,4 @@
-r"""Progress bars, redrawn by the clock: a run of alternating updates is made of steps of any length."""
+r"""A progress bar over steps, redrawn at fixed intervals of time because steps differ in length."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..terminal import INTERACTIVE_INTERVAL, LOG_INTERVAL, is_interactive
 
 
 class StepProgress(ProgressBar):
-    r"""Shows the steps of the whole run, their rate, and the losses as last logged.
+    r"""Shows the steps of the whole run, their rate, and the last logged losses.
 
-    It is redrawn ten times a second at most, and every 20 seconds in a log file.
+    The bar is redrawn at most ten times a second, and every 20 seconds in a log file.
 
     Arguments:
-        refresh_rate: The least number of steps from one drawing to the next.
+        refresh_rate: The smallest number of steps between two updates of the bar.
 
     Raises:
         ValueError: If `refresh_rate` is not positive.
@@ -48,7 +48,7 @@ class StepProgress(ProgressBar):
             desc="step",
             unit="step",
             disable=not self.enabled,
-            # The clock here says when: it is asked before the losses are read from the device.
+            # This class decides when to redraw, before it reads losses from the device.
             mininterval=0.0,
             miniters=1,
         )
@@ -61,7 +61,7 @@ class StepProgress(ProgressBar):
             self.show(trainer)
 
     def show(self, trainer: Trainer) -> None:
-        r"""Draws the present step and the losses."""
+        r"""Draws the current step and the losses."""
         self.shown_at = time.monotonic()
         terms = {
             name.removeprefix("train/"): f"{float(value):.4g}"

@@ -1,4 +1,4 @@
-r"""The time that training takes, so that methods can be compared at equal time, not equal steps."""
+r"""The training time, for comparisons of methods at equal time instead of equal steps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class TrainingClock(Callback):
     r"""Logs `time/seconds` at every validation: the time spent in training since step 0.
 
-    The clock runs from the start of a batch on, through reading data, moving averages, logging and
-    what other observers do between batches, and stands still during validation and while a checkpoint
-    is written. A resumed run goes on from the time of its checkpoint. A GPU is waited for only when
-    the clock is stopped.
+    The clock starts with a batch. It includes reading data, moving averages, logging and other
+    callbacks between batches, and excludes validation and the writing of checkpoints. A resumed
+    run continues from the time in its checkpoint. The clock synchronises with the GPU only when it
+    stops.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class TrainingClock(Callback):
         self.device = torch.device("cpu")
 
     def pause(self) -> None:
-        r"""Stops the clock, once the device has done what it was given."""
+        r"""Stops the clock, after the device has finished its work."""
         if self.started is None:
             return
         if self.device.type == "cuda":
@@ -49,7 +49,8 @@ class TrainingClock(Callback):
         self.pause()
 
     def state_dict(self) -> dict[str, Any]:
-        # Asked for when a checkpoint begins to be written; the next batch starts the clock again.
+        # Lightning calls this when it begins to write a checkpoint. The next batch restarts the
+        # clock.
         self.pause()
         return {"seconds": self.seconds}
 

@@ -1,4 +1,4 @@
-r"""`energy-gans compare`: numbers of many runs in one table, if they may stand in one column."""
+r"""`energy-gans compare`: measures of several runs in one table, if their protocols are equal."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_text
-from ..storage.stamps import View, display, first_difference, read_metrics, views
-from .outputs import comma_separated, markdown
+from ..storage.stamps import Comparison, comparisons, first_difference, format_number, read_metrics
+from .outputs import comma_separated, markdown_table
 
 
 def compare(files: list[str], measures: str | None = None, out: str | None = None) -> None:
     r"""Prints one table of what `evaluate` wrote for several runs, a row for each file.
 
-    Numbers of unlike protocols are refused: of other extractors, weights, sizes, references. The
-    last row says what real images give. Where that is of fewer images or a smaller reference, a
-    measure has a second column, in which the runs' numbers are, too.
+    All numbers in a column have the same protocol: extractor and weights, number of samples and
+    reference. Other numbers are refused. The last row holds the measures of real images. If there
+    are fewer real images, or a smaller reference for them, a second column holds the measures of
+    real images and of the runs' samples under that protocol.
 
     Arguments:
         files: The metrics.json files.
-        measures: Which columns, such as fd,is; all by default.
-        out: Where to write the table, too: .md or .csv.
+        measures: The measures, such as fd,is; all by default.
+        out: A .md or .csv file for the table.
     """
     if out is not None and Path(out).suffix not in (".md", ".csv"):
         raise ValueError(f"'out' should end in .md or .csv, got {out!r}.")
@@ -30,25 +31,25 @@ def compare(files: list[str], measures: str | None = None, out: str | None = Non
     runs = {path: read_metrics(path) for path in files}
     names = list(dict.fromkeys(name for numbers in runs.values() for name in numbers))
     if measures is not None:
-        wanted = [name.strip() for name in measures.split(",")]
-        if missing := [name for name in wanted if name not in names]:
+        chosen = [name.strip() for name in measures.split(",")]
+        if missing := [name for name in chosen if name not in names]:
             raise ValueError(f"'measures' should be of {','.join(names)}, got {missing[0]!r}.")
-        names = wanted
+        names = chosen
     for name in names:
-        check_alike(name, runs)
-    found = [column for name in names for column in columns(name, runs)]
+        check_same_protocol(name, runs)
+    found = [column for name in names for column in columns_of(name, runs)]
     rows = [["", *(column.heading for column in found)]]
-    rows += [[path, *(cell(column.runs.get(path)) for column in found)] for path in runs]
-    rows += [["real", *(cell(column.real) for column in found)]]
-    print(markdown(rows), end="")
+    rows += [[path, *(_cell(column.runs.get(path)) for column in found)] for path in runs]
+    rows += [["real", *(_cell(column.real) for column in found)]]
+    print(markdown_table(rows), end="")
     if out is not None:
         write_text(
-            markdown(rows) if Path(out).suffix == ".md" else comma_separated(rows), Path(out)
+            markdown_table(rows) if Path(out).suffix == ".md" else comma_separated(rows), Path(out)
         )
 
 
-def check_alike(name: str, runs: dict[str, dict[str, Any]]) -> None:
-    r"""Raises a `ValueError` if numbers of one name have unlike protocols."""
+def check_same_protocol(name: str, runs: dict[str, dict[str, Any]]) -> None:
+    r"""Raises a `ValueError` if the runs' protocols of a measure differ."""
     found = [
         (path, numbers[name]["protocol"]) for path, numbers in runs.items() if name in numbers
     ]
@@ -62,13 +63,13 @@ def check_alike(name: str, runs: dict[str, dict[str, Any]]) -> None:
 
 
 @dataclass(frozen=True)
-class Column:
-    r"""Creates a column: numbers of one protocol.
+class _Column:
+    r"""A column of the table: numbers of one protocol.
 
     Arguments:
         heading: The measure, the extractor and the number of samples.
-        runs: The numbers of the runs that have it, by run.
-        real: What real images give, if there is one such number.
+        runs: The stamped numbers, by run.
+        real: The number of real images, or `None` if the runs disagree on it.
     """
 
     heading: str
@@ -76,14 +77,16 @@ class Column:
     real: dict[str, Any] | None
 
 
-def columns(name: str, runs: dict[str, dict[str, Any]]) -> list[Column]:
-    r"""Returns the columns of a measure: two where real images have a protocol of their own.
+def columns_of(name: str, runs: dict[str, dict[str, Any]]) -> list[_Column]:
+    r"""Returns the columns of a measure: two if the real images have another protocol.
 
     Arguments:
         name: The measure.
-        runs: What :func:`read_metrics` returns, by run. The runs' protocols are alike.
+        runs: The stamped numbers of :func:`read_metrics`, by run, with equal protocols.
     """
-    found = {path: views(name, numbers[name]) for path, numbers in runs.items() if name in numbers}
+    found = {
+        path: comparisons(name, numbers[name]) for path, numbers in runs.items() if name in numbers
+    }
     columns = []
     for i in range(max(map(len, found.values()))):
         seen = {path: rows[i] for path, rows in found.items() if i < len(rows)}
@@ -92,16 +95,16 @@ def columns(name: str, runs: dict[str, dict[str, Any]]) -> list[Column]:
             continue
         real = first.real if all(other.real == first.real for other in others) else None
         there = {path: view.samples for path, view in seen.items() if view.samples}
-        columns.append(Column(heading(first, first=i == 0), there, real))
+        columns.append(_Column(_heading(first, first=i == 0), there, real))
     return columns
 
 
-def heading(view: View, first: bool) -> str:
-    r"""Returns a column's heading, with the number of reference images in the second one."""
-    n, reference_n = view.counts()
+def _heading(comparison: Comparison, first: bool) -> str:
+    r"""Returns a column's heading; the second column gives the number of reference images."""
+    n, reference_n = comparison.counts()
     against = "" if first or reference_n is None else f", reference n={reference_n}"
-    return f"{view.label} ({view.protocol['extractor']['name']}, n={n}{against})"
+    return f"{comparison.label} ({comparison.protocol['extractor']['name']}, n={n}{against})"
 
 
-def cell(number: dict[str, Any] | None) -> str:
-    return "" if number is None else display(number)
+def _cell(number: dict[str, Any] | None) -> str:
+    return "" if number is None else format_number(number)

@@ -1,4 +1,4 @@
-r"""Joining the processes that `torchrun` started, for commands that share out their work."""
+r"""Devices, and the processes that `torchrun` starts for one command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.distributed
 
 
 def resolve_device(device: str) -> str:
-    r"""Returns a device, the GPU if there is one for `"auto"`.
+    r"""Returns the name of a device; `"auto"` is the GPU if there is one, and else the CPU.
 
     Raises:
         ValueError: If there is no such device.
@@ -29,13 +29,13 @@ def resolve_device(device: str) -> str:
 
 @contextmanager
 def process_group(device: str) -> Iterator[torch.device]:
-    r"""Joins the processes that `torchrun` started, and gives the device of this one."""
+    r"""Joins the processes that `torchrun` started, and yields the device of this process."""
     device = resolve_device(device)
     many = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if many and device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
-    # Features are said to be float32.
+    # The stamps of numbers say that features are float32.
     tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     if many:
         torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")

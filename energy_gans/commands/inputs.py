@@ -1,9 +1,8 @@
-r"""Samples to be measured: a checkpoint's, or what another program left in a folder or an array.
+r"""Samples to be measured: of a checkpoint, or of any program in a folder or an array file.
 
-All are cut into the same batches, and a batch can be had again by its number: so processes share
-them out, pictures look a few up again, and no more than a batch is ever held. Their places among all
-are drawn at random, and so are those that are taken if not all are wanted: what looks at the first
-samples only does not see the first classes of samples that were written class by class.
+Samples are read in batches by number, so that processes can share them, pictures can read a few
+again, and memory never holds more than a batch. The order of samples is random, and so is the
+choice if only some of them are measured. Samples that were written class by class are thus mixed.
 """
 
 from __future__ import annotations
@@ -29,46 +28,46 @@ from ..metrics.reference import MEASURE_BATCH
 from ..storage.arrays import open_array
 
 Convert = Literal["grey", "rgb"]
-# Of red, green and blue, times 2^16: luma of ITU-R BT.601, as Pillow has it.
+# The weights of red, green and blue in the luma of ITU-R BT.601, times 2^16 as in Pillow.
 LUMA = (19595, 38470, 7471)
 
 
 class Samples:
-    r"""Creates a view of `n` samples in batches of 100.
+    r"""Samples in batches of 100.
 
-    A kind of samples implements :meth:`images` and :meth:`origin`.
+    Subclasses implement :meth:`images` and :meth:`origin`.
 
     Arguments:
         n: The number of samples.
-        convert: What they are made, `"grey"` or `"rgb"`; they stay as they are if `None`.
+        convert: The colours to convert the samples to, `"grey"` or `"rgb"`, or `None`.
     """
 
     def __init__(self, n: int, convert: Convert | None = None) -> None:
         self.n, self.convert = n, convert
-        self.places = shuffled(n, n)
+        self.places = _random_order(n, n)
 
     def __len__(self) -> int:
         return -(-self.n // MEASURE_BATCH)
 
     def images(self, j: int) -> Tensor:
-        r"""Returns the samples of a batch as they are, uint8, with shape :math:`(B, C, H, W)`."""
+        r"""Returns batch `j` before conversion, uint8, with shape :math:`(B, C, H, W)`."""
         raise NotImplementedError
 
     def batch(self, j: int) -> Tensor:
-        r"""Returns the samples of a batch, uint8, with shape :math:`(B, C, H, W)`."""
-        return convert_channels(self.images(j), self.convert)
+        r"""Returns batch `j`, uint8, with shape :math:`(B, C, H, W)`."""
+        return _convert_channels(self.images(j), self.convert)
 
     def origin(self) -> dict[str, Any]:
-        r"""Returns where the samples come from, for a stamp."""
+        r"""Returns the origin of the samples, for a stamp."""
         raise NotImplementedError
 
     def share(self, rank: int, world_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        r"""Yields a process's share of the batches, and its samples' places among all."""
+        r"""Yields a process's share of the batches, with the indices of their samples."""
         for j in range(rank, len(self), world_size):
             yield self.batch(j), self.places[j * MEASURE_BATCH : (j + 1) * MEASURE_BATCH]
 
     def at(self, index: Tensor) -> Tensor:
-        r"""Returns the samples at some places, with shape :math:`(N, C, H, W)`."""
+        r"""Returns samples by index, with shape :math:`(N, C, H, W)`."""
         index = self.places.argsort()[index]
         batches = {j: self.batch(j) for j in sorted({i // MEASURE_BATCH for i in index.tolist()})}
         return torch.stack(
@@ -77,13 +76,13 @@ class Samples:
 
 
 class ModelSamples(Samples):
-    r"""Creates samples of a model: those of a batch are a function of the seed and its number.
+    r"""Samples of a model: a batch is a function of the seed and the number of the batch.
 
     Arguments:
         model: The model, on the device that computes.
         n: The number of samples.
         seed: The seed of the latents.
-        path: The path of its checkpoint.
+        path: The path of the model's checkpoint.
         convert: As for :class:`Samples`.
     """
 
@@ -108,12 +107,12 @@ class ModelSamples(Samples):
 
 
 class FolderSamples(Samples):
-    r"""Creates the pictures in a folder, in the order of their names.
+    r"""The pictures in a folder, in the order of their names.
 
     Arguments:
-        path: The folder; its subfolders are looked through, too.
-        n: How many of them, or `None` for all.
-        channels: The number of channels of the data they are compared with, 1 or 3.
+        path: The folder, with its subfolders.
+        n: The number of pictures, or `None` for all.
+        channels: The number of channels of the data, 1 or 3.
         convert: As for :class:`Samples`.
 
     Raises:
@@ -124,11 +123,11 @@ class FolderSamples(Samples):
         self, path: Path, n: int | None, channels: int, convert: Convert | None = None
     ) -> None:
         self.path = path
-        # What all are RGB for to begin with.
+        # Pictures are decoded as RGB; grey data needs one of the three equal channels.
         self.grey = channels == 1 and convert is None
         files = [path / name for name, _ in picture_names(Folder(path).names)]
-        super().__init__(sample_count(n, len(files), path), convert)
-        self.files = [files[i] for i in shuffled(len(files), self.n).sort().values]
+        super().__init__(_sample_count(n, len(files), path), convert)
+        self.files = [files[i] for i in _random_order(len(files), self.n).sort().values]
         self.shape: tuple[int, ...] | None = None
 
     def images(self, j: int) -> Tensor:
@@ -164,31 +163,32 @@ class FolderSamples(Samples):
 
 
 class ArraySamples(Samples):
-    r"""Creates the samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time.
+    r"""The samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time.
 
-    The array or tensor is alone in it, or called `samples` (or `arr_0`). It holds uint8, or floats
-    in [-1, 1], with shape :math:`(N, C, H, W)` or :math:`(N, H, W, C)`.
+    The file holds a single array or tensor, or one with the name `samples` (or `arr_0`). Its
+    elements are uint8, or floats in [-1, 1], its shape is :math:`(N, C, H, W)` or :math:`(N, H, W,
+    C)`.
 
     Arguments:
         path: The file.
-        n: How many of them, or `None` for all.
+        n: The number of samples, or `None` for all.
         convert: As for :class:`Samples`.
 
     Raises:
-        ValueError: If the file can not be read, or holds something else, or fewer than `n`.
+        ValueError: If the file can not be read, or holds anything else, or fewer than `n` samples.
     """
 
     def __init__(self, path: Path, n: int | None, convert: Convert | None = None) -> None:
         self.path, self.array = path, open_array(path)
-        super().__init__(sample_count(n, len(self.array), path), convert)
-        self.taken = shuffled(len(self.array), self.n).sort().values
+        super().__init__(_sample_count(n, len(self.array), path), convert)
+        self.taken = _random_order(len(self.array), self.n).sort().values
 
     def images(self, j: int) -> Tensor:
         x = self.array.rows(self.taken[j * MEASURE_BATCH : (j + 1) * MEASURE_BATCH].numpy())
         if j == 0 and x.is_floating_point() and x.min() >= 0:
             raise ValueError(
-                f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got floats "
-                f"none of which is below 0, in [{x.min():.4g}, {x.max():.4g}]."
+                f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got "
+                f"floats none of which is below 0, in [{x.min():.4g}, {x.max():.4g}]."
             )
         channels_last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
         try:
@@ -207,12 +207,12 @@ def open_samples(
 
     Arguments:
         path: The folder or the file.
-        n: How many of them, or `None` for all.
-        channels: The number of channels of the data they are compared with.
+        n: The number of samples, or `None` for all.
+        channels: The number of channels of the data.
         convert: As for :class:`Samples`.
 
     Raises:
-        FileNotFoundError: If there is neither.
+        FileNotFoundError: If there is no such folder or file.
     """
     if Path(path).is_dir():
         return FolderSamples(Path(path), n, channels, convert)
@@ -224,12 +224,12 @@ def open_samples(
     )
 
 
-def convert_channels(x: Tensor, convert: Convert | None) -> Tensor:
-    r"""Returns images that are grey, by their luma, or RGB, by repetition.
+def _convert_channels(x: Tensor, convert: Convert | None) -> Tensor:
+    r"""Returns images converted to grey by their luma, or to RGB by repetition.
 
     Arguments:
         x: The images, uint8, with shape :math:`(N, C, H, W)`.
-        convert: Which; the images are returned as they are if `None`.
+        convert: `"grey"`, `"rgb"`, or `None` for no conversion.
     """
     if convert == "rgb":
         return x.expand(-1, 3, -1, -1)
@@ -239,13 +239,17 @@ def convert_channels(x: Tensor, convert: Convert | None) -> Tensor:
     return x
 
 
-def shuffled(there: int, n: int) -> Tensor:
-    r"""Returns `n` of the numbers below another, in random order, the same ones always."""
+def _random_order(there: int, n: int) -> Tensor:
+    r"""Returns `n` of the numbers below `there`, in a fixed random order."""
     return keyed_subset(there, n, 0, "samples")
 
 
-def sample_count(n: int | None, there: int, path: Path) -> int:
-    r"""Returns how many samples are taken of those that are there."""
+def _sample_count(n: int | None, there: int, path: Path) -> int:
+    r"""Returns the number of samples to be measured, all if `n` is `None`.
+
+    Raises:
+        ValueError: If there are none, or fewer than `n`.
+    """
     if there == 0 or (n is not None and n > there):
         raise ValueError(
             f"'samples' = {str(path)!r} should hold {n or 'some'} samples, got {there}."

@@ -1,12 +1,12 @@
 r"""`energy-gans landscape`: a potential in the plane, its gradient, and particles that move in it.
 
-Samples of some methods move: those of a method with an energy are ends of Langevin chains, and those of
-a VAPO flow up the gradient. They are shown on their way, those of a potential that knows the time each
-in the potential of its time. Of other methods the samples are shown.
+If the model has a trajectory (Langevin chains, or the flow of a VAPO), the picture shows particles
+at several times. A potential that depends on time is drawn anew for each of these times. For other
+models the picture shows samples.
 
-A potential has no zero that means anything, and at each time a constant of its own. So colours span what
-is seen of it at each time, but for its lowest part. Chains feel the noise and the reference as well as
-the gradient.
+A potential is defined up to a constant, which can differ between times. So each panel has a colour
+scale of its own, which does not resolve the lowest quarter of the values. Noise and the reference
+density move chains, too, not only the gradient that is drawn.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.plane import Plane, landscape_film, landscape_picture
-from ..storage.run import find_checkpoint
+from ..storage.saved_run import find_checkpoint
 from .models import (
     class_labels,
-    follow,
+    follow_trajectory,
     held_out_samples,
     load_data,
     load_supporting,
@@ -30,7 +30,7 @@ from .models import (
 )
 from .outputs import check_output
 
-# Times in a picture, and by default in a film.
+# The number of times in a picture, and by default in a film.
 PANELS, FRAMES = 6, 48
 REAL_POINTS = 1000
 
@@ -51,12 +51,13 @@ def landscape(
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
         n: The number of particles.
-        time: The time in [0, 1] at which a picture shows a potential that knows it; 1 by default. In a
-            film, and beside each of a picture's particles, the potential is that of their time.
+        time: The time in [0, 1] of the potential in the left panel, if the potential depends on
+            time; 1 by default. Panels and films of particles use the time of the particles.
         frames: The number of times that a film shows after the start; 48 by default.
-        label: The class, for class-conditional models; none of them by default, if the model flows.
+        label: The class, for class-conditional models. A VAPO uses its unconditional potential by
+            default.
         seed: The seed of the particles.
-        out: The picture, as `.png`, or particles in motion, as `.gif`.
+        out: The picture, as `.png`, or a film of the particles, as `.gif`.
         overwrite: Whether `out` may exist.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
@@ -64,13 +65,13 @@ def landscape(
     path = check_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
-    model = load_plane_model(ckpt_path, label, trust)
+    model = _load_plane_model(ckpt_path, label, trust)
     film = path.suffix == ".gif"
     model.check_conditions(label, time)
-    time = chosen_time(time, film)
-    frames = chosen_frames(model, frames, film)
+    time = _potential_time(time, film)
+    frames = _frame_count(model, frames, film)
     y = held_out_samples(load_data(ckpt_path, trust), REAL_POINTS, seed)[0]
-    course, times = particles_of(model, n, frames, label, seed)
+    course, times = _particles(model, n, frames, label, seed)
     known = model.time_conditioned
     plane = Plane(lambda s: potential_field(model, label, s if known else None), y, course)
     if film:
@@ -80,11 +81,12 @@ def landscape(
     print(path)
 
 
-def load_plane_model(ckpt_path: str, label: int | None, trust: str = "") -> GenerativeModule:
-    r"""Returns the model of a checkpoint, once it is known to have a potential in the plane.
+def _load_plane_model(ckpt_path: str, label: int | None, trust: str = "") -> GenerativeModule:
+    r"""Returns the model of a checkpoint after checking that it has a potential in the plane.
 
     Raises:
-        ValueError: If it has none, or one for each class and none is given, or no such class.
+        ValueError: If it has none, if it needs a class and `label` is `None`, or if `label` is no
+            class of the model.
     """
     model = load_supporting(ckpt_path, "potential_at", trust)
     shape = model.sample_shape
@@ -98,11 +100,11 @@ def load_plane_model(ckpt_path: str, label: int | None, trust: str = "") -> Gene
     return model
 
 
-def chosen_time(time: float | None, film: bool) -> float:
-    r"""Returns the time at which the potential is shown.
+def _potential_time(time: float | None, film: bool) -> float:
+    r"""Returns the time of the potential in the left panel of a picture.
 
     Raises:
-        ValueError: If it is out of its range, or given for a film.
+        ValueError: If the time is not in [0, 1], or is given for a film.
     """
     if time is None:
         return 1.0
@@ -113,11 +115,12 @@ def chosen_time(time: float | None, film: bool) -> float:
     return time
 
 
-def chosen_frames(model: GenerativeModule, frames: int | None, film: bool) -> int:
-    r"""Returns how many times are shown after the start.
+def _frame_count(model: GenerativeModule, frames: int | None, film: bool) -> int:
+    r"""Returns the number of times that are shown after the start.
 
     Raises:
-        ValueError: If there is none, or frames are asked of a picture or of samples that do not move.
+        ValueError: If `frames` is not positive, or given for a picture, or if a film is requested
+            from a model without a trajectory.
     """
     if film and not model.supports("trajectory"):
         raise ValueError(
@@ -131,28 +134,30 @@ def chosen_frames(model: GenerativeModule, frames: int | None, film: bool) -> in
     return frames
 
 
-def particles_of(
+def _particles(
     model: GenerativeModule, n: int, frames: int, label: int | None, seed: int
 ) -> tuple[dict[float, Tensor], dict[float, float | None]]:
-    r"""Returns particles on their way, or only samples for models without a trajectory.
+    r"""Returns the states of a trajectory, or only samples for models without a trajectory.
 
     Arguments:
         model: The model.
         n: The number of particles.
-        frames: How many times are shown after the start; at most all steps of chains.
-        label: Their class, or `None`.
+        frames: The number of times after the start; chains have at most one for each step.
+        label: The class of the particles, or `None`.
         seed: The seed.
 
     Returns:
-        The particles, with shape :math:`(n, 2)`, and the time that the potential knows, or `None`, each
-        by the time or the step.
+        The particles, with shape :math:`(n, 2)`, and the time of the potential, `None` if it does
+        not depend on time. Both are dicts by time, or by step for chains.
     """
     random = keyed_generator(seed, "landscape", device=model.device)
     if not model.supports("trajectory"):
         return {0: model.sample(n, random=random)}, {0: None}
     labels = None
     if model.classes is not None:
-        # Of a flow the label after the last class means none of them.
+        # In a flow, the label after the last class is the unconditional one.
         labels = torch.full((n,), model.classes if label is None else label, device=model.device)
-    states = follow(model, model.starting_points(n, labels, random), frames, labels, random)
+    states = follow_trajectory(
+        model, model.starting_points(n, labels, random), frames, labels, random
+    )
     return {s.time: s.x for s in states}, {s.time: s.potential_time for s in states}

@@ -1,4 +1,4 @@
-r"""Models of checkpoints as commands use them: loaded for what they can do, with classes and data."""
+r"""What commands share about models: loading by capability, classes, trajectories and samples."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.bases.capabilities import Frame
 from ..storage.checkpoint import load_model
-from ..storage.run import run_data, run_of
+from ..storage.saved_run import run_data, run_of
+from .outputs import markdown_heading, markdown_row
 
-# What a model has that supports a member.
-NAMES = {
+# What a model is said to have if it supports a member.
+_NAMES = {
     "potential_at": "potential",
     "trajectory": "chains",
     "fill": "chains",
     "features": "feature space",
 }
-# How the time and the speed of moving samples are called in tables.
-HEADINGS = {"chains": ("step", "score"), "flow": ("time", "speed")}
+# The columns of time and speed in a table of a trajectory, by the model's dynamics.
+_HEADINGS = {"chains": ("step", "score"), "flow": ("time", "speed")}
 
 
 def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeModule:
-    r"""Returns the model of a checkpoint, whose weights take no gradients.
+    r"""Returns the model of a checkpoint, with weights that require no gradients.
 
     Arguments:
         ckpt_path: The checkpoint.
-        member: The optional member of a model, such as `"trajectory"`, that it has to support.
+        member: The optional member that the model has to support, such as `"trajectory"`.
         trust: The packages besides this one whose classes the checkpoint may name.
 
     Raises:
@@ -46,8 +47,8 @@ def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeM
     classes = {name: getattr(room, name) for room in rooms for name in room.__all__}
     known = [n for n, c in classes.items() if isinstance(c, type) and c.supports(member)]
     raise ValueError(
-        f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no {NAMES[member]}: "
-        f"it should be of {' or '.join(known)}."
+        f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no "
+        f"{_NAMES[member]}: it should be of {' or '.join(known)}."
     )
 
 
@@ -86,7 +87,7 @@ def potential_field(
     Arguments:
         model: The model.
         label: The class of all points, or `None`.
-        time: The time in [0, 1] of all points, for a potential that depends on it; 1 if `None`.
+        time: The time in [0, 1] of all points, for a potential that depends on time; 1 if `None`.
     """
     return lambda a: model.potential_at(a, label, time)
 
@@ -98,14 +99,14 @@ def class_labels(
     random: torch.Generator,
     own: Tensor | None = None,
 ) -> Tensor | None:
-    r"""Returns a class for each sample, with shape :math:`(n)`, or `None` for a model without classes.
+    r"""Returns a class for each sample, with shape :math:`(n)`, or `None` without classes.
 
     Arguments:
-        label: The class of all of them; their own ones if `None`.
+        label: The class of all samples; `own`, or random classes, if `None`.
         model: The model.
         n: The number of samples.
-        random: The generator that draws classes for samples that have none.
-        own: The classes of samples that have some, with shape :math:`(n)`.
+        random: The generator that draws random classes.
+        own: The classes of real samples, with shape :math:`(n)`.
 
     Raises:
         ValueError: If `label` is no class of the model.
@@ -125,36 +126,37 @@ def class_labels(
     return torch.full((n,), label, device=model.device)
 
 
-def follow(
+def follow_trajectory(
     model: GenerativeModule,
     x: Tensor,
     frames: int | list[int],
     labels: Tensor | None,
     random: torch.Generator,
 ) -> list[Frame]:
-    r"""Returns the states of samples on their way, and prints the mean potential and speed of each.
+    r"""Returns the states of a trajectory, and prints the mean potential and speed of each state.
 
     Arguments:
-        model: The model, whose samples move.
-        x: Where they start, with shape :math:`(n, *)`.
+        model: The model, which supports `trajectory`.
+        x: The starting points, with shape :math:`(n, *)`.
         frames: The number of states after the first one, or the steps of chains that are kept.
-        labels: Their classes, with shape :math:`(n)`, or `None`.
+        labels: The classes of the samples, with shape :math:`(n)`, or `None`.
         random: The generator of the chains' noise.
 
     Raises:
         ValueError: If states are not finite.
     """
-    time, speed = HEADINGS[model.dynamics]
-    print(f"| {time} | potential | {speed} |\n|---|---|---|")
+    time, speed = _HEADINGS[model.dynamics]
+    print(markdown_heading([time, "potential", speed]), end="")
     states = []
     for frame in model.trajectory(x, frames, labels, random):
         if not frame.x.isfinite().all():
             raise ValueError(
-                "The chains are not finite any more: the training went wrong, or there are too many "
-                "'steps' without bounds."
+                "The chains are not finite any more: the training went wrong, or there are too "
+                "many 'steps' without bounds."
             )
         at = frame.time if isinstance(frame.time, int) else f"{frame.time:.3g}"
-        print(f"| {at} | {frame.potential.mean():.4g} | {frame.speed.mean():.4g} |")
+        means = [f"{values.mean():.4g}" for values in (frame.potential, frame.speed)]
+        print(markdown_row([at, *means]), end="")
         states.append(frame)
     if model.dynamics == "flow":
         print(f"{model.evaluations} evaluations of the field by {model.flow.solver}")
@@ -162,7 +164,7 @@ def follow(
 
 
 def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    r"""Returns some held-out samples, images in [-1, 1], and their labels, chosen by the seed."""
+    r"""Returns `n` random held-out samples, images in [-1, 1], and their labels."""
     order = keyed_subset(data.length("val"), n, seed, "features")
     y, label = zip(*data.loader("val", order.split(EVALUATION_BATCH)), strict=True)
     return to_unit_range(torch.cat(y)), torch.cat(label)
@@ -177,7 +179,7 @@ def draw_samples(
         model: The model.
         n: The number of samples.
         seed: The seed of the latents.
-        batch_size: The number of samples that are drawn at a time.
+        batch_size: The number of samples in a batch.
     """
     random = torch.Generator(model.device).manual_seed(seed)
     sizes = [min(batch_size, n - i) for i in range(0, n, batch_size)]

@@ -1,4 +1,4 @@
-r"""What commands write: paths checked before any work is done, warnings and tables."""
+r"""What commands write: tables, warnings, and checks of output paths before any computation."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ import csv
 import io
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..metrics.statistics import rank_and_world_size
 
 
-def markdown(rows: list[list[str]]) -> str:
-    r"""Returns a table in Markdown."""
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+def markdown_table(rows: Iterable[Iterable[object]]) -> str:
+    r"""Returns a table in Markdown, whose first row is the heading."""
+    heading, *others = rows
+    return markdown_heading(heading) + "".join(map(markdown_row, others))
+
+
+def markdown_heading(cells: Iterable[object]) -> str:
+    r"""Returns the heading of a table in Markdown, for rows that are printed one at a time."""
+    cells = list(cells)
+    return f"{markdown_row(cells)}|{'---|' * len(cells)}\n"
+
+
+def markdown_row(cells: Iterable[object]) -> str:
+    r"""Returns one row of a table in Markdown."""
+    return f"| {' | '.join(map(str, cells))} |\n"
 
 
 def comma_separated(rows: list[list[str]]) -> str:
@@ -25,22 +37,22 @@ def comma_separated(rows: list[list[str]]) -> str:
 
 
 def warn(sentence: str) -> None:
-    r"""Prints a warning, in the first process."""
+    r"""Prints a warning in the first process."""
     if rank_and_world_size()[0] == 0:
         print(f"energy-gans: warning: {sentence}", file=sys.stderr)
 
 
 def check_output_and_numbers(out: str, overwrite: bool) -> Path:
-    r"""Returns the path of an output, once it is known that it and the numbers beside it can be written.
+    r"""Returns the path of an output after checking that it and its `.json` file can be written.
 
     Raises:
-        FileExistsError: If numbers are there and may not be overwritten.
+        FileExistsError: If the `.json` file exists and may not be overwritten.
     """
     path = check_output(out, overwrite)
-    beside = path.with_suffix(".json")
-    if beside.exists() and not overwrite:
+    numbers = path.with_suffix(".json")
+    if numbers.exists() and not overwrite:
         raise FileExistsError(
-            f"{str(beside)!r} exists beside 'out': choose another name, or add --overwrite true."
+            f"{str(numbers)!r} exists beside 'out': choose another name, or add --overwrite true."
         )
     return path
 
@@ -48,17 +60,17 @@ def check_output_and_numbers(out: str, overwrite: bool) -> Path:
 def check_output(
     out: str, overwrite: bool, endings: tuple[str, ...] = (".png", ".npz"), argument: str = "out"
 ) -> Path:
-    r"""Returns the path of an output, once it is known that it can be written.
+    r"""Returns the path of an output after checking that it can be written.
 
     Arguments:
         out: The path.
         overwrite: Whether the file may exist.
-        endings: The endings that it may have.
-        argument: The argument that gave the path.
+        endings: The accepted endings.
+        argument: The name of the argument in errors.
 
     Raises:
-        ValueError: If it has no known ending.
-        FileExistsError: If it exists and may not be overwritten.
+        ValueError: If the path has another ending.
+        FileExistsError: If the file exists and may not be overwritten.
         PermissionError: If its folder can not be written.
     """
     path = Path(out)
@@ -73,14 +85,14 @@ def check_output(
 
 
 def check_writable(path: Path, argument: str = "out") -> None:
-    r"""Makes the folder of an output, before anything is computed for it.
+    r"""Makes the folder of an output and checks that it can be written.
 
     Arguments:
-        path: The path.
-        argument: The argument that gave it.
+        path: The path of the output.
+        argument: The name of the argument in errors.
 
     Raises:
-        PermissionError: If its folder can not be made or written.
+        PermissionError: If the folder can not be made or written.
     """
     name = f"{argument!r} = {str(path)!r}"
     try:

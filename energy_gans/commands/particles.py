@@ -1,13 +1,15 @@
-r"""`energy-gans particles`: generated points that follow the EIEG metric's flow, without any network.
+r"""`energy-gans particles`: particles that follow the flow of the EIEG metric, without a network.
 
-Points drawn from :math:`N(0, I)` in the space of the data move by :func:`~energy_gans.functional.particle_velocity`
-through batches of real samples (Appendix B of the EIEG paper). What it shows there: in the space of
-images most of them end as blurs, drawn by many images at once, and a few as copies of one.
+Particles start at :math:`N(0, I)` in the space of the data. They move with the velocity
+:func:`~energy_gans.functional.particle_velocity` under batches of real samples (Appendix B of the
+EIEG paper). Among images most particles end as blurs, attracted by many images at once, and a few
+as copies of one image.
 
-The defaults are the paper's (Table 2) except two. The paper takes 100,000 steps, the default is
-10,000. Its power :math:`n - 1` makes a force of :math:`10^{-1155}` between two digits
-(:math:`n = 784`, :math:`r \approx 30`), which is no float64, so nothing would move; the default, 1,
-is the power of the paper's two dimensions, and every one between 0 and :math:`n` belongs to a metric.
+The defaults are the paper's (Table 2) except for two. The paper takes 100,000 steps, the default
+is 10,000. The paper's power :math:`n - 1` gives a force of :math:`10^{-1155}` between two digits
+(:math:`n = 784`, :math:`r \approx 30`), which float64 can not represent, so no particle would
+move. The default power is 1, the paper's in two dimensions; every power between 0 and :math:`n`
+belongs to a metric.
 """
 
 from __future__ import annotations
@@ -31,18 +33,19 @@ from ..metrics.images import to_uint8
 from ..metrics.reference import nearest_in_pixels
 from ..plots.figures import write_picture
 from ..plots.images import film_picture
-from ..plots.points import plane_picture
+from ..plots.points import trajectory_picture
 from ..storage.arrays import write_samples
 from ..terminal import progress_bar
-from .outputs import check_output
+from .outputs import check_output, markdown_heading, markdown_row
 
-# How many real samples the table's numbers are relative to, and how many points one shows.
+# The number of real samples in the table's measures and in pictures of the plane.
 REFERENCE = 500
-# Times that are shown, and rows of a film.
+# The number of times in a picture, and of rows in a film.
 FRAMES = 9
 ROWS = 8
-# Points nearer than this part of the real samples' median distance coincide.
+# Particles coincide if their distance is below this share of the real samples' median distance.
 COINCIDENT = 1e-3
+HEADINGS = ("step", "energy", "nearest", "coincide", "velocity")
 
 
 def particles(
@@ -63,72 +66,73 @@ def particles(
 
     Arguments:
         data: The data set, images or points in the plane: its class and arguments, as in a config.
-        particles: The number of points.
+        particles: The number of particles.
         data_batch: The number of real samples in a step.
-        steps: The number of steps; the paper's is 100000.
+        steps: The number of steps; the paper takes 100000.
         step_size: The size of a step.
-        attraction: The mobility M1 under real samples.
-        repulsion: The mobility M2 under each other; as large as M1 for the metric's own flow.
+        attraction: The mobility M1 of a particle under the force of real samples.
+        repulsion: The mobility M2 of a particle under the force of other particles; equal to M1
+            for the metric's own flow.
         cutoff: The distance within which forces fall to zero, in data units.
         power: The power p of the kernel 1/r^p, between 0 and the dimension n of the data; the
-            paper's n - 1 if null, which moves nothing where n is large.
-        seed: The seed of the first points and of the order of the data.
-        out: The picture, as `.png`, or the last points as `.npz`, float32, with the picture beside.
+            paper's n - 1 if null, which moves no particle if n is large.
+        seed: The seed of the first positions and of the order of the data.
+        out: The picture, as `.png`, or the last positions as `.npz`, float32, with the picture
+            beside.
         overwrite: Whether files may exist.
     """
     path = check_output(out, overwrite)
     picture = check_output(str(path.with_suffix(".png")), overwrite)
-    check_drawable(data.shape)
-    check_counts(particles, steps, step_size)
+    _check_shape(data.shape)
+    _check_counts(particles, steps, step_size)
     check_mobilities(attraction, repulsion)
     power = elastic_power(power, math.prod(data.shape))
     check_force(cutoff, power)
     data.prepare_data()
-    check_batch(data, data_batch)
-    x = first_points(particles, data.shape, seed)
-    y = reference(data, seed)
+    _check_batch(data, data_batch)
+    x = _first_positions(particles, data.shape, seed)
+    y = _reference_samples(data, seed)
     velocity = partial(
         particle_velocity, cutoff=cutoff, power=power, attraction=attraction, repulsion=repulsion
     )
-    row = partial(
-        numbers, y=y, velocity=velocity, kernel=partial(elastic, cutoff=cutoff, power=power)
+    cells = partial(
+        _table_cells, y=y, velocity=velocity, kernel=partial(elastic, cutoff=cutoff, power=power)
     )
-    batches = streamed(data, data_batch, steps, seed)
+    batches = _data_batches(data, data_batch, steps, seed)
     frames = {}
-    print("| step | energy | nearest | coincide | velocity |\n|---|---|---|---|---|")
+    print(markdown_heading(HEADINGS), end="")
     with progress_bar(steps, "steps", items=batches) as bar:
-        for step, state in shown(x, evolve(x, bar, velocity, step_size), steps):
+        for step, state in _states_to_show(x, evolve(x, bar, velocity, step_size), steps):
             frames[step] = state
             bar.clear()
-            print(f"| {step} | {row(state)} |", flush=True)
+            print(markdown_row([step, *cells(state)]), end="", flush=True)
     if path.suffix == ".npz":
         write_samples(frames[steps], path)
         print(path)
-    write_picture(
-        film(frames, data) if len(data.shape) == 3 else plane_picture(frames, y), picture
-    )
+    images = len(data.shape) == 3
+    write_picture(_film(frames, data) if images else trajectory_picture(frames, y), picture)
     print(picture)
 
 
-def check_drawable(shape: tuple[int, ...]) -> None:
+def _check_shape(shape: tuple[int, ...]) -> None:
     r"""Raises a `ValueError` unless samples of a shape are images or points in the plane."""
     if not (len(shape) == 3 and shape[0] in (1, 3)) and tuple(shape) != (2,):
         raise ValueError(f"'data' should be images or points in the plane, got shape {shape}.")
 
 
-def check_counts(particles: int, steps: int, step_size: float) -> None:
-    r"""Raises a `ValueError` unless there are two particles and one step of a positive size."""
+def _check_counts(particles: int, steps: int, step_size: float) -> None:
+    r"""Raises a `ValueError` unless there are two particles, one step and a positive step size."""
     if particles < 2:
         raise ValueError(f"'particles' should be at least 2, got {particles}.")
     check_count("steps", steps)
     check_positive("step_size", step_size)
 
 
-def first_points(n: int, shape: tuple[int, ...], seed: int) -> Tensor:
-    r"""Returns points drawn from :math:`N(0, I)`, with shape :math:`(n, *)`.
+def _first_positions(n: int, shape: tuple[int, ...], seed: int) -> Tensor:
+    r"""Returns particles drawn from :math:`N(0, I)`, with shape :math:`(n, *)`.
 
     Raises:
-        ValueError: If they do not fit into memory.
+        ValueError: If the particles do not fit into memory.
     """
     try:
         return torch.randn(n, *shape, generator=keyed_generator(seed, "particles"))
@@ -139,8 +143,8 @@ def first_points(n: int, shape: tuple[int, ...], seed: int) -> Tensor:
         ) from error
 
 
-def check_batch(data: TensorDataModule, size: int) -> None:
-    r"""Raises a `ValueError` unless there are two training samples, and enough of them for a batch."""
+def _check_batch(data: TensorDataModule, size: int) -> None:
+    r"""Raises a `ValueError` unless there are two training samples and enough for a batch."""
     check_count("data_batch", size)
     length = data.length("train")
     if length < 2:
@@ -152,8 +156,8 @@ def check_batch(data: TensorDataModule, size: int) -> None:
         )
 
 
-def streamed(data: TensorDataModule, size: int, steps: int, seed: int) -> Iterator[Tensor]:
-    r"""Yields the real samples of each step: a function of the seed and the step.
+def _data_batches(data: TensorDataModule, size: int, steps: int, seed: int) -> Iterator[Tensor]:
+    r"""Yields the real samples of each step, a function of the seed and the step.
 
     Arguments:
         data: The data module.
@@ -170,18 +174,20 @@ def streamed(data: TensorDataModule, size: int, steps: int, seed: int) -> Iterat
         made += len(epoch)
 
 
-def reference(data: TensorDataModule, seed: int) -> Tensor:
-    r"""Returns some training samples, chosen by the seed, that the table's numbers are relative to."""
+def _reference_samples(data: TensorDataModule, seed: int) -> Tensor:
+    r"""Returns the random training samples to which the table's measures refer."""
     indices = keyed_subset(data.length("train"), REFERENCE, seed, "reference")
     return to_unit_range(next(iter(data.loader("train", [indices])))[0])
 
 
-def shown(x: Tensor, states: Iterator[Tensor], steps: int) -> Iterator[tuple[int, Tensor]]:
-    r"""Yields the step and the points at first, at times that are quadratically spaced, and at last.
+def _states_to_show(
+    x: Tensor, states: Iterator[Tensor], steps: int
+) -> Iterator[tuple[int, Tensor]]:
+    r"""Yields the step and the particles at the first, the last and quadratically spaced steps.
 
     Arguments:
-        x: The points at first.
-        states: The points after each step.
+        x: The first positions of the particles.
+        states: The positions after each step.
         steps: The number of steps.
     """
     times = {round(steps * (i / (FRAMES - 1)) ** 2) for i in range(FRAMES)}
@@ -191,49 +197,51 @@ def shown(x: Tensor, states: Iterator[Tensor], steps: int) -> Iterator[tuple[int
             yield step, x
 
 
-def numbers(
+def _table_cells(
     x: Tensor,
     y: Tensor,
     velocity: Callable[[Tensor, Tensor], Tensor],
     kernel: Callable[[Tensor, Tensor], Tensor],
-) -> str:
+) -> list[str]:
     r"""Returns the cells of a row of the table: energy, distances and velocity.
 
     Arguments:
-        x: The points.
-        y: The real samples that the numbers are relative to.
+        x: The particles.
+        y: The real samples.
         velocity: The velocity :math:`v(x, y)`.
         kernel: The kernel of the energy, whose self terms are left out.
     """
     speed = velocity(x, y).flatten(1).norm(dim=1).mean()
     # In float64, as forces are: at a high power the kernel's self terms are beyond float32.
     energy = interaction_energy(y.double(), x.double(), kernel, "u")
-    cells = [energy, *spacing(x, y), speed]
-    return " | ".join(f"{cell:.4g}" for cell in cells)
+    cells = [energy, *_spacing(x, y), speed]
+    return [f"{cell:.4g}" for cell in cells]
 
 
-def spacing(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Returns the median distance to the nearest other point, and the share of points that coincide.
+def _spacing(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Returns the median distance to the nearest other particle, and the share that coincide.
 
     Arguments:
-        x: The points, with shape :math:`(M, *)`.
-        y: The real samples, whose median distance says what is near, with shape :math:`(N, *)`.
+        x: The particles, with shape :math:`(M, *)`.
+        y: The real samples, with shape :math:`(N, *)`; their median distance is the unit.
     """
     nearest = distinct(squared_distances(x, x)).amin(1).sqrt()
     typical = median_distance(distinct(squared_distances(y, y)))
     return nearest.median(), (nearest < COINCIDENT * typical).float().mean()
 
 
-def film(frames: dict[int, Tensor], data: TensorDataModule) -> Image.Image:
-    r"""Returns some of the images on their way, a row each, and the nearest training image at the end.
+def _film(frames: dict[int, Tensor], data: TensorDataModule) -> Image.Image:
+    r"""Returns a picture of particles at several steps, with their nearest training images.
 
     Arguments:
-        frames: The points by step, with shape :math:`(M, C, H, W)`.
+        frames: The particles by step, with shape :math:`(M, C, H, W)`.
         data: The data module.
     """
     films = {step: to_uint8(x[:ROWS].clamp(-1, 1)) for step, x in frames.items()}
     last, order = films[max(films)], torch.arange(data.length("train"))
     nearest = nearest_in_pixels(last, data, "train", order)[:, 0]
     y, _ = next(iter(data.loader("train", [nearest])))
-    columns = {f"{step:,}": images for step, images in films.items()} | {"nearest": to_uint8(y)}
-    return film_picture(columns)
+    columns = {f"{step:,}": images for step, images in films.items()}
+    columns["nearest"] = to_uint8(y)
+    heading = "step, and the training image nearest to the last state"
+    return film_picture(columns, heading, "one particle")

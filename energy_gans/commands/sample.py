@@ -26,10 +26,10 @@ def sample(
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.
         n: The number of samples.
-        out: Where to write them: a grid of images or a scatter of points as `.png`, or the array
-            `samples` as `.npz`, float32, images in [-1, 1].
+        out: The samples: a grid of images or a scatter of points as `.png`, or the array `samples`
+            as `.npz`, float32, images in [-1, 1].
         seed: The seed of the latents.
-        batch_size: The number of samples that are drawn at a time.
+        batch_size: The number of samples in a batch.
         overwrite: Whether `out` may exist.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.

@@ -1,9 +1,9 @@
-r"""`energy-gans synthesize`: Langevin chains, or the flow, of a learned potential, as a film.
+r"""`energy-gans synthesize`: the Langevin chains or the flow of a learned potential, as a film.
 
-Chains start from noise, at held-out real samples or at those of the model's generator, and climb.
-The table beside the film shows the potential and the length of the score at each time: if training
-went well the one rises from noise on to what it is at real samples, and stays there. Of a method whose
-samples flow, the film shows the flow.
+Chains start from noise, at held-out real samples or at samples of the model's generator. The
+printed table gives the mean potential and the mean norm of the score at each time. After a good
+training, the potential rises from its value at noise to its value at real samples and stays there.
+A VAPO flows from noise instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..checks import check_count
@@ -24,17 +23,21 @@ from ..methods import GenerativeModule
 from ..metrics.images import to_uint8
 from ..plots.figures import write_picture
 from ..plots.images import film_picture
-from ..plots.points import plane_picture
+from ..plots.points import trajectory_picture
 from ..storage.arrays import write_samples
-from ..storage.run import find_checkpoint
-from .models import class_labels, follow, held_out_samples, load_data, load_supporting
+from ..storage.saved_run import find_checkpoint
+from .models import class_labels, follow_trajectory, held_out_samples, load_data, load_supporting
 from .outputs import check_output
 
-# Times that are shown by default, and what a picture has room for.
+# The number of times that are shown by default.
 FRAMES = 11
+# The largest number of rows and columns of a picture.
 ROWS, COLUMNS = 16, 20
-# How many real points a picture of the plane shows.
+# The number of real points in a picture of the plane.
 REAL_POINTS = 1000
+
+# What the columns and the rows of a film are, by the model's dynamics.
+FILMS = {"chains": ("Langevin step", "one chain"), "flow": ("time of the flow", "one sample")}
 
 Start = Literal["noise", "data", "generator"]
 # Opens the data of the run.
@@ -55,20 +58,21 @@ def synthesize(
 ) -> None:
     r"""Runs a model's Langevin chains or its flow and draws the samples on their way.
 
-    Chains have the step size, the noise and the bounds of the training. Those of a multi-grid ConvNet
-    are of its finest grid.
+    Chains have the step size, the noise and the bounds of the training. A multi-grid ConvNet runs
+    the chains of its finest grid.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run if chains start at data.
         start: Where chains start: from noise, at held-out data, or at samples of the generator.
-        steps: The number of steps; as many as in training by default.
-        n: The number of chains; at most as many as there are held-out samples, if they start there.
-        every: After how many steps chains are shown, and at the end; at 11 times by default.
-        label: The class of all chains, for class-conditional models; by default those of the data,
-            or one drawn for each chain.
-        seed: The seed of the starts and of the noise.
-        out: A picture with a row for each of the first 16 chains, or a panel a time for points in the
-            plane, as `.png`, or the last states as `.npz`, float32.
+        steps: The number of steps; by default the number used in training.
+        n: The number of chains; at most the number of held-out samples if chains start at data.
+        every: The number of steps between two states that are shown; by default 11 states are
+            shown.
+        label: The class of all chains, for class-conditional models; by default the class of each
+            held-out sample, or a random class for each chain.
+        seed: The seed of the starting points and of the noise.
+        out: The picture as `.png`, with a row for each of the first 16 chains, or a panel for each
+            time for points in the plane; or the last states as `.npz`, float32.
         overwrite: Whether `out` may exist.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
@@ -78,52 +82,57 @@ def synthesize(
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_supporting(ckpt_path, "trajectory", trust)
     if path.suffix == ".png":
-        check_picturable(model.sample_shape)
-    frames = shown_frames(model, start, steps, every, path.suffix == ".png")
+        _check_drawable(model.sample_shape)
+    frames = _frames(model, start, steps, every, path.suffix == ".png")
     random = keyed_generator(seed, "synthesize", device=model.device)
     data = partial(load_data, ckpt_path, trust)
-    x, labels = started(model, data, start, n, label, seed, random)
-    states = follow(model, x, frames, labels, random)
-    write_frames({frame.time: frame.x for frame in states}, data, seed, path)
+    x, labels = _starting_points(model, data, start, n, label, seed, random)
+    states = follow_trajectory(model, x, frames, labels, random)
+    _write_output(model, {frame.time: frame.x for frame in states}, data, seed, path)
 
 
-def shown_frames(
+def _frames(
     model: GenerativeModule, start: Start, steps: int | None, every: int | None, pictured: bool
 ) -> int | list[int]:
-    r"""Returns the number of states of a flow after its start, or the steps after which chains are shown.
+    r"""Returns the steps at which chains are shown, or a flow's number of states after its start.
 
     Raises:
-        ValueError: If a flow is asked for what only chains have, or :func:`shown_times` refuses.
+        ValueError: If an argument of chains is given for a flow, or :func:`_chain_times` refuses.
     """
     if model.dynamics == "chains":
-        return shown_times(model.chains.steps if steps is None else steps, every, pictured)
+        return _chain_times(model.chains.steps if steps is None else steps, every, pictured)
     for name, given in (("start", start != "noise"), ("steps", steps), ("every", every)):
         if given:
             raise ValueError(
-                f"{name!r} is of chains, and a {type(model).__name__} flows from noise, as its solver "
-                "goes: leave it out."
+                f"{name!r} is of chains, and a {type(model).__name__} flows from noise, as its "
+                "solver goes: leave it out."
             )
     return FRAMES - 1
 
 
-def write_frames(frames: dict[float, Tensor], data: Data, seed: int, path: Path) -> None:
-    r"""Writes the last states as an array, or states on their way as a picture."""
+def _write_output(
+    model: GenerativeModule, frames: dict[float, Tensor], data: Data, seed: int, path: Path
+) -> None:
+    r"""Writes the last states as an array, or all states as a picture."""
     last = frames[max(frames)]
     if path.suffix == ".npz":
         write_samples(last, path)
     elif last.ndim == 4:
-        write_picture(film(frames), path)
+        images = {f"{time:,g}": to_uint8(x[:ROWS].clamp(-1, 1)) for time, x in frames.items()}
+        heading, row = FILMS[model.dynamics]
+        write_picture(film_picture(images, heading, row), path)
     else:
         real = held_out_samples(data(), REAL_POINTS, seed)[0]
-        write_picture(plane_picture(frames, real), path)
+        write_picture(trajectory_picture(frames, real), path)
     print(path)
 
 
-def shown_times(steps: int, every: int | None, pictured: bool) -> list[int]:
-    r"""Returns the steps after which chains are shown: at first and at last, and evenly between.
+def _chain_times(steps: int, every: int | None, pictured: bool) -> list[int]:
+    r"""Returns the steps at which chains are shown: the first, the last, and evenly between.
 
     Raises:
-        ValueError: If there are no steps, or more of them than a picture has room for.
+        ValueError: If `steps` or `every` is not positive, or a picture has no room for all of
+            them.
     """
     check_count("steps", steps)
     if every is None:
@@ -138,13 +147,13 @@ def shown_times(steps: int, every: int | None, pictured: bool) -> list[int]:
     return times
 
 
-def check_picturable(shape: tuple[int, ...]) -> None:
+def _check_drawable(shape: tuple[int, ...]) -> None:
     r"""Raises a `ValueError` unless samples of a shape are images or points in the plane."""
     if not (len(shape) == 3 and shape[0] in (1, 3)) and shape != (2,):
         raise ValueError(f"'out' should end in .npz for samples of shape {shape}.")
 
 
-def started(
+def _starting_points(
     model: GenerativeModule,
     data: Data,
     start: Start,
@@ -153,20 +162,14 @@ def started(
     seed: int,
     random: torch.Generator,
 ) -> tuple[Tensor, Tensor | None]:
-    r"""Returns where samples start, with shape :math:`(n, *)`, and their classes, if there are any.
+    r"""Returns the starting points, with shape :math:`(n, *)`, and their classes or `None`.
 
     Raises:
-        ValueError: If the model has no generator to start at, or no such class.
+        ValueError: If `start` needs a generator that the model lacks, or `label` is no class of
+            it.
     """
     if start == "data":
         x, own = held_out_samples(data(), n, seed)
         return x, class_labels(label, model, len(x), random, own)
     labels = class_labels(label, model, n, random)
     return model.starting_points(n, labels, random, start), labels
-
-
-def film(frames: dict[float, Tensor]) -> Image.Image:
-    r"""Returns images on their way, a row each."""
-    return film_picture(
-        {f"{step:,g}": to_uint8(x[:ROWS].clamp(-1, 1)) for step, x in frames.items()}
-    )

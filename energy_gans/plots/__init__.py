@@ -1,1 +1,4 @@
-r"""Pictures of arrays: images, points and potentials in the plane, curves, histograms. They know no model and no run."""
+r"""Pictures of arrays: images, points and potentials in the plane, curves, histograms, sheets.
+
+Functions that return pictures take arrays and callables, never models or runs.
+"""

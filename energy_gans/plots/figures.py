@@ -6,19 +6,22 @@ import io
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from ..files import atomic_write
 
 REAL, GENERATED, REFERENCE = "#4a4f57", "#d1495b", "#2f4b7c"
 BACKGROUND, LINES = "#d9dbdf", "#4d4d4d"
-# Potentials are light where they are high.
-POTENTIAL = "YlGnBu_r"
-# Ten colours for methods and classes that the colour-blind can tell apart, and from grey.
+# The colour map of potentials and densities: light where they are high.
+FIELD = "YlGnBu_r"
+# Ten colours for methods and classes, distinct for colour-blind readers and from grey.
 CATEGORIES = (
     *("#0072B2", "#D55E00", "#882255", "#E69F00", "#88CCEE"),
     *("#332288", "#CC79A7", "#8C4A1E", "#DDCC77", "#000000"),
 )
+# Five colours for the ordered values of a parameter.
+ORDERED = ("#d1495b", "#e08e79", "#8a8f98", "#6f9ab8", "#2e6f95")
 
 
 def render(figure: Figure) -> Image.Image:
@@ -27,6 +30,11 @@ def render(figure: Figure) -> Image.Image:
     figure.savefig(buffer, format="png", dpi=120)
     buffer.seek(0)
     return Image.open(buffer).convert("RGB")
+
+
+def legend_dot(colour: str, label: str) -> Line2D:
+    r"""Returns the entry of a legend for points of a colour."""
+    return Line2D([], [], color=colour, linestyle="", marker="o", markersize=6, label=label)
 
 
 def write_picture(image: Image.Image, path: Path) -> None:

@@ -1,4 +1,4 @@
-r"""Pictures and films of a potential in the plane: colours, lines along its gradient, and particles."""
+r"""Pictures and films of a potential in the plane: colours, its gradient, and particles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -21,23 +20,24 @@ from torch import Tensor
 from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
-from .figures import GENERATED, LINES, POTENTIAL, REAL, render
+from .figures import FIELD, GENERATED, LINES, REAL, legend_dot, render
+from .points import COORDINATES, draw_points, set_limits, square_limits, time_heading
 
 POINTS = 120
 LEVELS = 20
-# Every how many of the grid's points lines are drawn by, which is slow, and there is an arrow.
+# Stream lines use every third point of the grid, because they are slow. An arrow is drawn at every
+# sixth.
 COARSE, EVERY = 3, 6
-# The share of the plane, where the potential is lowest, that has one colour; the share of particles at
-# each side that may be out of sight.
+# Colours do not resolve the lowest quarter of the potential. Limits leave out 2% of particles on
+# each side.
 LOWEST, OUTSIDE = 0.25, 0.02
-MARGIN = 0.15
 PER_SECOND = 12
-# How many frames the last one of a film stays.
+# The number of frames for which a film shows its last state.
 REST = 12
 
 
-class Surface(NamedTuple):
-    r"""Creates a potential and its gradient on a grid."""
+class _Surface(NamedTuple):
+    r"""A potential and its gradient on a grid."""
 
     u: Tensor
     v: Tensor
@@ -46,29 +46,27 @@ class Surface(NamedTuple):
 
 
 class Plane:
-    r"""Creates the part of the plane that holds real points and particles, and a potential there.
+    r"""The part of the plane that holds real points and particles, and a potential there.
 
     Arguments:
         potential: Returns the potential at a time in [0, 1], from :math:`(B, 2)` to :math:`(B)`.
         y: The real points, with shape :math:`(N, 2)`.
-        course: The particles on their way, with shape :math:`(M, 2)`, by time.
+        course: The particles' positions, with shape :math:`(M, 2)`, by time.
     """
 
     def __init__(
         self, potential: Callable[[float], Field], y: Tensor, course: Mapping[float, Tensor]
     ) -> None:
         self.potential, self.y = potential, y
-        seen = y
+        points = y
         if course:
             ends = torch.tensor([OUTSIDE, 1 - OUTSIDE])
             inner = torch.stack([*course.values()]).quantile(ends, 1).flatten(0, 1)
-            seen = torch.cat([y, inner])
-        low, high = seen.amin(0), seen.amax(0)
-        half = (0.5 + MARGIN) * (high - low).max().clamp(min=1e-6)
-        self.low, self.high = (low + high) / 2 - half, (low + high) / 2 + half
+            points = torch.cat([y, inner])
+        self.low, self.high = square_limits(points)
 
-    def surface(self, time: float | None) -> Surface:
-        r"""Returns the potential at a time, and its gradient."""
+    def surface(self, time: float | None) -> _Surface:
+        r"""Returns the potential and its gradient at a time, 1 if `None`."""
         sides = [
             torch.linspace(a, b, POINTS)
             for a, b in zip(self.low.tolist(), self.high.tolist(), strict=True)
@@ -78,24 +76,30 @@ class Plane:
         phi = self.potential(1.0 if time is None else time)
         with torch.no_grad():
             values = phi(a).reshape(u.shape)
-        return Surface(u, v, values, potential_gradient(phi)(a).reshape(*u.shape, 2))
+        return _Surface(u, v, values, potential_gradient(phi)(a).reshape(*u.shape, 2))
 
-    def frame(self, axis: Axes, title: str) -> None:
-        r"""Gives a panel the plane's limits and a title."""
-        (left, bottom), (right, top) = self.low.tolist(), self.high.tolist()
-        axis.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
+    def frame(self, axis: Axes, title: str, labelled: bool = True) -> None:
+        r"""Sets the limits and the title of a panel, and labels its axes if there is room."""
+        set_limits(axis, (self.low, self.high))
         axis.set_title(title, fontsize=10)
+        if labelled:
+            axis.set_xlabel(COORDINATES[0], fontsize=9)
+            axis.set_ylabel(COORDINATES[1], fontsize=9)
+            axis.tick_params(labelsize=8)
+        else:
+            axis.set(xticks=[], yticks=[])
 
 
 def field_picture(potential: Field | None, real: Tensor, generated: Tensor) -> Image.Image:
-    r"""Returns a picture of points in the plane, and of the potential they move in.
+    r"""Returns a picture of points in the plane and of their potential.
 
-    The left panel shows real and generated points, the right one the potential, light where it is high, with
-    arrows in the direction of its gradient, the force on a generated point.
+    The left panel shows real and generated points. The right panel shows the potential, light
+    where it is high, with arrows along its gradient: the force on a generated point.
 
     Arguments:
-        potential: The potential, from :math:`(B, 2)` to :math:`(B)`, or `None` for the left panel alone.
-        real: The real points, with shape :math:`(N, 2)`; there may be none.
+        potential: The potential, from :math:`(B, 2)` to :math:`(B)`, or `None` for the left panel
+            only.
+        real: The real points, with shape :math:`(N, 2)`; N may be 0.
         generated: The generated points, with shape :math:`(M, 2)`.
     """
     real, generated = real.cpu(), generated.cpu()
@@ -109,10 +113,12 @@ def field_picture(potential: Field | None, real: Tensor, generated: Tensor) -> I
     plane.frame(axes[0], "samples")
     if potential:
         surface = plane.surface(None)
-        figure.colorbar(draw_surface(axes[1], surface), ax=axes[1], shrink=0.85, label="potential")
-        draw_arrows(axes[1], surface)
+        figure.colorbar(
+            _draw_surface(axes[1], surface), ax=axes[1], shrink=0.85, label="potential"
+        )
+        _draw_arrows(axes[1], surface)
         draw_points(axes[1], generated, 3, GENERATED)
-        plane.frame(axes[1], "potential and direction of the force")
+        plane.frame(axes[1], "potential, direction of the force, and generated points")
     return render(figure)
 
 
@@ -122,34 +128,36 @@ def landscape_picture(
     times: Mapping[float, float | None],
     time: float,
 ) -> Image.Image:
-    r"""Returns a picture of a potential and its gradient, and beside it of particles, a panel a time.
+    r"""Returns a picture of a potential, its gradient, and particles in a panel for each time.
 
     Arguments:
         plane: The plane.
-        course: The particles, with shape :math:`(M, 2)`, by the time or the step.
-        times: The time that the potential knows at each, or `None` if it knows none.
-        time: The time of the potential alone.
+        course: The particles, with shape :math:`(M, 2)`, by time or step.
+        times: The potential's time for each of these, or `None` for a potential without time.
+        time: The time of the potential in the left panel.
     """
     columns = math.ceil(len(course) / 2) if len(course) > 1 else 1
     rows = math.ceil(len(course) / columns)
     size = 2.9 if rows > 1 else 5.4
-    figure = Figure(figsize=(6.4 + size * columns, 5.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[6.4, size * columns])
+    figure = Figure(figsize=(6.8 + size * columns, 5.8), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[6.8, size * columns])
     axis = left.subplots()
     timed = next(iter(times.values())) is not None
     surface = plane.surface(time)
-    left.colorbar(draw_surface(axis, surface), ax=axis, shrink=0.75, ticks=MaxNLocator(8))
-    draw_lines(axis, surface)
+    colours = _draw_surface(axis, surface)
+    left.colorbar(colours, ax=axis, shrink=0.75, ticks=MaxNLocator(8), label="potential")
+    _draw_lines(axis, surface)
     draw_points(axis, plane.y, 4, REAL)
+    _draw_legend(axis)
     plane.frame(axis, "potential, its gradient, and real points" + f", time {time:g}" * timed)
     for axis in (axes := right.subplots(rows, columns, squeeze=False).flatten()):
         axis.set_visible(False)
     for axis, (t, x) in zip(axes, course.items(), strict=False):
         axis.set_visible(True)
-        draw_surface(axis, plane.surface(times[t]))
+        _draw_surface(axis, plane.surface(times[t]))
         draw_points(axis, plane.y, 1, REAL)
         draw_points(axis, x, 5 if rows > 1 else 8, GENERATED)
-        plane.frame(axis, heading(t) if len(course) > 1 else "samples")
+        plane.frame(axis, time_heading(t) if len(course) > 1 else "samples", len(course) == 1)
     return render(figure)
 
 
@@ -159,29 +167,29 @@ def landscape_film(
     times: Mapping[float, float | None],
     path: Path,
 ) -> None:
-    r"""Writes particles in motion as a GIF, whole or not at all.
+    r"""Writes moving particles as a GIF, whole or not at all.
 
     Arguments:
         plane: The plane.
         course: The particles, as for :func:`landscape_picture`.
-        times: The time that the potential knows at each, or `None` if it knows none.
+        times: The potential's times, as for :func:`landscape_picture`.
         path: The path of the GIF.
     """
     with tempfile.TemporaryDirectory() as scratch:
         film = Path(scratch) / "film.gif"
-        draw_film(plane, course, times, film)
+        _draw_film(plane, course, times, film)
         with atomic_write(path) as file:
             file.write(film.read_bytes())
 
 
-def draw_film(
+def _draw_film(
     plane: Plane,
     course: Mapping[float, Tensor],
     times: Mapping[float, float | None],
     path: Path,
 ) -> None:
-    r"""Draws the frames of :func:`landscape_film` into a GIF."""
-    figure = Figure(figsize=(5.2, 5.4), layout="constrained")
+    r"""Draws the frames of a film, and the potential only if its time has changed."""
+    figure = Figure(figsize=(5.4, 5.4), layout="constrained")
     axis = figure.subplots()
     writer = PillowWriter(PER_SECOND)
     drawn: tuple[float | None] | None = None
@@ -190,12 +198,13 @@ def draw_film(
             if drawn != (times[t],):
                 axis.clear()
                 surface = plane.surface(times[t])
-                draw_surface(axis, surface)
-                draw_arrows(axis, surface)
+                _draw_surface(axis, surface)
+                _draw_arrows(axis, surface)
                 draw_points(axis, plane.y, 2, REAL)
+                _draw_legend(axis)
                 drawn = (times[t],)
             dots = draw_points(axis, x, 9, GENERATED)
-            plane.frame(axis, heading(t))
+            plane.frame(axis, time_heading(t))
             writer.grab_frame()
             if t == max(course):
                 for _ in range(REST):
@@ -203,22 +212,22 @@ def draw_film(
             dots.remove()
 
 
-def heading(time: float) -> str:
-    r"""Returns a time, or a step if it is a whole number, in words."""
-    return f"step {time:,}" if isinstance(time, int) else f"time {time:.2f}"
+def _draw_legend(axis: Axes) -> None:
+    dots = [legend_dot(REAL, "real"), legend_dot(GENERATED, "generated")]
+    axis.legend(handles=dots, loc="upper right", fontsize=8)
 
 
-def draw_surface(axis: Axes, surface: Surface) -> ContourSet:
+def _draw_surface(axis: Axes, surface: _Surface) -> ContourSet:
     r"""Draws a potential as colours, light where it is high."""
     low, high = surface.phi.quantile(LOWEST).item(), surface.phi.max().item()
     if not low < high:
         low, high = low - 0.5, high + 0.5
     levels = MaxNLocator(LEVELS).tick_values(low, high)
-    return axis.contourf(*surface[:3], levels, cmap=POTENTIAL, extend="min", alpha=0.6)
+    return axis.contourf(*surface[:3], levels, cmap=FIELD, extend="min", alpha=0.6)
 
 
-def draw_lines(axis: Axes, surface: Surface) -> None:
-    r"""Draws lines along a gradient."""
+def _draw_lines(axis: Axes, surface: _Surface) -> None:
+    r"""Draws stream lines of a gradient."""
     every = (slice(None, None, COARSE), slice(None, None, COARSE))
     places = (surface.u[every].numpy(), surface.v[every].numpy())
     along = (f.numpy() for f in surface.force[every].unbind(-1))
@@ -226,15 +235,10 @@ def draw_lines(axis: Axes, surface: Surface) -> None:
     axis.streamplot(*places, *along, **style)
 
 
-def draw_arrows(axis: Axes, surface: Surface) -> None:
-    r"""Draws arrows of one length along a gradient, in a fraction of the time of lines."""
+def _draw_arrows(axis: Axes, surface: _Surface) -> None:
+    r"""Draws arrows of equal length along a gradient, which is much faster than stream lines."""
     every = (slice(EVERY // 2, None, EVERY), slice(EVERY // 2, None, EVERY))
     along = torch.nn.functional.normalize(surface.force[every], dim=-1)
     places = surface.u[every], surface.v[every]
     style = {"color": LINES, "alpha": 0.6, "scale": 32, "width": 2e-3, "pivot": "mid"}
     axis.quiver(*places, *along.unbind(-1), **style)
-
-
-def draw_points(axis: Axes, x: Tensor, size: float, colour: str) -> PathCollection:
-    r"""Draws points as dots."""
-    return axis.scatter(*x.T, s=size, c=colour, linewidths=0, alpha=0.8, zorder=3)

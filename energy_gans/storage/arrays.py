@@ -1,7 +1,7 @@
-r"""Arrays of samples, written, and arrays of images in `.npz`, `.npy` and `.pt` files, of which a few rows at a time are read.
+r"""Samples as arrays in files: written as `.npz`, and read from `.npz`, `.npy` and `.pt` in parts.
 
-What a file says of its array is checked against what it holds, before memory is taken for it.
-Nothing in a file is run: arrays of objects are refused, and tensors are read as weights only.
+The header of a file is checked against the file's size before memory is allocated. Reading runs no
+code: arrays of objects are refused, and tensors are read with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ from ..data.prepared.sources.containers import DAMAGED, method_error
 from ..files import atomic_write
 from ..tensor_files import load_tensors
 
-# Rows that are unpacked at once.
+# The number of rows that are unpacked at once.
 ROWS = 100
-# The images of an array, and the bytes of one of them.
+# The largest number of images in an array, and the largest size of an image.
 IMAGES = 10**7
 IMAGE_BYTES = 16 * 2**20
 MAGIC = b"\x93NUMPY"
 
 
-class Rows(Protocol):
-    r"""What is asked of an array of images."""
+class ImageArray(Protocol):
+    r"""An array of images in a file."""
 
     def __len__(self) -> int: ...
 
     def rows(self, index: np.ndarray) -> Tensor:
-        r"""Returns some rows, of ascending indices, uint8 or float32."""
+        r"""Returns the rows of ascending indices, uint8 or float32."""
         ...
 
 
-def open_array(path: Path) -> Rows:
+def open_array(path: Path) -> ImageArray:
     r"""Returns the array of images in a file.
 
     Arguments:
-        path: An `.npz` or `.npy` file, or one that `torch.save` wrote, ending in `.pt` or `.pth`.
+        path: An `.npz` or `.npy` file, or a `.pt` or `.pth` file of `torch.save`.
 
     Raises:
-        ValueError: If the file can not be read, or holds no array of four dimensions, another type
-            than uint8 and floats, more images or larger ones than are read, or fewer bytes than
-            it says.
+        ValueError: If the file can not be read, if its array has not four dimensions, has another
+            type than uint8 and floats or is too large, or if the file is shorter than its header
+            says.
     """
-    return TensorFile(path) if path.suffix in (".pt", ".pth") else ArrayFile(path)
+    return _TensorFile(path) if path.suffix in (".pt", ".pth") else _NumpyFile(path)
 
 
-def check_array(path: Path, shape: tuple[int, ...], kind: str, bits: int, floats: bool) -> None:
-    r"""Raises a `ValueError` unless an array is one of images, and not too large to be read.
+def _check_array(path: Path, shape: tuple[int, ...], kind: str, bits: int, floats: bool) -> None:
+    r"""Raises a `ValueError` unless an array holds images and is not too large.
 
     Arguments:
         path: The file.
-        shape: The shape.
-        kind: The type of the elements.
-        bits: Their size.
-        floats: Whether they are floats.
+        shape: The shape of the array.
+        kind: The name of the elements' type.
+        bits: The size of an element in bits.
+        floats: Whether the elements are floats.
     """
     name = f"'samples' = {str(path)!r}"
     if len(shape) != 4 or shape[0] < 0 or min(shape[1:]) < 1 or not {1, 3} & {shape[1], shape[3]}:
@@ -77,10 +77,8 @@ def check_array(path: Path, shape: tuple[int, ...], kind: str, bits: int, floats
         )
 
 
-class ArrayFile:
-    r"""Creates the array of an `.npy` or `.npz` file.
-
-    Of several in an `.npz` file it is the one called `samples`, or `arr_0`.
+class _NumpyFile:
+    r"""The array in an `.npy` or `.npz` file; in an `.npz` of several, `samples` or `arr_0`.
 
     Arguments:
         path: The file.
@@ -91,28 +89,28 @@ class ArrayFile:
 
     def __init__(self, path: Path) -> None:
         self.path, self.position = path, 0
-        self.file = self.opened()
+        self.file = self._open()
         bits, floats = 8 * self.dtype.itemsize, self.dtype.kind == "f"
-        check_array(path, self.shape, str(self.dtype), bits, floats)
+        _check_array(path, self.shape, str(self.dtype), bits, floats)
         self.size = math.prod(self.shape[1:]) * self.dtype.itemsize
         if self.left < len(self) * self.size:
             raise ValueError(
-                f"'samples' = {str(path)!r} is cut short: it says that it holds {len(self)} images of "
-                f"{self.size} bytes, and has {self.left} bytes of them."
+                f"'samples' = {str(path)!r} is cut short: its header gives {len(self)} images of "
+                f"{self.size} bytes, and {self.left} bytes follow."
             )
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def opened(self) -> IO[bytes]:
-        r"""Returns the array's bytes, and reads what they are and how many there are."""
+    def _open(self) -> IO[bytes]:
+        r"""Returns the file at the array's first byte, and reads the header."""
         try:
             with self.path.open("rb") as file:
                 bare = file.read(len(MAGIC)) == MAGIC
             file, size = (
-                (self.path.open("rb"), self.path.stat().st_size) if bare else self.member()
+                (self.path.open("rb"), self.path.stat().st_size) if bare else self._member()
             )
-            # The other formats are for longer headers, which no array of images needs.
+            # Other formats are for longer headers, which arrays of images do not need.
             if (version := np.lib.format.read_magic(file)) != (1, 0):
                 raise ValueError(f"its array is of format {version}, and should be of (1, 0)")
             self.shape, fortran, self.dtype = np.lib.format.read_array_header_1_0(file)
@@ -125,8 +123,8 @@ class ArrayFile:
             ) from error
         return file
 
-    def member(self) -> tuple[IO[bytes], int]:
-        r"""Returns the array's file in an archive, and its size."""
+    def _member(self) -> tuple[IO[bytes], int]:
+        r"""Returns the array's file in an `.npz` archive, and its size."""
         archive = zipfile.ZipFile(self.path)
         names = archive.namelist()
         known = [name for name in ("samples.npy", "arr_0.npy", *names[:1]) if name in names]
@@ -138,22 +136,22 @@ class ArrayFile:
         return archive.open(member), member.file_size
 
     def rows(self, index: np.ndarray) -> Tensor:
-        r"""Returns some rows of the array; those between them are unpacked, and let go.
+        r"""Returns rows of the array. Rows between them are unpacked and discarded.
 
         Arguments:
             index: The indices of the rows, ascending, with shape :math:`(B)`.
         """
         if index[0] < self.position:
-            self.position, self.file = 0, self.opened()
+            self.position, self.file = 0, self._open()
         parts = []
         while self.position <= index[-1]:
             first = self.position
-            x = self.next_rows(min(ROWS, int(index[-1]) + 1 - first))
+            x = self._next_rows(min(ROWS, int(index[-1]) + 1 - first))
             parts.append(x[index[(index >= first) & (index < self.position)] - first])
         return torch.from_numpy(np.concatenate(parts))
 
-    def next_rows(self, n: int) -> np.ndarray:
-        r"""Returns the next rows of the array, uint8 or float32."""
+    def _next_rows(self, n: int) -> np.ndarray:
+        r"""Returns the next `n` rows of the array, uint8 or float32."""
         try:
             x = np.frombuffer(self.file.read(n * self.size), self.dtype)
             x = x.reshape(n, *self.shape[1:])
@@ -163,10 +161,8 @@ class ArrayFile:
         return x.astype(np.float32) if self.dtype.kind == "f" else x
 
 
-class TensorFile:
-    r"""Creates the tensor of images that `torch.save` wrote.
-
-    Of several in a dict it is the one called `samples`.
+class _TensorFile:
+    r"""The tensor in a file of `torch.save`; in a dict of several, `samples`.
 
     Arguments:
         path: The file.
@@ -176,25 +172,25 @@ class TensorFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.x = only_tensor(load_tensors("samples", path, mmap=True), path)
+        self.x = _find_tensor(load_tensors("samples", path, mmap=True), path)
         kind = str(self.x.dtype).removeprefix("torch.")
         bits, floats = 8 * self.x.element_size(), self.x.is_floating_point()
-        check_array(path, tuple(self.x.shape), kind, bits, floats)
+        _check_array(path, tuple(self.x.shape), kind, bits, floats)
 
     def __len__(self) -> int:
         return len(self.x)
 
     def rows(self, index: np.ndarray) -> Tensor:
-        r"""Returns some rows of the tensor."""
+        r"""Returns rows of the tensor."""
         x = self.x[torch.from_numpy(index)]
         return x.float() if x.is_floating_point() else x
 
 
-def only_tensor(content: Any, path: Path) -> Tensor:
-    r"""Returns the tensor called `samples`, or the only one.
+def _find_tensor(content: Any, path: Path) -> Tensor:
+    r"""Returns the tensor with the name `samples`, or the only one.
 
     Raises:
-        ValueError: If there is none, or it has no elements that can be read.
+        ValueError: If there is none, or it is sparse, quantized or without elements.
     """
     if isinstance(content, dict):
         tensors = [value for value in content.values() if isinstance(value, Tensor)]

@@ -1,4 +1,4 @@
-r"""Checkpoints as files: written whole or not at all, and read without running what is in them."""
+r"""Checkpoints as files: written whole or not at all, and read without running code."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
 from ..tensor_files import load_tensors
 from .rebuild import Rebuilder, check_size
-from .run import find_checkpoint
+from .saved_run import find_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    r"""Writes a checkpoint whole or not at all.
+    r"""Writes checkpoints whole or not at all.
 
-    A full disk, a kill or a loss of power leaves the previous checkpoint as it was.
+    A full disk, a kill or a loss of power leaves the previous checkpoint unchanged.
     """
 
     def save_checkpoint(
@@ -43,15 +43,16 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated or damaged, holds anything but tensors and plain values, was not
-            written by this package, has more parts than any checkpoint does, or a weight that is not
+        ValueError: If the file is damaged or not a checkpoint of this package, if it holds
+            anything but tensors and plain values or too many of them, or if a weight is not
             finite.
     """
     path = find_checkpoint(path)
     checkpoint = load_tensors("ckpt_path", path)
     if not isinstance(checkpoint, dict) or not {"state_dict", "seed"} <= checkpoint.keys():
         raise ValueError(
-            f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'state_dict' or 'seed'."
+            f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'state_dict' "
+            "or 'seed'."
         )
     check_size(checkpoint, str(path))
     if (name := non_finite({"state_dict": checkpoint["state_dict"]})) is not None:
@@ -69,17 +70,17 @@ def step_of(path: str | os.PathLike) -> int:
 def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, on the CPU, in evaluation mode.
 
-    The model is rebuilt from what the checkpoint says of it: no config is needed. It may name classes of
-    this package and of torch only, see :mod:`energy_gans.storage.rebuild`.
+    The checkpoint describes the model, so no config is needed. The description may only name
+    classes of this package and of torch, see :mod:`energy_gans.storage.rebuild`.
 
     Arguments:
         path: The path of the checkpoint, or the folder of a run: then its last one.
-        trust: The packages besides whose classes it may name, such as that of an own network, with
-            commas between them. Their code is run.
+        trust: Other packages whose classes the checkpoint may name, separated by commas. Their
+            code is run.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, or one that can not be rebuilt.
+        ValueError: If the file is no checkpoint, or its model can not be rebuilt.
     """
     path = find_checkpoint(path)
     rebuilder, checkpoint = Rebuilder(trust), load_checkpoint(path)
@@ -98,9 +99,10 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
     except Exception as error:
-        # A file can be wrong in any way; of weights that do not fit torch names each in a line.
+        # Damaged files can raise any error; torch names each weight that does not fit in a line.
         reason = textwrap.shorten(str(error), 500, placeholder=" ...")
         raise ValueError(
-            f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: {reason}"
+            f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: "
+            f"{reason}"
         ) from error
     return model.eval()

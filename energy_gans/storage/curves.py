@@ -1,4 +1,4 @@
-r"""The curves of what a run logged: its `metrics.csv`, written, resumed and read."""
+r"""The curves of a run's logged numbers: its `metrics.csv`, written, resumed and read."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ Curves = dict[str, tuple[list[float], list[float]]]
 
 
 class MetricsFile(ExperimentWriter):
-    r"""Writes the `metrics.csv` and the `hparams.yaml` of a CSVLogger, and goes on with the one of a resumed run.
+    r"""Writes the `metrics.csv` and the `hparams.yaml` of a CSVLogger, also of a resumed run.
 
-    A resumed run logs the steps after its checkpoint again: when it logs its first row, the rows that
-    a killed process had written of them are dropped, and the file is what the run would have written
-    without the interruption. Rows and a header that grows are written whole or not at all.
+    A resumed run repeats the steps after its checkpoint. When it logs its first row, it drops the
+    rows of these steps that a killed process has written. So the file equals that of a run without
+    the interruption. Rows, and a header with new columns, are written whole or not at all.
 
     Arguments:
         log_dir: The run's directory.
-        step: The step that a resumed run goes on from; a new run, without one, removes an older file.
+        step: The step at which a resumed run continues, or `None` for a new run, which removes an
+            older file.
     """
 
     def __init__(self, log_dir: str, step: int | None = None) -> None:
@@ -43,14 +44,14 @@ class MetricsFile(ExperimentWriter):
             return
         path = Path(self.metrics_file_path)
         if not self.joined:
-            self.metrics_keys = cut(path, self.step)
+            self.metrics_keys = _drop_rows_from(path, self.step)
             self.joined = True
         if self._record_new_keys() or not path.is_file():
-            rows = [*read_rows(path), *self.metrics]
+            rows = [*_read_rows(path), *self.metrics]
             with atomic_write(path) as file:
-                file.write(table(rows, self.metrics_keys, header=True))
+                file.write(_csv_bytes(rows, self.metrics_keys, header=True))
         else:
-            append_bytes(path, table(self.metrics, self.metrics_keys))
+            append_bytes(path, _csv_bytes(self.metrics, self.metrics_keys))
         self.metrics = []
 
     def log_hparams(self, params: dict[str, Any]) -> None:
@@ -62,25 +63,26 @@ class MetricsFile(ExperimentWriter):
             file.write(copy.read_bytes())
 
 
-def cut(path: Path, step: int) -> list[str]:
-    r"""Drops the rows of a step and of those after it, and returns the columns that are left.
+def _drop_rows_from(path: Path, step: int) -> list[str]:
+    r"""Drops the rows from a step on, and returns the columns of the other rows.
 
     Arguments:
-        path: The path of a `metrics.csv`, which need not be there.
-        step: The number of steps of the checkpoint: it counts from 0, so its last row is of `step - 1`.
+        path: The path of a `metrics.csv`, which may be missing.
+        step: The number of steps of the checkpoint. Rows count steps from 0, so the last row that
+            is kept is that of `step - 1`.
     """
-    kept = [row for row in read_rows(path) if int(row["step"]) < step]
+    kept = [row for row in _read_rows(path) if int(row["step"]) < step]
     columns = sorted({name for row in kept for name, value in row.items() if value})
     if kept:
         with atomic_write(path) as file:
-            file.write(table(kept, columns, header=True))
+            file.write(_csv_bytes(kept, columns, header=True))
     else:
         path.unlink(missing_ok=True)
     return columns
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    r"""Returns the rows of a `metrics.csv` but for a last one that was not written whole."""
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    r"""Returns the rows of a `metrics.csv`, except for an incomplete last row."""
     if not path.is_file():
         return []
     text = path.read_bytes().decode()
@@ -89,8 +91,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return [row for row in rows if (row.get("step") or "").isdigit()]
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: list[str], header: bool = False) -> bytes:
-    r"""Returns rows as they stand in a file, under a header or not."""
+def _csv_bytes(
+    rows: Iterable[Mapping[str, Any]], columns: list[str], header: bool = False
+) -> bytes:
+    r"""Returns rows as CSV, with or without a header."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     if header:
@@ -102,17 +106,16 @@ def table(rows: Iterable[Mapping[str, Any]], columns: list[str], header: bool = 
 def read_curves(path: Path) -> Curves:
     r"""Returns the steps and the values of every number in a `metrics.csv`; none if it is missing.
 
-    A last row without an end was cut off, by a kill or a full disk, and is left out: its last number
-    may be.
+    A last row without a newline is incomplete, because of a kill or a full disk, and is left out.
     """
     if not path.is_file():
         return {}
     whole, end, _ = path.read_bytes().decode().rpartition("\n")
-    return curves_of(list(csv.DictReader(io.StringIO(whole + end, newline=""))))
+    return _curves_of(list(csv.DictReader(io.StringIO(whole + end, newline=""))))
 
 
-def curves_of(rows: list[Mapping[str, str]]) -> Curves:
-    r"""Returns the curves in the rows of a table whose cells may be empty."""
+def _curves_of(rows: list[Mapping[str, str]]) -> Curves:
+    r"""Returns the curves in the rows of a table that has empty cells."""
     curves: Curves = {}
     for row in rows:
         for name, value in row.items():

@@ -1,15 +1,15 @@
-r"""Models and data modules rebuilt from what a file says of them, without running what the file names.
+r"""Rebuilding models and data modules from descriptions in files, without running other code.
 
-Checkpoints and run folders describe objects by class paths: `class_path: torch.nn.ReLU`. Whoever made
-the file chose these names, so a name is looked up only if all of this holds:
+Checkpoints and run folders describe objects by class paths, such as `class_path: torch.nn.ReLU`.
+The author of a file chooses these names, so a name is only imported if
 
-- it lies in a package of :data:`PACKAGES`, or in one that the user trusts;
-- it is a class, defined in such a package, and not a function that merely stands there;
-- it is a subclass of what the argument's type asks for: a module for a network, and so on.
+- it is in a package of :data:`PACKAGES`, or in one that the user trusts;
+- it is a class that is defined in such a package, not a function or an imported name;
+- it is a subclass of the type of the argument: a module for a network, and so on.
 
-This holds at any depth. A plain string is looked up only where the type asks for a module or for a
-function. Arguments that are paths of files are refused in the same way. A config that a user passes by
-`--config` is not read here: it is code.
+The same rules hold for nested descriptions. A plain string is taken for a class path only if the
+argument's type is a module or a callable. Paths of files are only accepted by classes that the
+user trusts. A config that a user passes by `--config` is not read here: such a config is code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import torch.nn as nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-# Where a file may name classes.
+# The packages whose classes a file may name.
 PACKAGES = (
     "energy_gans.data",
     "energy_gans.methods",
@@ -36,18 +36,18 @@ PACKAGES = (
     "torch.optim",
 )
 SPEC = {"class_path", "init_args", "dict_kwargs"}
-# More values than any file of a run holds: aliases let a few lines of YAML stand for billions.
+# The largest number of values in a file; with YAML's aliases a few lines can expand to billions.
 VALUES = 10**6
 
 
 class Rebuilder:
-    r"""Creates what rebuilds objects from their description in a file.
+    r"""Rebuilds objects from their description in a file.
 
     Arguments:
-        trust: The packages besides :data:`PACKAGES` whose classes may be named, with commas between.
+        trust: Packages besides :data:`PACKAGES` whose classes may be named, separated by commas.
 
     Raises:
-        ValueError: If `trust` holds something that is no name of a package.
+        ValueError: If `trust` holds anything but names of packages.
     """
 
     def __init__(self, trust: str = "") -> None:
@@ -62,41 +62,41 @@ class Rebuilder:
         r"""Returns the object that a file describes.
 
         Arguments:
-            spec: The description: `class_path`, and its arguments in `init_args`.
-            base: What its class has to be a subclass of.
+            spec: The description: `class_path`, and the arguments in `init_args`.
+            base: The class or classes of which it has to be a subclass.
             key: The name of the description in errors.
 
         Raises:
-            ValueError: If it names a class that may not be named.
+            ValueError: If the description names a class that is not accepted.
         """
         return self.factory(spec, base, key)()
 
     def factory(self, spec: Any, base: type | tuple[type, ...], key: str) -> partial:
-        r"""Returns the class that a file describes, with the arguments that it gives."""
+        r"""Returns the class of a description as a partial with its arguments."""
         if not isinstance(spec, Mapping) or not {"class_path"} <= spec.keys() <= SPEC:
             raise ValueError(f"{key!r} should hold class_path and init_args, got {spec!r:.100}.")
         cls = self.resolve(spec["class_path"], base, f"{key}.class_path")
-        known, given = arguments(cls), {}
+        known, given = _argument_types(cls), {}
         for part in ("init_args", "dict_kwargs"):
             for name, value in (spec.get(part) or {}).items():
                 hint, optional = known.get(name, (Any, False))
-                if optional and trains(hint):
-                    # What is rebuilt is not trained: no optimizer and no schedule are made.
+                if optional and _makes_optimizer(hint):
+                    # Rebuilt models are not trained, so they need no optimizer and no schedule.
                     continue
-                if isinstance(value, str) and Path in members(hint):
+                if isinstance(value, str) and Path in _union_members(hint):
                     self.check_trusted(cls, f"{key}.{name}", value, "a file to be opened")
-                    value = value if str in members(hint) else Path(value)
-                given[name] = self.value(value, hint, f"{key}.{name}")
+                    value = value if str in _union_members(hint) else Path(value)
+                given[name] = self._value(value, hint, f"{key}.{name}")
         return partial(cls, **given)
 
     def resolve(self, class_path: Any, base: type | tuple[type, ...], key: str) -> type:
         r"""Returns the class that a path names.
 
         Raises:
-            ValueError: If it is none that may be named.
+            ValueError: If the class is not accepted.
         """
         module, _, name = str(class_path).rpartition(".")
-        if not isinstance(class_path, str) or not within(module, (*PACKAGES, *self.trusted)):
+        if not isinstance(class_path, str) or not is_within(module, (*PACKAGES, *self.trusted)):
             self.refuse(module, key, class_path, "not one of this package's classes or of torch's")
         try:
             found = getattr(importlib.import_module(module), name, None)
@@ -106,59 +106,60 @@ class Rebuilder:
             bases = base if isinstance(base, tuple) else (base,)
             names = " or ".join(one.__name__ for one in bases)
             raise ValueError(f"{key!r} should name a class that is a {names}, got {class_path!r}.")
-        if not within(found.__module__, PACKAGES):
+        if not is_within(found.__module__, PACKAGES):
             self.check_trusted(found, key, class_path, "defined outside this package and torch")
         return found
 
     def check_trusted(self, cls: type, key: str, value: Any, what: str) -> None:
         r"""Raises a `ValueError` unless a class lies in a package that the user trusts."""
-        if not within(cls.__module__, self.trusted):
+        if not is_within(cls.__module__, self.trusted):
             self.refuse(cls.__module__, key, value, what)
 
     def refuse(self, module: str, key: str, value: Any, what: str) -> NoReturn:
         r"""Raises a `ValueError` that says which package would have to be trusted."""
         package = module.partition(".")[0] or "PACKAGE"
         raise ValueError(
-            f"{key!r} = {value!r} is {what}, and a file of unknown origin may ask for nothing else. If "
-            f"you trust it, add --trust {package}, or trust={package!r} in Python."
+            f"{key!r} = {value!r} is {what}, and a file of unknown origin may ask for nothing else. "
+            f"If you trust it, add --trust {package}, or trust={package!r} in Python."
         )
 
-    def value(self, value: Any, hint: Any, key: str) -> Any:
-        r"""Returns what an argument of a type is given."""
-        hints = members(hint)
+    def _value(self, value: Any, hint: Any, key: str) -> Any:
+        r"""Returns the value of an argument from its description, according to its type."""
+        hints = _union_members(hint)
         if isinstance(value, Mapping) and "class_path" in value:
-            return self.described(value, hints, key)
-        if isinstance(value, str) and str not in hints and any(map(is_named, hints)):
-            return self.described({"class_path": value}, hints, key)
+            return self._object(value, hints, key)
+        if isinstance(value, str) and str not in hints and any(map(_is_class_path_type, hints)):
+            return self._object({"class_path": value}, hints, key)
         if isinstance(value, Mapping):
             record = next(filter(dataclasses.is_dataclass, hints), None)
             if record is not None:
                 spec = {"class_path": f"{record.__module__}.{record.__name__}", "init_args": value}
                 return self.instance(spec, record, key)
-            return {k: self.value(one, items(hints), f"{key}.{k}") for k, one in value.items()}
+            item = _item_type(hints)
+            return {k: self._value(one, item, f"{key}.{k}") for k, one in value.items()}
         if isinstance(value, (list, tuple)):
-            parts = [self.value(one, items(hints), f"{key}.{i}") for i, one in enumerate(value)]
+            item = _item_type(hints)
+            parts = [self._value(one, item, f"{key}.{i}") for i, one in enumerate(value)]
             return tuple(parts) if any(get_origin(one) is tuple for one in hints) else parts
         return value
 
-    def described(self, spec: Mapping[str, Any], hints: list[Any], key: str) -> Any:
-        r"""Returns the object that an argument is described as, or what makes it, as the type asks."""
-        made = tuple(
-            one for hint in hints if is_callable(hint) for one in classes_of(returned(hint))
-        )
-        factory = self.factory(spec, (*made, *classes_of(hints)) or nn.Module, key)
+    def _object(self, spec: Mapping[str, Any], hints: list[Any], key: str) -> Any:
+        r"""Returns the object of a description, or its factory if the type is a callable."""
+        callables = filter(_is_callable_type, hints)
+        made = tuple(one for c in callables for one in _describable_classes(_return_types(c)))
+        factory = self.factory(spec, (*made, *_describable_classes(hints)) or nn.Module, key)
         return factory if made and issubclass(factory.func, made) else factory()
 
 
-def within(module: str, packages: Iterable[str]) -> bool:
-    r"""Returns whether a module is one of some packages, or lies in one."""
+def is_within(module: str, packages: Iterable[str]) -> bool:
+    r"""Returns whether a module is one of some packages, or is in one of them."""
     return any(module == name or module.startswith(f"{name}.") for name in packages)
 
 
-def arguments(cls: type) -> dict[str, tuple[Any, bool]]:
-    r"""Returns the types of a class's arguments by name, and whether they have a default.
+def _argument_types(cls: type) -> dict[str, tuple[Any, bool]]:
+    r"""Returns the type of each argument of a class by name, and whether it has a default.
 
-    Those that it hands on to its bases as keywords are among them.
+    Arguments that the class passes on to its bases as `**kwargs` are included.
     """
     found: dict[str, tuple[Any, bool]] = {}
     for one in cls.__mro__:
@@ -168,7 +169,7 @@ def arguments(cls: type) -> dict[str, tuple[Any, bool]]:
         try:
             hints = get_type_hints(one.__init__)
         except (NameError, TypeError):
-            # Types that only a checker of types can see.
+            # Some types can only be resolved by a type checker.
             hints = {}
         for parameter in parameters:
             optional = parameter.default is not parameter.empty
@@ -178,52 +179,51 @@ def arguments(cls: type) -> dict[str, tuple[Any, bool]]:
     return found
 
 
-def members(hint: Any) -> list[Any]:
-    r"""Returns the types that a union is of, or a type alone."""
+def _union_members(hint: Any) -> list[Any]:
+    r"""Returns the members of a union, or a list of the type itself."""
     if get_origin(hint) in (Union, UnionType):
-        return [one for part in get_args(hint) for one in members(part)]
+        return [one for part in get_args(hint) for one in _union_members(part)]
     return [hint]
 
 
-def items(hints: list[Any]) -> Any:
-    r"""Returns the type of what sequences and mappings of some types hold."""
-    held = [part for hint in hints if not is_callable(hint) for part in get_args(hint)]
+def _item_type(hints: list[Any]) -> Any:
+    r"""Returns the type of the elements of sequences and mappings."""
+    held = [part for hint in hints if not _is_callable_type(hint) for part in get_args(hint)]
     held = [part for part in held if part is not Ellipsis]
-    # A union of types that are known at run time only.
+    # These types are only known at run time.
     return Union[tuple(held)] if held else Any  # noqa: UP007
 
 
-def is_callable(hint: Any) -> bool:
-    r"""Returns whether a type is that of functions."""
+def _is_callable_type(hint: Any) -> bool:
+    r"""Returns whether a type is a callable."""
     return hint is Callable or get_origin(hint) is Callable
 
 
-def is_named(hint: Any) -> bool:
-    r"""Returns whether a text for an argument of a type can only be a class path."""
-    return is_callable(hint) or (isinstance(hint, type) and issubclass(hint, nn.Module))
+def _is_class_path_type(hint: Any) -> bool:
+    r"""Returns whether a string for an argument of this type can only be a class path."""
+    return _is_callable_type(hint) or (isinstance(hint, type) and issubclass(hint, nn.Module))
 
 
-def returned(hint: Any) -> list[Any]:
-    r"""Returns the types that functions of a type return."""
-    return members(get_args(hint)[1]) if get_args(hint) else []
+def _return_types(hint: Any) -> list[Any]:
+    r"""Returns the return types of a callable type."""
+    return _union_members(get_args(hint)[1]) if get_args(hint) else []
 
 
-def classes_of(hints: list[Any]) -> tuple[type, ...]:
-    r"""Returns those of some types that are classes of objects which a file can describe."""
+def _describable_classes(hints: list[Any]) -> tuple[type, ...]:
+    r"""Returns the types that are classes whose objects a file can describe."""
     found = [one for one in hints if isinstance(one, type) and one is not Any]
     return tuple(one for one in found if one.__module__ not in ("builtins", "pathlib"))
 
 
-def trains(hint: Any) -> bool:
-    r"""Returns whether a type is that of functions which return optimizers or schedules."""
-    made = [
-        one for part in members(hint) if is_callable(part) for one in classes_of(returned(part))
-    ]
+def _makes_optimizer(hint: Any) -> bool:
+    r"""Returns whether a type is a callable that returns an optimizer or a schedule."""
+    callables = filter(_is_callable_type, _union_members(hint))
+    made = [one for c in callables for one in _describable_classes(_return_types(c))]
     return any(issubclass(one, (Optimizer, LRScheduler)) for one in made)
 
 
 def check_size(config: Any, key: str) -> None:
-    r"""Raises a `ValueError` if a nest of values in a file is too large to be walked through."""
+    r"""Raises a `ValueError` if nested values in a file are too many to be visited."""
     pending, count = [config], 0
     while pending:
         one = pending.pop()
@@ -236,10 +236,10 @@ def check_size(config: Any, key: str) -> None:
 
 
 def packages_beyond(config: Any) -> set[str]:
-    r"""Returns the packages besides :data:`PACKAGES` of the class paths in a config."""
+    r"""Returns the packages of the class paths in a config, except for :data:`PACKAGES`."""
     if isinstance(config, Mapping):
         path = config.get("class_path")
-        beyond = isinstance(path, str) and "." in path and not within(path, PACKAGES)
+        beyond = isinstance(path, str) and "." in path and not is_within(path, PACKAGES)
         own = {path.partition(".")[0]} if beyond else set()
         return own.union(*map(packages_beyond, config.values()))
     if isinstance(config, (list, tuple)):

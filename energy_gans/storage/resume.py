@@ -1,4 +1,4 @@
-r"""Resuming a run: finding its last checkpoint, and going on in its directory."""
+r"""Resuming a run: finding its last checkpoint, and continuing in its directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info
 
 from .curves import MetricsFile
-from .run import LAST, newest, run_of
+from .saved_run import LAST, newest, run_of
 
 WANDB_ID = "wandb_id"
 
@@ -21,8 +21,8 @@ def find_last(root: Path, version: str | None = None) -> Path:
     r"""Returns the newest `*/checkpoints/last.ckpt` in a folder of runs.
 
     Arguments:
-        root: The folder that holds a run's versions.
-        version: The name of the version's folder, if the config gives one.
+        root: The folder of the run's versions.
+        version: The name of one version's folder, if the config sets it.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -38,34 +38,34 @@ def find_last(root: Path, version: str | None = None) -> Path:
 
 
 def runs_folder(trainer: Namespace) -> Path:
-    r"""Returns the folder in which a trainer's logger puts one folder a run."""
-    options = logger_options(trainer)
+    r"""Returns the folder in which a trainer's logger makes a folder for each run."""
+    options = _logger_options(trainer)
     root = options.get("save_dir") or trainer.default_root_dir or "."
     return Path(root) / (options.get("project") or options.get("name") or "lightning_logs")
 
 
-def given_version(trainer: Namespace) -> str | None:
-    r"""Returns the name of the folder that a config gives its run, or `None` if it is numbered."""
-    options = logger_options(trainer)
+def configured_version(trainer: Namespace) -> str | None:
+    r"""Returns the name of the run's folder in a config, or `None` if folders are numbered."""
+    options = _logger_options(trainer)
     version = options.get("version")
     if version is None:
         version = options.get("id")
     return f"version_{version}" if isinstance(version, int) else version
 
 
-def logger_options(trainer: Namespace) -> Mapping[str, Any]:
-    r"""Returns the arguments of a trainer's logger, of the first one if there are several."""
+def _logger_options(trainer: Namespace) -> Mapping[str, Any]:
+    r"""Returns the arguments of a trainer's first logger."""
     logger = trainer.logger[0] if isinstance(trainer.logger, list) else trainer.logger
     return logger.get("init_args", {}) if isinstance(logger, Namespace) else {}
 
 
-def own_folder(checkpoint: Path, root: Path, version: str | None = None) -> Path | None:
-    r"""Returns the folder of the run that a checkpoint belongs to, if a resumed run goes on there.
+def folder_to_resume(checkpoint: Path, root: Path, version: str | None = None) -> Path | None:
+    r"""Returns the folder of a checkpoint's run if a resumed run continues there, or `None`.
 
     Arguments:
         checkpoint: The path of the checkpoint.
-        root: The folder that holds the versions of the run that is started.
-        version: The name of its folder, if the config gives one.
+        root: The folder of the versions of the run that is started.
+        version: The name of the run's folder, if the config sets it.
     """
     folder = run_of(checkpoint)
     inside = folder.resolve().parent == root.resolve()
@@ -73,18 +73,18 @@ def own_folder(checkpoint: Path, root: Path, version: str | None = None) -> Path
 
 
 def resume_loggers(folder: Path, trainer: Trainer, step: int) -> None:
-    r"""Makes the loggers of a run that is resumed go on in its directory.
+    r"""Makes the loggers of a resumed run continue in its directory.
 
-    Loggers whose version is given in the config are left as they are.
+    Loggers whose version is set in the config are not changed.
 
     Arguments:
         folder: The directory of the run.
         trainer: The trainer, before it trains.
-        step: The step that the run goes on from: what was logged after it is dropped.
+        step: The step at which the run continues. Numbers that were logged after it are dropped.
     """
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            resume_wandb(logger, folder)
+            _resume_wandb(logger, folder)
         elif isinstance(logger, (CSVLogger, TensorBoardLogger)) and logger._version is None:
             if Path(logger.root_dir).resolve() != folder.parent.resolve():
                 continue
@@ -93,10 +93,11 @@ def resume_loggers(folder: Path, trainer: Trainer, step: int) -> None:
                 logger._kwargs.setdefault("purge_step", step)
 
 
-def resume_wandb(logger: WandbLogger, folder: Path) -> None:
-    r"""Makes a logger go on with the run of wandb that a run's directory names, if it names one.
+def _resume_wandb(logger: WandbLogger, folder: Path) -> None:
+    r"""Makes a logger continue the wandb run of a run's directory, if its identity is known.
 
-    The directory of a run that wandb alone logs has its name from there.
+    The identity is in a file of the directory. Without that file it is the name of the directory,
+    if the wandb logger itself named it.
     """
     if logger._id is not None:
         return
@@ -110,12 +111,12 @@ def resume_wandb(logger: WandbLogger, folder: Path) -> None:
 
 
 def resume_curves(trainer: Trainer, folder: Path | None, step: int) -> None:
-    r"""Gives the CSVLoggers of a run their `metrics.csv`: that of a resumed run goes on.
+    r"""Gives CSVLoggers a :class:`.MetricsFile`, which continues that of a resumed run.
 
     Arguments:
         trainer: The trainer, before it trains.
-        folder: The directory of the run that is resumed, or `None`.
-        step: The step that it goes on from.
+        folder: The directory of the resumed run, or `None`.
+        step: The step at which the run continues.
     """
     for logger in trainer.loggers:
         if isinstance(logger, CSVLogger) and trainer.is_global_zero:

@@ -1,12 +1,12 @@
-r"""Stamps: what decides a number stands beside it.
+r"""Stamped numbers: each measure with its protocol, as `evaluate` writes them.
 
-Two numbers may be compared if their protocols are equal: measure and parameters, extractor and the
-SHA-256 of its weights, resize mode, numbers of samples, reference and number type. Where they come
-from, their origin, is the seed, the checkpoint's SHA-256 and the versions of the packages.
+Two numbers can be compared if their protocols are equal: measure and parameters, extractor and the
+SHA-256 of its weights, resize mode, numbers of samples, reference and number type. The origin of
+the numbers is the seed, the checkpoint's SHA-256 and the versions of the packages.
 
-What real images give stands beside a number as `real`, with a protocol of its own. If that is
-another one, of fewer images or of a smaller reference, `real` has the samples' number under it,
-too: `matched`.
+`real` is the same measure of real images, with a protocol of its own. If that protocol differs,
+because it has fewer images or a smaller reference, `real` also holds `matched`: the number of the
+samples under the protocol of the real images.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ DTYPE = "float32 features, float64 moments"
 PACKAGES = ("energy-gans", "numpy", "pillow", "torch", "torch-fidelity", "torchvision")
 
 
-def versions() -> dict[str, str]:
-    r"""Returns the versions of the packages that numbers depend on."""
+def package_versions() -> dict[str, str]:
+    r"""Returns the versions of the packages on which numbers depend."""
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
@@ -38,32 +38,32 @@ def stamp_number(
     about: Stamp,
     samples: dict[str, Any],
 ) -> dict[str, Any]:
-    r"""Returns a number with its protocol, and what real images give, with their own.
+    r"""Returns a number with its protocol, and the number of real images with theirs.
 
     Arguments:
         number: The number of the samples.
-        real: That of real images that stand in for them, or `None` if they are too few for it.
-        matched: The number of the samples under the protocol of `real`, if that is another one.
-        about: The stamp of an evaluation.
-        samples: What the real images are.
+        real: The number of real images, or `None` if there are too few for the measure.
+        matched: The number of the samples under the protocol of `real`, if that differs.
+        about: The stamp of the evaluation.
+        samples: A description of the real images.
     """
-    result = {**fields(number), "protocol": about(number), "real": None}
+    result = {**number_fields(number), "protocol": about(number), "real": None}
     if real is not None:
         protocol = about(real) | {"samples": samples}
-        result["real"] = {**fields(real), "protocol": protocol}
+        result["real"] = {**number_fields(real), "protocol": protocol}
         if matched is not None:
-            result["real"]["matched"] = fields(matched)
+            result["real"]["matched"] = number_fields(matched)
     return result
 
 
 @dataclass(frozen=True)
 class Stamp:
-    r"""Creates what decides the numbers of an evaluation, but for the samples.
+    r"""The protocol that all numbers of an evaluation share.
 
     Arguments:
         extractor: The extractor's stamp.
-        reference: The reference's class of data, its fingerprint and the split.
-        held_out: Those of the first held-out real images, by their number.
+        reference: The class, the fingerprint and the split of the reference's data.
+        held_out: Returns a description of the first `n` real images outside the reference.
     """
 
     extractor: dict[str, Any]
@@ -82,13 +82,13 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class View:
-    r"""Creates numbers of samples and of real images that may stand beside each other.
+class Comparison:
+    r"""The numbers of samples and of real images under one protocol.
 
     Arguments:
         label: The measure's name.
         samples: The number of the samples, or `None`.
-        real: That of real images, or `None`.
+        real: The number of real images, or `None`.
         protocol: The protocol of both.
     """
 
@@ -98,36 +98,39 @@ class View:
     protocol: dict[str, Any]
 
     def counts(self) -> tuple[int, int | None]:
-        r"""Returns the numbers of samples and of reference images, `None` without a reference."""
+        r"""Returns the number of samples and of reference images, `None` without a reference."""
         return self.protocol["n"], self.protocol.get("reference", {}).get("n")
 
 
-def views(name: str, number: dict[str, Any]) -> list[View]:
-    r"""Returns a stamped number as it may be shown: twice where real ones have another protocol."""
+def comparisons(name: str, number: dict[str, Any]) -> list[Comparison]:
+    r"""Returns the rows of a stamped number: a second one if real images have another protocol."""
     real, protocol = number["real"], number["protocol"]
     if real is None:
-        return [View(name, number, None, protocol)]
+        return [Comparison(name, number, None, protocol)]
     other = {k: v for k, v in real["protocol"].items() if k != "samples"}
     alone = {k: v for k, v in real.items() if k != "matched"}
     if first_difference(protocol, other) is None:
-        return [View(name, number, alone, protocol)]
-    # Of fewer samples it is no FID.
+        return [Comparison(name, number, alone, protocol)]
+    # The name FID is reserved for the standard number of samples.
     label = "fd" if name == "fid" else name
-    return [View(name, number, None, protocol), View(label, real.get("matched"), alone, other)]
+    return [
+        Comparison(name, number, None, protocol),
+        Comparison(label, real.get("matched"), alone, other),
+    ]
 
 
-def fields(number: Measurement) -> dict[str, float | None]:
-    r"""Returns a number as JSON has it: what there is of it, and infinities as null."""
-    there = {name: getattr(number, name) for name in ("value", "std", "low", "high")}
+def number_fields(number: Measurement) -> dict[str, float | None]:
+    r"""Returns the fields of a number that are set, with `None` for infinity, as JSON requires."""
+    fields = {name: getattr(number, name) for name in ("value", "std", "low", "high")}
     return {
         name: value if math.isfinite(value) else None
-        for name, value in there.items()
+        for name, value in fields.items()
         if value is not None
     }
 
 
-def display(number: dict[str, Any]) -> str:
-    r"""Returns a number in words: with its standard deviation or interval, if it has one."""
+def format_number(number: dict[str, Any]) -> str:
+    r"""Returns a number as text, with its standard deviation or interval if it has one."""
     if number.get("value") is None:
         return f"> {number['low']:.4g}" if "low" in number else "infinite"
     text = f"{number['value']:.4g}"
@@ -140,7 +143,7 @@ def display(number: dict[str, Any]) -> str:
 
 def write_metrics(numbers: dict[str, dict[str, Any]], origin: dict[str, Any], path: Path) -> None:
     r"""Writes stamped numbers as JSON."""
-    content = {"measures": numbers, "origin": origin | {"versions": versions()}}
+    content = {"measures": numbers, "origin": origin | {"versions": package_versions()}}
     write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path)
 
 
@@ -149,7 +152,7 @@ def read_metrics(path: str) -> dict[str, dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is something else.
+        ValueError: If the file was not written by `evaluate`.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"'files' should be metrics.json files, and {path!r} is none.")

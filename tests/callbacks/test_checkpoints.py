@@ -20,7 +20,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from energy_gans.callbacks import Checkpoints
-from energy_gans.callbacks.checkpoints import check_same_everywhere
+from energy_gans.callbacks.checkpoints import _check_same_checkpoint
 from energy_gans.cli import main
 from energy_gans.methods.bases.stepped import SteppedModule
 
@@ -66,7 +66,7 @@ def train_until_asked(
 
 @contextlib.contextmanager
 def running(args: list[str], folder: Path, *rest: int | None) -> Iterator[multiprocessing.Process]:
-    r"""Trains in a process of its own, which has to end within two minutes after what is done inside."""
+    r"""Trains in a process of its own, which has to end within two minutes after the body."""
     args = [*args, "--trainer.val_check_interval=1000000", "--trainer.limit_val_batches=0"]
     process = context.Process(target=train_until_asked, args=([*args, str(folder)], *rest))
     process.start()
@@ -237,7 +237,7 @@ def test_processes_that_found_other_checkpoints_are_stopped(found: str) -> None:
     trainer = SimpleNamespace(strategy=strategy, ckpt_path=found)
     refusal = pytest.raises(ValueError, match="in all processes, got 'a.ckpt' in the first")
     with refusal if found == "b.ckpt" else nullcontext():
-        check_same_everywhere(trainer)
+        _check_same_checkpoint(trainer)
 
 
 def test_the_best_of_one_measure_is_not_that_of_another() -> None:

@@ -125,7 +125,7 @@ def test_where_no_checkpoint_was_written_yet_none_is_called_good(
 
 
 def train_as(rank: int, port: int, args: list[str]) -> None:
-    r"""Trains as one of two processes, of which the second alone has an average that is infinite."""
+    r"""Trains as one of two processes; only the second one has an infinite average."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0"}

@@ -24,7 +24,8 @@ def callbacks(tmp_path: Path, n: int = 200) -> str:
     return f"""[
     {{class_path: energy_gans.callbacks.SampleMeasures, init_args: {{
         n: {n}, cache: {tmp_path / "cache"}, reference_n: 500,
-        extractor: {{class_path: energy_gans.metrics.features.Pixels, init_args: {{shape: [1, 8, 8]}}}}}}}},
+        extractor: {{class_path: energy_gans.metrics.features.Pixels, init_args: {{shape: [1, 8,
+            8]}}}}}}}},
     {{class_path: energy_gans.callbacks.CurvesPicture}},
     {{class_path: energy_gans.callbacks.Checkpoints, init_args: {{monitor: val/fd_{n}}}}}]"""
 

@@ -100,7 +100,7 @@ RING = part("data.Ring", samples=256, batch_size=100)
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    r"""Returns the checkpoint of a tiny model by its name, trained for two steps the first time."""
+    r"""Returns the checkpoint of a tiny model by name, trained for two steps at first use."""
 
     @cache
     def checkpoint(name: str) -> str:
@@ -129,7 +129,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
 def refused(
     trained: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
-    r"""Returns what asserts that a command on a tiny model says one sentence, and writes nothing."""
+    r"""Returns a function that checks that a command fails in one sentence and writes nothing."""
 
     def check(command: str, name: str, arguments: list[str], told: str) -> None:
         path = trained(name)

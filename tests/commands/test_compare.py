@@ -80,7 +80,7 @@ def test_real_images_are_never_shown_under_the_number_of_others(
     main(["compare", a, b])
     assert capsys.readouterr().out.splitlines() == [
         "|  | fd (pixels, n=100) | fd (pixels, n=60, reference n=70) |",
-        "| --- | --- | --- |",
+        "|---|---|---|",
         f"| {a} | 1 | 11 |",
         f"| {b} | 2 | 12 |",
         "| real |  | 0.5 |",

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.landscape import load_plane_model, particles_of
+from energy_gans.commands.landscape import _load_plane_model, _particles
 from energy_gans.commands.models import potential_field
 from energy_gans.functional import flow_time, keyed_generator
 from energy_gans.methods import GGCN, VAPO, Flow
@@ -25,9 +25,9 @@ def drawn(ckpt_path: str, out: Path, *more: str) -> dict[str, list]:
     seen: dict[str, list] = {"titles": [], "times": [], "particles": []}
     frame, surface, points = Plane.frame, Plane.surface, planes.draw_points
 
-    def framed(self: Plane, axis: object, title: str) -> None:
+    def framed(self: Plane, axis: object, title: str, *more: bool) -> None:
         seen["titles"].append(title)
-        frame(self, axis, title)
+        frame(self, axis, title, *more)
 
     def timed(self: Plane, time: float | None) -> object:
         seen["times"].append(time)
@@ -85,7 +85,7 @@ def test_particles_stand_in_the_potential_of_their_time(trained: Callable, tmp_p
 def test_a_film_shows_particles_at_every_time(trained: Callable, tmp_path: Path) -> None:
     path = trained("vapo_time")
     seen = drawn(path, tmp_path / "a.gif", "--frames", "3", "--seed", "4")
-    model = load_plane_model(path, None)
+    model = _load_plane_model(path, None)
     z = torch.randn(20, 2, generator=keyed_generator(4, "landscape"))
     with torch.no_grad():
         expected = [z, *model.solve(model.sampling_network, z, None, 3)]
@@ -110,8 +110,8 @@ def test_a_film_draws_a_potential_without_time_once(trained: Callable, tmp_path:
 
 def test_samples_that_do_not_move_are_the_models(trained: Callable) -> None:
     path = trained("plane")
-    model = load_plane_model(path, None)
-    course, times = particles_of(model, 9, 5, None, 2)
+    model = _load_plane_model(path, None)
+    course, times = _particles(model, 9, 5, None, 2)
     assert times == {0: None}
     expected = model.sample(9, random=keyed_generator(2, "landscape"))
     assert torch.equal(course[0], expected)
@@ -119,8 +119,8 @@ def test_samples_that_do_not_move_are_the_models(trained: Callable) -> None:
 
 def test_chains_end_where_samples_do(trained: Callable) -> None:
     path = trained("points")
-    model = load_plane_model(path, None)
-    course, _ = particles_of(model, 9, 2, None, 2)
+    model = _load_plane_model(path, None)
+    course, _ = _particles(model, 9, 2, None, 2)
     assert list(course) == [0, 2, 3]
     torch.testing.assert_close(course[3], model.sample(9, random=keyed_generator(2, "landscape")))
 
@@ -130,7 +130,7 @@ def test_a_flow_with_classes_flows_to_none_or_to_one() -> None:
     model = VAPO(descriptor=network, shape=[2], classes=4, flow=Flow("euler", 3)).eval()
     z = torch.randn(9, 2, generator=keyed_generator(0, "landscape"))
     for label, known in ((None, 4), (2, 2)):
-        course, _ = particles_of(model, 9, 3, label, 0)
+        course, _ = _particles(model, 9, 3, label, 0)
         with torch.no_grad():
             expected = model.solve(network, z, torch.full((9,), known))[-1]
         torch.testing.assert_close(course[1.0], expected)
@@ -139,14 +139,14 @@ def test_a_flow_with_classes_flows_to_none_or_to_one() -> None:
 def test_a_class_of_an_energy_has_to_be_chosen(trained: Callable) -> None:
     path = trained("classes")
     with mock.patch.object(GGCN, "sample_shape", (2,)):
-        assert load_plane_model(path, 3).classes == 10
+        assert _load_plane_model(path, 3).classes == 10
         with pytest.raises(ValueError, match="'label' should be given, from 0 to 9: each class"):
-            load_plane_model(path, None)
+            _load_plane_model(path, None)
 
 
 @pytest.mark.parametrize("time", [0.0, 0.4, 1.0])
 def test_the_surface_is_the_potential_and_its_gradient(trained: Callable, time: float) -> None:
-    model = load_plane_model(trained("vapo_time"), None)
+    model = _load_plane_model(trained("vapo_time"), None)
     plane = Plane(lambda s: potential_field(model, None, s), RING, {0: RING})
     surface = plane.surface(time)
     a = torch.stack([surface.u[7], surface.v[7]], 1).requires_grad_()
@@ -174,7 +174,7 @@ def test_a_flat_potential_is_drawn(tmp_path: Path) -> None:
 
 
 def test_the_potential_knows_the_time_of_its_training(trained: Callable) -> None:
-    model = load_plane_model(trained("vapo_time"), None)
+    model = _load_plane_model(trained("vapo_time"), None)
     x = model.starting_points(3, random=torch.Generator().manual_seed(0))
     times = [(f.time, f.potential_time) for f in model.trajectory(x, 4)]
     assert times == [(i / 4, pytest.approx(i / 4)) for i in range(5)]
@@ -182,7 +182,7 @@ def test_the_potential_knows_the_time_of_its_training(trained: Callable) -> None
     for frame in model.trajectory(x, 4):
         expected = flow_time(torch.tensor(frame.time), model.sharpness).clamp(max=1).item()
         assert frame.potential_time == pytest.approx(expected)
-    other = load_plane_model(trained("vapo_plane"), None)
+    other = _load_plane_model(trained("vapo_plane"), None)
     assert {frame.potential_time for frame in other.trajectory(x, 4)} == {None}
 
 

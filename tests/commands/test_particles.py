@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.particles import film, numbers, spacing, streamed
+from energy_gans.commands.particles import _data_batches, _film, _spacing, _table_cells
 from energy_gans.data import EmbeddedDigits, Ring
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import elastic
@@ -31,7 +31,7 @@ def test_images_make_a_film_and_an_array(
     x = np.load("last.npz")["samples"]
     assert (x.shape, x.dtype) == ((8, 1, 8, 8), np.float32)
     with Image.open("last.png") as image:
-        assert image.size[0] == pytest.approx(1152, abs=2)
+        assert image.size[0] == pytest.approx(1200, abs=2)
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows[:3]] == ["| step", "| 0", "| 1"]
     assert rows[-1].startswith("| 20 | ")
@@ -43,7 +43,7 @@ def test_a_film_ends_with_the_nearest_training_image() -> None:
     y, _ = next(iter(data.loader("train", [torch.tensor([5, 900])])))
     x = to_unit_range(y)
     with mock.patch("energy_gans.plots.images.make_grid", wraps=make_grid) as grid:
-        film({0: -2 * x, 3: x + 0.01}, data)
+        _film({0: -2 * x, 3: x + 0.01}, data)
     images, columns = grid.call_args.args
     assert columns == 3
     rows = images.unflatten(0, (2, 3))
@@ -69,7 +69,7 @@ def test_the_table_says_what_the_state_is(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_energy_of_the_table_is_that_of_distinct_pairs_at_any_power() -> None:
     y, x = (torch.randn(n, 32, generator=torch.Generator().manual_seed(n)) for n in (40, 30))
-    row = numbers(x, y, lambda x, y: torch.zeros_like(x), partial(elastic, cutoff=1e-3))
+    row = _table_cells(x, y, lambda x, y: torch.zeros_like(x), partial(elastic, cutoff=1e-3))
     k = [
         (r[~r.isinf()] ** -31).mean()
         for r in (
@@ -78,7 +78,7 @@ def test_the_energy_of_the_table_is_that_of_distinct_pairs_at_any_power() -> Non
             torch.cdist(y, x).double(),
         )
     ]
-    assert float(row.split(" | ")[0]) == pytest.approx(((k[0] + k[1]) / 2 - k[2]).item(), rel=1e-2)
+    assert float(row[0]) == pytest.approx(((k[0] + k[1]) / 2 - k[2]).item(), rel=1e-2)
 
 
 def test_a_run_is_a_function_of_its_seed(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_run_is_a_function_of_its_seed(tmp_path: Path) -> None:
 
 def test_batches_are_functions_of_the_seed_and_the_step() -> None:
     data = EmbeddedDigits("8x8", 8)
-    short, long = (list(streamed(data, 600, steps, 3)) for steps in (3, 7))
+    short, long = (list(_data_batches(data, 600, steps, 3)) for steps in (3, 7))
     assert (len(short), len(long)) == (3, 7)
     assert all(torch.equal(a, b) for a, b in zip(short, long, strict=False))
     assert short[0].dtype == torch.float32
@@ -104,7 +104,7 @@ def test_batches_are_functions_of_the_seed_and_the_step() -> None:
 def test_points_coincide_on_the_scale_of_the_data() -> None:
     y = 10 * torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
     x = torch.tensor([[0.0, 0.0], [0.005, 0.0], [1.0, 0.0], [1.0, 3.0]])
-    median, share = spacing(x, y)
+    median, share = _spacing(x, y)
     assert share == 0.5
     assert median == pytest.approx(0.005)
 

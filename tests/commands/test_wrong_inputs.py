@@ -1,4 +1,4 @@
-r"""Wrong inputs of every command: each is one sentence and a status other than 0, never a traceback."""
+r"""Wrong inputs of every command: one sentence and a status other than 0, never a traceback."""
 
 import subprocess
 import sys

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from energy_gans.plots.curves import band, bands_picture
+from energy_gans.plots.curves import _mean_and_range, bands_picture
 from energy_gans.plots.figures import CATEGORIES
 
 
 def test_a_band_of_straight_lines_is_known_between_their_steps() -> None:
     # v = s and v = 3 s on unlike steps: the mean is 2 s wherever both are known.
     runs = [([0, 4, 10], [0.0, 4.0, 10.0]), ([2, 5, 20], [6.0, 15.0, 60.0])]
-    steps, mean, low, high = band(runs)
+    steps, mean, low, high = _mean_and_range(runs)
     assert steps.tolist() == [2, 4, 5, 10]
     assert mean == pytest.approx(2 * steps)
     assert low == pytest.approx(steps)
@@ -21,21 +21,23 @@ def test_a_band_of_straight_lines_is_known_between_their_steps() -> None:
 
 
 def test_one_run_is_its_own_band_in_any_order() -> None:
-    steps, mean, low, high = band([([3, 1, 2], [30.0, 10.0, 20.0])])
+    steps, mean, low, high = _mean_and_range([([3, 1, 2], [30.0, 10.0, 20.0])])
     assert steps.tolist() == [1, 2, 3]
     for line in (mean, low, high):
         assert line.tolist() == [10.0, 20.0, 30.0]
 
 
 def test_values_that_are_not_finite_are_left_out() -> None:
-    steps, mean, *_ = band([([1, 2, 3], [1.0, float("nan"), 3.0]), ([1, 2, 3], [1.0, 4.0, 3.0])])
+    steps, mean, *_ = _mean_and_range(
+        [([1, 2, 3], [1.0, float("nan"), 3.0]), ([1, 2, 3], [1.0, 4.0, 3.0])]
+    )
     assert np.isfinite(mean).all()
     assert mean[list(steps).index(2)] == pytest.approx((2 + 4) / 2)
 
 
 @pytest.mark.parametrize("runs", [[], [([], [])], [([1, 2], [1, 2]), ([3, 4], [1, 2])]])
 def test_nothing_in_common_is_nothing(runs: list) -> None:
-    assert [len(part) for part in band(runs)] == [0, 0, 0, 0]
+    assert [len(part) for part in _mean_and_range(runs)] == [0, 0, 0, 0]
 
 
 def test_pictures_of_any_number_of_panels_and_labels() -> None:

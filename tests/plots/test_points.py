@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageColor
 
 from energy_gans.plots.figures import BACKGROUND, CATEGORIES, GENERATED
-from energy_gans.plots.points import classes_picture, draw_classes, framed
+from energy_gans.plots.points import _draw_classes, _frame, classes_picture, square_limits
 
 NAMES = [f"class {c}" for c in range(10)]
 
@@ -34,7 +34,7 @@ def test_the_legend_has_a_colour_for_each_class_and_the_rest_is_grey() -> None:
 
 @pytest.mark.parametrize("classes", [[], [*NAMES, "one more"]])
 def test_without_few_classes_points_have_one_colour(classes: list[str]) -> None:
-    with mock.patch("energy_gans.plots.points.draw_classes") as draw:
+    with mock.patch("energy_gans.plots.points._draw_classes") as draw:
         picture = drawn(torch.arange(200), classes)
     assert [call.args[2] for call in draw.call_args_list] == [None, None]
     assert not any(pixels(picture, colour) for colour in CATEGORIES[:9])
@@ -43,8 +43,8 @@ def test_without_few_classes_points_have_one_colour(classes: list[str]) -> None:
 def test_each_point_has_the_colour_of_its_class() -> None:
     points, label = torch.randn(30, 2), torch.arange(30) % 4
     axis = mock.Mock()
-    draw_classes(axis, points, label)
-    draw_classes(axis, points, None)
+    _draw_classes(axis, points, label)
+    _draw_classes(axis, points, None)
     u, v = axis.scatter.call_args_list[0].args
     colours = axis.scatter.call_args_list[0].kwargs["c"]
     known = {tuple(point): CATEGORIES[c] for point, c in zip(points.tolist(), label, strict=True)}
@@ -56,10 +56,10 @@ def test_panels_share_square_limits_that_hold_all_points() -> None:
     found = []
 
     def keep(axis: object, points: torch.Tensor) -> None:
-        framed(axis, points)
+        _frame(axis, points)
         found.append((axis.get_xlim(), axis.get_ylim()))
 
-    with mock.patch("energy_gans.plots.points.framed", keep):
+    with mock.patch("energy_gans.plots.points._frame", keep):
         classes_picture(
             {"a": (torch.zeros(3, 2), None), "b": (torch.tensor([[10.0, 2.0]]), None)}, [], ""
         )
@@ -68,3 +68,9 @@ def test_panels_share_square_limits_that_hold_all_points() -> None:
     assert left < 0 < 10 < right
     assert right - left == pytest.approx(top - bottom)
     assert (bottom + top) / 2 == pytest.approx(1.0)
+
+
+def test_square_limits_have_the_margin_around_the_larger_range() -> None:
+    low, high = square_limits(torch.tensor([[0.0, 0.0], [4.0, 2.0]]), margin=0.25)
+    assert low.tolist() == [-1.0, -2.0]
+    assert high.tolist() == [5.0, 4.0]

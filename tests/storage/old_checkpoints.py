@@ -1,8 +1,8 @@
 r"""Checkpoints of every method as an earlier version of the package wrote them.
 
-They are made once, by `python -m tests.storage.old_checkpoints`, at the commit whose checkpoints later
-versions have to read, and kept in `tests/data/checkpoints`: of each method the checkpoint after two
-steps, the run's config, and samples of it.
+They are made once, by `python -m tests.storage.old_checkpoints`, at the commit whose checkpoints
+later versions have to read, and kept in `tests/data/checkpoints`: of each method the checkpoint
+after two steps, the run's config, and samples of it.
 """
 
 import shutil
@@ -21,7 +21,7 @@ SAMPLES = ["--n", "16", "--seed", "5"]
 
 
 def make(method: str, folder: Path) -> None:
-    r"""Trains a method for two steps and keeps its checkpoint, its config and samples in a folder."""
+    r"""Trains a method for two steps and keeps its checkpoint, config and samples."""
     with tempfile.TemporaryDirectory() as scratch:
         logger = {
             "class_path": "lightning.pytorch.loggers.CSVLogger",

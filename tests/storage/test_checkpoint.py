@@ -92,7 +92,7 @@ def test_a_checkpoint_of_another_method_is_refused(
 
 
 def spoilt(path: str, folder: Path, *keys: str | int) -> tuple[Path, str]:
-    r"""Returns a copy of a checkpoint in a run's folder, and the weight of it that is now infinite.
+    r"""Returns a copy of a checkpoint with an infinite weight, and the name of the weight.
 
     Arguments:
         path: The path of the checkpoint.

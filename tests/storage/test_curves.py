@@ -17,7 +17,8 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from energy_gans.cli import main
 from energy_gans.storage.curves import MetricsFile
 
-# What a run logs in six steps: losses at every second, a measure at every third, another from 4 on.
+# What a run logs in six steps: losses at every second, a measure at every third, another from 4
+# on.
 LOGGED = [(step, {"loss": step / 3}) for step in (1, 3, 5)] + [
     (2, {"val": 0.5, "a": 1e-9}),
     (5, {"val": 0.25, "late": float("nan")}),

@@ -19,7 +19,7 @@ from energy_gans.commands.messages import sentence
 from energy_gans.methods import VAPO, CoulombGAN
 from energy_gans.networks import MLP
 from energy_gans.storage import Rebuilder, packages_beyond
-from energy_gans.storage.run import run_data
+from energy_gans.storage.saved_run import run_data
 
 from ..commands.conftest import part, trained  # noqa: F401
 

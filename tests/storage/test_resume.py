@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jsonargparse import Namespace
 
-from energy_gans.storage.resume import given_version, own_folder, runs_folder
+from energy_gans.storage.resume import configured_version, folder_to_resume, runs_folder
 
 
 def trainer(**options: object) -> Namespace:
@@ -25,14 +25,14 @@ def trainer(**options: object) -> Namespace:
 )
 def test_a_config_says_where_its_runs_are(given: dict, folder: str, version: str | None) -> None:
     assert runs_folder(trainer(**given)) == Path(folder)
-    assert given_version(trainer(**given)) == version
+    assert configured_version(trainer(**given)) == version
 
 
 def test_a_run_goes_on_in_its_folder_if_that_is_one_of_its_config() -> None:
     path, root = Path("runs/ring/version_3/checkpoints/last.ckpt"), Path("runs/ring")
-    assert own_folder(path, root) == Path("runs/ring/version_3")
-    assert own_folder(path.absolute(), root) == Path("runs/ring/version_3").absolute()
-    assert own_folder(path, root, "version_3") == Path("runs/ring/version_3")
-    assert own_folder(path, root, "version_4") is None
-    assert own_folder(path, Path("runs/grid")) is None
-    assert own_folder(Path("last.ckpt"), root) is None
+    assert folder_to_resume(path, root) == Path("runs/ring/version_3")
+    assert folder_to_resume(path.absolute(), root) == Path("runs/ring/version_3").absolute()
+    assert folder_to_resume(path, root, "version_3") == Path("runs/ring/version_3")
+    assert folder_to_resume(path, root, "version_4") is None
+    assert folder_to_resume(path, Path("runs/grid")) is None
+    assert folder_to_resume(Path("last.ckpt"), root) is None

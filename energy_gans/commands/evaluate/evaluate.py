@@ -1,9 +1,10 @@
 r"""`energy-gans evaluate`: how far a model's samples, or any program's, are from real data.
 
-Features of every sample are computed once and shared by all measures. Those of the reference are
-kept on disk: a second evaluation makes no pass over the data. Beside each number stands what as
-many real images that are not in the reference give: the floor that no model can be expected to go
-below (:mod:`energy_gans.metrics.floor`). Started by `torchrun`, all processes share the work.
+All measures share one pass of the extractor over the samples. The statistics of the reference are
+kept on disk, so that a second evaluation makes no pass over the data. Each measure is also
+computed for as many real images outside the reference: a floor that no model is expected to go
+below (:mod:`energy_gans.metrics.floor`). If `torchrun` starts several processes, they share the
+work.
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ from ...metrics.reference import broadcast_from_first, default_cache
 from ...metrics.statistics import Statistics, rank_and_world_size
 from ...plots.figures import write_picture
 from ...storage.checkpoint import load_model
-from ...storage.run import find_checkpoint, run_data, run_of
+from ...storage.saved_run import find_checkpoint, run_data, run_of
 from ...storage.stamps import write_metrics
 from ..devices import process_group
 from ..inputs import Convert, ModelSamples, Samples, open_samples
 from ..outputs import check_writable
-from .nearest import duplicates_picture, neighbours_picture
-from .sample_sizes import enough_for, warn_if_few
-from .sets import gather_sets
-from .table import numbers_of, table
+from .pictures import duplicates_picture, neighbours_picture
+from .sets import drop_measures_with_few_images, gather_sets, warn_of_few_images
+from .table import compute_measures, measures_table
 
 SAMPLES = 10_000
 COLOURS = {1: "grey", 3: "RGB"}
@@ -58,21 +58,21 @@ def evaluate(
         samples: A folder of pictures, or an .npz, .npy or .pt file, instead of a checkpoint. Files
             hold uint8, or floats in [-1, 1], with shape (N, C, H, W) or (N, H, W, C).
         data: The data module; that of the checkpoint's run by default.
-        measures: Which measures: fd, is, kid, pr (precision and recall), dc (density and
+        measures: The measures: fd, is, kid, pr (precision and recall), dc (density and
             coverage), support (birthday test) and neighbours (nearest real images).
-        n: The number of samples: 10,000 of a checkpoint by default, else all there are.
-        extractor: The features: EfficientNetLite0, which comes with the package, by default.
+        n: The number of samples: by default 10,000 of a checkpoint, or all in a folder or a file.
+        extractor: The features; by default EfficientNetLite0, which comes with the package.
         reference: The split that samples are compared with.
-        reference_n: How many images of it; all, if there are fewer.
-        seed: The seed of a checkpoint's latents.
-        out: Where the numbers are written; by default metrics.json in the run's directory for its
-            last checkpoint, metrics.best.json for the best, SAMPLES.metrics.json for samples.
-            Pictures stand beside it.
+        reference_n: The number of images in the reference; all if the split has fewer.
+        seed: The seed of the latents of a checkpoint's samples.
+        out: The file of the numbers, with pictures beside it. By default metrics.json in the run's
+            directory for its last checkpoint, metrics.best.json for its best checkpoint, and
+            SAMPLES.metrics.json for samples.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
         device: The device that computes; a GPU by default, if there is one.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
-        convert: What samples of other colours than the data are made: grey, or rgb.
+        convert: Converts the samples to the data's colours: grey, or rgb.
     """
     if (ckpt_path is None) == (samples is None):
         raise ValueError("Either 'ckpt_path' or 'samples' should be given, and not both.")
@@ -81,16 +81,16 @@ def evaluate(
     check_count("reference_n", reference_n)
     if ckpt_path is not None:
         ckpt_path = str(find_checkpoint(ckpt_path))
-    names, path = parse_measures(measures), writable(out, ckpt_path, samples)
+    names, path = parse_measures(measures), _output_path(out, ckpt_path, samples)
     with process_group(device) as where:
-        source, data = open_inputs(ckpt_path, samples, data, n, seed, where, trust, convert)
+        source, data = _open_inputs(ckpt_path, samples, data, n, seed, where, trust, convert)
         extractor = (extractor or EfficientNetLite0()).to(where)
-        check_measurable(names, extractor, data, reference)
+        _check_inputs(names, extractor, data, reference)
         splits = reference, "val" if reference == "train" else "train"
         reference_n, other = min(reference_n, data.length(reference)), data.length(splits[1])
         floor = choose_floor(source.n, reference_n, data.length(reference), other)
-        names = enough_for(names, source.n, reference_n, floor)
-        warn_if_few(names, source.n, reference_n, floor, extractor)
+        names = drop_measures_with_few_images(names, source.n, reference_n, floor)
+        warn_of_few_images(names, source.n, reference_n, floor, extractor)
         extractor(source.batch(0)[:1].to(where))
         folder = Path(cache) if cache else default_cache()
         sets = gather_sets(source, data, splits, reference_n, floor, extractor, folder, where)
@@ -100,14 +100,14 @@ def evaluate(
             {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
             for split in splits
         ]
-        numbers = numbers_of(names, sets, extractor, *about)
+        numbers = compute_measures(names, sets, extractor, *about)
         origin = source.origin() | ({"convert": convert} if convert else {})
         write_metrics(numbers, origin | {"device": where.type}, path)
-        print(f"{table(numbers)}\n{path}")
-        draw(names, sets.samples, sets.reference, source, data, reference, path)
+        print(f"{measures_table(numbers)}{path}")
+        _write_pictures(names, sets.samples, sets.reference, source, data, reference, path)
 
 
-def draw(
+def _write_pictures(
     names: list[str],
     x: Statistics,
     y: Statistics,
@@ -116,12 +116,12 @@ def draw(
     reference: str,
     path: Path,
 ) -> None:
-    r"""Writes the pictures of the measures that have one beside the numbers, and removes older ones."""
-    drawn = {
+    r"""Writes pictures beside the numbers, and removes those of an earlier evaluation."""
+    pictures = {
         "support": lambda: duplicates_picture(x, y, source),
         "neighbours": lambda: neighbours_picture(x, y, source, data, reference),
     }
-    for name, picture in drawn.items():
+    for name, picture in pictures.items():
         place = path.with_name(f"{path.stem}.{name}.png")
         place.unlink(missing_ok=True)
         if name in names:
@@ -129,11 +129,12 @@ def draw(
             print(place)
 
 
-def writable(out: str | None, ckpt_path: str | None, samples: str | None) -> Path:
-    r"""Returns where numbers are written, once it is known that they can be.
+def _output_path(out: str | None, ckpt_path: str | None, samples: str | None) -> Path:
+    r"""Returns the file of the numbers after checking that it can be written.
 
     Raises:
-        ValueError: If they can not be written there.
+        ValueError: If it is a folder.
+        PermissionError: If its folder can not be written.
     """
     if out is not None:
         path = Path(out)
@@ -149,10 +150,10 @@ def writable(out: str | None, ckpt_path: str | None, samples: str | None) -> Pat
     return path
 
 
-def check_measurable(
+def _check_inputs(
     names: list[str], extractor: FeatureExtractor, data: LightningDataModule, reference: str
 ) -> None:
-    r"""Raises a `ValueError` for what would fail after the features of all images are computed."""
+    r"""Raises a `ValueError` for what would fail after the pass over all images."""
     extractor.stamp()
     if "is" in names and extractor.num_classes is None:
         raise ValueError(f"'measures' has 'is', and {extractor.name} has no classifier.")
@@ -162,7 +163,7 @@ def check_measurable(
         )
 
 
-def open_inputs(
+def _open_inputs(
     ckpt_path: str | None,
     samples: str | None,
     data: LightningDataModule | None,
@@ -172,7 +173,7 @@ def open_inputs(
     trust: str,
     convert: Convert | None,
 ) -> tuple[Samples, LightningDataModule]:
-    r"""Returns the samples and the data they are compared with."""
+    r"""Returns the samples and the data with which they are compared."""
     if data is None and samples is not None:
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
     data = data or run_data(run_of(ckpt_path), trust)
@@ -198,7 +199,7 @@ def open_inputs(
         )
     if shape != tuple(data.shape):
         raise ValueError(
-            f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be of "
-            "one size, such as --data.size gives."
+            f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be "
+            "of one size, such as --data.size gives."
         )
     return source, data

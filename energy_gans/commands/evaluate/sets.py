@@ -1,4 +1,4 @@
-r"""The statistics of all sets of images that an evaluation compares."""
+r"""The sets of images that an evaluation compares: their sizes and their statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from lightning.pytorch import LightningDataModule
 
 from ...metrics.features import FeatureExtractor
 from ...metrics.floor import Floor
-from ...metrics.measures import SEARCHED
+from ...metrics.measures import (
+    SEARCHED,
+    TooFewSamplesError,
+    check_enough,
+    few_images_warnings,
+)
 from ...metrics.reference import real_statistics, reference_statistics
 from ...metrics.statistics import (
     PAIRED,
@@ -21,18 +26,19 @@ from ...metrics.statistics import (
     rank_and_world_size,
 )
 from ..inputs import Samples
+from ..outputs import warn
 
 
 @dataclass(frozen=True)
 class Sets:
-    r"""Creates the statistics of all sets of an evaluation.
+    r"""The statistics of all sets of images in an evaluation.
 
     Arguments:
-        samples: Of the samples.
-        reference: Of the reference, with the features of all its images.
-        real: Of the real images that stand in for samples.
-        few: Of as many samples as those.
-        floor: Which real images those are.
+        samples: The statistics of the samples.
+        reference: The statistics of the reference, with the features of all its images.
+        real: The statistics of the real images that are measured in place of samples.
+        few: The statistics of as many samples as there are such real images.
+        floor: The choice of these real images.
     """
 
     samples: Statistics
@@ -42,13 +48,13 @@ class Sets:
     floor: Floor
 
     def held_out(self) -> Statistics:
-        r"""Returns the first of the real images that are outside of the whole reference."""
+        r"""Returns the statistics of the first real images outside the reference."""
         n = min(self.floor.held_out + self.floor.spare, SEARCHED)
-        # Below two no measure looks at them.
+        # No measure uses fewer than two.
         return self.real.first(max(n, 2))
 
     def left(self) -> Statistics:
-        r"""Returns what is left of the reference without the images that are held back."""
+        r"""Returns the statistics of the reference without images that are held back."""
         return (
             self.reference.first(self.floor.reference_n)
             if self.floor.held_back
@@ -71,9 +77,9 @@ def gather_sets(
     Arguments:
         source: The samples.
         data: The data module.
-        splits: The split of the reference, and the held-out one.
-        reference_n: The number of images of the reference.
-        floor: Which real images stand in for samples.
+        splits: The split of the reference, and the other split.
+        reference_n: The number of images in the reference.
+        floor: The choice of real images that are measured in place of samples.
         extractor: The extractor, on `device`.
         cache: The folder of the reference's statistics.
         device: The device that computes.
@@ -89,10 +95,55 @@ def gather_sets(
         device,
         partial(image_progress, reference),
     )
-    # Of all others only those that are compared in pairs are kept.
+    # Other sets keep only the features that are compared in pairs.
     parts, progress = floor.parts(*splits), partial(image_progress, held_out)
     z = real_statistics(data, parts, PAIRED, extractor, cache, device, progress)
     batches = image_progress("samples", source.share(*rank_and_world_size()), source.n)
     sizes = sorted({source.n, floor.n})
     found = prefix_statistics(extractor, batches, sizes, min(source.n, PAIRED), device)
     return Sets(found[-1], y, z, found[0], floor)
+
+
+def drop_measures_with_few_images(
+    names: list[str], n: int, reference_n: int, floor: Floor
+) -> list[str]:
+    r"""Returns the measures for which there are enough images, and warns of the others.
+
+    Arguments:
+        names: The measures.
+        n: The number of samples.
+        reference_n: The number of images in the reference.
+        floor: The choice of real images that are measured in place of samples.
+
+    Raises:
+        TooFewSamplesError: If there are enough images for no measure, or fewer than two samples or
+            two reference images.
+    """
+    check_enough("fd", n, reference_n, 0)
+    kept, reasons = [], []
+    for name in names:
+        try:
+            check_enough(name, n, reference_n, floor.held_out + floor.spare)
+            kept.append(name)
+        except TooFewSamplesError as error:
+            reasons.append(error)
+    if not kept:
+        raise reasons[0]
+    for error in reasons:
+        warn(f"{str(error).removesuffix('.')}, and is left out.")
+    return kept
+
+
+def warn_of_few_images(
+    names: list[str], n: int, reference_n: int, floor: Floor, extractor: FeatureExtractor
+) -> None:
+    r"""Warns of measures that are unreliable for the number of images."""
+    counts = {"samples": n}
+    if floor.n < n:
+        counts["real images in their place"] = floor.n
+    references = {"reference images": reference_n}
+    if floor.held_back:
+        references["that are left of them"] = floor.reference_n
+    sizes = extractor.num_features, extractor.num_classes
+    for sentence in few_images_warnings(names, counts, references, *sizes):
+        warn(sentence)

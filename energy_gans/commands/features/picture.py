@@ -1,9 +1,10 @@
-r"""`energy-gans features picture`: where real and generated samples lie in a method's feature space.
+r"""`energy-gans features picture`: real and generated samples in a method's feature space.
 
 A method that matches distributions of features has a map :math:`D` from samples to :math:`n`
-features. Two of them are shown as they are; more are laid out in the plane by t-SNE, real and
-generated ones together. t-SNE keeps neighbours, neither distances nor scale, so it hides features
-that have shrunk to nearly a point or to a line: the table beside the picture shows those.
+features. Two features are the coordinates of the picture. More are laid out in the plane by t-SNE,
+those of real and generated samples together. t-SNE keeps neighbours, but neither distances nor
+scale, and so hides a collapse of the features to a point or a line. The printed table shows such a
+collapse.
 
 References:
     Visualizing Data using t-SNE (van der Maaten and Hinton, 2008)
@@ -27,11 +28,11 @@ from ...metrics.images import to_uint8
 from ...plots.figures import write_picture
 from ...plots.points import classes_picture
 from ...storage.checkpoint import load_checkpoint
-from ...storage.run import find_checkpoint
+from ...storage.saved_run import find_checkpoint
 from ..models import draw_samples, held_out_samples, load_data, load_supporting
-from ..outputs import check_output
+from ..outputs import check_output, markdown_table
 
-# The perplexity of t-SNE: how many neighbours a point has, in effect.
+# The perplexity of t-SNE: the effective number of neighbours of a point.
 NEIGHBOURS = 30.0
 
 
@@ -46,14 +47,15 @@ def picture(
 ) -> None:
     r"""Draws a model's feature space and measures how its features are spread.
 
-    Held-out real samples are coloured by label, generated ones by the class that a classifier sees.
+    Real held-out samples are coloured by label, generated samples by the class that a classifier
+    predicts.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
-        n: The number of real samples, all held-out ones if they are fewer, and of generated ones.
+        n: The number of generated samples, and of real held-out samples if there are so many.
         out: The picture, as `.png`.
-        classifier: A classifier of the data's classes, such as DomainClassifier; generated samples
-            have one colour without it.
+        classifier: A classifier of the data's classes, such as DomainClassifier. Without one,
+            generated samples have a single colour.
         seed: The seed of the latents, of the choice of real samples and of t-SNE.
         overwrite: Whether `out` may exist.
         trust: The packages whose classes the run's files may name besides this one, with commas
@@ -66,23 +68,25 @@ def picture(
     ckpt_path = str(find_checkpoint(ckpt_path))
     model = load_supporting(ckpt_path, "features", trust)
     data = load_data(ckpt_path, trust)
-    check_classifier(classifier, data)
+    _check_classifier(classifier, data)
     y, label = held_out_samples(data, n, seed)
     x = draw_samples(model, n, seed)
-    seen = None if classifier is None else classified(x, classifier)
-    u, v = (features(model, a) for a in (y, x))
-    print(table({"real": (u, label), "generated": (v, seen)}))
-    points = plane(torch.cat([u, v]), seed)
+    seen = None if classifier is None else _predict_classes(x, classifier)
+    u, v = (_features_of(model, a) for a in (y, x))
+    print(_spread_table({"real": (u, label), "generated": (v, seen)}), end="")
+    points = _plane_layout(torch.cat([u, v]), seed)
     panels = {
         f"{len(u):,} held-out samples": (points[: len(u)], label),
         f"{n:,} generated samples": (points[len(u) :], seen),
     }
-    write_picture(classes_picture(panels, data.classes, title(model, u, ckpt_path)), path)
+    name = "feature" if u.shape[1] <= 2 else "t-SNE"
+    text, coordinates = _title(model, u, ckpt_path), (f"{name} 1", f"{name} 2")
+    write_picture(classes_picture(panels, data.classes, text, coordinates), path)
     print(path)
 
 
-def check_classifier(classifier: FeatureExtractor | None, data: TensorDataModule) -> None:
-    r"""Raises a `ValueError` unless an extractor can tell the classes of the data."""
+def _check_classifier(classifier: FeatureExtractor | None, data: TensorDataModule) -> None:
+    r"""Raises a `ValueError` unless an extractor classifies the classes of the data."""
     if classifier is None:
         return
     if len(data.shape) != 3:
@@ -95,19 +99,19 @@ def check_classifier(classifier: FeatureExtractor | None, data: TensorDataModule
 
 
 @torch.no_grad()
-def classified(x: Tensor, classifier: FeatureExtractor) -> Tensor:
-    r"""Returns the classes that a classifier sees in images in [-1, 1], with shape :math:`(N)`."""
+def _predict_classes(x: Tensor, classifier: FeatureExtractor) -> Tensor:
+    r"""Returns the predicted classes of images in [-1, 1], with shape :math:`(N)`."""
     return torch.cat(
         [classifier(part)[1].argmax(1) for part in to_uint8(x).split(EVALUATION_BATCH)]
     )
 
 
 @torch.no_grad()
-def features(model: GenerativeModule, a: Tensor) -> Tensor:
+def _features_of(model: GenerativeModule, a: Tensor) -> Tensor:
     r"""Returns the features of samples, with shape :math:`(N, n)`.
 
     Raises:
-        ValueError: If some are not finite.
+        ValueError: If a feature is not finite.
     """
     u = torch.cat([model.features(part) for part in a.split(EVALUATION_BATCH)])
     if not u.isfinite().all():
@@ -118,8 +122,8 @@ def features(model: GenerativeModule, a: Tensor) -> Tensor:
     return u
 
 
-def plane(u: Tensor, seed: int) -> Tensor:
-    r"""Returns features in the plane: as they are if there are at most two, else laid out by t-SNE.
+def _plane_layout(u: Tensor, seed: int) -> Tensor:
+    r"""Returns points in the plane: the features themselves if there are at most two, or a t-SNE.
 
     Arguments:
         u: The features, with shape :math:`(N, n)`.
@@ -132,26 +136,22 @@ def plane(u: Tensor, seed: int) -> Tensor:
     return torch.from_numpy(layout.fit_transform(u.numpy()))
 
 
-def table(sets: dict[str, tuple[Tensor, Tensor | None]]) -> str:
-    r"""Returns how sets of features are spread, as a table in Markdown, a row each.
+def _spread_table(sets: dict[str, tuple[Tensor, Tensor | None]]) -> str:
+    r"""Returns the spread of sets of features as a table in Markdown, a row for each set.
 
     Arguments:
         sets: The features, with shape :math:`(N, n)`, and the classes, or `None`, by name.
     """
-    lines = [
-        "| features | standard deviation | dimensions in use | distance of classes |",
-        "|---|---|---|---|",
-    ]
+    rows = [["features", "standard deviation", "dimensions in use", "distance of classes"]]
     for name, (u, label) in sets.items():
         apart = math.nan if label is None else separation(u, label).item()
         cells = [f"{extent(u):.4g}", f"{share_of_dimensions(u):.2%} of {u.shape[1]}"]
-        cells += ["" if math.isnan(apart) else f"{apart:.4g}"]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([name, *cells, "" if math.isnan(apart) else f"{apart:.4g}"])
+    return markdown_table(rows)
 
 
-def title(model: GenerativeModule, u: Tensor, ckpt_path: str) -> str:
-    r"""Returns what a picture shows, in words."""
+def _title(model: GenerativeModule, u: Tensor, ckpt_path: str) -> str:
+    r"""Returns the title of the picture."""
     step, n = load_checkpoint(ckpt_path)["global_step"], u.shape[1]
     layout = "" if n <= 2 else ", laid out by t-SNE"
     return f"{type(model).__name__} at step {step:,}: {n} features{layout}"

@@ -26,11 +26,11 @@ def train(
     Arguments:
         data: The data set: its class and arguments, as in a config.
         out: The file to write.
-        epochs: The number of times that each image is seen.
+        epochs: The number of passes over the images.
         batch_size: The number of images in a batch.
-        width: The number of channels of the network's first block; the next two have twice and
-            four times as many.
-        learning_rate: The highest learning rate.
+        width: The number of channels of the network's first block; the next two blocks have twice
+            and four times as many.
+        learning_rate: The highest learning rate of the schedule.
         seed: The seed of the weights and of the order of images.
         device: The device that computes; a GPU by default, if there is one.
         overwrite: Whether `out` may exist.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...storage.run import LAST
+from ...storage.saved_run import LAST
 
 
 def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]) -> str:

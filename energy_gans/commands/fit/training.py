@@ -17,15 +17,15 @@ from ...callbacks.save_config import SaveConfig
 from ...methods import GenerativeModule
 from ...methods.parts.networks import check_precision
 from ...storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
-from ...storage.directory import discard_failed_start, lock_directory, own_directory
 from ...storage.resume import (
+    configured_version,
     find_last,
-    given_version,
-    own_folder,
+    folder_to_resume,
     resume_curves,
     resume_loggers,
     runs_folder,
 )
+from ...storage.training_directory import discard_failed_start, local_run_directory, lock_directory
 from ..messages import OneSentence
 from ..models import check_method
 from .callback_options import place_options
@@ -116,7 +116,7 @@ class EnergyGansCLI(LightningCLI):
                     "config's runs."
                 )
             return
-        root, version = runs_folder(config.trainer), given_version(config.trainer)
+        root, version = runs_folder(config.trainer), configured_version(config.trainer)
         is_last = config.ckpt_path == "last"
         path = find_last(root, version) if is_last else find_checkpoint(config.ckpt_path)
         config.ckpt_path = str(path)
@@ -129,7 +129,7 @@ class EnergyGansCLI(LightningCLI):
             config.ckpt_path, given["model"], given["data"], seed, self.allow_changes
         )
         if self.config.subcommand == "fit":
-            self.folder, self.step = own_folder(path, root, version), step_of(path)
+            self.folder, self.step = folder_to_resume(path, root, version), step_of(path)
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
@@ -190,6 +190,9 @@ class EnergyGansCLI(LightningCLI):
     def after_fit(self) -> None:
         trainer = self.trainer
         if trainer.is_global_zero:
-            folder, packages = own_directory(trainer), packages_beyond(self.config_dump["model"])
+            folder, packages = (
+                local_run_directory(trainer),
+                packages_beyond(self.config_dump["model"]),
+            )
             stopped = signal_that_stopped(trainer) != 0
             print(next_command(folder, trainer.global_step, stopped, packages))

@@ -1,12 +1,13 @@
-r"""Images with holes, filled in ways that learn nothing, and numbers that say how good a filling is.
+r"""Baselines of inpainting, which learn nothing, and the measures of filled holes.
 
-Whatever fills holes should beat two ways that need no training: the mean of training images, the
-best in mean squared error of all that do not look at what is known, and a copy of the training image
-that is nearest to what is known.
+The first baseline is the mean training image: among fills that ignore the known pixels, it has the
+lowest mean squared error. The second one copies the training image that is nearest in the known
+pixels.
 
-The numbers are torchmetrics', with the data range 2 of images in [-1, 1]: mean squared error, peak
-signal-to-noise ratio of the mean squared error of all images together, and structural similarity.
-Over whole images a small hole makes any filling look good; over the hole alone it does not.
+The measures are those of torchmetrics with a data range of 2, for images in [-1, 1]: mean squared
+error, peak signal-to-noise ratio of the mean squared error over all images, and structural
+similarity. Measures over whole images are good for any fill of a small hole; measures over the
+hole alone are not.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from ...functional import frechet_distance, known_distances
 from ...metrics.features import FeatureExtractor
 from ...metrics.reference import reference_order
 from ...metrics.statistics import Statistics, feature_statistics
+from ..outputs import markdown_table
 
-# How many training images fillings are made of.
+# The largest number of training images that the baselines use.
 TRAINING = 50_000
 RANGE = 2.0
 
@@ -42,14 +44,14 @@ COLUMNS = {
 }
 
 
-def baselines(y: Tensor, known: Tensor, data: TensorDataModule) -> dict[str, Tensor]:
-    r"""Returns images whose holes hold the mean training image, and the nearest one, by name.
+def fill_by_baselines(y: Tensor, known: Tensor, data: TensorDataModule) -> dict[str, Tensor]:
+    r"""Returns images filled with the mean and with the nearest training image, by name.
 
-    At most 50,000 training images are looked at, drawn at random, the same ones always.
+    The training images are at most 50,000, in a fixed random order.
 
     Arguments:
         y: The images in [-1, 1], with shape :math:`(N, C, H, W)`.
-        known: Their masks, with shape :math:`(N, 1, H, W)`.
+        known: The masks, with shape :math:`(N, 1, H, W)`, 1 where a pixel is known.
         data: The data module.
     """
     order = reference_order(data.length("train"), TRAINING)
@@ -67,13 +69,13 @@ def baselines(y: Tensor, known: Tensor, data: TensorDataModule) -> dict[str, Ten
     return {name: torch.where(known == 1, y, fill) for name, fill in fills.items()}
 
 
-def numbers(
+def measure_fills(
     x: Tensor, y: Tensor, known: Tensor, real: tuple[FeatureExtractor, Statistics] | None
 ) -> dict[str, float | None]:
-    r"""Returns numbers that say how far completed images are from the originals.
+    r"""Returns the measures of filled images against the originals.
 
     Arguments:
-        x: The completed images in [-1, 1], with shape :math:`(N, C, H, W)`.
+        x: The filled images in [-1, 1], with shape :math:`(N, C, H, W)`.
         y: The originals, with shape :math:`(N, C, H, W)`.
         known: The masks, with shape :math:`(N, 1, H, W)`.
         real: The extractor of the Fréchet distance and the originals' statistics, or `None`.
@@ -88,13 +90,13 @@ def numbers(
     }
     if real is not None:
         extractor, u = real
-        v = statistics_of(x, extractor)
+        v = fill_statistics(x, extractor)
         values["fd"] = frechet_distance(u.mean, u.covariance, v.mean, v.covariance)
-    # Exact images have an infinite ratio, and JSON no infinity.
+    # Equal images have an infinite ratio, which JSON can not represent.
     return {name: v.item() if v.isfinite() else None for name, v in values.items()}
 
 
-def statistics_of(images: Tensor, extractor: FeatureExtractor) -> Statistics:
+def fill_statistics(images: Tensor, extractor: FeatureExtractor) -> Statistics:
     r"""Returns the statistics of images' features."""
     places = torch.arange(len(images)).split(EVALUATION_BATCH)
     return feature_statistics(
@@ -102,14 +104,11 @@ def statistics_of(images: Tensor, extractor: FeatureExtractor) -> Statistics:
     )
 
 
-def table(measures: dict[str, dict[str, float | None]]) -> str:
-    r"""Returns numbers as a table in Markdown, a row for each way to fill holes."""
+def measures_table(measures: dict[str, dict[str, float | None]]) -> str:
+    r"""Returns measures as a table in Markdown, a row for each way to fill holes."""
     names = [name for name in COLUMNS if name in next(iter(measures.values()))]
-    lines = [
-        f"| filled by | {' | '.join(COLUMNS[name] for name in names)} |",
-        "|---" * (len(names) + 1) + "|",
-    ]
+    rows = [["filled by", *(COLUMNS[name] for name in names)]]
     for way, values in measures.items():
         cells = ["" if values[name] is None else f"{values[name]:.4g}" for name in names]
-        lines.append(f"| {way} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([way, *cells])
+    return markdown_table(rows)

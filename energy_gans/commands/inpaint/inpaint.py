@@ -1,14 +1,15 @@
-r"""`energy-gans inpaint`: held-out images with holes, which a generator or an energy's Langevin chains fill.
+r"""`energy-gans inpaint`: held-out images with holes, filled by Langevin chains or a generator.
 
-A hole starts from noise, or as the generator of an inpainting GGCN fills it, which is also the end
-unless steps are asked for. Chains of the density of the hole given what is known climb the gradient of
-the potential in the hole, at an image whose known pixels are those of the original:
+Langevin chains sample the density of the hole's pixels given the known pixels:
 
 .. math:: x' = x + \frac{\delta^2}{2} \, s \big( m y + (1 - m) x \big) + \delta \epsilon
 
-with the original :math:`y`, the score :math:`s` and the mask :math:`m`, 1 where a pixel is known. That
-known pixels of :math:`x` move, too, is seen by nobody: this is the chain that puts them back after
-every step.
+with the original :math:`y`, the score :math:`s` and the mask :math:`m`, which is 1 where a pixel
+is known. The known pixels of :math:`x` move as well, but the score and the result use those of
+:math:`y`. So the chain is the same as one that resets the known pixels after every step.
+
+Holes start from noise. The holes of an inpainting GGCN start from its generator's output, which is
+the result unless `steps` is given.
 
 References:
     Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective (Wu et al.,
@@ -36,14 +37,14 @@ from ...metrics.statistics import Statistics
 from ...plots.figures import write_picture
 from ...plots.images import side_by_side
 from ...storage.arrays import write_samples
-from ...storage.run import find_checkpoint
-from ...storage.stamps import versions
+from ...storage.saved_run import find_checkpoint
+from ...storage.stamps import package_versions
 from ..models import class_labels, held_out_samples, load_data, load_supporting
 from ..outputs import check_output_and_numbers, warn
-from .baselines import RANGE, baselines, numbers, statistics_of, table
+from .baselines import RANGE, fill_statistics, fill_by_baselines, measure_fills, measures_table
 from .masks import choose_mask
 
-# How many images the picture shows.
+# The largest number of rows of the picture.
 ROWS = 8
 
 
@@ -63,23 +64,23 @@ def inpaint(
 ) -> None:
     r"""Fills holes in held-out images with a model and measures the result.
 
-    Beside the model stand the mean training image and the nearest one in the hole. The numbers are
-    printed, and written as `.json` beside `out`.
+    Two baselines fill the same holes: the mean training image and the nearest one. The measures
+    are printed, and written as `.json` beside `out`.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
-        mask: Where holes are: a square in the middle, spot for random spots, other ones in each
-            image, both, or a picture of the images' size that is black there.
+        mask: The holes: square, in the middle; spot, random spots in each image; both; or the path
+            of a picture of the images' size, black in the hole.
         square: The width of the square hole, in pixels; half of the image's by default.
         spots: The share of pixels in spots; 0.25 by default.
-        n: The number of images; all held-out ones if they are fewer.
-        steps: The number of steps of the chains; by default as many as in training, and none behind
-            the generator of an inpainting GGCN.
+        n: The number of images; all held-out images if there are fewer.
+        steps: The number of steps of the chains; by default the number used in training, and 0 for
+            an inpainting GGCN.
         label: The class of all images, for class-conditional models; their own by default.
-        extractor: The features of the Fréchet distance; EfficientNetLite0 by default, if there are at
-            least as many images as it has features.
+        extractor: The features of the Fréchet distance; EfficientNetLite0 by default, if there are
+            at least as many images as features.
         seed: The seed of the choice of images, of the spots and of the noise.
-        out: The picture, as `.png`, or the completed images as `.npz`, float32.
+        out: The picture, as `.png`, or the filled images as `.npz`, float32.
         overwrite: Whether files may exist.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
@@ -87,21 +88,21 @@ def inpaint(
     path = check_output_and_numbers(out, overwrite)
     check_count("n", n)
     ckpt_path = str(find_checkpoint(ckpt_path))
-    model = load_image_model(ckpt_path, trust)
-    steps = chosen_steps(model, steps)
+    model = _load_image_model(ckpt_path, trust)
+    steps = _chain_steps(model, steps)
     random = keyed_generator(seed, "mask")
     known = choose_mask(mask, square, spots, model.sample_shape[1:], n, random)
     data = load_data(ckpt_path, trust)
     y, own = held_out_samples(data, n, seed)
     known = known[: len(y)].expand(len(y), -1, -1, -1)
     labels = class_labels(label, model, len(y), random, own)
-    real = real_features(y, extractor)
-    x = completed(model, y, known, labels, steps, seed)
+    real = _reference_features(y, extractor)
+    x = _fill_holes(model, y, known, labels, steps, seed)
     way = "chains of " if steps > 0 else ""
-    sets = {f"{way}{type(model).__name__}": x} | baselines(y, known, data)
-    measures = {name: numbers(a, y, known, real) for name, a in sets.items()}
-    print(table(measures))
-    write(x, sets, y, known, path)
+    sets = {f"{way}{type(model).__name__}": x} | fill_by_baselines(y, known, data)
+    measures = {name: measure_fills(a, y, known, real) for name, a in sets.items()}
+    print(measures_table(measures), end="")
+    _write_output(x, sets, y, known, path)
     about = {"data": type(data).__name__, "fingerprint": data.fingerprint("val"), "split": "val"}
     protocol = {"mask": mask, "hole": 1 - known.mean().item(), "n": len(y), "steps": steps}
     protocol |= {"data_range": RANGE, "extractor": real and real[0].stamp(), "reference": about}
@@ -109,17 +110,17 @@ def inpaint(
     content = {
         "measures": measures,
         "protocol": protocol,
-        "origin": origin | {"versions": versions()},
+        "origin": origin | {"versions": package_versions()},
     }
     write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))
     print(f"{path}\n{path.with_suffix('.json')}")
 
 
-def chosen_steps(model: GenerativeModule, steps: int | None) -> int:
-    r"""Returns the number of steps of the chains: 0 by default behind a generator that fills holes.
+def _chain_steps(model: GenerativeModule, steps: int | None) -> int:
+    r"""Returns the number of steps of the chains, by default that of the model.
 
     Raises:
-        ValueError: If there are none, and nothing else that would fill holes.
+        ValueError: If it is not positive, except for 0 if the model fills holes without chains.
     """
     if steps is None:
         return model.fill_steps
@@ -128,32 +129,32 @@ def chosen_steps(model: GenerativeModule, steps: int | None) -> int:
     return steps
 
 
-def load_image_model(ckpt_path: str, trust: str = "") -> GenerativeModule:
-    r"""Returns the model of a checkpoint, once it is known to have an energy of images."""
+def _load_image_model(ckpt_path: str, trust: str = "") -> GenerativeModule:
+    r"""Returns the model of a checkpoint after checking that it fills holes of images."""
     model = load_supporting(ckpt_path, "fill", trust)
     if len(model.sample_shape) != 3:
         raise ValueError(
-            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, in which there can be holes, "
-            f"got one of samples of shape {model.sample_shape}."
+            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, in which there can be "
+            f"holes, got one of samples of shape {model.sample_shape}."
         )
     return model
 
 
-def completed(
+def _fill_holes(
     model: GenerativeModule, y: Tensor, known: Tensor, labels: Tensor | None, steps: int, seed: int
 ) -> Tensor:
-    r"""Returns images in [-1, 1] whose holes chains have filled, with shape :math:`(N, C, H, W)`.
+    r"""Returns images in [-1, 1] with filled holes, with shape :math:`(N, C, H, W)`.
 
     Arguments:
         model: The model.
         y: The originals, with shape :math:`(N, C, H, W)`.
-        known: Their masks, with shape :math:`(N, 1, H, W)`.
-        labels: Their classes, with shape :math:`(N)`, or `None`.
+        known: The masks, with shape :math:`(N, 1, H, W)`.
+        labels: The classes of the images, with shape :math:`(N)`, or `None`.
         steps: The number of steps.
         seed: The seed of the noise.
 
     Raises:
-        ValueError: If the chains run away.
+        ValueError: If the result is not finite.
     """
     parts = []
     for j, index in enumerate(torch.arange(len(y)).split(EVALUATION_BATCH)):
@@ -166,37 +167,40 @@ def completed(
     return x
 
 
-def real_features(
+def _reference_features(
     y: Tensor, extractor: FeatureExtractor | None
 ) -> tuple[FeatureExtractor, Statistics] | None:
-    r"""Returns the extractor of the Fréchet distance and the originals' statistics, or `None`.
+    r"""Returns the extractor of the Fréchet distance and the statistics of the originals.
 
     Arguments:
         y: The originals, with shape :math:`(N, C, H, W)`.
-        extractor: The extractor; EfficientNetLite0 if `None` and there are enough images.
+        extractor: The extractor. If it is `None`, the default is EfficientNetLite0, or no Fréchet
+            distance (`None` is returned) if there are too few images for that.
     """
     if extractor is None and len(y) < EfficientNetLite0.num_features:
         return None
     extractor = extractor or EfficientNetLite0()
-    real = statistics_of(y, extractor)
+    real = fill_statistics(y, extractor)
     for said in few_images_warnings(["fd"], {"images": len(y)}, {}, extractor.num_features, None):
         warn(said)
     return extractor, real
 
 
-def write(x: Tensor, sets: dict[str, Tensor], y: Tensor, known: Tensor, path: Path) -> None:
-    r"""Writes completed images as an array, or the first ones beside the others as a picture.
+def _write_output(
+    x: Tensor, sets: dict[str, Tensor], y: Tensor, known: Tensor, path: Path
+) -> None:
+    r"""Writes the filled images as an array, or the first ones with the baselines as a picture.
 
     Arguments:
-        x: The completed images.
-        sets: Those of every way to fill holes, by name.
+        x: The filled images.
+        sets: The images of every way to fill holes, by name.
         y: The originals.
         known: The masks.
-        path: Where to write.
+        path: The path of the array or the picture.
     """
     if path.suffix == ".npz":
         write_samples(x, path)
         return
     panels = {"original": y, "masked": known * y, **sets}
-    shown = {name: to_uint8(images[:ROWS])[:, None] for name, images in panels.items()}
-    write_picture(side_by_side(shown), path)
+    rows = {name: to_uint8(images[:ROWS])[:, None] for name, images in panels.items()}
+    write_picture(side_by_side(rows, rows="one held-out image"), path)

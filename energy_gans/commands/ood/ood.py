@@ -1,18 +1,21 @@
-r"""`energy-gans ood`: whether a checkpoint's potential tells real images from those of another kind.
+r"""`energy-gans ood`: how well a model's potential tells real images from outliers.
 
-A potential is high where real data is. Held-out images of the model's data, the inliers, should score
-above outliers: other data sets, and some that are made (:mod:`energy_gans.commands.ood.outliers`).
+A potential is high where real data is. Held-out images of the model's data, the inliers, should
+score above outliers: images of other data sets, and synthetic images
+(:mod:`energy_gans.commands.ood.outliers`).
 
-Beside the model's score stands one that learns nothing, of image statistics
-(:mod:`energy_gans.commands.ood.scores`): a model that is no better has seen brightness and contrast at
-most. The row of training images as inliers and held-out ones as outliers shows over-fitting.
+The baseline is a score of image statistics, which learns nothing
+(:mod:`energy_gans.commands.ood.scores`). A model that is no better detects brightness and contrast
+at most. The row with training images as inliers and held-out images as outliers reveals
+over-fitting.
 
-The potential of a method with an energy and classes is that of a class, with a constant of its own, and
-outliers have none: such models are refused. Of a flow with classes the potential of none is taken.
+Energy-based models with classes are refused: their potential belongs to a class and is defined up
+to a constant for each class, and outliers have no class. A flow with classes uses its
+unconditional potential.
 
 References:
-    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling
-    (Loo et al., 2024), Appendix C, https://arxiv.org/abs/2407.15238
+    Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative
+    Modelling (Loo et al., 2024), Appendix C, https://arxiv.org/abs/2407.15238
 """
 
 from __future__ import annotations
@@ -35,14 +38,21 @@ from ...functional.langevin import Field
 from ...methods import GenerativeModule
 from ...plots.figures import write_picture
 from ...plots.histograms import TRAINING, histograms_picture
-from ...storage.run import find_checkpoint
-from ...storage.stamps import versions
+from ...storage.saved_run import find_checkpoint
+from ...storage.stamps import package_versions
 from ...terminal import progress_bar
 from ..devices import resolve_device
 from ..models import load_data, load_supporting, potential_field
 from ..outputs import check_output, check_output_and_numbers
 from .outliers import ImageSet, open_sets, parse_outliers
-from .scores import BASELINE, STATISTICS, compare_scores, image_statistics, statistics_score, table
+from .scores import (
+    BASELINE,
+    STATISTICS,
+    compare_scores,
+    image_statistics,
+    scores_table,
+    statistics_score,
+)
 
 SCORES = {"potential": "potential", "gradient": "minus the norm of the gradient"}
 
@@ -63,26 +73,26 @@ def ood(
 ) -> None:
     r"""Measures how well a model's potential tells held-out images from outliers.
 
-    The numbers are printed, and written as `.json` beside the histograms.
+    The measures are printed, and written as `.json` beside the histograms.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
-        outliers: Sets of outliers: interpolated, noise, constant, folders of pictures, and .npz,
-            .npy or .pt files, separated by commas; empty for none.
+        outliers: Sets of outliers, separated by commas: interpolated, noise, constant, folders of
+            pictures, and .npz, .npy or .pt files; empty for none.
         outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
-            --outlier_data.root data, and again for more.
+            --outlier_data.root data, repeated for more.
         inliers: The data module of inliers; that of the checkpoint's run by default.
         score: The score: potential, or gradient for minus the norm of its gradient, which is high
             where the potential is flat.
-        n: The number of images of each set, chosen by the seed; all if there are fewer.
-        seed: The seed of the choice of images and of those that are made.
+        n: The number of random images of each set; all if there are fewer.
+        seed: The seed of the choice of images and of synthetic images.
         out: The histograms, as `.png`.
         device: The device that computes; a GPU by default, if there is one.
         overwrite: Whether files may exist.
         trust: The packages whose classes the run's files may name besides this one, with commas
             between them: that of an own network, say. Their code is run.
-        raw: Where the scores themselves are written, too, as `.npz`: an array of each set, such as
-            potential/held-out, and of its image statistics, such as image statistics/held-out.
+        raw: A `.npz` file for the scores themselves: an array for each set, such as
+            potential/held-out, and for its baseline, such as image statistics/held-out.
     """
     path = check_output_and_numbers(out, overwrite)
     raw_path = None if raw is None else check_output(raw, overwrite, (".npz",), "raw")
@@ -92,44 +102,45 @@ def ood(
         raise ValueError(f"'n' should be at least 2, got {n}.")
     names, where = parse_outliers(outliers), resolve_device(device)
     ckpt_path = str(find_checkpoint(ckpt_path))
-    model = load_detector(ckpt_path, trust)
+    model = _load_detector(ckpt_path, trust)
     shape = model.sample_shape
     sets = open_sets(
         names, outlier_data or [], inliers or load_data(ckpt_path, trust), shape, n, seed
     )
-    phi = scored_by(potential_field(model.to(where)), score)
-    found = {name: measured(s, phi, where, name) for name, s in sets.items()}
+    phi = _score_function(potential_field(model.to(where)), score)
+    found = {name: _score_images(s, phi, where, name) for name, s in sets.items()}
     plain = statistics_score(found[TRAINING][1])
     scores = {
         score: {name: s for name, (s, _) in found.items()},
         BASELINE: {name: plain(u) for name, (_, u) in found.items()},
     }
     measures = compare_scores(scores)
-    print(table(measures, {name: s.n for name, s in sets.items()}))
+    print(scores_table(measures, {name: s.n for name, s in sets.items()}), end="")
     areas = {name: row[score]["auroc"] for name, row in measures.items()}
     write_picture(histograms_picture(scores[score], areas, SCORES[score]), path)
     origin = {"checkpoint": ckpt_path, "sha256": file_digest(Path(ckpt_path)), "seed": seed}
     protocol = {"score": score, BASELINE: STATISTICS}
     protocol |= {"sets": {name: {"n": s.n} | s.about for name, s in sets.items()}}
-    write_numbers(measures, scores, protocol, origin | {"device": where}, path)
+    _write_numbers(measures, scores, protocol, origin | {"device": where}, path)
     print(f"{path}\n{path.with_suffix('.json')}")
     if raw_path is not None:
-        write_scores(scores, raw_path)
+        _write_scores(scores, raw_path)
         print(raw_path)
 
 
-def load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
-    r"""Returns the model of a checkpoint, once it is known to give images a potential.
+def _load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
+    r"""Returns the model of a checkpoint after checking that it has a potential of images.
 
     Raises:
-        ValueError: If it has none, or none without a class, or is not of images.
+        ValueError: If it has none, if its potential needs a class, or if its samples are no
+            images.
     """
     model = load_supporting(ckpt_path, "potential_at", trust)
     shape = model.sample_shape
     if len(shape) != 3:
         raise ValueError(
-            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, got one of samples of shape "
-            f"{shape}."
+            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, got one of samples of "
+            f"shape {shape}."
         )
     if model.potential_needs_label:
         raise ValueError(
@@ -140,12 +151,12 @@ def load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
     return model
 
 
-def scored_by(potential: Field, score: str) -> Field:
+def _score_function(potential: Field, score: str) -> Field:
     r"""Returns a score of images, from :math:`(B, C, H, W)` to :math:`(B)`, high for inliers.
 
     Arguments:
         potential: The potential.
-        score: potential, or gradient for minus the norm of its gradient.
+        score: `"potential"`, or `"gradient"` for minus the norm of the gradient.
     """
     if score == "potential":
         return potential
@@ -154,11 +165,11 @@ def scored_by(potential: Field, score: str) -> Field:
 
 
 @torch.no_grad()
-def measured(images: ImageSet, score: Field, device: str, name: str) -> tuple[Tensor, Tensor]:
+def _score_images(images: ImageSet, score: Field, device: str, name: str) -> tuple[Tensor, Tensor]:
     r"""Returns the scores of images, with shape :math:`(N)`, and their statistics, :math:`(N, 3)`.
 
     Raises:
-        ValueError: If scores are not finite.
+        ValueError: If a score is not finite.
     """
     scores, statistics = [], []
     with progress_bar(images.n, "images", name) as bar:
@@ -169,14 +180,14 @@ def measured(images: ImageSet, score: Field, device: str, name: str) -> tuple[Te
     s = torch.cat(scores)
     if not s.isfinite().all():
         raise ValueError(
-            f"The model's scores of {int((~s.isfinite()).sum())} of {len(s)} {name} images are not "
-            "finite: its training went wrong."
+            f"The model's scores of {int((~s.isfinite()).sum())} of {len(s)} {name} images are "
+            "not finite: its training went wrong."
         )
     return s, torch.cat(statistics)
 
 
-def write_scores(scores: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
-    r"""Writes scores as an `.npz`, whole or not at all: an array `SCORE/SET` of each set."""
+def _write_scores(scores: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
+    r"""Writes scores as an `.npz`, whole or not at all: an array `SCORE/SET` for each set."""
     arrays = {
         f"{name}/{key}": s.numpy() for name, found in scores.items() for key, s in found.items()
     }
@@ -184,19 +195,19 @@ def write_scores(scores: Mapping[str, Mapping[str, Tensor]], path: Path) -> None
         np.savez_compressed(file, **arrays)
 
 
-def write_numbers(
+def _write_numbers(
     measures: Mapping[str, Any],
     scores: Mapping[str, Mapping[str, Tensor]],
     protocol: dict[str, Any],
     origin: dict[str, Any],
     path: Path,
 ) -> None:
-    r"""Writes numbers, the mean and the spread of each set's scores, and where all comes from, as JSON."""
+    r"""Writes measures, the mean and the spread of scores, the protocol and the origin as JSON."""
     spread = {
         name: {key: {"mean": s.mean().item(), "std": s.std().item()} for key, s in found.items()}
         for name, found in scores.items()
     }
-    known = versions() | {"scikit-learn": importlib.metadata.version("scikit-learn")}
+    known = package_versions() | {"scikit-learn": importlib.metadata.version("scikit-learn")}
     content = {"measures": measures, "scores": spread, "protocol": protocol}
     content |= {"origin": origin | {"versions": known}}
     write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))

@@ -1,16 +1,17 @@
-r"""Sets of images that a score is measured on: of data modules, of files, and some that are made here.
+r"""Sets of images that are scored: from data modules, from files, and synthetic ones.
 
-All are read a batch at a time, in [-1, 1]. Those that are made:
+All sets are read a batch at a time, in [-1, 1]. The synthetic outliers are:
 
-- interpolated: the mean of two held-out images, the :math:`i`-th and the :math:`(i + 100)`-th of the split,
-- noise: pixels drawn evenly from [-1, 1],
-- constant: images of one colour, drawn evenly,
+- interpolated: the mean of two held-out images, the :math:`i`-th and the :math:`(i + 100)`-th of
+  the split,
+- noise: pixels drawn uniformly from [-1, 1],
+- constant: images of one colour, drawn uniformly.
 
-the last two as many as there are held-out images.
+The last two have as many images as the held-out split.
 
 References:
-    Guiding Energy-based Models via Contrastive Latent Variables (Lee et al., 2023), the interpolated
-    images, https://arxiv.org/abs/2303.03023
+    Guiding Energy-based Models via Contrastive Latent Variables (Lee et al., 2023), the
+    interpolated images, https://arxiv.org/abs/2303.03023
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ from ...metrics.reference import MEASURE_BATCH
 from ...plots.histograms import HELD_OUT, TRAINING
 from ..inputs import open_samples
 
-# How far apart in a split the two images of a mean are.
+# The distance in the split between the two images of an interpolated outlier.
 SHIFT = 100
 MADE = ("interpolated", "noise", "constant")
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    r"""Creates a set of images that are read a batch at a time.
+    r"""A set of images that are read a batch at a time.
 
     Arguments:
         n: The number of images.
         batches: Returns the batches in order, in [-1, 1], with shape :math:`(B, C, H, W)`.
-        about: Where they come from, for a stamp.
+        about: The origin of the images, for a stamp.
     """
 
     n: int
@@ -51,10 +52,10 @@ class ImageSet:
 
 
 def parse_outliers(outliers: str) -> list[str]:
-    r"""Returns the names of sets of outliers, once it is known that they are there.
+    r"""Returns the names of sets of outliers after checking that all of them exist.
 
     Raises:
-        ValueError: If one is neither made here nor a folder or a file.
+        ValueError: If a name is neither a kind of synthetic outliers nor a folder or a file.
     """
     names = list(dict.fromkeys(name.strip() for name in outliers.split(",") if name.strip()))
     for name in names:
@@ -77,32 +78,35 @@ def open_sets(
     r"""Returns sets of images by name: training, held-out, and outliers.
 
     Arguments:
-        names: The names of sets that are made here, or paths.
+        names: Kinds of synthetic outliers, or paths.
         modules: The data modules of outliers.
         data: The data module of inliers.
         shape: The shape of the model's samples.
-        n: The number of images of each, at most.
+        n: The largest number of images in a set.
         seed: The seed.
 
     Raises:
-        ValueError: If images have another shape, or a set has fewer than two.
+        ValueError: If images have another shape, or a set has fewer than two images.
     """
     data.prepare_data()
-    sets = {TRAINING: of_split(data, "train", n, seed), HELD_OUT: of_split(data, "val", n, seed)}
+    sets = {
+        TRAINING: _split_images(data, "train", n, seed),
+        HELD_OUT: _split_images(data, "val", n, seed),
+    }
     for name in names:
-        sets[name] = of_name(name, data, shape, n, seed)
+        sets[name] = _outlier_images(name, data, shape, n, seed)
     for module in modules:
         module.prepare_data()
         name = type(module).__name__
         count = sum(key.split(" ")[0] == name for key in sets)
-        sets[f"{name} {count + 1}" if count else name] = of_split(module, "val", n, seed)
+        sets[f"{name} {count + 1}" if count else name] = _split_images(module, "val", n, seed)
     for name, images in sets.items():
-        check_set(name, images, shape)
+        _check_set(name, images, shape)
     return sets
 
 
-def check_set(name: str, images: ImageSet, shape: tuple[int, ...]) -> None:
-    r"""Raises a `ValueError` unless a set holds two images of a shape."""
+def _check_set(name: str, images: ImageSet, shape: tuple[int, ...]) -> None:
+    r"""Raises a `ValueError` unless a set holds at least two images, of the model's shape."""
     if images.n < 2:
         raise ValueError(f"The {name} images should be at least 2, got {images.n}.")
     found = tuple(next(iter(images.batches())).shape[1:])
@@ -113,8 +117,8 @@ def check_set(name: str, images: ImageSet, shape: tuple[int, ...]) -> None:
         )
 
 
-def of_split(data: TensorDataModule, split: str, n: int, seed: int) -> ImageSet:
-    r"""Returns images of a data module, chosen by the seed."""
+def _split_images(data: TensorDataModule, split: str, n: int, seed: int) -> ImageSet:
+    r"""Returns random images of a split."""
     order = keyed_subset(data.length(split), n, seed, "ood")
 
     def batches() -> Iterator[Tensor]:
@@ -125,24 +129,26 @@ def of_split(data: TensorDataModule, split: str, n: int, seed: int) -> ImageSet:
     return ImageSet(len(order), batches, about)
 
 
-def of_name(
+def _outlier_images(
     name: str, data: TensorDataModule, shape: tuple[int, ...], n: int, seed: int
 ) -> ImageSet:
-    r"""Returns a set of outliers that is made here, or that a folder or a file holds."""
+    r"""Returns synthetic outliers, or those in a folder or a file."""
     if name == "interpolated":
-        return interpolated(data, n, seed)
+        return _interpolated_images(data, n, seed)
     if name in MADE:
         n = min(n, data.length("val"))
         sizes = [min(MEASURE_BATCH, n - i) for i in range(0, n, MEASURE_BATCH)]
-        return ImageSet(n, partial(drawn, name, sizes, shape, seed), {"made": name, "seed": seed})
-    return of_path(name, shape[0], n)
+        return ImageSet(
+            n, partial(_random_images, name, sizes, shape, seed), {"made": name, "seed": seed}
+        )
+    return _stored_images(name, shape[0], n)
 
 
-def interpolated(data: TensorDataModule, n: int, seed: int) -> ImageSet:
-    r"""Returns means of two held-out images that are 100 apart in the split, chosen by the seed.
+def _interpolated_images(data: TensorDataModule, n: int, seed: int) -> ImageSet:
+    r"""Returns random means of two held-out images that are 100 apart in the split.
 
     Raises:
-        ValueError: If the split is too short.
+        ValueError: If the split is too small.
     """
     pairs = data.length("val") - SHIFT
     if pairs < 2:
@@ -161,7 +167,9 @@ def interpolated(data: TensorDataModule, n: int, seed: int) -> ImageSet:
     return ImageSet(len(order), batches, about | {"fingerprint": data.fingerprint("val")})
 
 
-def drawn(kind: str, sizes: list[int], shape: tuple[int, ...], seed: int) -> Iterator[Tensor]:
+def _random_images(
+    kind: str, sizes: list[int], shape: tuple[int, ...], seed: int
+) -> Iterator[Tensor]:
     r"""Yields batches of noise, or of images of one colour."""
     random = keyed_generator(seed, kind)
     size = shape[1:] if kind == "noise" else (1, 1)
@@ -169,8 +177,8 @@ def drawn(kind: str, sizes: list[int], shape: tuple[int, ...], seed: int) -> Ite
         yield (2 * torch.rand(b, shape[0], *size, generator=random) - 1).expand(b, *shape)
 
 
-def of_path(path: str, channels: int, n: int) -> ImageSet:
-    r"""Returns the images in a folder or a file, or as many as are asked for.
+def _stored_images(path: str, channels: int, n: int) -> ImageSet:
+    r"""Returns at most `n` images in a folder or a file.
 
     Raises:
         ValueError: If they can not be read.

@@ -1,13 +1,15 @@
-r"""How well a score tells inliers from outliers: numbers, a baseline that learns nothing, histograms.
+r"""How well a score tells inliers from outliers, and a baseline that learns nothing.
 
-A score is high for inliers. The numbers are scikit-learn's: the area under the curve of true over false
-positive rates (AUROC), which is the probability that an inlier scores above an outlier; average precision
-with inliers as the positive class (AUPR), which depends on how many there are of each; and the share of
-outliers that score as high as the top 95% of inliers do (FPR@95).
+A score is high for inliers. The measures are those of scikit-learn: the area under the curve of
+true over false positive rates (AUROC), which is the probability that an inlier scores above an
+outlier; the average precision with inliers as the positive class (AUPR), which depends on the
+sizes of both sets; and the share of outliers that score as high as the top 95% of inliers
+(FPR@95).
 
-What separates two sets of images may be as plain as their brightness or their contrast. So beside a model
-stand image statistics: with the mean, the standard deviation and the total variation a pixel of an image,
-:math:`u`, and their mean :math:`m` and covariance :math:`C` among training images, the score
+Two sets of images can differ in something as simple as brightness or contrast. The baseline
+detects that: with the vector :math:`u` of the mean, the standard deviation and the total variation
+per pixel of an image, and its mean :math:`m` and covariance :math:`C` over training images, its
+score is
 
 .. math:: - (u - m)^T C^{-1} (u - m)
 """
@@ -23,6 +25,7 @@ from torch import Tensor
 from torchmetrics.functional.image import total_variation
 
 from ...plots.histograms import HELD_OUT, TRAINING
+from ..outputs import markdown_table
 
 BASELINE = "image statistics"
 STATISTICS = (
@@ -32,11 +35,11 @@ COLUMNS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR@95"}
 TRUE_POSITIVES = 0.95
 
 
-def detection_measures(inliers: Tensor, outliers: Tensor) -> dict[str, float]:
+def _detection_measures(inliers: Tensor, outliers: Tensor) -> dict[str, float]:
     r"""Returns how well scores tell inliers from outliers.
 
     Arguments:
-        inliers: The scores of inliers, high ones, with shape :math:`(N)`.
+        inliers: The scores of inliers, which should be high, with shape :math:`(N)`.
         outliers: The scores of outliers, with shape :math:`(M)`.
     """
     score = torch.cat([inliers, outliers]).numpy()
@@ -51,7 +54,7 @@ def detection_measures(inliers: Tensor, outliers: Tensor) -> dict[str, float]:
 
 
 def image_statistics(y: Tensor) -> Tensor:
-    r"""Returns the mean, the standard deviation and the total variation a pixel of images.
+    r"""Returns the mean, the standard deviation and the total variation per pixel of images.
 
     Arguments:
         y: The images in [-1, 1], with shape :math:`(N, C, H, W)`.
@@ -65,10 +68,10 @@ def image_statistics(y: Tensor) -> Tensor:
 
 
 def statistics_score(training: Tensor) -> Callable[[Tensor], Tensor]:
-    r"""Returns minus the squared Mahalanobis distance of statistics to those of training images.
+    r"""Returns the baseline's score as a function of image statistics.
 
     Arguments:
-        training: The training images' statistics, with shape :math:`(N, 3)`.
+        training: The statistics of training images, with shape :math:`(N, 3)`.
     """
     fitted = EmpiricalCovariance().fit(training.numpy())
     return lambda u: -torch.from_numpy(fitted.mahalanobis(u.numpy()))
@@ -77,40 +80,40 @@ def statistics_score(training: Tensor) -> Callable[[Tensor], Tensor]:
 def compare_scores(
     scores: Mapping[str, Mapping[str, Tensor]],
 ) -> dict[str, dict[str, str | dict[str, float]]]:
-    r"""Returns how well each score tells held-out images from outliers, by the name of the outliers.
+    r"""Returns how well each score detects each set of outliers, by the name of the set.
 
-    The first entry takes training images for inliers and held-out ones for outliers: there a half is
-    the area of a model that does not over-fit.
+    The first entry has training images as inliers and held-out images as outliers. The AUROC of a
+    model that does not over-fit is 0.5 there.
 
     Arguments:
-        scores: The scores of each set of images, with shape :math:`(N)`, by the score's name and then
-            by the set's. The first sets are those of training and of held-out images.
+        scores: The scores of each set of images, with shape :math:`(N)`, by the name of the score
+            and the name of the set. The first two sets are the training and the held-out images.
     """
     sets = list(next(iter(scores.values())))[1:]
     measures = {}
     for outliers in sets:
         inliers = TRAINING if outliers == HELD_OUT else HELD_OUT
-        found = {name: detection_measures(s[inliers], s[outliers]) for name, s in scores.items()}
+        found = {name: _detection_measures(s[inliers], s[outliers]) for name, s in scores.items()}
         measures[outliers] = {"inliers": inliers} | found
     return measures
 
 
-def table(
+def scores_table(
     measures: Mapping[str, Mapping[str, str | dict[str, float]]], counts: Mapping[str, int]
 ) -> str:
-    r"""Returns numbers as a table in Markdown, a row for each set of outliers.
+    r"""Returns measures as a table in Markdown, a row for each set of outliers.
 
     Arguments:
-        measures: What :func:`compare_scores` returns.
-        counts: The number of images of each set.
+        measures: The measures, as from :func:`compare_scores`.
+        counts: The number of images in each set.
     """
     first = next(iter(measures.values()))
     names = [name for name in first if name != "inliers"]
     headings = ["inliers", "outliers"]
     headings += [f"{c} of {name}" for name in names for c in COLUMNS.values()]
-    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    rows = [headings]
     for outliers, row in measures.items():
         cells = [f"{row[name][key]:.4f}" for name in names for key in COLUMNS]
         pair = [f"{name} ({counts[name]:,})" for name in (row["inliers"], outliers)]
-        lines.append(f"| {' | '.join([*pair, *cells])} |")
-    return "\n".join(lines)
+        rows.append([*pair, *cells])
+    return markdown_table(rows)

@@ -1,8 +1,9 @@
-r"""One cell of a study: a run of `fit`, `evaluate` and `sample`, each a process with a log.
+r"""Running one cell of a study: `fit`, `evaluate` and `sample`, each in a process with a log.
 
-A folder of a cell holds `run/`, what `fit` leaves behind, `metrics.json`, `samples.npz` and the logs.
-`done.json` is written last: a folder without it, or `failed.json`, was left half-way. A lock beside
-the folder is held by the process and by what it started: both have to be gone for it to be free.
+The folder of a cell holds `run/` (the directory of the training run), `metrics.json`,
+`samples.npz` and the logs. `done.json` or `failed.json` is written last: a folder without them
+belongs to an unfinished cell. The lock file beside the folder is held by the process of the study
+and by the processes that it starts. It is free once all of them have ended.
 """
 
 from __future__ import annotations
@@ -22,32 +23,32 @@ from ...files import remove_stale, write_text
 from ...methods.parts.finite import flatten_tree
 from ...storage.checkpoint import load_checkpoint
 from ...storage.curves import read_curves
-from ...storage.stamps import read_metrics, versions
-from .configs import PROGRAM, budget_of, changes, code_version, config_digest
-from .work import Work
+from ...storage.stamps import package_versions, read_metrics
+from .configs import PROGRAM, budget_of, code_version, config_digest, list_changes
+from .job import Job
 
 STAGES = ("fit", "evaluate", "sample")
-# How a program ends that somebody asked to stop: by the signal itself, or with the status of one.
+# The exit codes of a program that was interrupted: by the signal itself, or with its status.
 STOPPED = {code for number in (signal.SIGINT, signal.SIGTERM) for code in (-number, 128 + number)}
 
 
-class StageError(Exception):
-    r"""Creates an error of a stage of a cell, with what its log says last."""
+class _StageError(Exception):
+    r"""Raised when a stage of a cell fails, with the last line of its log."""
 
     def __init__(self, stage: str, message: str) -> None:
         super().__init__(message)
         self.stage = stage
 
 
-class StoppedError(Exception):
-    r"""Creates the sign that somebody else stopped what a cell was running."""
+class _StoppedError(Exception):
+    r"""Raised when a stage was interrupted from outside."""
 
 
 @contextmanager
-def locked(path: Path, wait: bool = False) -> Iterator[IO | None]:
-    r"""Yields the lock on a file, or `None` if another process holds it and is not waited for.
+def lock_file(path: Path, wait: bool = False) -> Iterator[IO | None]:
+    r"""Yields the locked file, or `None` if another process holds the lock and `wait` is false.
 
-    Where the file system has no locks the file is not locked.
+    On a file system without locks the file is not locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -57,16 +58,18 @@ def locked(path: Path, wait: bool = False) -> Iterator[IO | None]:
         except BlockingIOError:
             lock = None
         except OSError:
-            # Then it is the user's to run a study in one process.
+            # Without locks, users run a study in one process.
             pass
         yield lock
 
 
 def read_state(folder: Path) -> tuple[str, dict[str, Any]]:
-    r"""Returns the state of a cell, `"done"`, `"failed"`, `"half"` or `"new"`, and what it left.
+    r"""Returns the state of a cell, `"done"`, `"failed"`, `"half"` or `"new"`, and its outcome.
+
+    The outcome is the content of `done.json` or `failed.json`, empty for other states.
 
     Raises:
-        ValueError: If its file can not be read.
+        ValueError: If the file can not be read.
     """
     for state in ("done", "failed"):
         path = folder / f"{state}.json"
@@ -78,81 +81,82 @@ def read_state(folder: Path) -> tuple[str, dict[str, Any]]:
     return ("half" if folder.exists() else "new"), {}
 
 
-def check_same(work: Work) -> None:
-    r"""Raises a `ValueError` that names what changed since a cell was run."""
-    state, left = read_state(work.folder)
-    config = work.config()
+def check_same(job: Job) -> None:
+    r"""Raises a `ValueError` that names the changes of the config since a cell was run."""
+    state, left = read_state(job.folder)
+    config = job.config()
     if state not in ("done", "failed") or left["digest"] == config_digest(config):
         return
-    found = changes(dict(flatten_tree(left["config"], "")), dict(flatten_tree(config, "")))
+    found = list_changes(dict(flatten_tree(left["config"], "")), dict(flatten_tree(config, "")))
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
     raise ValueError(
-        f"The cell {work.folder} was run with another config, then and now: "
+        f"The cell {job.folder} was run with another config, then and now: "
         f"{'; '.join(line.lstrip('.') for line in found[:3])}{more}. Choose another --out."
     )
 
 
-def run_cell(work: Work, retry: bool) -> str:
-    r"""Runs a cell unless it is done, failed or run by another process, and returns its state."""
-    with locked(work.folder.with_name(f"{work.folder.name}.lock")) as lock:
+def run_cell(job: Job, retry: bool) -> str:
+    r"""Runs a cell if it is unfinished and no other process runs it, and returns its state."""
+    with lock_file(job.folder.with_name(f"{job.folder.name}.lock")) as lock:
         if lock is None:
             return "locked"
-        state, left = read_state(work.folder)
+        state, left = read_state(job.folder)
         if state == "done" or (state == "failed" and not retry):
             return state
-        first = first_stage(work, left)
-        if first == "fit" and work.folder.exists():
-            shutil.rmtree(work.folder)
-        remove_stale(work.folder)
-        (work.folder / "failed.json").unlink(missing_ok=True)
-        work.folder.mkdir(parents=True, exist_ok=True)
+        first = _first_stage(job, left)
+        if first == "fit" and job.folder.exists():
+            shutil.rmtree(job.folder)
+        remove_stale(job.folder)
+        (job.folder / "failed.json").unlink(missing_ok=True)
+        job.folder.mkdir(parents=True, exist_ok=True)
         try:
-            run_stages(work, STAGES[STAGES.index(first) :], lock)
-        except StageError as error:
-            write_json(outcome(work, stage=error.stage, message=str(error)), work, "failed")
+            _run_stages(job, STAGES[STAGES.index(first) :], lock)
+        except _StageError as error:
+            _write_json(_outcome(job, stage=error.stage, message=str(error)), job, "failed")
             return "failed"
-        except StoppedError:
+        except _StoppedError:
             return "stopped"
-        write_json(outcome(work, **numbers(work)), work, "done")
+        _write_json(_outcome(job, **_cell_numbers(job)), job, "done")
         return "done"
 
 
-def first_stage(work: Work, left: dict[str, Any]) -> str:
-    r"""Returns the stage to begin with: what was trained well is not trained again."""
-    trained = left.get("stage", "fit") != "fit" and left["config"]["fit"] == work.config()["fit"]
+def _first_stage(job: Job, left: dict[str, Any]) -> str:
+    r"""Returns the first stage to run: a cell that failed after `fit` is not trained again."""
+    trained = left.get("stage", "fit") != "fit" and left["config"]["fit"] == job.config()["fit"]
     return left["stage"] if trained else "fit"
 
 
-def run_stages(work: Work, stages: tuple[str, ...], lock: IO) -> None:
+def _run_stages(job: Job, stages: tuple[str, ...], lock: IO) -> None:
     r"""Runs stages of a cell one after another.
 
     Raises:
-        StageError: If one of them fails.
-        StoppedError: If somebody else stopped one.
+        _StageError: If a stage fails.
+        _StoppedError: If a stage was interrupted from outside.
     """
-    for stage, args in work.commands().items():
+    for stage, args in job.commands().items():
         if stage not in stages:
             continue
-        path = work.folder / f"{stage}.log"
-        code = run_program(args, path, lock)
+        path = job.folder / f"{stage}.log"
+        code = _run_program(args, path, lock)
         if code in STOPPED:
-            raise StoppedError
+            raise _StoppedError
         if code != 0:
             lines = path.read_text(errors="replace").strip().splitlines() or ["nothing was said"]
-            raise StageError(stage, f"exit code {code}: {lines[-1]}")
-        if stage == "fit" and not trained_whole(work):
-            raise StoppedError
+            raise _StageError(stage, f"exit code {code}: {lines[-1]}")
+        if stage == "fit" and not _used_budget(job):
+            raise _StoppedError
 
 
-def run_program(args: list[str], log: Path, lock: IO) -> int:
+def _run_program(args: list[str], log: Path, lock: IO) -> int:
     r"""Runs a command in a process of its own, and returns its exit code.
 
-    An interruption is handed on once, so that `fit` finishes its step; a second one ends it.
+    The first interruption is sent on to the command, so that `fit` finishes its step. A second one
+    kills it.
 
     Arguments:
         args: The command of this package and its arguments.
-        log: The file that what it says is written to.
-        lock: A lock that it holds, too, as long as it lives.
+        log: The file for the command's output.
+        lock: A locked file, which the command keeps open and so locked until it ends.
     """
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -160,7 +164,7 @@ def run_program(args: list[str], log: Path, lock: IO) -> int:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C reaches all of a terminal's group, and would be the second one.
+            # Ctrl-C reaches all processes of the terminal's group: the command would get it twice.
             start_new_session=True,
             pass_fds=(lock.fileno(),),
         )
@@ -176,22 +180,22 @@ def run_program(args: list[str], log: Path, lock: IO) -> int:
                 process.wait()
 
 
-def trained_whole(work: Work) -> bool:
-    r"""Returns whether a run used up its budget: `fit` ends well when it is asked to stop, too."""
-    if not work.checkpoint.is_file():
+def _used_budget(job: Job) -> bool:
+    r"""Returns whether a run used its whole budget; `fit` can also end early without an error."""
+    if not job.checkpoint.is_file():
         return False
-    checkpoint = load_checkpoint(work.checkpoint)
-    if "seconds" in work.study.budget:
+    checkpoint = load_checkpoint(job.checkpoint)
+    if "seconds" in job.study.budget:
         used = checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"]
-        return used >= work.study.budget["seconds"]
-    return checkpoint["global_step"] == budget_of(work.study, work.fit)["max_steps"]
+        return used >= job.study.budget["seconds"]
+    return checkpoint["global_step"] == budget_of(job.study, job.fit)["max_steps"]
 
 
-def numbers(work: Work) -> dict[str, Any]:
-    r"""Returns what a finished cell is worth: last values, measures, steps and seconds."""
-    checkpoint = load_checkpoint(work.checkpoint)
-    path = work.folder / "metrics.json"
-    curves = read_curves(work.folder / "run" / "metrics.csv")
+def _cell_numbers(job: Job) -> dict[str, Any]:
+    r"""Returns the results of a finished cell: last values, measures, steps and seconds."""
+    checkpoint = load_checkpoint(job.checkpoint)
+    path = job.folder / "metrics.json"
+    curves = read_curves(job.folder / "run" / "metrics.csv")
     seconds, steps = checkpoint["callbacks"]["TrainingClock"]["seconds"], checkpoint["global_step"]
     return {
         "last": {name: values[-1] for name, (_, values) in curves.items()},
@@ -202,14 +206,14 @@ def numbers(work: Work) -> dict[str, Any]:
     }
 
 
-def outcome(work: Work, **more: Any) -> dict[str, Any]:
-    r"""Returns what a cell leaves behind: its numbers, or how it failed, with all that decided them."""
-    config = work.config()
-    commands = {stage: ["energy-gans", *args] for stage, args in work.commands().items()}
-    about = {"commands": commands, "versions": versions(), "code": code_version()}
+def _outcome(job: Job, **more: Any) -> dict[str, Any]:
+    r"""Returns a cell's outcome: numbers or failure, with config, commands and versions."""
+    config = job.config()
+    commands = {stage: ["energy-gans", *args] for stage, args in job.commands().items()}
+    about = {"commands": commands, "versions": package_versions(), "code": code_version()}
     about |= {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
     return {**more, **about, "digest": config_digest(config), "config": config}
 
 
-def write_json(content: dict[str, Any], work: Work, state: str) -> None:
-    write_text(json.dumps(content, indent=1) + "\n", work.folder / f"{state}.json")
+def _write_json(content: dict[str, Any], job: Job, state: str) -> None:
+    write_text(json.dumps(content, indent=1) + "\n", job.folder / f"{state}.json")

@@ -1,7 +1,7 @@
-r"""The configs of a study: resolved, and compared before anything is trained.
+r"""The configs of a study, resolved and compared before any training.
 
-Methods may be compared if all but the method is the same: data, minibatch, budget, precision,
-devices and the callbacks that measure.
+The methods of a setting can be compared if everything else is equal: data, minibatch, budget,
+precision, devices and the callbacks that measure.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .plan import Study
 
 PROGRAM = [sys.executable, "-m", "energy_gans"]
 MISSING = object()
-# What a method may choose for itself: none of these changes what is measured.
+# The callbacks that methods may choose freely, because they do not change what is measured.
 UNMEASURING = ("Checkpoints", "CurvesPicture", "EMA", "SamplePictures", "TrainingClock")
-# What a study sets for each cell.
+# The trainer's arguments that a study sets for each cell.
 SET_HERE = ("logger", "max_steps", "max_time", "enable_progress_bar")
 TRAINER = ("accelerator", "devices", "num_nodes", "strategy", "limit_val_batches")
 
@@ -42,7 +42,7 @@ def code_version() -> str:
 
 
 def config_digest(config: object) -> str:
-    r"""Returns the SHA-256 of a nest of plain values."""
+    r"""Returns the SHA-256 of nested plain values."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
@@ -52,10 +52,11 @@ def config_flags(study: Study, setting: str, method: str) -> list[str]:
     return [flag for file in files for flag in ("--config", str(file))]
 
 
-def own_packages(study: Study, setting: str, method: str) -> str:
-    r"""Returns the packages besides this one and torch whose classes a study's own configs name.
+def trusted_packages(study: Study, setting: str, method: str) -> str:
+    r"""Returns the packages, besides this one and torch, of the classes in a study's own configs.
 
-    Its evaluation trusts these, as `fit` does: a config is code. Nothing in a cell's folder decides it.
+    The evaluation trusts these packages, as `fit` does: a config is code. The files in a cell's
+    folder have no influence on that.
     """
     files = config_flags(study, setting, method)[1::2]
     parts = [yaml.safe_load(Path(file).read_text()) or {} for file in files]
@@ -64,10 +65,10 @@ def own_packages(study: Study, setting: str, method: str) -> str:
 
 
 def resolved_config(study: Study, setting: str, method: str, folder: Path) -> dict[str, Any]:
-    r"""Returns the config of a setting and a method, kept in a folder for the next time.
+    r"""Returns the resolved config of a setting and a method, cached in a folder.
 
     Raises:
-        ValueError: If `fit` refuses it.
+        ValueError: If `fit` refuses the config.
     """
     flags = config_flags(study, setting, method)
     texts = [Path(file).read_text() for file in flags[1::2]]
@@ -84,7 +85,7 @@ def resolved_config(study: Study, setting: str, method: str, folder: Path) -> di
 
 
 def updates_of(config: dict[str, Any]) -> int:
-    r"""Returns how many updates of the generator a step makes."""
+    r"""Returns the number of the generator's updates in a step."""
     return config["model"].get("init_args", {}).get("updates_per_step", 1)
 
 
@@ -92,7 +93,7 @@ def budget_of(study: Study, config: dict[str, Any]) -> dict[str, Any]:
     r"""Returns the trainer's `max_steps` and `max_time`.
 
     Raises:
-        ValueError: If the budget is no whole number of steps.
+        ValueError: If the budget is not a whole number of steps.
     """
     if "seconds" in study.budget:
         minutes, seconds = divmod(study.budget["seconds"], 60)
@@ -108,8 +109,8 @@ def budget_of(study: Study, config: dict[str, Any]) -> dict[str, Any]:
     return {"max_steps": steps, "max_time": None}
 
 
-def shared_part(config: dict[str, Any]) -> dict[str, Any]:
-    r"""Returns what has to be the same for all methods of a setting, by dotted keys."""
+def _shared_settings(config: dict[str, Any]) -> dict[str, Any]:
+    r"""Returns the values that have to be equal for all methods of a setting, by dotted key."""
     model, data, trainer = (config[key] for key in ("model", "data", "trainer"))
     data_args = dict(data.get("init_args", {}))
     updates = updates_of(config) * model.get("init_args", {}).get("discriminator_steps", 1)
@@ -122,33 +123,33 @@ def shared_part(config: dict[str, Any]) -> dict[str, Any]:
         "data.class_path": data["class_path"],
         "data.init_args": data_args,
         "trainer.precision": trainer.get("precision") or "32-true",
-        "trainer.callbacks": measuring(callbacks),
+        "trainer.callbacks": _measuring_callbacks(callbacks),
     }
-    return {key: value for name, part in parts.items() for key, value in leaves(part, name)}
+    return {key: value for name, part in parts.items() for key, value in _flat_items(part, name)}
 
 
-def measuring(callbacks: list[dict[str, Any]]) -> dict[str, Any]:
-    r"""Returns the arguments of the callbacks that measure, by name; a second of a name is `name_2`."""
+def _measuring_callbacks(callbacks: list[dict[str, Any]]) -> dict[str, Any]:
+    r"""Returns the arguments of measuring callbacks by name, `name_2` for a second one."""
     found: dict[str, Any] = {}
-    for name, args in map(callback, callbacks):
+    for name, args in map(_name_and_arguments, callbacks):
         if name not in UNMEASURING:
             there = sum(key.partition("_")[0] == name for key in found)
             found[f"{name}_{there + 1}" if there else name] = args
     return found
 
 
-def callback(config: dict[str, Any]) -> tuple[str, Any]:
-    r"""Returns the name of a callback's class and its arguments."""
+def _name_and_arguments(config: dict[str, Any]) -> tuple[str, Any]:
+    r"""Returns the name of a callback's class, and its arguments."""
     return config["class_path"].rpartition(".")[2], config.get("init_args", {})
 
 
-def leaves(config: Any, name: str) -> list[tuple[str, Any]]:
-    r"""Returns the leaves of a config with their dotted keys; an empty one is a leaf."""
+def _flat_items(config: Any, name: str) -> list[tuple[str, Any]]:
+    r"""Returns the values of a config by dotted key; an empty config has the value `"none"`."""
     return list(flatten_tree(config, name)) or [(name, "none")]
 
 
-def changes(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    r"""Returns what differs between two flat configs, a phrase each."""
+def list_changes(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    r"""Returns the differences of two flat configs, a phrase for each."""
     return [
         f"{key} is {a.get(key, 'missing')!r} and {b.get(key, 'missing')!r}"
         for key in sorted(a.keys() | b.keys())
@@ -157,7 +158,7 @@ def changes(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 
 
 def check_fair(setting: str, configs: dict[str, dict[str, Any]]) -> None:
-    r"""Raises a `ValueError` that says what differs between methods of a setting, and should not.
+    r"""Raises a `ValueError` if the methods of a setting differ in more than the method.
 
     Arguments:
         setting: The setting's name.
@@ -165,15 +166,15 @@ def check_fair(setting: str, configs: dict[str, dict[str, Any]]) -> None:
     """
     first = next(iter(configs))
     for method, config in configs.items():
-        found = changes(shared_part(configs[first]), shared_part(config))
+        found = list_changes(_shared_settings(configs[first]), _shared_settings(config))
         if found:
             raise ValueError(
                 f"{first!r} and {method!r} can not be compared in setting {setting!r}: "
                 f"{'; '.join(found)}."
             )
-        names = [callback(one)[0] for one in config["trainer"].get("callbacks") or []]
+        names = [_name_and_arguments(one)[0] for one in config["trainer"].get("callbacks") or []]
         if "Checkpoints" not in names:
             raise ValueError(
-                f"'trainer.callbacks' of {method!r} in setting {setting!r} should have Checkpoints: "
-                "samples are drawn from the last one."
+                f"'trainer.callbacks' of {method!r} in setting {setting!r} should have "
+                "Checkpoints: samples are drawn from the last one."
             )

@@ -1,6 +1,7 @@
-r"""Study files: what is compared, read and checked, and cut into cells.
+r"""Study files: reading and checking them, and their cells.
 
-The cells are ordered by seed first, so that one seed of everything is there early.
+The cells are ordered by seed first, so that results of all methods with one seed are available
+early.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 
 @dataclass(frozen=True)
 class Cell:
-    r"""Creates the place of one run: a setting, a method and a seed."""
+    r"""A combination of a setting, a method and a seed: one training run."""
 
     setting: str
     method: str
@@ -32,15 +33,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    r"""Creates a study.
+    r"""The content of a study file.
 
     Arguments:
         settings: The configs of each setting.
-        methods: The configs of each method, which come after the setting's.
-        seeds: The seeds that each method is trained with.
+        methods: The configs of each method, applied after those of the setting.
+        seeds: The seeds of each method's training runs.
         budget: `steps`, the number of the generator's updates, or `seconds`.
-        measures: The names of the columns that show the last values of logged curves.
-        evaluate: The flags of `energy-gans evaluate`; it is not run if there are none.
+        measures: The column for the last value of a logged number, by the number's name.
+        evaluate: The flags of `energy-gans evaluate`, which is not run without flags.
         curves: The logged numbers that are drawn.
         samples: The number of samples that are kept of each cell.
     """
@@ -55,7 +56,7 @@ class Study:
     samples: int = 2000
 
     def cells(self) -> list[Cell]:
-        r"""Returns all cells, those of the first seed first."""
+        r"""Returns all cells, ordered by seed."""
         return [
             Cell(setting, method, seed)
             for seed in self.seeds
@@ -68,8 +69,8 @@ def read_study(path: Path) -> Study:
     r"""Returns the study that a file describes.
 
     Raises:
-        FileNotFoundError: If it, or a config that it names, is missing.
-        ValueError: If it says something that is not known, or leaves something out.
+        FileNotFoundError: If the file, or a config that it names, is missing.
+        ValueError: If a key is unknown or missing, or a value is not accepted.
     """
     if not path.is_file():
         raise FileNotFoundError(f"'file' should be a study file, and {str(path)!r} is none.")
@@ -78,26 +79,27 @@ def read_study(path: Path) -> Study:
         raise ValueError(f"{path} should hold keys and values, got {content!r}.")
     known = [f.name for f in fields(Study)]
     for key in content:
-        check_known(f"a key of {path}", key, known)
+        _check_known(f"a key of {path}", key, known)
     for key in ("settings", "methods", "seeds", "budget"):
         if not content.get(key):
             raise ValueError(f"{path} should give {key!r}, and it gives none.")
     for key in ("settings", "methods"):
-        content[key] = checked_configs(content[key], key, path.parent)
-    check_rest(content, path)
+        content[key] = _config_paths(content[key], key, path.parent)
+    _check_values(content, path)
     return Study(**content)
 
 
-def checked_configs(given: object, key: str, folder: Path) -> dict[str, list[Path]]:
-    r"""Returns the paths of the configs of each setting or method, which stand in a folder."""
+def _config_paths(given: object, key: str, folder: Path) -> dict[str, list[Path]]:
+    r"""Returns the paths of the configs of each setting or method, relative to a folder."""
     if not isinstance(given, dict):
         raise ValueError(f"{key!r} should map names to lists of configs, got {given!r}.")
     configs = {}
     for name, files in given.items():
-        # A row and a column of real data stand beside those of the methods.
+        # Tables and pictures use the name "real" for real data.
         if not NAME.fullmatch(str(name)) or name == "real":
             raise ValueError(
-                f"{key!r} should have names of letters, digits, . _ -, other than real, got {name!r}."
+                f"{key!r} should have names of letters, digits, . _ -, other than real, got "
+                f"{name!r}."
             )
         files = [files] if isinstance(files, str) else files or []
         if not (isinstance(files, list) and all(isinstance(file, str) for file in files)):
@@ -111,8 +113,8 @@ def checked_configs(given: object, key: str, folder: Path) -> dict[str, list[Pat
     return configs
 
 
-def check_rest(content: dict[str, Any], path: Path) -> None:
-    r"""Raises a `ValueError` for what else a study file holds and can not be."""
+def _check_values(content: dict[str, Any], path: Path) -> None:
+    r"""Raises a `ValueError` for seeds, a budget or other values that are not accepted."""
     seeds, budget = content["seeds"], content["budget"]
     whole = isinstance(seeds, list) and all(type(s) is int and s >= 0 for s in seeds)
     if not whole or len(set(seeds)) < len(seeds):
@@ -124,11 +126,11 @@ def check_rest(content: dict[str, Any], path: Path) -> None:
         if type(count) is not int:
             raise ValueError(f"{key!r} should be a whole number, got {count!r}.")
         check_count(key, count)
-    check_shown(content, path)
+    _check_columns(content, path)
 
 
-def check_shown(content: dict[str, Any], path: Path) -> None:
-    r"""Raises a `ValueError` for measures, flags of `evaluate` or curves that can not be."""
+def _check_columns(content: dict[str, Any], path: Path) -> None:
+    r"""Raises a `ValueError` for measures, flags of `evaluate` or curves that are not accepted."""
     for key, kind, words in (
         ("measures", dict, "map logged numbers to columns"),
         ("evaluate", dict, "map the flags of `energy-gans evaluate` to values"),
@@ -144,8 +146,8 @@ def check_shown(content: dict[str, Any], path: Path) -> None:
             raise ValueError(f"'evaluate' should leave out {name!r}, which is set for each cell.")
 
 
-def check_known(what: str, name: object, known: Iterable[str]) -> None:
-    r"""Raises a `ValueError` that lists what is known, and the nearest of it, unless a name is."""
+def _check_known(what: str, name: object, known: Iterable[str]) -> None:
+    r"""Raises a `ValueError` unless a name is known, with the known names and the closest one."""
     known = list(known)
     if name in known:
         return
@@ -163,11 +165,11 @@ def parse_cells(study: Study, only: str | None, methods: str | None) -> list[Cel
         methods: The names of methods, with commas between them; all if `None`.
 
     Raises:
-        ValueError: If there is no such share or method.
+        ValueError: If the share or a method does not exist.
     """
     names = list(study.methods) if methods is None else [m.strip() for m in methods.split(",")]
     for name in names:
-        check_known("a method of this study", name, study.methods)
+        _check_known("a method of this study", name, study.methods)
     cells = [cell for cell in study.cells() if cell.method in names]
     if only is None:
         return cells

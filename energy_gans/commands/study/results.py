@@ -1,4 +1,4 @@
-r"""What finished cells left behind, read back: states, numbers, curves over updates and seconds."""
+r"""The results of cells, read back: states, numbers, and curves over updates and seconds."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Curve = tuple[Sequence[float], Sequence[float]]
 
 @dataclass(frozen=True)
 class Result:
-    r"""Creates a view of what a cell left behind.
+    r"""The state and the outcome of a cell.
 
     Arguments:
         cell: The cell.
-        folder: Its folder.
+        folder: The folder of the cell.
         state: `"done"`, `"failed"`, `"half"` or `"new"`.
-        left: The contents of its done.json or failed.json.
+        left: The content of done.json or failed.json.
     """
 
     cell: Cell
@@ -50,7 +50,7 @@ class Result:
             return None
         steps, values = self.logged[name]
         if over == "updates":
-            # A row's step is counted from 0, and is the last one that was made.
+            # Logged steps count from 0.
             factor = updates_of(self.left["config"]["fit"])
             return [(step + 1) * factor for step in steps], values
         if SECONDS not in self.logged:
@@ -59,19 +59,24 @@ class Result:
         return np.interp(steps, [-1, *at], [0, *seconds]).tolist(), values
 
     def at(self, name: str, seconds: float) -> float | None:
-        r"""Returns a logged number at a time, between two of its values on a straight line."""
+        r"""Returns a logged number at a time in seconds, by linear interpolation.
+
+        It is `None` if the number was not logged before and after that time.
+        """
         curve = self.curve(name, "seconds")
         if curve is None or not curve[0][0] <= seconds <= curve[0][-1]:
             return None
         return float(np.interp(seconds, *curve))
 
 
-def results_of(study: Study, out: Path) -> list[Result]:
-    r"""Returns what each cell of a study left in its folder."""
+def read_results(study: Study, out: Path) -> list[Result]:
+    r"""Returns the results of all cells of a study."""
     return [Result(c, out / str(c), *read_state(out / str(c))) for c in study.cells()]
 
 
-def done_of(results: Iterable[Result], setting: str, method: str | None = None) -> list[Result]:
+def finished_cells(
+    results: Iterable[Result], setting: str, method: str | None = None
+) -> list[Result]:
     r"""Returns the finished cells of a setting, and of a method if one is given."""
     return [
         result
@@ -83,6 +88,6 @@ def done_of(results: Iterable[Result], setting: str, method: str | None = None) 
 
 
 def common_seconds(results: Iterable[Result]) -> float | None:
-    r"""Returns the largest time of training that all cells have a value for."""
+    r"""Returns the training time in seconds of the cell with the shortest training."""
     last = [result.logged[SECONDS][1][-1] for result in results if SECONDS in result.logged]
     return min(last, default=None)

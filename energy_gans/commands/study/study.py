@@ -1,4 +1,4 @@
-r"""`energy-gans study`: runs the cells of a study that are left, and draws up what there is."""
+r"""`energy-gans study`: runs the unfinished cells of a study and summarises the finished ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from ...files import remove_stale
 from ...interruption import signals_as_errors
 from ...terminal import progress_bar
-from .cells import check_same, locked, read_state, run_cell
+from .cells import check_same, lock_file, read_state, run_cell
 from .configs import check_fair, resolved_config
+from .job import Job
 from .pictures import write_pictures
 from .plan import Cell, Study, parse_cells, read_study
-from .results import results_of
+from .results import read_results
 from .table import write_tables
-from .work import Work
 
 
 def study(
@@ -28,68 +28,69 @@ def study(
 ) -> None:
     r"""Trains several methods with several seeds each and compares them.
 
-    Finished cells are not run again, so a study that was stopped goes on; several processes may share
-    one folder. After each cell table.md, table.csv, curves.png and pictures of samples are written.
+    Finished cells are not run again, so a study that was stopped continues. Several processes may
+    share one folder. After each cell, table.md, table.csv, curves.png and pictures of samples are
+    written.
 
     Arguments:
         file: The study file.
         out: The folder of the study; runs/studies/NAME by default.
-        only: Which share of the cells to run, k/n with k from 1 to n: for the jobs of an array.
-        methods: The methods to run, with commas between them; all by default.
-        retry: Whether cells that failed are run again.
-        dry_run: Whether to check all, and to say what would be run, only.
+        only: The share of the cells to run, k/n with k from 1 to n, for the jobs of an array.
+        methods: The methods to run, separated by commas; all by default.
+        retry: Whether failed cells are run again.
+        dry_run: Whether to only check all configs and print the state of each cell.
     """
     path = Path(file)
     plan = read_study(path)
     cells = parse_cells(plan, only, methods)
     folder = Path(out) if out else Path("runs") / "studies" / path.stem
-    works = checked_works(plan, folder, cells if retry else [])
+    jobs = _check_configs(plan, folder, cells if retry else [])
     if dry_run:
         for cell in cells:
             print(f"{cell}: {read_state(folder / str(cell))[0]}")
         return
-    states = run_cells(plan, [works[cell] for cell in cells], folder, retry)
+    states = _run_cells(plan, [jobs[cell] for cell in cells], folder, retry)
     print((folder / "table.md").read_text(), end="")
     print(f"{', '.join(f'{n} {state}' for state, n in states.items())}: {folder}")
 
 
-def run_cells(plan: Study, works: list[Work], folder: Path, retry: bool) -> Counter[str]:
-    r"""Runs cells one after another, draws up what there is after each, and counts their states."""
+def _run_cells(plan: Study, jobs: list[Job], folder: Path, retry: bool) -> Counter[str]:
+    r"""Runs cells one after another, writes the summary after each, and counts their states."""
     states: Counter[str] = Counter()
-    # What schedulers send interrupts as Ctrl-C does.
+    # Schedulers send these signals; they interrupt a study like Ctrl-C.
     with signals_as_errors(signal.SIGTERM, signal.SIGHUP):
-        for number, work in enumerate(works, 1):
-            was = read_state(work.folder)[0]
-            state = run_cell(work, retry)
+        for number, job in enumerate(jobs, 1):
+            was = read_state(job.folder)[0]
+            state = run_cell(job, retry)
             states[state] += 1
-            print(f"[{number}/{len(works)}] {work.cell}: {told(work, state)}", flush=True)
+            print(f"[{number}/{len(jobs)}] {job.cell}: {_describe_state(job, state)}", flush=True)
             if state != was and state in ("done", "failed"):
-                draw_up(plan, folder)
-        draw_up(plan, folder)
+                _write_summary(plan, folder)
+        _write_summary(plan, folder)
     return states
 
 
-def checked_works(plan: Study, folder: Path, retried: list[Cell]) -> dict[Cell, Work]:
-    r"""Returns the work of every cell, once all configs are known to be good, fair and unchanged."""
+def _check_configs(plan: Study, folder: Path, retried: list[Cell]) -> dict[Cell, Job]:
+    r"""Returns the jobs of all cells after checking their configs."""
     places = [(setting, method) for setting in plan.settings for method in plan.methods]
     with progress_bar(len(places), "configs", "reading", items=places) as bar:
         configs = {place: resolved_config(plan, *place, folder / "configs") for place in bar}
     for setting in plan.settings:
         check_fair(setting, {method: configs[setting, method] for method in plan.methods})
-    works = {
-        cell: Work(plan, cell, configs[cell.setting, cell.method], folder) for cell in plan.cells()
+    jobs = {
+        cell: Job(plan, cell, configs[cell.setting, cell.method], folder) for cell in plan.cells()
     }
-    for cell, work in works.items():
-        work.config()
-        if not (cell in retried and read_state(work.folder)[0] == "failed"):
-            check_same(work)
-    return works
+    for cell, job in jobs.items():
+        job.config()
+        if not (cell in retried and read_state(job.folder)[0] == "failed"):
+            check_same(job)
+    return jobs
 
 
-def told(work: Work, state: str) -> str:
-    r"""Returns the state of a cell in words."""
+def _describe_state(job: Job, state: str) -> str:
+    r"""Returns a description of the state of a cell."""
     if state == "failed":
-        left = read_state(work.folder)[1]
+        left = read_state(job.folder)[1]
         return f"failed in {left['stage']}, {left['message']}"
     return {
         "locked": "another process runs it",
@@ -97,10 +98,10 @@ def told(work: Work, state: str) -> str:
     }.get(state, state)
 
 
-def draw_up(plan: Study, folder: Path) -> None:
-    r"""Writes tables and pictures of all cells that are finished, one process at a time."""
-    with locked(folder / "tables.lock", wait=True):
+def _write_summary(plan: Study, folder: Path) -> None:
+    r"""Writes tables and pictures of all finished cells, one process at a time."""
+    with lock_file(folder / "tables.lock", wait=True):
         remove_stale(folder)
-        results = results_of(plan, folder)
+        results = read_results(plan, folder)
         write_tables(plan, results, folder)
         write_pictures(plan, results, folder)

@@ -1,4 +1,4 @@
-r"""The tables of a study: mean and standard deviation over seeds, for equal budgets and equal times."""
+r"""The tables of a study: means and deviations over seeds, at equal budgets and equal times."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...files import write_text
-from ..compare import check_alike, columns as columns_of
-from ..outputs import comma_separated, markdown
+from ..compare import check_same_protocol, columns_of
+from ..outputs import comma_separated, markdown_table
 from .plan import Study
-from .results import Result, common_seconds, done_of
+from .results import Result, common_seconds, finished_cells
 
 COLUMNS = ["setting", "method", "budget", "measure", "mean", "std", "seeds", "failed"]
 
 
 @dataclass(frozen=True)
-class Entry:
-    r"""Creates a number of the tables: a measure of a method over seeds.
+class _Entry:
+    r"""A cell of the tables: a measure of a method over seeds.
 
     Arguments:
         setting: The setting.
         method: The method, or `"real"`.
-        budget: What the method had, such as `"steps 4000"`.
+        budget: The budget of the method, such as `"steps 4000"`.
         measure: The column's heading.
         values: The values of the finished seeds.
-        failed: How many seeds failed.
+        failed: The number of failed seeds.
     """
 
     setting: str
@@ -43,18 +43,19 @@ class Entry:
 
     @property
     def std(self) -> float | None:
-        r"""The standard deviation, with one degree of freedom less than values."""
+        r"""The sample standard deviation, with `n - 1` degrees of freedom."""
         if len(self.values) < 2 or not all(map(math.isfinite, self.values)):
             return None
         return statistics.stdev(self.values)
 
-    def shown(self) -> str:
+    def text(self) -> str:
+        r"""Returns the mean and the standard deviation as the table in Markdown gives them."""
         if not self.values:
             return ""
         return f"{self.mean:.4g}" + ("" if self.std is None else f" ± {self.std:.2g}")
 
     def row(self) -> list[str]:
-        r"""Returns the number as a row of the table as CSV."""
+        r"""Returns the row of the CSV table."""
         numbers = [f"{self.mean:.8g}", "" if self.std is None else f"{self.std:.8g}"]
         rest = [str(len(self.values)), str(self.failed)]
         return [self.setting, self.method, self.budget, self.measure, *numbers, *rest]
@@ -64,96 +65,112 @@ def write_tables(study: Study, results: list[Result], out: Path) -> None:
     r"""Writes table.md and table.csv.
 
     Raises:
-        ValueError: If numbers of one column were measured unlike.
+        ValueError: If the numbers of a column have different protocols.
     """
     ((name, value),) = study.budget.items()
     parts, entries = [], []
     for setting in study.settings:
-        end = at_end(study, results, setting, f"{name} {value}")
-        parts.append(
-            f"## {setting}: {budget_words(study)}\n\n{table(study, results, setting, end)}"
+        end = _entries_at_end(study, results, setting, f"{name} {value}")
+        text = _methods_table(study, results, setting, end)
+        parts.append(f"## {setting}: {_budget_in_words(study)}\n\n{text}")
+        seconds = common_seconds(finished_cells(results, setting))
+        timed = (
+            _entries_at_time(study, results, setting, seconds) if seconds and study.curves else []
         )
-        seconds = common_seconds(done_of(results, setting))
-        timed = at_time(study, results, setting, seconds) if seconds and study.curves else []
         if timed:
             words = f"after {seconds:.4g} s of training, which all finished cells reached"
-            parts.append(f"## {setting}: {words}\n\n{table(study, results, setting, timed)}")
+            text = _methods_table(study, results, setting, timed)
+            parts.append(f"## {setting}: {words}\n\n{text}")
         entries += end + timed
     write_text("\n".join(parts), out / "table.md")
     rows = [entry.row() for entry in entries if entry.values]
     write_text(comma_separated([COLUMNS, *rows]), out / "table.csv")
 
 
-def budget_words(study: Study) -> str:
+def _budget_in_words(study: Study) -> str:
     ((name, value),) = study.budget.items()
     return f"{value} updates of the generator" if name == "steps" else f"{value} s"
 
 
-def at_end(study: Study, results: list[Result], setting: str, budget: str) -> list[Entry]:
+def _entries_at_end(
+    study: Study, results: list[Result], setting: str, budget: str
+) -> list[_Entry]:
     r"""Returns the numbers of the methods of a setting at the end of the budget."""
     entries = []
     runs = {
-        str(r.folder): r.left["measures"] for r in done_of(results, setting) if r.left["measures"]
+        str(r.folder): r.left["measures"]
+        for r in finished_cells(results, setting)
+        if r.left["measures"]
     }
     names = list(dict.fromkeys(name for numbers in runs.values() for name in numbers))
     for name in names:
-        check_alike(name, runs)
+        check_same_protocol(name, runs)
     measured = [column for name in names for column in columns_of(name, runs)]
     for method in study.methods:
-        done = done_of(results, setting, method)
+        done = finished_cells(results, setting, method)
         columns = {
             title: [r.left["last"][name] for r in done if name in r.left["last"]]
             for name, title in study.measures.items()
         }
         for column in measured:
             found = [column.runs[str(r.folder)] for r in done if str(r.folder) in column.runs]
-            columns[column.heading] = [value_of(number) for number in found]
+            columns[column.heading] = [_value_of(number) for number in found]
         columns["ms/update"] = [r.ms_per_update for r in done]
-        failed = failures(results, setting, method)
-        entries += [Entry(setting, method, budget, k, v, failed) for k, v in columns.items()]
-    floors = {column.heading: value_of(column.real) for column in measured if column.real}
-    return entries + [Entry(setting, "real", "", k, [v]) for k, v in floors.items()]
+        failed = _count_failures(results, setting, method)
+        entries += [_Entry(setting, method, budget, k, v, failed) for k, v in columns.items()]
+    floors = {column.heading: _value_of(column.real) for column in measured if column.real}
+    return entries + [_Entry(setting, "real", "", k, [v]) for k, v in floors.items()]
 
 
-def value_of(number: dict[str, float | None]) -> float:
-    r"""Returns the value of a stamped number, in which an infinite one is null."""
+def _value_of(number: dict[str, float | None]) -> float:
+    r"""Returns the value of a stamped number, in which `None` is infinity."""
     return math.inf if number["value"] is None else number["value"]
 
 
-def at_time(study: Study, results: list[Result], setting: str, seconds: float) -> list[Entry]:
-    r"""Returns the logged numbers of the methods of a setting at a time that all of them reached."""
+def _entries_at_time(
+    study: Study, results: list[Result], setting: str, seconds: float
+) -> list[_Entry]:
+    r"""Returns the logged numbers of a setting's methods at a time that all of them reached."""
     entries = []
     for method in study.methods:
-        done, failed = done_of(results, setting, method), failures(results, setting, method)
+        done, failed = (
+            finished_cells(results, setting, method),
+            _count_failures(results, setting, method),
+        )
         for name in study.curves:
             values = [value for r in done if (value := r.at(name, seconds)) is not None]
             budget = f"seconds {seconds:.8g}"
-            entries.append(Entry(setting, method, budget, name, values, failed))
+            entries.append(_Entry(setting, method, budget, name, values, failed))
     return entries
 
 
-def failures(results: list[Result], setting: str, method: str) -> int:
-    r"""Returns how many cells of a method failed in a setting."""
+def _count_failures(results: list[Result], setting: str, method: str) -> int:
+    r"""Returns the number of failed cells of a method in a setting."""
     places = [(r.cell.setting, r.cell.method) for r in results if r.state == "failed"]
     return places.count((setting, method))
 
 
-def table(study: Study, results: list[Result], setting: str, entries: list[Entry]) -> str:
+def _methods_table(
+    study: Study, results: list[Result], setting: str, entries: list[_Entry]
+) -> str:
     r"""Returns a table in Markdown, a row for each method in the order of the file."""
     names = list(dict.fromkeys(entry.measure for entry in entries))
-    shown = {(entry.method, entry.measure): entry.shown() for entry in entries}
+    shown = {(entry.method, entry.measure): entry.text() for entry in entries}
     rows = [["", *names, "seeds"]]
     for method in study.methods:
         cells = [shown.get((method, name), "") for name in names]
-        rows.append([method, *cells, seeds_words(study, results, setting, method)])
+        rows.append([method, *cells, _seeds_in_words(study, results, setting, method)])
     if any(method == "real" for method, _ in shown):
         rows.append(["*real data*", *(shown.get(("real", name), "") for name in names), ""])
-    return markdown(rows)
+    return markdown_table(rows)
 
 
-def seeds_words(study: Study, results: list[Result], setting: str, method: str) -> str:
-    r"""Returns how many seeds of a method are finished, and how many failed."""
+def _seeds_in_words(study: Study, results: list[Result], setting: str, method: str) -> str:
+    r"""Returns the numbers of finished and failed seeds of a method, in words."""
     total = len(study.seeds)
-    done, failed = len(done_of(results, setting, method)), failures(results, setting, method)
+    done, failed = (
+        len(finished_cells(results, setting, method)),
+        _count_failures(results, setting, method),
+    )
     words = f"{done} of {total}"
     return f"{words}, failed ({failed} of {total})" if failed else words

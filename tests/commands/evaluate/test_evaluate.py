@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands modules evaluate, samples, arrays, stamps, lookalikes and joining."""
+r"""Tests for the energy_gans.commands.evaluate package and energy_gans.commands.inputs."""
 
 import hashlib
 import io

@@ -11,7 +11,7 @@ from PIL import Image
 
 from energy_gans.cli import main
 from energy_gans.commands import load_model
-from energy_gans.commands.features.picture import plane, table
+from energy_gans.commands.features.picture import _plane_layout, _spread_table
 from energy_gans.commands.models import held_out_samples
 from energy_gans.data import EmbeddedDigits
 from energy_gans.metrics.features import DomainClassifier
@@ -99,8 +99,10 @@ def pictured(*arguments: str) -> tuple[dict, str]:
     r"""Returns the panels and the title of the picture that a command draws."""
     with mock.patch(PICTURE, return_value=Image.new("RGB", (1, 1))) as draw:
         main(["features", "picture", *arguments])
-    panels, classes, title = draw.call_args.args
+    panels, classes, title, coordinates = draw.call_args.args
     assert classes == [str(digit) for digit in range(10)]
+    name = "t-SNE" if "t-SNE" in title else "feature"
+    assert coordinates == (f"{name} 1", f"{name} 2")
     return panels, title
 
 
@@ -157,16 +159,16 @@ def test_neighbours_stay_neighbours_in_the_plane() -> None:
     random = torch.Generator().manual_seed(0)
     cluster = torch.arange(90) % 3
     u = 5 * torch.eye(6)[cluster] + 0.1 * torch.randn(90, 6, generator=random)
-    points = plane(u, 0)
+    points = _plane_layout(u, 0)
     nearest = (torch.cdist(points, points) + 1e9 * torch.eye(90)).argmin(1)
     assert torch.equal(cluster[nearest], cluster)
 
 
 def test_features_that_have_no_layout_are_pictured_still() -> None:
     u = torch.randn(9, 1)
-    assert torch.equal(plane(u, 0), torch.cat([u, torch.zeros(9, 1)], 1))
-    assert torch.equal(plane(torch.ones(9, 7), 0), torch.ones(9, 2))
-    assert plane(torch.randn(2, 7), 0).isfinite().all()
+    assert torch.equal(_plane_layout(u, 0), torch.cat([u, torch.zeros(9, 1)], 1))
+    assert torch.equal(_plane_layout(torch.ones(9, 7), 0), torch.ones(9, 2))
+    assert _plane_layout(torch.randn(2, 7), 0).isfinite().all()
 
 
 def test_the_table_shows_a_collapse_that_the_layout_hides() -> None:
@@ -175,7 +177,9 @@ def test_the_table_shows_a_collapse_that_the_layout_hides() -> None:
         torch.randn(500, 4, generator=random),
         torch.arange(500.0)[:, None].expand(-1, 4),
     )
-    lines = table({"real": (spread, torch.arange(500) % 2), "generated": (1e-3 * line, None)})
+    lines = _spread_table(
+        {"real": (spread, torch.arange(500) % 2), "generated": (1e-3 * line, None)}
+    )
     _, _, real, generated = (row.split(" | ") for row in lines.splitlines())
     assert float(real[1]) == pytest.approx(2.0, rel=0.1)
     assert real[2].startswith("9")

@@ -13,8 +13,8 @@ from PIL import Image
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from energy_gans.cli import main
-from energy_gans.commands.inpaint.baselines import baselines, numbers, table
-from energy_gans.commands.inpaint.inpaint import completed
+from energy_gans.commands.inpaint.baselines import fill_by_baselines, measure_fills, measures_table
+from energy_gans.commands.inpaint.inpaint import _fill_holes
 from energy_gans.commands.inpaint.masks import choose_mask
 from energy_gans.commands.models import held_out_samples
 from energy_gans.data import EmbeddedDigits
@@ -66,7 +66,7 @@ def test_chains_put_known_pixels_back_after_every_step(trained: Callable) -> Non
         (slope,) = torch.autograd.grad(network(a).sum(), a)
         shaken = 0.1 * torch.randn(a.shape, generator=random)
         a = (a.detach() + 0.1**2 / 2 * slope + shaken).clamp(-1, 1)
-    x = completed(model, y, known, None, 5, 7)
+    x = _fill_holes(model, y, known, None, 5, 7)
     torch.testing.assert_close(x, known * y + (1 - known) * a)
 
 
@@ -105,7 +105,7 @@ def test_a_run_is_a_function_of_its_seed(trained: Callable, tmp_path: Path) -> N
 def test_fillings_are_those_of_plain_loops() -> None:
     y, _ = held_out_samples(DIGITS, 6, 0)
     known = spot_mask((8, 8), 0.4, torch.Generator().manual_seed(0), 6)
-    filled = baselines(y, known, DIGITS)
+    filled = fill_by_baselines(y, known, DIGITS)
     train = to_unit_range(DIGITS.contents("train")[0])
     for i in range(6):
         r2 = (known[i] * (train - y[i])).double().square().flatten(1).sum(1)
@@ -117,14 +117,14 @@ def test_fillings_are_those_of_plain_loops() -> None:
 def test_a_training_image_is_filled_with_itself() -> None:
     y = to_unit_range(DIGITS.contents("train")[0][[3, 77]])
     known = square_mask((8, 8), 3).expand(2, -1, -1, -1)
-    assert torch.equal(baselines(y, known, DIGITS)["nearest image"], y)
+    assert torch.equal(fill_by_baselines(y, known, DIGITS)["nearest image"], y)
 
 
 def test_numbers_are_those_of_a_plain_computation() -> None:
     y, x = torch.rand(2, 4, 3, 16, 16).mul(2).sub(1).unbind()
     known = square_mask((16, 16), 6).expand(4, -1, -1, -1)
     x = torch.where(known == 1, y, x)
-    found = numbers(x, y, known, None)
+    found = measure_fills(x, y, known, None)
     error = (x - y).double().square()
     hole = error.sum() / (4 * 3 * 36)
     assert found["mse"] == pytest.approx(error.mean().item())
@@ -136,8 +136,10 @@ def test_numbers_are_those_of_a_plain_computation() -> None:
     assert found["psnr"] == pytest.approx(PeakSignalNoiseRatio(data_range=1.0)(a, b).item())
     similar = StructuralSimilarityIndexMeasure(data_range=2.0)(x, y)
     assert found["ssim"] == pytest.approx(similar.item())
-    assert numbers(y, y, known, None)["psnr"] is None
-    assert "| exact | 0 |  | 1 | 0 |  |" in table({"exact": numbers(y, y, known, None)})
+    assert measure_fills(y, y, known, None)["psnr"] is None
+    assert "| exact | 0 |  | 1 | 0 |  |" in measures_table(
+        {"exact": measure_fills(y, y, known, None)}
+    )
 
 
 def test_the_distance_of_features_is_frechets(

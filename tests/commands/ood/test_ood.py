@@ -14,14 +14,20 @@ from PIL import Image
 
 from energy_gans.cli import main
 from energy_gans.commands.models import load_supporting, potential_field
-from energy_gans.commands.ood.ood import load_detector, measured, scored_by
-from energy_gans.commands.ood.outliers import ImageSet, check_set, of_name, of_split, open_sets
+from energy_gans.commands.ood.ood import _load_detector, _score_function, _score_images
+from energy_gans.commands.ood.outliers import (
+    ImageSet,
+    _check_set,
+    _outlier_images,
+    _split_images,
+    open_sets,
+)
 from energy_gans.commands.ood.scores import (
+    _detection_measures,
     compare_scores,
-    detection_measures,
     image_statistics,
+    scores_table,
     statistics_score,
-    table,
 )
 from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
@@ -69,21 +75,21 @@ def test_numbers_are_those_of_plain_loops() -> None:
         precision += true / (true + false) * (true / 60 - before)
         before = true / 60
         fpr = false / 45 if fpr is None and before >= 0.95 else fpr
-    found = detection_measures(inliers, outliers)
+    found = _detection_measures(inliers, outliers)
     assert found == pytest.approx({"auroc": np.mean(pairs), "aupr": precision, "fpr95": fpr})
 
 
 def test_a_set_is_not_told_from_itself_and_surely_from_one_below() -> None:
     s = torch.randn(50, generator=torch.Generator().manual_seed(1))
-    assert detection_measures(s, s.flip(0))["auroc"] == pytest.approx(0.5)
-    assert detection_measures(s, s.flip(0))["aupr"] == pytest.approx(0.5)
-    assert detection_measures(s, s[:7] - 100) == PERFECT
-    assert detection_measures(s, s[:7] + 100)["auroc"] == 0
+    assert _detection_measures(s, s.flip(0))["auroc"] == pytest.approx(0.5)
+    assert _detection_measures(s, s.flip(0))["aupr"] == pytest.approx(0.5)
+    assert _detection_measures(s, s[:7] - 100) == PERFECT
+    assert _detection_measures(s, s[:7] + 100)["auroc"] == 0
 
 
 def test_large_scores_are_not_rounded_together() -> None:
     s = torch.linspace(40, 41, 20)
-    assert detection_measures(s + 1.5, s) == PERFECT
+    assert _detection_measures(s + 1.5, s) == PERFECT
 
 
 def test_training_images_are_compared_with_held_out_ones() -> None:
@@ -98,7 +104,7 @@ def test_training_images_are_compared_with_held_out_ones() -> None:
     for row in measures.values():
         assert row["potential"] == PERFECT
         assert row["image statistics"]["auroc"] == 0
-    lines = table(measures, {"training": 1010, "held-out": 10, "noise": 10}).splitlines()
+    lines = scores_table(measures, {"training": 1010, "held-out": 10, "noise": 10}).splitlines()
     assert "| AUROC of potential | AUPR of potential | FPR@95 of potential | AUROC of" in lines[0]
     assert lines[2].startswith("| training (1,010) | held-out (10) | 1.0000 | 1.0000 | 0.0000 | ")
     assert len({line.count("|") for line in lines}) == 1
@@ -136,17 +142,19 @@ def test_the_baseline_is_mahalanobis_distance() -> None:
 
 
 def test_interpolated_images_are_means_of_two_a_hundred_apart() -> None:
-    found = of_name("interpolated", DIGITS, (1, 8, 8), 1000, 0)
+    found = _outlier_images("interpolated", DIGITS, (1, 8, 8), 1000, 0)
     expected = torch.stack([(VAL[i] + VAL[i + 100]) / 2 for i in range(len(VAL) - 100)])
     order = torch.randperm(len(expected), generator=keyed_generator(0, "ood"))
     assert found.n == 80
     torch.testing.assert_close(whole(found), expected[order])
-    assert of_name("interpolated", DIGITS, (1, 8, 8), 7, 0).n == 7
+    assert _outlier_images("interpolated", DIGITS, (1, 8, 8), 7, 0).n == 7
 
 
 def test_images_of_one_colour_and_noise() -> None:
     shape = (3, 8, 8)
-    noise, constant = (whole(of_name(k, DIGITS, shape, 170, 0)) for k in ("noise", "constant"))
+    noise, constant = (
+        whole(_outlier_images(k, DIGITS, shape, 170, 0)) for k in ("noise", "constant")
+    )
     for x in (noise, constant):
         assert x.shape == (170, *shape)
         assert -1 <= x.min() < -0.95 and 0.95 < x.max() <= 1
@@ -155,15 +163,15 @@ def test_images_of_one_colour_and_noise() -> None:
     assert (constant[:, 0] != constant[:, 1]).all()
     assert noise.flatten(1).std(1).min() > 0.4
     # As many as there are held-out images at most, and the same ones again.
-    assert of_name("noise", DIGITS, shape, 1000, 0).n == 180
-    assert torch.equal(noise, whole(of_name("noise", DIGITS, shape, 170, 0)))
-    assert not torch.equal(noise, whole(of_name("noise", DIGITS, shape, 170, 1)))
+    assert _outlier_images("noise", DIGITS, shape, 1000, 0).n == 180
+    assert torch.equal(noise, whole(_outlier_images("noise", DIGITS, shape, 170, 0)))
+    assert not torch.equal(noise, whole(_outlier_images("noise", DIGITS, shape, 170, 1)))
 
 
 def test_a_split_is_read_whole_or_in_part() -> None:
-    y = whole(of_split(DIGITS, "val", 1000, 0))
+    y = whole(_split_images(DIGITS, "val", 1000, 0))
     assert torch.equal(y.flatten(1).sort(0).values, VAL.flatten(1).sort(0).values)
-    assert torch.equal(whole(of_split(DIGITS, "val", 50, 0)), y[:50])
+    assert torch.equal(whole(_split_images(DIGITS, "val", 50, 0)), y[:50])
 
 
 def test_files_hold_sets(tmp_path: Path) -> None:
@@ -173,9 +181,9 @@ def test_files_hold_sets(tmp_path: Path) -> None:
     for i, image in enumerate(x):
         Image.fromarray(image[0].numpy()).save(tmp_path / "b" / f"{i}.png")
     for path in ("a.npz", "b"):
-        found = whole(of_name(str(tmp_path / path), DIGITS, (1, 8, 8), 100, 0))
+        found = whole(_outlier_images(str(tmp_path / path), DIGITS, (1, 8, 8), 100, 0))
         assert torch.equal(found, to_unit_range(x))
-        assert of_name(str(tmp_path / path), DIGITS, (1, 8, 8), 4, 0).n == 4
+        assert _outlier_images(str(tmp_path / path), DIGITS, (1, 8, 8), 4, 0).n == 4
 
 
 def test_two_data_modules_of_one_class_have_two_names() -> None:
@@ -187,9 +195,9 @@ def test_two_data_modules_of_one_class_have_two_names() -> None:
 
 def test_sets_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape of the model's samples, \(1, 8, 8\), got \(3, "):
-        check_set("x", images_of(torch.zeros(2, 3, 8, 8)), (1, 8, 8))
+        _check_set("x", images_of(torch.zeros(2, 3, 8, 8)), (1, 8, 8))
     with pytest.raises(ValueError, match="The x images should be at least 2, got 1"):
-        check_set("x", images_of(torch.zeros(1, 1, 8, 8)), (1, 8, 8))
+        _check_set("x", images_of(torch.zeros(1, 1, 8, 8)), (1, 8, 8))
 
 
 # The scores
@@ -197,27 +205,27 @@ def test_sets_that_do_not_fit_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["vapo", "gcn", "ggcn", "grids", "autoencoder", "coulomb"])
 def test_scores_are_the_potential_or_its_slope(trained: Callable, name: str) -> None:
-    model = load_detector(trained(name))
+    model = _load_detector(trained(name))
     phi = potential_field(model)
     a = VAL[:150].clone().requires_grad_()
-    found, _ = measured(images_of(a.detach()), scored_by(phi, "potential"), "cpu", name)
+    found, _ = _score_images(images_of(a.detach()), _score_function(phi, "potential"), "cpu", name)
     torch.testing.assert_close(found, phi(a).detach())
     (slope,) = torch.autograd.grad(phi(a).sum(), a)
-    found, u = measured(images_of(a.detach()), scored_by(phi, "gradient"), "cpu", name)
+    found, u = _score_images(images_of(a.detach()), _score_function(phi, "gradient"), "cpu", name)
     torch.testing.assert_close(found, -slope.square().sum((1, 2, 3)).sqrt())
     torch.testing.assert_close(u, image_statistics(a.detach()))
 
 
 @pytest.mark.parametrize("name", ["vapo", "gcn"])
 def test_the_potential_is_that_of_the_moving_average(trained: Callable, name: str) -> None:
-    model = load_detector(trained(name))
+    model = _load_detector(trained(name))
     found = potential_field(model)(VAL)
     torch.testing.assert_close(found, model.averaged.module(VAL).flatten())
     assert not torch.equal(found, model.potential(VAL))
 
 
 def test_a_flow_with_classes_is_asked_for_none_of_them(trained: Callable) -> None:
-    model = load_detector(trained("vapo_classes"))
+    model = _load_detector(trained("vapo_classes"))
     none, third = torch.full((len(VAL),), 10), torch.full((len(VAL),), 3)
     network = model.sampling_network
     torch.testing.assert_close(potential_field(model)(VAL), network(VAL, label=none).flatten())
@@ -227,7 +235,9 @@ def test_a_flow_with_classes_is_asked_for_none_of_them(trained: Callable) -> Non
 
 def test_scores_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="scores of 3 of 3 x images are not finite: its training"):
-        measured(images_of(torch.zeros(3, 1, 8, 8)), lambda y: y.sum((1, 2, 3)) / 0, "cpu", "x")
+        _score_images(
+            images_of(torch.zeros(3, 1, 8, 8)), lambda y: y.sum((1, 2, 3)) / 0, "cpu", "x"
+        )
 
 
 # The command
@@ -252,7 +262,7 @@ def test_a_table_and_what_is_beside_it(
     assert about["EmbeddedDigits"]["fingerprint"] == DIGITS.fingerprint("val")
     assert written["protocol"]["score"] == "potential"
     assert {"checkpoint", "sha256", "seed", "device", "versions"} == set(written["origin"])
-    model = load_detector(trained("vapo"))
+    model = _load_detector(trained("vapo"))
     spread = potential_field(model)(VAL)
     found = written["scores"]["potential"]["held-out"]
     assert found["mean"] == pytest.approx(spread.mean().item(), rel=1e-4)
@@ -276,13 +286,13 @@ def test_the_scores_themselves_can_be_written(trained: Callable, tmp_path: Path)
     assert [*scores] == [f"{kind}/{name}" for kind in kinds for name in names]
     assert [len(s) for s in scores.values()] == 2 * [30, 30, 30, 7]
     order = torch.randperm(180, generator=keyed_generator(0, "ood"))[:30]
-    expected = potential_field(load_detector(path))(VAL[order]).detach()
+    expected = potential_field(_load_detector(path))(VAL[order]).detach()
     np.testing.assert_allclose(scores["potential/held-out"], expected, rtol=1e-4, atol=1e-6)
     for name in names[1:]:
         for kind in kinds:
             inliers, there = ("training", "held-out") if name == "held-out" else ("held-out", name)
             given = (torch.from_numpy(scores[f"{kind}/{k}"]) for k in (inliers, there))
-            assert detection_measures(*given) == written["measures"][name][kind]
+            assert _detection_measures(*given) == written["measures"][name][kind]
     with pytest.raises(SystemExit, match="'raw' = .*scores.npz' exists"):
         main(["ood", "--ckpt_path", path, "--out", str(tmp_path / "b.png"), *sets])
 
@@ -391,7 +401,7 @@ def test_files_that_do_not_fit_are_refused(
 def test_too_few_images_to_interpolate_are_refused() -> None:
     few = mock.Mock(**{"length.return_value": 101})
     with pytest.raises(ValueError, match="'interpolated' is of at least 102 held-out .* got 101"):
-        of_name("interpolated", few, (1, 8, 8), 10, 0)
+        _outlier_images("interpolated", few, (1, 8, 8), 10, 0)
 
 
 def test_a_model_without_potential_is_refused(trained: Callable) -> None:

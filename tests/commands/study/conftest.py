@@ -112,7 +112,7 @@ class Workshop:
 
 @pytest.fixture(autouse=True)
 def no_notices(monkeypatch: pytest.MonkeyPatch) -> None:
-    r"""Leaves out what jsonargparse says of its next version, once a process, wherever it is first."""
+    r"""Silences the warnings of jsonargparse about its next version, once in each process."""
     monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 
@@ -120,5 +120,5 @@ def no_notices(monkeypatch: pytest.MonkeyPatch) -> None:
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     made = Workshop(tmp_path)
     monkeypatch.setattr(configs, "printed_config", made.printed_config)
-    monkeypatch.setattr(cells, "run_program", made.run_program)
+    monkeypatch.setattr(cells, "_run_program", made.run_program)
     return made

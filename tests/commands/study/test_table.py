@@ -8,7 +8,7 @@ import pytest
 
 from energy_gans.commands.study.plan import Cell, Study
 from energy_gans.commands.study.results import Result, common_seconds
-from energy_gans.commands.study.table import Entry, write_tables
+from energy_gans.commands.study.table import _Entry, write_tables
 
 STUDY = Study(
     settings={"ring": []},
@@ -28,7 +28,7 @@ def number(value: float | None, real: float = 0.5, n: int = 100) -> dict:
 def result(
     folder: Path, method: str, seed: int, rate: float, measures: dict | None = None
 ) -> Result:
-    r"""Returns a cell that logged `step * (seed + 1)` at `rate * step` seconds, ten updates a step."""
+    r"""Returns a cell with `step * (seed + 1)` at `rate * step` seconds, ten updates a step."""
     cell = Cell("ring", method, seed)
     run = folder / str(cell) / "run"
     run.mkdir(parents=True)
@@ -116,7 +116,7 @@ def test_unlike_numbers_are_not_put_in_one_column(tmp_path: Path) -> None:
 
 
 def test_infinite_values_have_no_deviation() -> None:
-    entry = Entry("ring", "slow", "steps 1", "fd", [1.0, float("inf")])
+    entry = _Entry("ring", "slow", "steps 1", "fd", [1.0, float("inf")])
     assert entry.std is None
-    assert entry.shown() == "inf"
+    assert entry.text() == "inf"
     assert json.loads(json.dumps(entry.row()))[-2:] == ["2", "0"]

@@ -1,4 +1,4 @@
-r"""What there is to do for a cell: its place, all that decides its numbers, and its commands."""
+r"""The job of a cell: its folder, its resolved config and its commands."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .configs import budget_of, config_flags, own_packages
+from .configs import budget_of, config_flags, trusted_packages
 from .plan import Cell, Study
 
 CLOCK = "energy_gans.callbacks.TrainingClock"
 
 
 @dataclass(frozen=True)
-class Work:
-    r"""Creates a cell with all that decides its numbers.
+class Job:
+    r"""A cell with everything that determines its results.
 
     Arguments:
         study: The study.
         cell: The cell.
-        fit: The resolved config of its setting and method.
+        fit: The resolved config of the cell's setting and method.
         out: The study's folder.
     """
 
@@ -38,7 +38,7 @@ class Work:
         return self.folder / "run" / "checkpoints" / "last.ckpt"
 
     def config(self) -> dict[str, Any]:
-        r"""Returns all that decides the cell's numbers."""
+        r"""Returns everything that determines the cell's results."""
         trainer = self.fit["trainer"] | budget_of(self.study, self.fit)
         fit = self.fit | {"trainer": trainer, "seed_everything": self.cell.seed}
         config = {"fit": fit, "evaluate": self.study.evaluate, "samples": self.study.samples}
@@ -47,11 +47,11 @@ class Work:
     def commands(self) -> dict[str, list[str]]:
         r"""Returns the arguments of each stage, in order."""
         folder, ckpt_path = str(self.folder), ["--ckpt_path", str(self.checkpoint)]
-        if trust := own_packages(self.study, self.cell.setting, self.cell.method):
+        if trust := trusted_packages(self.study, self.cell.setting, self.cell.method):
             ckpt_path += ["--trust", trust]
         commands = {"fit": self.fit_arguments()}
         if self.study.evaluate:
-            flags = [f for k, v in self.study.evaluate.items() for f in (f"--{k}", plain(v))]
+            flags = [f for k, v in self.study.evaluate.items() for f in (f"--{k}", _flag_value(v))]
             commands["evaluate"] = ["evaluate", *ckpt_path, *flags]
             commands["evaluate"] += ["--out", f"{folder}/metrics.json"]
         output = ["--out", f"{folder}/samples.npz", "--overwrite", "true"]
@@ -67,12 +67,12 @@ class Work:
         return [
             *("fit", *config_flags(self.study, self.cell.setting, self.cell.method)),
             *("--seed_everything", str(self.cell.seed)),
-            *(flag for k, v in budget.items() for flag in (f"--trainer.{k}", plain(v))),
+            *(flag for k, v in budget.items() for flag in (f"--trainer.{k}", _flag_value(v))),
             *("--trainer.logger", json.dumps(logger), "--trainer.enable_progress_bar", "false"),
             *([] if CLOCK in known else [f"--trainer.callbacks+={CLOCK}"]),
         ]
 
 
-def plain(value: Any) -> str:
-    r"""Returns a value as a command line has it."""
+def _flag_value(value: Any) -> str:
+    r"""Returns a value as it is written on a command line."""
     return value if isinstance(value, str) else json.dumps(value)

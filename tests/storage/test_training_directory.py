@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.storage.directory module."""
+r"""Tests for the energy_gans.storage.training_directory module."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 from energy_gans.callbacks import Checkpoints
 from energy_gans.cli import main
 from energy_gans.files import PART, hold_lock
-from energy_gans.storage.directory import lock_directory
+from energy_gans.storage.training_directory import lock_directory
 
 SHORT = ("--trainer.max_steps=1", "--trainer.limit_val_batches=0")
 NUMBER = "--trainer.logger.init_args.version=0"

@@ -1,4 +1,7 @@
-r"""The directory of a run that is being trained: where it is, and the lock that keeps other runs out."""
+r"""The directory to which a trainer writes: its path, and the lock that keeps other runs out.
+
+:mod:`.saved_run` reads such a directory back.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +18,28 @@ from ..files import hold_lock, remove_stale
 
 @contextmanager
 def lock_directory(trainer: Trainer) -> Iterator[None]:
-    r"""Holds the lock of a run's directory, and removes the temporary files that a killed run left there.
+    r"""Holds the lock of a run's directory, and removes temporary files of a killed run there.
 
-    The first process holds it for all processes of the run. A logger that numbers its directories takes
-    the next number if a run that started at the same time holds this one, or has just made it.
+    The first process holds the lock for all processes of the run. A logger that numbers its
+    directories takes the next number if another run, started at the same time, holds or has made
+    this directory.
 
     Arguments:
         trainer: The trainer, before it runs.
 
     Raises:
-        BlockingIOError: If another run holds it, that names its process.
+        BlockingIOError: If another run holds the lock; the message names its process.
     """
     logger = trainer.logger
     numbered = isinstance(logger, (CSVLogger, TensorBoardLogger)) and logger._version is None
     version = None if logger is None else logger.version
-    # Some draw a name only when they start, as wandb's does.
+    # Some loggers, such as that of wandb, choose the name when they start.
     named = logger is None or version is not None
     with ExitStack() as stack:
         while trainer.is_global_zero and named:
-            folder = own_directory(trainer)
+            folder = local_run_directory(trainer)
             try:
-                stack.enter_context(hold_lock(lock_of(folder, version), repr(str(folder))))
+                stack.enter_context(hold_lock(_lock_path(folder, version), repr(str(folder))))
             except BlockingIOError:
                 if not numbered:
                     raise
@@ -47,12 +51,15 @@ def lock_directory(trainer: Trainer) -> Iterator[None]:
         yield
 
 
-def lock_of(folder: Path, version: str | int | None) -> Path:
-    r"""Returns the path of a directory's lock: `version_0.lock` beside it, so that it can be removed whole.
+def _lock_path(folder: Path, version: str | int | None) -> Path:
+    r"""Returns the path of a directory's lock.
+
+    It is `version_0.lock` beside the directory, which can thus be removed as a whole. Without a
+    version, several runs share the directory, and the lock is in it.
 
     Arguments:
         folder: The directory.
-        version: The logger's version; a directory without one is not a run's alone, and holds the lock.
+        version: The logger's version.
     """
     return (
         folder.with_name(f"{folder.name}.lock")
@@ -62,15 +69,16 @@ def lock_of(folder: Path, version: str | int | None) -> Path:
 
 
 def run_directory(trainer: Trainer) -> Path:
-    r"""Returns the directory of a run, the same on all processes: every one of them has to ask.
+    r"""Returns the directory of a run, the same on all processes; all of them have to call this.
 
-    It is the first logger's own, `save_dir/name/version`; without a logger, the trainer's root.
+    It is the directory of the first logger, `save_dir/name/version`, or the trainer's root without
+    one.
     """
-    return trainer.strategy.broadcast(own_directory(trainer))
+    return trainer.strategy.broadcast(local_run_directory(trainer))
 
 
-def own_directory(trainer: Trainer) -> Path:
-    r"""Returns the directory of a run as this process sees it; the first one's is that of all."""
+def local_run_directory(trainer: Trainer) -> Path:
+    r"""Returns the directory of a run on this process; other processes can have another one."""
     logger = trainer.logger
     if logger is None:
         return Path(trainer.default_root_dir)
@@ -81,17 +89,17 @@ def own_directory(trainer: Trainer) -> Path:
 
 @contextmanager
 def discard_failed_start(trainer: Trainer, step: int = 0) -> Iterator[None]:
-    r"""Removes the directory that a run makes, if it fails before its first step.
+    r"""Removes the directory of a new run that fails before its first step.
 
     Arguments:
-        trainer: The trainer, before it runs. The directory is its own: see :mod:`.claim`.
-        step: The step that it starts from.
+        trainer: The trainer, before it runs, inside :func:`lock_directory`.
+        step: The step at which the run starts.
     """
-    made = trainer.logger is not None and not own_directory(trainer).exists()
+    made = trainer.logger is not None and not local_run_directory(trainer).exists()
     try:
         yield
     except BaseException:
-        folder = own_directory(trainer)
+        folder = local_run_directory(trainer)
         idle = trainer.global_step <= step and not any(folder.glob("checkpoints/*.ckpt"))
         if trainer.is_global_zero and made and idle:
             shutil.rmtree(folder, ignore_errors=True)

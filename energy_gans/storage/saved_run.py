@@ -1,4 +1,7 @@
-r"""The folder of a run, read back: its checkpoints, its data and its curves."""
+r"""A run read back from its directory: its checkpoints, its data and its curves.
+
+:mod:`.training_directory` is about the directory of a run that is still being trained.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,17 @@ import yaml
 from lightning.pytorch import LightningDataModule
 
 from .curves import Curves, read_curves
-from .rebuild import PACKAGES, Rebuilder, check_size, within
+from .rebuild import PACKAGES, Rebuilder, check_size, is_within
 
 LAST = Path("checkpoints/last.ckpt")
 
 
 def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
-    r"""Returns the path of a checkpoint, given that, or a run's folder, or a folder of runs.
-
-    Of a run it is the last checkpoint; of several runs that of the run that was trained last.
+    r"""Returns the path of a checkpoint.
 
     Arguments:
-        path: The path of the checkpoint or of the folder.
+        path: The path of a checkpoint; or the folder of a run, for its last checkpoint; or a
+            folder of runs, for the last checkpoint of the run that was trained last.
         name: The name of the argument in errors.
 
     Raises:
@@ -32,7 +34,8 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
         return place
     if not place.is_dir():
         raise FileNotFoundError(
-            f"{name!r} should be a checkpoint file or the folder of a run, and {str(path)!r} is neither."
+            f"{name!r} should be a checkpoint file or the folder of a run, and {str(path)!r} is "
+            "neither."
         )
     for last in (place / LAST, place / LAST.name):
         if last.is_file():
@@ -40,14 +43,14 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
     found = newest(place.glob(f"**/{LAST}"))
     if found is None:
         raise FileNotFoundError(
-            f"{name!r} = {str(path)!r} is a folder without a checkpoint: {LAST} is neither in it nor in "
-            "a folder below it."
+            f"{name!r} = {str(path)!r} is a folder without a checkpoint: {LAST} is neither in it "
+            "nor in a folder below it."
         )
     return found
 
 
 def newest(paths: Iterable[Path]) -> Path | None:
-    r"""Returns the file that was written last, or `None` if there are none."""
+    r"""Returns the file that was written last, or `None` if there is none."""
     return max(paths, key=lambda path: (path.stat().st_mtime_ns, path), default=None)
 
 
@@ -57,12 +60,12 @@ def run_of(checkpoint: str | os.PathLike) -> Path:
     return folder.parent if folder.name == LAST.parent.name else folder
 
 
-class Run:
-    r"""Creates a view of a run's directory: `config.yaml`, `metrics.csv`, `checkpoints/`.
+class SavedRun:
+    r"""A run's directory with `config.yaml`, `metrics.csv` and `checkpoints/`.
 
     Arguments:
-        directory: The directory, or one that holds several: then the one that was trained last. It
-            may be one of a run's checkpoints, too.
+        directory: The directory of a run; or a directory of runs, for the run that was trained
+            last; or a checkpoint of a run.
 
     Raises:
         FileNotFoundError: If there is no run.
@@ -74,7 +77,7 @@ class Run:
         self.directory = run_of(self.found)
 
     def checkpoint(self, name: str = "last") -> Path:
-        r"""Returns the path of a checkpoint: `"last"` or `"best"`, or the one that was given.
+        r"""Returns the path of the `"last"` or `"best"` checkpoint, or of the given one.
 
         Raises:
             FileNotFoundError: If the run has no such checkpoint.
@@ -91,43 +94,43 @@ class Run:
         return path
 
     def data(self, trust: str = "") -> LightningDataModule:
-        r"""Returns the run's data module, of this package or of one that is trusted."""
+        r"""Returns the run's data module, as :func:`run_data` does."""
         return run_data(self.directory, trust)
 
     def curves(self) -> Curves:
-        r"""Returns the steps and the values of every logged number, by name."""
+        r"""Returns the steps and the values of all logged numbers, by name."""
         return read_curves(self.directory / "metrics.csv")
 
 
 def run_data(directory: Path, trust: str = "") -> LightningDataModule:
     r"""Returns the data module of the run in a directory.
 
-    A data module of this package downloads nothing, whatever config.yaml says: the file may come from
-    somebody else, and would choose the folder to write to.
+    A data module of this package downloads nothing, even if config.yaml says so: a file of unknown
+    origin could choose the folder to which it downloads.
 
     Arguments:
         directory: The directory.
-        trust: The packages besides this one whose classes its config.yaml may name.
+        trust: Other packages whose classes config.yaml may name.
 
     Raises:
-        FileNotFoundError: If it holds no config.yaml.
-        ValueError: If that names no data module that may be made.
+        FileNotFoundError: If the directory holds no config.yaml.
+        ValueError: If config.yaml names no data module, or one that may not be made.
     """
     path = directory / "config.yaml"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{str(directory)!r} is no run's directory: it holds no config.yaml that says which data "
-            "it was trained on."
+            f"{str(directory)!r} is no run's directory: it holds no config.yaml that says which "
+            "data the run was trained on."
         )
     try:
         spec = yaml.safe_load(path.read_text())["data"]
         check_size(spec, "data")
         data = Rebuilder(trust).instance(spec, LightningDataModule, "data")
     except Exception as error:
-        # A file can be wrong in any way.
+        # Damaged files can raise any error.
         raise ValueError(
             f"{str(path)!r} holds no data that can be opened here: {error}"
         ) from error
-    if hasattr(data, "download") and within(type(data).__module__, PACKAGES):
+    if hasattr(data, "download") and is_within(type(data).__module__, PACKAGES):
         data.download = False
     return data

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.storage.run module."""
+r"""Tests for the energy_gans.storage.saved_run module."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from energy_gans.storage import load_model
-from energy_gans.storage.run import find_checkpoint, run_of
+from energy_gans.storage.saved_run import find_checkpoint, run_of
 
 from ..commands.conftest import trained  # noqa: F401
 from .test_rebuild import COMMANDS, command
