@@ -1,1 +1,1 @@
-r"""Benchmarks: ratios of times measured side by side in one run."""
+r"""Benchmarks, which print ratios of times measured in one run."""

@@ -1,11 +1,16 @@
-r"""What reading a prepared set costs, against image files read by torchvision and two workers.
+r"""The cost of reading a prepared set, against torchvision with image files and two workers.
 
-`python -m benchmarks.data` draws 50,000 smooth pictures of 64x64 pixels as JPEG files, or takes
-those in `--source FOLDER`, prepares them with `energy-gans data prepare folder`, and reads batches
-of 128 in random order, the two ways in turns: as they are stored, and as floats in [-1, 1] with
-flips. Then each way starts in processes of its own: the time from its construction to the first
-batch, once everything is imported; and, for a fifth of the pictures and for all of them, the
-resident memory before the first epoch, at its largest, and after it (on Linux).
+::
+
+    python -m benchmarks.data
+
+draws 50,000 smooth pictures of 64x64 pixels as JPEG files, or takes those in `--source FOLDER`,
+and prepares them with `energy-gans data prepare folder`. It reads batches of 128 in random order,
+both ways in turns: as uint8, and as floats in [-1, 1] with random flips.
+
+New processes then measure the time from construction to the first batch, without imports, and (on
+Linux) the resident memory: before the first epoch, at its maximum, and after the epoch, for a
+fifth of the pictures and for all of them.
 """
 
 from __future__ import annotations
@@ -50,15 +55,15 @@ def draw(folder: Path, count: int) -> None:
         path.write_bytes(contents.getvalue())
 
 
-def fifth(source: Path, folder: Path) -> None:
-    r"""Makes a folder of every fifth picture of another one."""
+def link_fifth(source: Path, folder: Path) -> None:
+    r"""Links every fifth picture of a folder into another one."""
     for path in sorted(source.glob("*/*/*"))[::5]:
         link = folder / path.relative_to(source)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(path.resolve())
 
 
-def prepared(root: str, flip: bool = False) -> ImageFolder:
+def open_prepared(root: str, flip: bool = False) -> ImageFolder:
     data = ImageFolder(root, SIZE, batch_size=BATCH, flip=flip)
     data.trainer = SimpleNamespace(global_rank=0, world_size=1, global_step=0, training=True)
     return data
@@ -66,7 +71,7 @@ def prepared(root: str, flip: bool = False) -> ImageFolder:
 
 def ours(root: str, floats: bool) -> Iterable[Batch]:
     r"""Yields the batches of an epoch of a prepared set."""
-    data = prepared(root, flip=floats)
+    data = open_prepared(root, flip=floats)
     for step, batch in enumerate(data.train_dataloader()):
         data.trainer.global_step = step
         yield data.on_after_batch_transfer(batch, 0) if floats else batch
@@ -88,7 +93,7 @@ WAYS = {"ours": ours, "theirs": theirs}
 
 
 def rate(batches: Iterable[Batch], count: int) -> float:
-    r"""Returns how many images come in a second, once the first batches are there."""
+    r"""Returns the number of images per second after the first batches."""
     iterator = iter(batches)
     for _ in islice(iterator, 4):
         pass
@@ -98,7 +103,7 @@ def rate(batches: Iterable[Batch], count: int) -> float:
 
 
 def compare(roots: dict[str, str], repeats: int) -> None:
-    r"""Prints the largest rates of the two ways, taken in turns, and their ratio."""
+    r"""Prints the largest rates of both ways, measured in turns, and their ratio."""
     heading = ["batches of 128", "ours, images/s", "theirs, images/s", "ratio"]
     print(f"\n{markdown_heading(heading)}", end="")
     for floats in (False, True):
@@ -119,7 +124,7 @@ def resident() -> float:
 
 
 def start(way: str, root: str) -> None:
-    r"""Prints the time to the first batch, and the memory around an epoch, of this new process."""
+    r"""Prints this process's time to the first batch, and its memory around an epoch."""
     before = time.perf_counter()
     iterator = iter(WAYS[way](root, floats=False))
     next(iterator)
@@ -130,23 +135,23 @@ def start(way: str, root: str) -> None:
     print(json.dumps(found))
 
 
-def started(way: str, root: str) -> dict:
-    r"""Returns what :func:`start` prints in a process of its own."""
+def start_in_process(way: str, root: str) -> dict:
+    r"""Returns the output of :func:`start` in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.data", "--start", way, "--source", root]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(shown.stdout.splitlines()[-1])
 
 
 def report(sets: dict[str, dict[str, str]], repeats: int) -> None:
-    r"""Prints how long the two ways take to start, and the memory that an epoch takes."""
+    r"""Prints the start-up times of both ways, and the memory of an epoch."""
     heading = ["training images", "ours, s to a batch", "theirs, s"]
     heading += ["resident MB, first batch", "largest", "end"]
     print(f"\n{markdown_heading(heading)}", end="")
     for roots in sets.values():
-        runs = {way: [started(way, roots[way]) for _ in range(repeats)] for way in WAYS}
+        runs = {way: [start_in_process(way, roots[way]) for _ in range(repeats)] for way in WAYS}
         a, b = (min(run["seconds"] for run in runs[way]) for way in WAYS)
         memory = [f"{value:.0f}" for value in runs["ours"][0]["memory"]]
-        count = prepared(roots["ours"]).length("train")
+        count = open_prepared(roots["ours"]).length("train")
         print(markdown_row([count, f"{a:.3f}", f"{b:.3f}", *memory]), end="", flush=True)
 
 
@@ -163,7 +168,7 @@ def run(args: argparse.Namespace, folder: Path) -> None:
     source = Path(args.source) if args.source else folder / "drawn"
     if not args.source:
         draw(source, args.count)
-    fifth(source, folder / "fifth")
+    link_fifth(source, folder / "fifth")
     sets = {}
     for name, files in (("fifth", folder / "fifth"), ("all", source)):
         out = str(folder / f"{name}_{SIZE}")

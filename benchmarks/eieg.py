@@ -1,9 +1,12 @@
-r"""What the elastic kernel adds to a step of an EIEG GAN.
+r"""The cost of the elastic kernel in a step of an EIEG GAN.
 
-`python -m benchmarks.eieg` makes the same updates of the same networks with the EIEG GAN's losses
-and with means of features in their place, in turns, step by step, and prints the ratio of the
-medians of their times: one discriminator step and one generator step on minibatches of 64, at 32
-pixels.
+::
+
+    python -m benchmarks.eieg
+
+makes the same updates of the same networks with the EIEG GAN's losses and with means of features
+as losses, in turns. It prints the ratio of the median times of one discriminator step and one
+generator step on minibatches of 64 images of 32 pixels.
 """
 
 from __future__ import annotations
@@ -50,12 +53,12 @@ def elastic_losses(model: EIEGGAN) -> Losses:
 
 
 def means() -> Losses:
-    r"""Returns the cheapest losses that need the same passes."""
+    r"""Returns the cheapest losses with the same passes through the networks."""
     return lambda u, v: v.mean() - u.mean(), lambda u, v: u.mean() - v.mean()
 
 
 def stepper(model: EIEGGAN, losses: Losses, y: Tensor) -> Callable[[], float]:
-    r"""Returns a function that makes a step and returns the seconds it took."""
+    r"""Returns a function that makes a step and returns its time in seconds."""
     networks = model.discriminator, model.generator
     step_d, step_g = (torch.optim.Adam(n.parameters(), 1e-4, fused=True) for n in networks)
     loss_d, loss_g = losses
@@ -82,7 +85,7 @@ def stepper(model: EIEGGAN, losses: Losses, y: Tensor) -> Callable[[], float]:
 
 
 def compare(features: int, width: int, steps: int) -> tuple[float, float, float]:
-    r"""Returns the median times of both in milliseconds, and the median of their ratios."""
+    r"""Returns both median times in milliseconds, and the median of the ratios."""
     y = torch.rand(BATCH, 1, 32, 32).mul(2).sub(1).contiguous(memory_format=torch.channels_last)
     ours, bare = gan(features, width), gan(features, width)
     pair = stepper(ours, elastic_losses(ours), y), stepper(bare, means(), y)

@@ -1,9 +1,13 @@
-r"""Methods of the study of FashionMNIST at equal wall-clock.
+r"""Methods of the FashionMNIST study at equal wall-clock time.
 
-`python -m benchmarks.equal_time` reads what `energy-gans study configs/studies/fashion.yaml` and
-`configs/studies/fashion_clock.yaml` left, and prints what each method came to in the time of the
-5,000 updates of `dcgan`: its curves at as many updates as fit in, between two of their points
-linearly, and at their first point if fewer fit in.
+::
+
+    python -m benchmarks.equal_time
+
+reads the results of the studies `configs/studies/fashion.yaml` and `fashion_clock.yaml`. It prints
+the measures of each method after the time of 5,000 updates of `dcgan`: the values of its curves at
+the number of updates that fit into that time, by linear interpolation, or the first value of a
+curve if fewer updates fit.
 """
 
 from __future__ import annotations

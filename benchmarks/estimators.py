@@ -1,11 +1,20 @@
-r"""How noisy the estimators of a variational potential flow's loss are, on real images.
+r"""The noise of estimators of a variational potential flow's loss, on real images.
 
-`python -m benchmarks.estimators --data FashionMNIST --data.root data --data.size 32 --data.resize
-true` draws minibatches of 64 points of the homotopy, in turns for each estimator of the covariance
-term, and prints the root of the trace of the covariance of its gradient with respect to the
-weights, over the norm of the mean gradient of the least noisy one. `e1 raw` is the paper's term
-without centring, `e1` with the mean of the others taken away, `e2` with eight points of each of
-eight images, `e4` the alignment with the velocity. All have the same expectation.
+::
+
+    python -m benchmarks.estimators --data FashionMNIST --data.root data --data.size 32
+    --data.resize true
+
+draws minibatches of 64 points of the homotopy for each estimator of the covariance term, in turns.
+It prints the noise of the gradient with respect to the weights: the root of the trace of its
+covariance, over the norm of the mean gradient of the least noisy estimator.
+
+- `e1 raw`: the paper's term, without centring
+- `e1`: the term less the mean of the other points
+- `e2`: eight points for each of eight images
+- `e4`: the alignment with the velocity
+
+All of them have the same expectation.
 """
 
 from __future__ import annotations
@@ -35,7 +44,7 @@ BATCH, PARTICLES, SIGMA, SHARPNESS = 64, 8, 0.01, 1e-4
 
 
 def network(channels: int, size: int) -> WideResNet:
-    r"""Returns a small energy away from its start, at which blocks are their shortcuts."""
+    r"""Returns a small network, away from its initialisation, at which blocks are the identity."""
     torch.manual_seed(0)
     energy = WideResNet(channels, size, width=16, multipliers=(1, 2, 2), blocks=1)
     with torch.no_grad():
@@ -46,7 +55,7 @@ def network(channels: int, size: int) -> WideResNet:
 
 
 def terms(energy: WideResNet, y: Tensor, noise: Tensor, s: Tensor) -> dict[str, Callable]:
-    r"""Returns the estimators of half the covariance, in flow time, of points of the homotopy."""
+    r"""Returns the estimators of half the covariance in flow time, by name."""
     t = homotopy_time(s, SHARPNESS)
     a, v = conditional_moments(t, SIGMA, 1.0)
     rate = time_rate(t, SHARPNESS)

@@ -1,7 +1,11 @@
 r"""The cost of checking a checkpoint for non-finite numbers, relative to writing it.
 
-`python -m benchmarks.finite` takes checkpoints of two networks with the state of Adam, of a few
-large tensors and of many small ones, in turns, and prints the ratio of the smallest times.
+::
+
+    python -m benchmarks.finite
+
+checks and writes checkpoints with the state of Adam, in turns: one with a few large tensors and
+one with many small ones. It prints the ratio of the smallest times.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ def timed(function: Callable[[], object]) -> float:
 
 
 def measure(name: str, count: int, size: int, folder: Path) -> None:
-    r"""Prints the row of one checkpoint, of as many weights of a size."""
+    r"""Prints the times for a checkpoint of `count` weights of a size."""
     weights = {str(i): torch.randn(size) for i in range(count)}
     moments = {i: {"exp_avg": w * 0, "exp_avg_sq": w**2} for i, w in enumerate(weights.values())}
     checkpoint = {"state_dict": weights, "optimizer_states": [{"state": moments}]}

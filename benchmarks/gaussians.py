@@ -1,13 +1,16 @@
-r"""How near a trained potential flow comes to the exact one of Gaussian data.
+r"""The error of a trained potential flow for Gaussian data, whose exact flow is known.
 
-`python -m benchmarks.gaussians` trains VAPO on :math:`\mathcal{N}(m, S^2 I)` in several dimensions
-and prints
+::
+
+    python -m benchmarks.gaussians
+
+trains VAPO on :math:`\mathcal{N}(m, S^2 I)` in several dimensions and prints
 
 - `gradient`: the root mean square of :math:`\|\nabla \Phi - \nabla \Phi^*\|` over the exact
-  density, at all flow times together and at the worst of them, relative to that of :math:`\|\nabla
-  \Phi^*\|` at all together
-- `mean`, `variance`: how far those of samples are from :math:`a(1) m` and :math:`V(1)`, the
-  greatest over coordinates, in standard deviations and relative
+  density, relative to that of :math:`\|\nabla \Phi^*\|`: over all flow times, and at the worst
+  time
+- `mean`, `variance`: the largest error of a coordinate of the samples against :math:`a(1) m`, in
+  standard deviations, and against :math:`V(1)`, relative
 
 The exact potential is :math:`\Phi^*(x) = \langle a' m, x \rangle + \frac{V'}{4 V} \|x - a m\|^2`
 with :math:`V = a^2 S^2 + v`.
@@ -38,13 +41,13 @@ MEAN, SPREAD, SIGMA, SAMPLES = 0.6, 0.5, 0.1, 100_000
 
 
 def moments(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    r"""Returns mean and variance of a coordinate at homotopy times, and their derivatives."""
+    r"""Returns the mean and the variance of a coordinate at homotopy times, and their derivatives."""
     a, v = conditional_moments(t, SIGMA, 1.0)
     rate = v**2 / SIGMA**2
     return a * MEAN, a**2 * SPREAD**2 + v, rate * MEAN, rate * (2 * a * SPREAD**2 - 1)
 
 
-def trained(dim: int, steps: int, seed: int) -> VAPO:
+def train(dim: int, steps: int, seed: int) -> VAPO:
     r"""Returns a flow trained on the data's Gaussian."""
     seed_everything(seed, verbose=False)
     network = FourierMLP(dim, [128, 128], frequencies=8, bandwidth=0.03, time_conditioned=True)
@@ -98,7 +101,7 @@ def main() -> None:
     for dim in args.dims:
         for seed in args.seeds:
             start = time.perf_counter()
-            vapo = trained(dim, args.steps, seed)
+            vapo = train(dim, args.steps, seed)
             seconds = time.perf_counter() - start
             x = vapo.sample(SAMPLES, random=torch.Generator().manual_seed(seed))
             off = (x.mean(0) - mean).abs().max() / variance.sqrt()

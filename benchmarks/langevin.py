@@ -1,10 +1,14 @@
-r"""How fast Langevin chains run, against a plain loop and against torchebm's sampler.
+r"""The speed of Langevin chains, against a plain loop and the sampler of torchebm.
 
-`python -m benchmarks.langevin` runs the same chains of the same network in turns, several times,
-and prints chain steps times images a second of the two others, and the ratios of ours to the
-faster of them: channels last, in float32, the same compiled, and with the gradient in bfloat16.
-The loop is the one that is often written: parameters left requiring gradients, images and weights
-as PyTorch stores them. torchebm (`pip install torchebm`) is left out where it is not installed.
+::
+
+    python -m benchmarks.langevin
+
+runs the same chains of the same network in turns. It prints the chain steps times images per
+second of the plain loop and of torchebm, and the ratio of this package's chains to the faster of
+them: with channels last in float32, the same compiled, and with the gradient in bfloat16. In the
+plain loop parameters require gradients, and images and weights have PyTorch's default layout.
+torchebm (`pip install torchebm`) is left out if it is not installed.
 """
 
 from __future__ import annotations
@@ -86,7 +90,7 @@ def torchebm(network: nn.Module) -> Run:
 
 
 def timed(runs: dict[str, Run], shape: tuple[int, ...]) -> dict[str, float]:
-    r"""Returns chain steps times images a second of each, the medians of turns."""
+    r"""Returns the median of chain steps times images per second of each way."""
     found: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(TURNS + 1):
         for name, run in runs.items():

@@ -1,9 +1,14 @@
-r"""What measuring costs, against torchmetrics' own classes with the same extractor.
+r"""The cost of measures, against the classes of torchmetrics with the same extractor.
 
-`python -m benchmarks.measures` prints images per second of a Fréchet distance, of both in turns,
-and of the Fréchet distance, Inception Score and kernel distance together, which share one pass
-here and take one each there. Then, each in a process of its own, by how much memory grows from the
-moment the extractor stands to the end, at 50,000 images a side, with 2,048 cheap features.
+::
+
+    python -m benchmarks.measures
+
+prints images per second, of both in turns, for the Fréchet distance, and for the Fréchet distance,
+the Inception Score and the kernel distance together. This package computes them in one pass,
+torchmetrics needs a pass for each. It then prints the growth of memory from the construction of
+the extractor to the end, each in a process of its own, for 50,000 real and 50,000 generated images
+with 2,048 cheap features.
 """
 
 from __future__ import annotations
@@ -32,10 +37,10 @@ TIMED, LARGE = 2000, 50_000
 
 
 class Projection(FeatureExtractor):
-    r"""Creates an extractor that costs next to nothing: random projections of the pixels."""
+    r"""A cheap extractor: random projections of the pixels."""
 
     name, resize, num_features, num_classes = "projection", "none", 2048, 1000
-    # Rounding is of no interest here.
+    # Features need not be independent of the batch here.
     at_once = BATCH
 
     def __init__(self) -> None:
@@ -49,7 +54,7 @@ class Projection(FeatureExtractor):
 
 
 class Logits(FeaturesOnly):
-    r"""Creates what torchmetrics' Inception Score takes: the logits of an extractor."""
+    r"""The logits of an extractor, as torchmetrics' Inception Score expects them."""
 
     def forward(self, images: Tensor) -> Tensor:
         return self.extractor(images)[1]
@@ -98,18 +103,18 @@ def timed(form: Callable, *args: object) -> float:
 
 
 def growth(form: Callable, names: list[str], queue: multiprocessing.Queue) -> None:
-    r"""Puts by how many MB the largest resident memory of this process grows."""
+    r"""Puts the growth of this process's largest resident memory, in MB, into a queue."""
     extractor = Projection()
     extractor(next(images(BATCH, 16, 0)))
     before = memory("VmRSS")
-    # From here on, the largest.
+    # Resets the maximum.
     Path("/proc/self/clear_refs").write_text("5")
     form(extractor, LARGE, 16, names)
     queue.put(memory("VmHWM") - before)
 
 
 def memory(name: str) -> float:
-    r"""Returns what Linux says of this process's memory, in MB."""
+    r"""Returns an entry of Linux's status of this process, in MB."""
     status = Path("/proc/self/status").read_text()
     return int(status.split(f"{name}:")[1].split()[0]) / 1024
 

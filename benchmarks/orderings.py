@@ -1,9 +1,12 @@
-r"""Whether the measures order what they should, on real images.
+r"""The order in which measures rank modified real images.
 
-`python -m benchmarks.orderings --data FashionMNIST --data.root data` compares held-out images as
-they are, blurred, noisy, of half of the classes only, and 200 training images over and over, with
-the training set, at 2,000 and at 10,000 samples, and prints every measure of each. The row of
-clean images is the floor: what real data gives at that number of samples.
+::
+
+    python -m benchmarks.orderings --data FashionMNIST --data.root data
+
+compares held-out images with the training set, at 2,000 and 10,000 samples: unmodified, blurred,
+with noise, only half of the classes, and 200 training images repeated. It prints all measures of
+each. The row of unmodified images is the floor of real data at that number of samples.
 """
 
 from __future__ import annotations
@@ -28,13 +31,13 @@ COPIED = 200
 
 
 def noisy(y: Tensor) -> Tensor:
-    r"""Returns images with a tenth of the range of Gaussian noise."""
+    r"""Returns images with Gaussian noise of a tenth of their range."""
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
     return (y + 25.5 * noise).round().clamp(0, 255).to(torch.uint8)
 
 
 def conditions(data: ImageDataModule) -> dict[str, Tensor]:
-    r"""Returns sets of images by what was done to them, uint8, with shape :math:`(N, C, H, W)`."""
+    r"""Returns sets of images by their modification, uint8, with shape :math:`(N, C, H, W)`."""
     y, label = next(iter(data.loader("val", [torch.randperm(data.length("val"))[:10_000]])))
     copied = torch.randperm(data.length("train"))[:COPIED]
     again = copied[torch.randint(COPIED, (10_000,))]
@@ -58,8 +61,8 @@ def orderings(
     Arguments:
         data: The data module.
         extractor: The features.
-        measures: Which measures.
-        reference_n: How many training images are the reference.
+        measures: The measures.
+        reference_n: The number of training images in the reference.
     """
     torch.manual_seed(0)
     extractor, cache = extractor or EfficientNetLite0(), default_cache()

@@ -1,8 +1,12 @@
-r"""What a potential costs, against its broadcast form and against `torch.cdist` as it comes.
+r"""The cost of a potential, against its broadcast form and plain `torch.cdist`.
 
-`python -m benchmarks.potential` takes the three forms in turns and prints the smallest time, the
-largest tensor that came to be, and the relative error against float64 on data far from the origin.
-The broadcast form takes as many rows at a time as make a tensor of 2 GB, to run at all.
+::
+
+    python -m benchmarks.potential
+
+computes the three forms in turns. It prints the smallest time, the largest tensor, and the error
+relative to float64 on data far from the origin. The broadcast form is split into rows of 2 GB, so
+that it fits into memory.
 """
 
 from __future__ import annotations
@@ -55,9 +59,9 @@ def timed(form: Callable, a: Tensor, y: Tensor, x: Tensor) -> float:
 
 
 def measure(n: int, d: int) -> None:
-    r"""Prints the row of one size."""
+    r"""Prints the row of one number of points and dimension."""
     random = torch.Generator().manual_seed(0)
-    # Far from the origin, with near coincidences: what images and late training are like.
+    # Far from the origin, with nearly equal points, like images late in training.
     a, y = (10 + torch.randn(2, n, d, generator=random)).unbind()
     x = a + 1e-3 * torch.randn(n, d, generator=random)
     forms = {"ours": plummer, "cdist": cdist, "broadcast": broadcast}

@@ -1,9 +1,12 @@
-r"""Over which learning rates generative ConvNets learn, with and without the Wasserstein term.
+r"""The learning rates at which generative ConvNets learn, with and without the Wasserstein term.
 
-`python -m benchmarks.robustness` reads what `energy-gans study configs/studies/robustness.yaml`
-left, and prints for each learning rate how many runs stayed finite, how many of these ended with a
-response distance below that of before training, the mean of its last over its first value, and the
-greatest of all values over the first. It draws the curves, too.
+::
+
+    python -m benchmarks.robustness
+
+reads the results of the study `configs/studies/robustness.yaml` and draws its curves. It prints
+for each learning rate the number of runs that stayed finite, the number of those whose response
+distance fell, the mean ratio of the last to the first distance, and the largest ratio at any time.
 """
 
 from __future__ import annotations

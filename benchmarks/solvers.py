@@ -1,9 +1,13 @@
-r"""How good samples of a flow are, and how long they take, solver by solver.
+r"""The quality of a flow's samples and their cost, for several solvers.
 
-`python -m benchmarks.solvers --ckpt_path C --extractor DomainClassifier --extractor.path
-fashion_mnist.pt` draws the same noise with each solver, and prints the evaluations of the field,
-images a second and the Fréchet distance to training images. `rk45` is SciPy's, with the batch as
-one vector, as VAPO's authors have it.
+::
+
+    python -m benchmarks.solvers --ckpt_path C --extractor DomainClassifier
+    --extractor.path fashion_mnist.pt
+
+solves the flow from the same noise with each solver. It prints the evaluations of the field,
+images per second and the Fréchet distance to training images. `rk45` is the solver of SciPy with
+the whole batch as one vector, as in the code of VAPO's authors.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
 def settings() -> list[dict[str, object]]:
-    r"""Returns the solvers to be compared, with their numbers of steps or their tolerances."""
+    r"""Returns the arguments of the solvers: numbers of steps or tolerances."""
     adaptive = [
         {"solver": solver, "rtol": tolerance, "atol": tolerance}
         for solver in ("rk45", "dopri5")
@@ -43,10 +47,10 @@ def settings() -> list[dict[str, object]]:
     return adaptive + fixed
 
 
-def drawn(
+def measure_samples(
     model: FlowModule, n: int, extractor: FeatureExtractor, real: object
 ) -> tuple[float, float]:
-    r"""Returns the Fréchet distance of samples, and the seconds that they took."""
+    r"""Returns the Fréchet distance of samples, and their time in seconds."""
     start = time.perf_counter()
     x = model.sample(n, random=keyed_generator(0, "solvers"))
     seconds = time.perf_counter() - start
@@ -72,7 +76,7 @@ def picture(rows: list[tuple[str, int, float, float]], path: Path) -> None:
 def main(
     ckpt_path: str, extractor: FeatureExtractor, n: int = 1000, out: str = "solvers.png"
 ) -> None:
-    r"""Prints a row for each solver, and draws them.
+    r"""Prints a row for each solver, and draws the picture.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run.
@@ -88,7 +92,7 @@ def main(
     rows = []
     for setting in settings():
         model.flow = dataclasses.replace(model.flow, **setting)
-        fd, seconds = drawn(model, n, extractor, real)
+        fd, seconds = measure_samples(model, n, extractor, real)
         value = setting.get("steps", setting.get("rtol"))
         rows.append((setting["solver"], model.evaluations, fd, n / seconds))
         cells = [setting["solver"], value, model.evaluations, f"{n / seconds:.3g}", f"{fd:.4g}"]

@@ -51,7 +51,7 @@ def picture() -> Image.Image:
 
 
 def draw_rates(axis: Axes, cutoffs: tuple[float | None, float | None], title: str) -> None:
-    r"""Draws the growth rates of a few coefficients."""
+    r"""Draws the growth rates for a few coefficients."""
     k = torch.linspace(SHOWN / 500, SHOWN, 500, dtype=torch.float64)
     for coefficient, colour in COEFFICIENTS.items():
         rates = growth_rate(k, coefficient, *cutoffs)
@@ -65,7 +65,7 @@ def draw_rates(axis: Axes, cutoffs: tuple[float | None, float | None], title: st
 
 
 def draw_critical(axis: Axes) -> None:
-    r"""Draws the coefficient from which on a wave decays, where there is one."""
+    r"""Draws the smallest coefficient at which a wave decays, if there is one."""
     k = torch.linspace(LARGEST / 2000, LARGEST, 2000, dtype=torch.float64)
     kernel, stabilizer = (elastic_transform(k, cutoff) for cutoff in CUTOFFS)
     stopped = stabilizer > 0

@@ -1,13 +1,17 @@
-r"""What a training step costs, against a hand-written loop of the same networks and maths.
+r"""The cost of a training step, against a hand-written loop of the same networks and losses.
 
-`python -m benchmarks.step` runs `energy-gans fit` and the loop in turns, several times, and prints
-the ratio of the smallest times per step: the machine's other work can only add to a time. Both
-make the same updates in the same precision and keep the same moving average.
+::
 
-- `points`: `configs/coulomb/ring.yaml`, and the same with one update a step
+    python -m benchmarks.step
+
+runs `energy-gans fit` and the loop in turns and prints the ratio of the smallest times per step,
+because other work on the machine can only add to a time. Both make the same updates in the same
+precision and keep the same moving average.
+
+- `points`: `configs/coulomb/ring.yaml`, and the same with one update in a step
 - `images`: `configs/demo.yaml` on images of 28 pixels
-- `plain`: `configs/demo.yaml` as it is, bfloat16, channels last and Adam fused, against the loop
-  in float32, contiguous, Adam unfused; also with the DCGAN paper's width at batch 64
+- `plain`: `configs/demo.yaml` in bfloat16, channels last and with fused Adam, against the loop in
+  float32, contiguous and with unfused Adam; also with the DCGAN paper's width and batch 64
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ found: list[float] = []
 
 
 class Stopwatch(Callback):
-    r"""Measures the mean time of the steps after the first few."""
+    r"""Measures the mean time of a step after the first few."""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: object
@@ -110,8 +114,8 @@ def loop(
     return (time.perf_counter() - start) / (steps - WARM_UP)
 
 
-def shuffled(y: Tensor, size: int, memory_format: torch.memory_format) -> Iterator[Tensor]:
-    r"""Yields batches of a set in a new order every epoch, images in [-1, 1]."""
+def shuffled_batches(y: Tensor, size: int, memory_format: torch.memory_format) -> Iterator[Tensor]:
+    r"""Yields batches of a set in a new order every epoch, with images in [-1, 1]."""
     while True:
         for i in torch.randperm(len(y)).split(size)[:-1]:
             batch = y[i]
@@ -124,7 +128,7 @@ def points(steps: int, updates: int) -> float:
     data = Ring()
     data.setup()
     networks = MLP(2, 2), MLP(2, 1, activation=nn.SiLU)
-    batches = shuffled(data.contents("train")[0], 128 * updates, torch.contiguous_format)
+    batches = shuffled_batches(data.contents("train")[0], 128 * updates, torch.contiguous_format)
     kernel = partial(plummer, power=3.0, epsilon=0.2)
     return loop(networks, batches, steps, updates, kernel, z=2)
 
@@ -135,14 +139,14 @@ def images(steps: int, size: int, width: int, batch: int, fast: bool) -> float:
     layout = torch.channels_last if fast else torch.contiguous_format
     networks = DCGANGenerator(32, 1, size, width), DCGANDiscriminator(1, size, width)
     networks = tuple(network.to(memory_format=layout) for network in networks)
-    batches = shuffled(data.contents("train")[0], batch, layout)
+    batches = shuffled_batches(data.contents("train")[0], batch, layout)
     return loop(networks, batches, steps, 1, plummer, z=32, scale=10.0, bf16=fast, fused=fast)
 
 
 def compare(
     name: str, repeats: int, ours: Callable[[], float], theirs: Callable[[], float]
 ) -> None:
-    r"""Prints the smallest times of two things that are run in turns, and their ratio."""
+    r"""Prints the smallest times of two functions, called in turns, and their ratio."""
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(repeats):
         times["ours"].append(ours())
@@ -163,7 +167,7 @@ def arguments() -> Any:
 
 
 if __name__ == "__main__":
-    # `main` imports this file by its name: the stopwatch has to write where `fit` reads.
+    # `main` imports this file by name, and the stopwatch writes into that module.
     import benchmarks.step as module
 
     args = arguments()

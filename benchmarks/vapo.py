@@ -1,8 +1,11 @@
-r"""What a step of VAPO costs, against a hand-written loop of the same network and double backward.
+r"""The cost of a step of VAPO, against a hand-written loop of the same double backward pass.
 
-`python -m benchmarks.vapo` runs `energy-gans fit` on `configs/vapo/digits.yaml` and the loop in
-turns, several times, and prints the ratio of the smallest times per step; then the same with the
-gradient of the potential compiled.
+::
+
+    python -m benchmarks.vapo
+
+runs `energy-gans fit` on `configs/vapo/digits.yaml` and the loop in turns and prints the ratio of
+the smallest times per step. `--compiled` adds the same with a compiled gradient of the potential.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from benchmarks.step import HEADINGS, WARM_UP, compare, fit, shuffled
+from benchmarks.step import HEADINGS, WARM_UP, compare, fit, shuffled_batches
 from energy_gans.commands.outputs import markdown_heading
 from energy_gans.data import EmbeddedDigits
 from energy_gans.networks import WideResNet
@@ -70,7 +73,7 @@ def main() -> None:
             name,
             args.repeats,
             lambda more=more: fit(CONFIG, args.steps, *PLAIN, *more),
-            lambda: loop(shuffled(images, 64, torch.channels_last), args.steps),
+            lambda: loop(shuffled_batches(images, 64, torch.channels_last), args.steps),
         )
 
 

@@ -1,4 +1,4 @@
-r"""A guard that stops, or takes back, a run that leaves the bounds it was given."""
+r"""A guard that stops or rolls back a run whose logged terms exceed their limits."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from ..checks import check_count, check_positive
 from ..storage import load_checkpoint
 from ..storage.saved_run import LAST
 from ..storage.training_directory import run_directory
-from .non_finite_guard import NonFiniteGuard, on_any_process, what_is_left
+from .non_finite_guard import NonFiniteGuard, describe_last_checkpoint, found_on_any_process
 
 LARGEST = torch.finfo(torch.float32).max
 
 
 class DivergenceGuard(NonFiniteGuard):
-    r"""Looks at what every step logs, and acts where its size exceeds a limit or is not finite.
+    r"""Acts if the absolute value of a logged term exceeds its limit or is not finite.
 
-    Energy-based models log the energy gap between real and synthesised samples (`gap`), its share of the
-    largest gap (`gap_share`, of :func:`energy_gans.functional.gap_share`), the norm of the score
-    (`score_norm`), the share of saturated pixels (`saturated`) and how far chains went (`drift`).
+    Energy-based models log the energy gap between real and synthesised samples (`gap`), its share
+    of the largest gap (`gap_share`, see :func:`energy_gans.functional.gap_share`), the norm of the
+    score (`score_norm`), the share of saturated pixels (`saturated`) and the distance that chains
+    moved (`drift`).
 
-    One step can be far off by chance. With `average_steps` n a limit is that of an exponential average of
-    sizes, which starts at 0 and goes 1/n of the way to the size of each step: a term that stays at twice
-    its limit exceeds it after about 0.7 n steps. A term that is not finite does so at once.
+    A single step can exceed a limit by chance. With `average_steps` n, limits apply to an
+    exponential average of absolute values, which starts at 0 and moves by 1/n towards the value of
+    each step. A term that stays at twice its limit exceeds it after about 0.7 n steps. A term that
+    is not finite always counts at once.
 
-    A run that is rolled back takes the weights, the optimizers and the chains of its last checkpoint, and
-    half of its present learning rates; its steps go on counting, and averages start at 0 again. This is
-    the one observer that changes what is learned.
+    A rollback restores the weights, the optimizers and the chains of the last checkpoint and
+    halves the current learning rates. The count of steps continues, and averages start at 0 again.
+    No other callback changes what a model learns.
 
     Arguments:
-        limits: The largest size of each term, by its name, such as `{gap: 100}`.
-        action: What is done: `"stop"`, or `"rollback"`.
-        most_rollbacks: How often a run is rolled back before it is stopped.
-        average_steps: The number n of steps of the averages; 1 for the sizes themselves.
+        limits: The largest absolute value of each term, by the term's name, such as `{gap: 100}`.
+        action: `"stop"` or `"rollback"`.
+        most_rollbacks: The largest number of rollbacks, after which the run is stopped.
+        average_steps: The number n of steps in the averages; 1 for no average.
 
     Raises:
-        ValueError: If a limit is not positive, a number not a count, or the action unknown.
-        FloatingPointError: That names the step and the term, in training.
+        ValueError: If a limit or a number is not positive, or the action is unknown.
+        FloatingPointError: During training, with the step and the term.
     """
 
     def __init__(
@@ -73,26 +75,27 @@ class DivergenceGuard(NonFiniteGuard):
         *args: object,
     ) -> None:
         excess = self.excess(trainer, outputs)
-        if not on_any_process(trainer, excess is not None):
+        if not found_on_any_process(trainer, excess is not None):
             return
-        what = f"{excess or 'A term of another process is out of bounds'} at step {trainer.global_step}"
+        term = excess or "A term of another process is out of bounds"
+        what = f"{term} at step {trainer.global_step}"
         if self.action == "stop" or self.rollbacks == self.most_rollbacks:
             tried = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
-            left = what_is_left(trainer, sudden=self.average_steps == 1)
+            left = describe_last_checkpoint(trainer, sudden=self.average_steps == 1)
             raise FloatingPointError(f"{what}: stopped{tried}, and {left}.")
         self.rollbacks += 1
         self.averages.clear()
-        step = roll_back(trainer, pl_module)
+        step = _roll_back(trainer, pl_module)
         rank_zero_warn(
             f"{what}: back to the checkpoint of step {step}, with half the learning rate "
             f"({self.rollbacks} of at most {self.most_rollbacks} times)."
         )
 
     def excess(self, trainer: Trainer, outputs: dict[str, Tensor]) -> str | None:
-        r"""Returns what is out of its bounds after a step, in words, or `None`.
+        r"""Returns a description of the first term that exceeds its limit after a step, or `None`.
 
         Raises:
-            ValueError: If a limit is one of a term that is not logged.
+            ValueError: If a term with a limit is not logged.
         """
         if unknown := self.limits.keys() - outputs.keys():
             raise ValueError(
@@ -101,25 +104,25 @@ class DivergenceGuard(NonFiniteGuard):
             )
         values = torch.stack([value.float() for value in outputs.values()])
         if self.average_steps > 1:
-            # A checkpoint holds the averages of one process, so all have to have the same.
+            # A checkpoint holds the averages of one process, so they have to be equal on all.
             values = trainer.strategy.reduce(values, reduce_op="mean")
         for name, value in zip(outputs, values.tolist(), strict=True):
-            # Not larger is not enough: nan is neither.
-            if not self._averaged(name, abs(value)) <= self.limits.get(name, LARGEST):
+            # A comparison with NaN is false, so this also finds NaN.
+            if not self._average(name, abs(value)) <= self.limits.get(name, LARGEST):
                 limit = f", above {self.limits[name]:g}" if name in self.limits else ""
-                return f"{name} {self._in_words(name, value)}{limit}"
+                return f"{name} {self._describe(name, value)}{limit}"
         return None
 
-    def _averaged(self, name: str, size: float) -> float:
-        r"""Returns the average of a term with a limit after one more step, and the size of others."""
+    def _average(self, name: str, size: float) -> float:
+        r"""Returns the updated average of a term with a limit, or the value of another term."""
         if name not in self.limits:
             return size
         share = 1 / self.average_steps
         self.averages[name] = (1 - share) * self.averages.get(name, 0.0) + share * size
         return self.averages[name]
 
-    def _in_words(self, name: str, value: float) -> str:
-        r"""Returns what a term that is out of its bounds is, or averages."""
+    def _describe(self, name: str, value: float) -> str:
+        r"""Returns the value or the average of a term that exceeds its limit, in words."""
         if self.average_steps == 1 or not math.isfinite(value):
             return f"is {value:g}"
         return f"averages {self.averages[name]:g} over about {self.average_steps} steps"
@@ -129,26 +132,26 @@ class DivergenceGuard(NonFiniteGuard):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rollbacks = state_dict["rollbacks"]
-        # Checkpoints of earlier versions have none.
+        # Checkpoints of earlier versions have no averages.
         averages = state_dict.get("averages", {})
         self.averages = {name: averages[name] for name in self.limits if name in averages}
 
 
-def roll_back(trainer: Trainer, model: LightningModule) -> int:
-    r"""Puts a run back to its last checkpoint, but for its steps, with half its learning rates.
+def _roll_back(trainer: Trainer, model: LightningModule) -> int:
+    r"""Restores the last checkpoint of a run, except for its step, and halves the learning rates.
 
     Returns:
         The step of the checkpoint.
 
     Raises:
-        FloatingPointError: If there is none.
+        FloatingPointError: If there is no checkpoint.
         ValueError: If the checkpoint is damaged, or one of its weights is not finite.
     """
     path = run_directory(trainer) / LAST
     if not path.exists():
         raise FloatingPointError(
-            f"The run diverged at step {trainer.global_step}, before its first checkpoint: there is "
-            "none to go back to."
+            f"The run diverged at step {trainer.global_step}, before its first checkpoint: there "
+            "is none to go back to."
         )
     checkpoint = load_checkpoint(path)
     model.on_load_checkpoint(checkpoint)

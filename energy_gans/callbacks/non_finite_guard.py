@@ -1,4 +1,4 @@
-r"""A guard that stops a run whose losses, weights or other saved numbers are no longer finite."""
+r"""A guard that stops a run when its losses, weights or other saved numbers are not finite."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Terms = dict[str, Tensor]
 
 
 class NonFiniteGuard(Callback):
-    r"""Stops at the first loss that is not finite, and saves nothing from then on.
+    r"""Stops a run at the first loss that is not finite, before any further checkpoint.
 
-    Losses are kept for a few steps and looked at together, so an accelerator is not made to wait at
-    every step. Before a checkpoint is written, they are looked at always, and so is all that it would
-    hold: weights, moving averages, the states of optimizers, schedules and chains. If one process finds
-    something, all of them stop.
+    The losses of several steps are checked together, so that the accelerator does not have to
+    synchronise at every step. They are also checked before each checkpoint, with everything that
+    the checkpoint holds: weights, moving averages, and the states of optimizers, schedules and
+    chains. If one process finds a number that is not finite, all of them stop.
 
     Arguments:
-        every_n_steps: The number of steps from one look to the next.
+        every_n_steps: The number of steps between two checks.
 
     Raises:
-        FloatingPointError: That names the step and the term or the tensor, in training.
+        FloatingPointError: During training, with the step and the term or the tensor.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
@@ -44,38 +44,40 @@ class NonFiniteGuard(Callback):
     ) -> None:
         self.recent.append((trainer.global_step, outputs))
         if len(self.recent) >= self.every_n_steps:
-            self.look(trainer)
+            self.check_losses(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.look(trainer)
+        self.check_losses(trainer)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict
     ) -> None:
-        self.look(trainer)
+        self.check_losses(trainer)
         own = pl_module.carried_state() if isinstance(pl_module, GenerativeModule) else {}
         name = non_finite(checkpoint | own)
-        if on_any_process(trainer, name is not None):
+        if found_on_any_process(trainer, name is not None):
             raise FloatingPointError(
                 f"{name or 'A number of another process'} is not finite after step "
-                f"{trainer.global_step}: stopped without saving, {what_is_left(trainer)}."
+                f"{trainer.global_step}: stopped without saving, "
+                f"{describe_last_checkpoint(trainer)}."
             )
 
-    def look(self, trainer: Trainer) -> None:
-        r"""Raises a `FloatingPointError` if one of the recent losses is not finite."""
+    def check_losses(self, trainer: Trainer) -> None:
+        r"""Raises a `FloatingPointError` if a loss since the last check is not finite."""
         recent, self.recent = self.recent, []
         if not recent:
             return
         losses = torch.stack([loss.float() for _, terms in recent for loss in terms.values()])
-        if on_any_process(trainer, not torch.isfinite(losses).all()):
+        if found_on_any_process(trainer, not torch.isfinite(losses).all()):
+            left = describe_last_checkpoint(trainer)
             raise FloatingPointError(
-                f"{first_non_finite(recent)}: stopped, and {what_is_left(trainer)}. A smaller learning "
-                "rate, gradient_clip_norm or a larger epsilon are the usual mends."
+                f"{_first_non_finite(recent)}: stopped, and {left}. A smaller learning rate, "
+                "gradient_clip_norm or a larger epsilon are the usual mends."
             )
 
 
-def first_non_finite(recent: list[tuple[int, Terms]]) -> str:
-    r"""Returns, in words, the first term of some steps that is not finite."""
+def _first_non_finite(recent: list[tuple[int, Terms]]) -> str:
+    r"""Returns a description of the first term that is not finite in some steps."""
     for step, terms in recent:
         for name, loss in terms.items():
             if not torch.isfinite(loss):
@@ -83,17 +85,17 @@ def first_non_finite(recent: list[tuple[int, Terms]]) -> str:
     return f"A term of another process is not finite at step {recent[-1][0]} or shortly before"
 
 
-def on_any_process(trainer: Trainer, found: bool) -> bool:
-    r"""Returns whether something was found by a process of the run, the same on all: every one has to ask."""
+def found_on_any_process(trainer: Trainer, found: bool) -> bool:
+    r"""Returns whether `found` is true on any process; all processes have to call this."""
     return trainer.strategy.reduce_boolean_decision(bool(found), all=False)
 
 
-def what_is_left(trainer: Trainer, sudden: bool = True) -> str:
-    r"""Returns the words that say which checkpoint a stopped run leaves; every process has to ask.
+def describe_last_checkpoint(trainer: Trainer, sudden: bool = True) -> str:
+    r"""Returns which checkpoint a stopped run leaves, in words; all processes have to call this.
 
     Arguments:
         trainer: The trainer.
-        sudden: Whether the step before the one that stopped it was good.
+        sudden: Whether the step before the one that stopped the run was certainly good.
     """
     last = run_directory(trainer) / LAST
     path = last if last.is_file() else trainer.ckpt_path

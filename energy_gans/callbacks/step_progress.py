@@ -1,4 +1,4 @@
-r"""A progress bar over steps, redrawn at fixed intervals of time because steps differ in length."""
+r"""A progress bar over steps, redrawn at time intervals because steps differ in length."""
 
 from __future__ import annotations
 

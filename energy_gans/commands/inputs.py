@@ -106,7 +106,7 @@ class ModelSamples(Samples):
         return {"checkpoint": str(self.path), "sha256": file_digest(self.path), "seed": self.seed}
 
 
-class FolderSamples(Samples):
+class _FolderSamples(Samples):
     r"""The pictures in a folder, in the order of their names.
 
     Arguments:
@@ -162,7 +162,7 @@ class FolderSamples(Samples):
         return {"samples": str(self.path), "sha256": hashlib.sha256(sums.encode()).hexdigest()}
 
 
-class ArraySamples(Samples):
+class _ArraySamples(Samples):
     r"""The samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time.
 
     The file holds a single array or tensor, or one with the name `samples` (or `arr_0`). Its
@@ -215,9 +215,9 @@ def open_samples(
         FileNotFoundError: If there is no such folder or file.
     """
     if Path(path).is_dir():
-        return FolderSamples(Path(path), n, channels, convert)
+        return _FolderSamples(Path(path), n, channels, convert)
     if Path(path).is_file():
-        return ArraySamples(Path(path), n, convert)
+        return _ArraySamples(Path(path), n, convert)
     raise FileNotFoundError(
         "'samples' should be a folder of pictures or an .npz, .npy or .pt file, and "
         f"{path!r} is neither."

@@ -27,7 +27,7 @@ IMAGE_BYTES = 16 * 2**20
 MAGIC = b"\x93NUMPY"
 
 
-class ImageArray(Protocol):
+class _ImageArray(Protocol):
     r"""An array of images in a file."""
 
     def __len__(self) -> int: ...
@@ -37,7 +37,7 @@ class ImageArray(Protocol):
         ...
 
 
-def open_array(path: Path) -> ImageArray:
+def open_array(path: Path) -> _ImageArray:
     r"""Returns the array of images in a file.
 
     Arguments:

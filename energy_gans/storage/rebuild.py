@@ -119,8 +119,8 @@ class Rebuilder:
         r"""Raises a `ValueError` that says which package would have to be trusted."""
         package = module.partition(".")[0] or "PACKAGE"
         raise ValueError(
-            f"{key!r} = {value!r} is {what}, and a file of unknown origin may ask for nothing else. "
-            f"If you trust it, add --trust {package}, or trust={package!r} in Python."
+            f"{key!r} = {value!r} is {what}, and a file of unknown origin may ask for nothing "
+            f"else. If you trust it, add --trust {package}, or trust={package!r} in Python."
         )
 
     def _value(self, value: Any, hint: Any, key: str) -> Any:

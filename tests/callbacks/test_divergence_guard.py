@@ -143,7 +143,7 @@ def test_before_the_first_checkpoint_there_is_nothing_to_go_back_to(tiny: Callab
 
 
 def trainer_of(folder: Path, others: float | None = None) -> SimpleNamespace:
-    r"""Returns what a guard knows of a trainer, beside another process whose values are `others`."""
+    r"""Returns a trainer for a guard, with another process whose values are `others`."""
 
     def reduce(values: Tensor, reduce_op: str) -> Tensor:
         assert reduce_op == "mean"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from energy_gans.commands.inputs import ArraySamples, open_samples
+from energy_gans.commands.inputs import _ArraySamples, open_samples
 from energy_gans.functional import keyed_generator
 from energy_gans.storage.arrays import open_array
 
@@ -76,7 +76,7 @@ def test_every_form_holds_the_same(form: torch.Tensor, write: Callable, tmp_path
     ],
 )
 def test_tensors_of_any_floats_and_strides(tensor: torch.Tensor, tmp_path: Path) -> None:
-    samples = ArraySamples(pt(tensor, tmp_path / "x"), None)
+    samples = _ArraySamples(pt(tensor, tmp_path / "x"), None)
     expected = tensor.detach()
     if expected.is_floating_point():
         expected = ((expected.float() + 1) * 127.5).round().to(torch.uint8)
@@ -84,7 +84,7 @@ def test_tensors_of_any_floats_and_strides(tensor: torch.Tensor, tmp_path: Path)
 
 
 def test_other_byte_orders_are_read(tmp_path: Path) -> None:
-    samples = ArraySamples(npy(FLOATS.numpy().astype(">f4"), tmp_path / "x"), None)
+    samples = _ArraySamples(npy(FLOATS.numpy().astype(">f4"), tmp_path / "x"), None)
     assert torch.equal(samples.batch(0), X[:100])
 
 
@@ -121,7 +121,7 @@ def test_what_is_no_array_of_images_is_refused(
     x, told = wrong
     path = write(torch.from_numpy(x), tmp_path / "x")
     with pytest.raises(ValueError) as error:
-        ArraySamples(path, None).batch(0)
+        _ArraySamples(path, None).batch(0)
     assert str(error.value).startswith(f"'samples' = {str(path)!r} ")
     assert told in str(error.value)
     assert "\n" not in str(error.value)

@@ -41,7 +41,7 @@ from ...storage.saved_run import find_checkpoint
 from ...storage.stamps import package_versions
 from ..models import class_labels, held_out_samples, load_data, load_supporting
 from ..outputs import check_output_and_numbers, warn
-from .baselines import RANGE, fill_statistics, fill_by_baselines, measure_fills, measures_table
+from .baselines import RANGE, fill_by_baselines, fill_statistics, measure_fills, measures_table
 from .masks import choose_mask
 
 # The largest number of rows of the picture.

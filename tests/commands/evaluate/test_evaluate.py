@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.inputs import ArraySamples, FolderSamples, ModelSamples, open_samples
+from energy_gans.commands.inputs import ModelSamples, _ArraySamples, _FolderSamples, open_samples
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
 from energy_gans.metrics.features import FeatureExtractor
@@ -311,7 +311,7 @@ def test_no_more_than_a_batch_of_an_array_is_held(tmp_path: Path) -> None:
     import tracemalloc
 
     path = array(tmp_path, np.zeros((20_000, 3, 32, 32), dtype=np.uint8))
-    samples = ArraySamples(path, None)
+    samples = _ArraySamples(path, None)
     tracemalloc.start()
     for _ in samples.share(0, 1):
         pass
@@ -532,12 +532,12 @@ def test_an_array_of_another_format_is_refused(tmp_path: Path) -> None:
         head = b"\x93NUMPY\x02\x00" + (100 * 2**20).to_bytes(4, "little")
         archive.writestr("samples.npy", head + bytes(100 * 2**20))
     with frugal(memory=2**26), pytest.raises(ValueError, match=r"is of format \(2, 0\)"):
-        ArraySamples(tmp_path / "x.npz", None)
+        _ArraySamples(tmp_path / "x.npz", None)
 
 
 def test_few_of_many_samples_take_little_memory(tmp_path: Path) -> None:
     path = announced(tmp_path, (40_000, 3, 32, 32), 40_000 * 3072)
-    samples = ArraySamples(path, 10)
+    samples = _ArraySamples(path, 10)
     with frugal(memory=2**26):
         assert len(samples.batch(0)) == 10
 
@@ -546,7 +546,7 @@ def test_a_pipe_among_the_samples_is_named(tmp_path: Path) -> None:
     folder = written_in("folder", digits("val")[:20], tmp_path)
     os.mkfifo(folder / "x.png")
     with frugal(), pytest.raises(ValueError, match=r"The sample .*x.png .* it is a named pipe"):
-        list(FolderSamples(folder, None, 1).share(0, 1))
+        list(_FolderSamples(folder, None, 1).share(0, 1))
 
 
 def test_pictures_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -561,7 +561,7 @@ def test_pictures_that_do_not_fit_are_named(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), "red").save(folder / "b.png")
     assert "b.png has colours" in refused(*args)
     with pytest.raises(ValueError, match="some samples, got 0"):
-        FolderSamples(tmp_path / "nothing", None, 1)
+        _FolderSamples(tmp_path / "nothing", None, 1)
 
 
 def test_what_can_not_be_measured_is_refused(
