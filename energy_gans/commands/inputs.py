@@ -214,10 +214,11 @@ def open_samples(
     Raises:
         FileNotFoundError: If there is no such folder or file.
     """
-    if Path(path).is_dir():
-        return _FolderSamples(Path(path), n, channels, convert)
-    if Path(path).is_file():
-        return _ArraySamples(Path(path), n, convert)
+    place = Path(path)
+    if place.is_dir():
+        return _FolderSamples(place, n, channels, convert)
+    if place.is_file():
+        return _ArraySamples(place, n, convert)
     raise FileNotFoundError(
         "'samples' should be a folder of pictures or an .npz, .npy or .pt file, and "
         f"{path!r} is neither."

@@ -3,6 +3,7 @@ r"""What commands share about models: loading by capability, classes, trajectori
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -43,9 +44,8 @@ def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeM
     model = load_model(ckpt_path, trust)
     if model.supports(member):
         return model.requires_grad_(False)
-    rooms = (methods, methods.baselines)
-    classes = {name: getattr(room, name) for room in rooms for name in room.__all__}
-    known = [n for n, c in classes.items() if isinstance(c, type) and c.supports(member)]
+    classes = {**_exported_models(methods), **_exported_models(methods.baselines)}
+    known = [name for name, cls in classes.items() if cls.supports(member)]
     raise ValueError(
         f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no "
         f"{_NAMES[member]}: it should be of {' or '.join(known)}."
@@ -53,7 +53,7 @@ def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeM
 
 
 def check_method(class_path: str) -> None:
-    r"""Raises a `ValueError` if a config's model is a base class, and not one of the methods.
+    r"""Raises a `ValueError` if a config's model is a base class instead of a method.
 
     Arguments:
         class_path: The path of the model's class, which is imported.
@@ -62,14 +62,22 @@ def check_method(class_path: str) -> None:
     bases = f"{methods.__name__}.bases."
     if not getattr(sys.modules.get(module), name, object).__module__.startswith(bases):
         return
-    classes = {name: getattr(methods, name) for name in methods.__all__}
-    known = [
-        n for n, c in classes.items() if not getattr(c, "__module__", bases).startswith(bases)
-    ]
+    classes = _exported_models(methods)
+    known = [name for name, cls in classes.items() if not cls.__module__.startswith(bases)]
     raise ValueError(
         f"'model' = {class_path!r} is a base class: it should be a method, such as "
         f"{', '.join(known[:-1])} or {known[-1]}."
     )
+
+
+def _exported_models(package: ModuleType) -> dict[str, type[GenerativeModule]]:
+    r"""Returns the classes of models that a package exports, by name."""
+    found = {name: getattr(package, name) for name in package.__all__}
+    return {
+        name: cls
+        for name, cls in found.items()
+        if isinstance(cls, type) and issubclass(cls, GenerativeModule)
+    }
 
 
 def load_data(ckpt_path: str, trust: str = "") -> TensorDataModule:

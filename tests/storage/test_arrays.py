@@ -203,7 +203,7 @@ def test_damaged_files_are_refused(write: Callable, damage: Callable, tmp_path: 
     path = write(X, tmp_path / "x")
     damage(path)
     with pytest.raises(
-        ValueError, match="is cut short: it says|it is truncated or damaged|part .* is damaged"
+        ValueError, match="is cut short: its header|it is truncated or damaged|part .* is damaged"
     ):
         open_array(path)
 

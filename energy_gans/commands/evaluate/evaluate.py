@@ -10,6 +10,7 @@ work.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -23,15 +24,19 @@ from ...metrics.statistics import Statistics, rank_and_world_size
 from ...plots.figures import write_picture
 from ...storage.checkpoint import load_model
 from ...storage.saved_run import find_checkpoint, run_data, run_of
-from ...storage.stamps import write_metrics
+from ...storage.stamps import Comparison, comparisons, format_number, write_metrics
 from ..devices import process_group
 from ..inputs import Convert, ModelSamples, Samples, open_samples
-from ..outputs import check_writable
+from ..outputs import check_writable, markdown_table
 from .pictures import duplicates_picture, neighbours_picture
-from .sets import drop_measures_with_few_images, gather_sets, warn_of_few_images
-from .table import compute_measures, measures_table
+from .sets import compute_measures, drop_measures_with_few_images, gather_sets, warn_of_few_images
 
 SAMPLES = 10_000
+HEADINGS = ("measure", "samples", "real", "n", "reference n")
+MATCHED = (
+    "A measure has a second row if there are fewer real images than samples: the second row "
+    "compares fewer samples, or a part of the reference."
+)
 COLOURS = {1: "grey", 3: "RGB"}
 
 
@@ -103,8 +108,23 @@ def evaluate(
         numbers = compute_measures(names, sets, extractor, *about)
         origin = source.origin() | ({"convert": convert} if convert else {})
         write_metrics(numbers, origin | {"device": where.type}, path)
-        print(f"{measures_table(numbers)}{path}")
+        print(f"{_measures_table(numbers)}{path}")
         _write_pictures(names, sets.samples, sets.reference, source, data, reference, path)
+
+
+def _measures_table(numbers: dict[str, dict[str, Any]]) -> str:
+    r"""Returns the measures of samples and of real images as a table in Markdown."""
+    rows = [_row(c) for name, number in numbers.items() for c in comparisons(name, number)]
+    note = f"\n{MATCHED}\n" if len(rows) > len(numbers) else ""
+    return markdown_table([HEADINGS, *rows]) + note
+
+
+def _row(comparison: Comparison) -> list[str]:
+    r"""Returns a row of the table."""
+    n, reference_n = comparison.counts()
+    pair = comparison.samples, comparison.real
+    cells = [format_number(number) if number else "" for number in pair]
+    return [comparison.label, *cells, str(n), "" if reference_n is None else str(reference_n)]
 
 
 def _write_pictures(

@@ -1,10 +1,12 @@
-r"""The sets of images that an evaluation compares: their sizes and their statistics."""
+r"""The sets of images that an evaluation compares: their sizes, statistics and measures."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -13,9 +15,11 @@ from ...metrics.features import FeatureExtractor
 from ...metrics.floor import Floor
 from ...metrics.measures import (
     SEARCHED,
+    Measurement,
     TooFewSamplesError,
     check_enough,
     few_images_warnings,
+    measure,
 )
 from ...metrics.reference import real_statistics, reference_statistics
 from ...metrics.statistics import (
@@ -25,8 +29,12 @@ from ...metrics.statistics import (
     prefix_statistics,
     rank_and_world_size,
 )
+from ...storage.stamps import Stamp, stamp_number
 from ..inputs import Samples
 from ..outputs import warn
+
+# The smallest number of samples and of reference images for the name FID.
+FID_SAMPLES = 50_000
 
 
 @dataclass(frozen=True)
@@ -147,3 +155,45 @@ def warn_of_few_images(
     sizes = extractor.num_features, extractor.num_classes
     for sentence in few_images_warnings(names, counts, references, *sizes):
         warn(sentence)
+
+
+def compute_measures(
+    names: list[str],
+    sets: Sets,
+    extractor: FeatureExtractor,
+    reference: dict[str, Any],
+    held_out: dict[str, Any],
+) -> dict[str, dict[str, Any]]:
+    r"""Returns stamped numbers by the name of the measure.
+
+    Arguments:
+        names: The names of the measures.
+        sets: The statistics.
+        extractor: The extractor.
+        reference: The data, its fingerprint and the split of the reference, for the stamps.
+        held_out: The data, its fingerprint and the other split, for the stamps.
+    """
+    held_out_stamp = partial(sets.floor.about, reference=reference, held_out=held_out)
+    about = Stamp(extractor.stamp(), reference, held_out_stamp)
+    real_stamp = held_out_stamp(sets.floor.n)
+    outside, left, z = sets.held_out(), sets.left(), sets.real
+    numbers: dict[str, dict[str, Any]] = {}
+    for name in names:
+        found = measure([name], sets.samples, sets.reference, outside)
+        real: dict[str, Measurement] = {}
+        matched: dict[str, Measurement] = {}
+        # There can be too few real images for a measure.
+        with suppress(TooFewSamplesError):
+            real = measure([name], z, left, z)
+            if any(about(found[key]) != about(number) for key, number in real.items()):
+                matched = measure([name], sets.few, left, z)
+        for key, number in found.items():
+            stamp = stamp_number(number, real.get(key), matched.get(key), about, real_stamp)
+            numbers["fid" if key == "fd" and _is_fid(sets, extractor, reference) else key] = stamp
+    return numbers
+
+
+def _is_fid(sets: Sets, extractor: FeatureExtractor, reference: dict[str, Any]) -> bool:
+    r"""Returns whether the samples' Fréchet distance has the standard protocol of the FID."""
+    enough = min(sets.samples.n, sets.reference.n) >= FID_SAMPLES
+    return getattr(extractor, "standard", False) and enough and reference["split"] == "train"
