@@ -67,7 +67,7 @@ data:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Callable[..., list[str]]:
-    r"""Returns the arguments of `fit` on tiny images, or points, that logs into a temporary folder."""
+    r"""Returns the arguments of a `fit` on tiny images, or points, into a temporary folder."""
 
     def arguments(*more: str, points: bool = False, name: str = "tiny") -> list[str]:
         config = tmp_path / "tiny.yaml"

@@ -8,9 +8,12 @@ import energy_gans
 
 TITLES = {
     "1708.08819": "Coulomb GANs",
-    "1910.14216": "Generalizing Energy-based Generative ConvNets from Particle Evolution Perspective",
-    "2303.10553": "Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space",
-    "2407.15238": "Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based Generative Modelling",
+    "1910.14216": "Generalizing Energy-based Generative ConvNets from Particle Evolution "
+    "Perspective",
+    "2303.10553": "Elastic Interaction Energy-Based Generative Model: Approximation in Feature "
+    "Space",
+    "2407.15238": "Variational Potential Flow: A Novel Probabilistic Framework for Energy-Based "
+    "Generative Modelling",
 }
 
 

@@ -63,7 +63,7 @@ def test_two_writers_never_tear_a_file(tmp_path: Path) -> None:
 
 
 def left_by_a_killed_writer(place: Path) -> Path:
-    r"""Returns the temporary file that a process leaves which is killed while it writes."""
+    r"""Returns the temporary file of a process that was killed while it wrote."""
     script = (
         "import os, signal, sys\n"
         "from energy_gans.files import atomic_write\n"
@@ -196,7 +196,7 @@ def test_a_lock_file_that_is_removed_while_it_is_asked_for_is_made_anew(
     path = tmp_path / "a.lock"
 
     def late(descriptor: int) -> None:
-        # Who held it lets go of it between opening and locking.
+        # The holder releases the lock between opening and locking.
         monkeypatch.setattr("energy_gans.files.lock", lock)
         path.unlink()
         lock(descriptor)
@@ -209,7 +209,8 @@ def test_a_lock_file_that_is_removed_while_it_is_asked_for_is_made_anew(
 
 
 def test_nothing_else_in_the_package_writes_files() -> None:
-    # Whole folders are written under another name by the data room, and a study's logs grow.
+    # Data sets are written as folders under a temporary name, and the logs of a study are appended
+    # to.
     elsewhere = ("files.py", "data/", "commands/study/cells.py")
     package = Path(energy_gans.__file__).parent
     found = []

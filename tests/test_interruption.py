@@ -15,7 +15,7 @@ from energy_gans.interruption import SignalError, interruptible, signals_as_erro
 
 @pytest.fixture(autouse=True)
 def usual_handlers() -> Iterator[None]:
-    r"""Gives signals the handlers of a program: processes that share out tests ignore interruptions."""
+    r"""Restores the default signal handlers, because pytest-xdist workers ignore interruptions."""
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
@@ -83,7 +83,7 @@ def test_what_is_ignored_or_handled_stays_so() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_program_that_starts_can_be_interrupted(number: signal.Signals, tmp_path: Path) -> None:
-    # A module in the place of one that takes seconds to import.
+    # A fake module in place of one that takes seconds to import.
     (tmp_path / "torch.py").write_text(
         f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep(60)"
     )

@@ -41,8 +41,8 @@ def test_climbing_along_the_score_climbs_the_potential(generator: nn.Module) -> 
 
 
 def test_without_repulsion_a_linear_generator_collapses_and_with_it_it_does_not() -> None:
-    # The best G(z) = A z + c for a concave quadratic potential has A = 0. With Stein's direction it
-    # is the standard normal itself.
+    # For a concave quadratic potential, the best G(z) = A z + c has A = 0. With Stein's direction
+    # the best distribution of G(z) is the standard normal.
     variances = []
     for repelled in (False, True):
         a, c = torch.eye(2).requires_grad_(), torch.ones(2).requires_grad_()

@@ -243,7 +243,7 @@ def clusters(a: Tensor) -> int:
 
 
 def descended(coefficient: float, steps: int = 200) -> Tensor:
-    r"""Returns real features that were free to move along the stabilised loss, with equal cut-offs."""
+    r"""Returns real features after descent on the stabilised loss, with equal cut-offs."""
     u, v = (torch.rand(32, 2).double().requires_grad_() for _ in range(2))
     optimizer = torch.optim.Adam([u, v], lr=0.02)
     for _ in range(steps):

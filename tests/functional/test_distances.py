@@ -177,7 +177,7 @@ def test_no_tensor_of_all_differences_is_made_where_all_points_nearly_coincide()
     assert largest.numel <= CHUNK < 2 * n**2 * dim
 
 
-# What is made of them
+# Functions of squared distances
 
 
 def test_distances_of_coincident_points_have_no_gradient() -> None:

@@ -1,4 +1,4 @@
-r"""Tests that functions of batches give something empty, or refuse in a sentence, where there is no sample."""
+r"""Tests that functions of empty batches return empty tensors or raise a clear error."""
 
 from collections.abc import Callable
 
@@ -108,7 +108,8 @@ REFUSED: dict[str, list[Callable]] = {
     "wasserstein_loss": [lambda f: f(NONE, X[0]), lambda f: f(X[0], NONE)],
 }
 
-# Functions of numbers, of scalars, of statistics of groups; and a share, which is zero of none.
+# Functions of numbers, of scalars and of statistics of groups; and a share, which is zero without
+# pairs.
 OF_NO_BATCH = {
     *("ElasticTerm", "annealed", "balanced", "convergence", "critical_coefficient"),
     *("difference_of_gaussians", "elastic_power", "equilibrium_loss", "exponential_decay"),

@@ -54,8 +54,9 @@ def test_no_two_filters_are_equal_or_opposite(bank: str) -> None:
 
 @pytest.mark.parametrize("wavelength", [4.0, 5.5, 8.0])
 def test_the_middle_of_a_gabor_filter(wavelength: float) -> None:
-    # On a wide grid, sums are integrals: c is the window's Fourier transform at the wave's frequency,
-    # exp(-pi^2 / 2), and the square of the window times (cos - c) integrates to pi s^2 times n.
+    # On a wide grid, sums are integrals: c is the Fourier transform of the window at the frequency
+    # of the wave, exp(-pi^2 / 2), and the square of the window times (cos - c) integrates to pi
+    # s^2 times n.
     even, odd = gabor(61, [wavelength], 1)[:, 0]
     c = math.exp(-(math.pi**2) / 2)
     n = (1 + math.exp(-(math.pi**2))) / 2 - 2 * c * math.exp(-(math.pi**2) / 4) + c**2
@@ -98,7 +99,7 @@ def test_differences_of_gaussians_are_isotropic() -> None:
 
 
 def test_a_difference_of_gaussians_changes_sign_on_its_circle() -> None:
-    # Where both are equal: r^2 = 2 ln(q^2) s^2 q^2 / (q^2 - 1) at the ratio q.
+    # Where both Gaussians are equal: r^2 = 2 ln(q^2) s^2 q^2 / (q^2 - 1) at the ratio q.
     std, q = 4.0, 1.6
     radius = math.sqrt(2 * math.log(q**2) * std**2 * q**2 / (q**2 - 1))
     row = difference_of_gaussians(81, [std], q)[0, 0, 40, 40:]

@@ -100,7 +100,7 @@ def test_the_innovation_is_the_distance_less_its_mean() -> None:
     assert found.var().item() == pytest.approx(variance.item(), rel=0.02)
 
 
-# The two estimators and one that is biased
+# The two estimators, and a biased one
 
 
 @pytest.mark.parametrize("phi", [torch.sin, torch.tanh, lambda x: x**3 - 2 * x])
@@ -135,7 +135,8 @@ def test_centring_the_potential_leaves_no_bias_and_centring_the_distance_does() 
     phi = x[:, 0].square() / 2
     a, v, _, _ = slopes(T)
     total = gamma + (v + (1 - a) ** 2 * y[:, 0].square()) / SIGMA**2
-    # Of k x^2 / 2 it is - v' - 2 a a' s^2, and what the batch's own mean of gamma adds is known.
+    # For k x^2 / 2 it is - v' - 2 a a' s^2; the bias from the batch's mean of gamma has a closed
+    # form.
     slope = slopes(T)[2:]
     exact = -(slope[1] + 2 * a * slope[0] * S**2)
     estimates = torch.stack(
@@ -171,7 +172,7 @@ def test_a_constant_does_not_matter() -> None:
 
 @pytest.mark.parametrize("sigma", [0.001, 0.01, 0.1])
 def test_the_innovation_keeps_its_digits_near_the_end(sigma: float) -> None:
-    # Noise whose square is its mean leaves the second term alone.
+    # If the squared noise equals its mean, only the second term remains.
     y, noise = normal(50, 4), torch.ones(50, 4, dtype=torch.float64)
     _, v = conditional_moments(torch.ones(50, dtype=torch.float64), sigma, OMEGA)
     expected = innovation(y, noise, v, sigma, OMEGA)
@@ -215,13 +216,13 @@ def test_centring_takes_most_of_the_variance_away() -> None:
     raw, centred = (phi * gamma).std(), ((phi - phi.mean()) * gamma).std()
     u = conditional_velocity(y, noise, moments[1], SIGMA, OMEGA)
     aligned = (conditional_point(y, noise, *moments) * u).sum(1).std()
-    # What the notes measured, of half the covariance: 1054, 147 and 11.3.
+    # Measured before, for half the covariance: 1054, 147 and 11.3.
     assert raw / 2 == pytest.approx(1054, rel=0.05)
     assert centred / 2 == pytest.approx(147, rel=0.05)
     assert aligned == pytest.approx(11.3, rel=0.05)
 
 
-# What the loss makes of Gaussian data
+# The loss on Gaussian data
 
 
 def exact(t: float) -> tuple[float, float, float, float]:
@@ -233,7 +234,7 @@ def exact(t: float) -> tuple[float, float, float, float]:
 def test_the_exact_potential_is_the_minimum() -> None:
     mean, variance, dmean, dvariance = exact(T)
     _, x, _, u = drawn(2_000_000)
-    # The mean velocity of a point is linear in it: least squares find the field.
+    # The mean velocity is linear in the point, so least squares find the field.
     z = x - mean
     slope, constant = (z * u).mean() / (z * z).mean(), u.mean()
     assert constant.item() == pytest.approx(dmean, rel=5e-3)
@@ -276,7 +277,7 @@ def test_the_spectral_gap_shrinks_what_is_slow(eta: float) -> None:
     found = torch.linalg.solve(matrix, (slopes * weights) @ target)
     shrink = [1 / (1 + eta * variance / k) for k in (1, 2)]
     torch.testing.assert_close(found, tensor(0.8 * shrink[0], -0.65 * shrink[1]))
-    # The loss's own terms have that minimum.
+    # The sum of the loss's terms has this minimum.
     u = (x.repeat(1000), target.repeat(1000)[:, None])
     random = torch.multinomial(weights, 400_000, replacement=True, generator=torch.Generator())
     coefficients = found.clone().requires_grad_()
@@ -288,7 +289,8 @@ def test_the_spectral_gap_shrinks_what_is_slow(eta: float) -> None:
 
 
 def test_uniform_time_telescopes_for_a_potential_without_time() -> None:
-    # The integral of half the covariance is the prior's mean less the data's, smoothed.
+    # The integral of half the covariance is the difference of the means under prior and smoothed
+    # data.
     noise, weights = hermite()
     y = tensor(-0.8, 0.5, 1.1)
     nodes, time_weights = np.polynomial.legendre.leggauss(60)
@@ -315,7 +317,8 @@ def test_the_best_quadratic_without_time() -> None:
     x = conditional_point(y, noise, a, v)[:, 0]
     u = conditional_velocity(y, noise, v, SIGMA, OMEGA)[:, 0]
     start, end = (exact(t)[:2] for t in (0.0, 1.0))
-    # For uniform times the right-hand side is half of what the second moment, and what the mean, gains.
+    # For uniform times the right-hand side is half of the change of the second moment or of the
+    # mean.
     gains = tensor((end[1] + end[0] ** 2 - start[1] - start[0] ** 2) / 2, end[0] - start[0])
     torch.testing.assert_close(
         torch.stack([(x * u).mean(), u.mean()]), gains, rtol=0.02, atol=0.01
@@ -358,7 +361,8 @@ def test_in_flow_time_all_is_simple_if_the_sharpness_is_that_of_the_likelihood()
 
 
 def test_the_variance_dips_on_its_way() -> None:
-    # Of data as wide as the prior: 0.75 where the time is the likelihood's variance.
+    # For data as wide as the prior, the value is 0.75 where the time equals the likelihood's
+    # variance.
     t = torch.linspace(0, 1, 100_001, dtype=torch.float64)
     a, v = conditional_moments(t, 0.1, 1.0)
     variance = a**2 + v

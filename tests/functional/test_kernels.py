@@ -53,7 +53,7 @@ def test_plummer_of_float32_is_good_to_1e5(
     place: Callable[[int], tuple[Tensor, Tensor]], dim: int, power: float, epsilon: float
 ) -> None:
     a, b = place(dim)
-    # On a line at the same distances, as the kernel depends on nothing else.
+    # Points on a line at the same distances: the kernel depends only on distances.
     line = reference(a, b).sqrt().flatten()[:, None]
     exact = plummer(line, torch.zeros_like(line[:1]), power, epsilon).reshape(len(a), len(b))
     torch.testing.assert_close(plummer(a, b, power, epsilon).double(), exact, rtol=1e-5, atol=0.0)
@@ -479,7 +479,7 @@ def two_gaussians(n: int, mean: float, cutoff: float) -> float:
     k = elastic(*along_a_line(r, n), cutoff)[0]
 
     def expected(mu: float) -> Tensor:
-        # Differences of two points are N(mu, 2 I): Rician, or its like in three dimensions.
+        # Differences of two points are N(mu, 2 I), so distances are Rician, or its 3D analogue.
         if n == 2:
             bessel = torch.special.i0e(r * mu / 2)
             density = r / 2 * torch.exp(-((r - mu) ** 2) / 4) * bessel

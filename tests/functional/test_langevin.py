@@ -18,7 +18,7 @@ from energy_gans.functional.langevin import (
 
 from .test_distances import LargestTensor
 
-# Of the log-density -k x^2 / 2 + b x with the reference N(0, s^2).
+# The log-density -k x^2 / 2 + b x with the reference N(0, s^2).
 K, B, S = 1.0, 0.7, 0.8
 P = K + 1 / S**2
 
@@ -107,7 +107,7 @@ def test_a_step_that_is_unstable_for_the_reference_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"below 2 reference_std = {2 * reference_std:g}.*< 4"):
         langevin_step(torch.zeros(1, 1), score, step_size, reference_std)
-    # And rightly so: the reference alone runs away.
+    # The refusal is justified: chains of the reference alone diverge.
     x = torch.ones(1, 1, dtype=torch.float64)
     for _ in range(50):
         x = langevin_step(x, lambda x: -x / reference_std**2, step_size)

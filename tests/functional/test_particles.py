@@ -135,7 +135,8 @@ def test_forces_are_those_of_a_loop(shape: tuple[int, ...]) -> None:
 
 
 def test_points_that_nearly_coincide_push_each_other_apart() -> None:
-    # So near that a matrix product would not see the difference; other pairs hardly count.
+    # So near that a matrix product would lose the difference; the force of other pairs is
+    # negligible.
     b = 100 + randn(3, 784)
     steps = torch.tensor([1e-9, 1e-6, 1e-3], dtype=torch.float64)
     a = b.clone()
@@ -187,7 +188,7 @@ def test_batches_are_taken_one_at_a_time_and_points_left_as_they_are() -> None:
 def test_where_attraction_is_twice_repulsion_points_pair_up(
     repulsion: float, coincide: bool
 ) -> None:
-    # Two points to a real one: in balance their charge is its own for equal mobilities only.
+    # Two generated points per real point: their charges balance for equal mobilities only.
     angle = torch.arange(8, dtype=torch.float64) * (2 * math.pi / 8)
     y, x = torch.stack([angle.cos(), angle.sin()], 1), randn(16, 2)
 

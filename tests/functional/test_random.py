@@ -124,7 +124,7 @@ def test_streams_neither_read_nor_move_the_global_one() -> None:
 
 
 def test_a_keyed_subset_is_the_beginning_of_the_keyed_permutation() -> None:
-    # Published numbers depend on these bits: references, subsets and checked rows are drawn so.
+    # Published numbers depend on these bits: they select references, subsets and checked rows.
     order = torch.randperm(20, generator=keyed_generator(3, "reference", 1))
     assert torch.equal(keyed_subset(20, 20, 3, "reference", 1), order)
     assert torch.equal(keyed_subset(20, 7, 3, "reference", 1), order[:7])

@@ -15,7 +15,7 @@ def wave_numbers(*values: float) -> torch.Tensor:
 
 
 def hankel(k: float, cutoff: float) -> float:
-    r"""Returns the transform by quadrature over the kernel itself, its tail from a known integral."""
+    r"""Returns the transform by quadrature over the kernel, with the tail in closed form."""
 
     def inside(r: float) -> float:
         a = torch.tensor([[r, 0.0]], dtype=torch.float64)
@@ -62,7 +62,8 @@ def test_shapes_are_kept_and_phases_may_be_large() -> None:
     k = torch.linspace(0.5, 3000, 6).reshape(2, 3)
     assert elastic_transform(k, 1.0).shape == (2, 3)
     assert elastic_transform(k[:0], 1.0).shape == (0, 3)
-    # The jump of the second derivative, 3 at e = 1, rings as 2 pi sqrt(2 / (pi k)) 3 / k^3.
+    # The jump of the second derivative, 3 at e = 1, gives the oscillation 2 pi sqrt(2 / (pi k)) 3
+    # / k^3.
     assert elastic_transform(k, 1.0)[1, 2].abs() < 15.1 * 3000**-3.5
 
 

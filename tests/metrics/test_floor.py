@@ -16,17 +16,17 @@ SIZES = (2, 3, 7, 60, 150, 1000)
 @pytest.mark.parametrize(
     "n, reference_n, length, held_out, expected",
     [
-        # Enough held-out images.
+        # The held-out images are enough.
         (60, 500, 500, 60, Floor(60, 0, 0, 500)),
         (10, 500, 500, 60, Floor(10, 0, 0, 500)),
-        # Enough that the reference leaves of its split.
+        # The rest of the reference's split fills the gap.
         (100, 300, 500, 60, Floor(60, 40, 0, 300)),
         (260, 300, 500, 60, Floor(60, 200, 0, 300)),
-        # A part of the reference.
+        # Some images are taken from the reference.
         (100, 500, 500, 60, Floor(60, 0, 40, 460)),
         (100, 490, 500, 60, Floor(60, 10, 30, 460)),
         (100, 500, 500, 0, Floor(0, 0, 100, 400)),
-        # As many stand in for samples as are left of the reference.
+        # Half of all images replace samples, the other half is the reference.
         (2000, 500, 500, 60, Floor(60, 0, 220, 280)),
         (2000, 500, 501, 60, Floor(60, 1, 219, 281)),
         # More held-out images than the reference has.
@@ -54,12 +54,12 @@ def test_no_image_is_on_both_sides() -> None:
         real = [(p.split, i) for p in parts for i in orders[p.split][p.start : p.stop].tolist()]
         left = [("train", i) for i in orders["train"][: floor.reference_n].tolist()]
         assert len({*real, *left}) == len(real) + len(left) == floor.n + floor.reference_n
-        # Those outside of the whole reference come first.
+        # Images outside of the original reference come first.
         outside = real[: floor.held_out + floor.spare]
         whole = {("train", i) for i in orders["train"][:reference_n].tolist()}
         assert not whole & {*outside}
         assert whole == {*left, *real[len(outside) :]}
-        # Fewer than samples only if the reference would be smaller than they are.
+        # Fewer images than samples only if the reference would otherwise be the smaller set.
         total = held_out + length if reference_n >= length else len(real) + len(left)
         assert floor.n == n or (
             n > floor.n >= floor.reference_n - 1 and len(real) + len(left) == total
@@ -110,5 +110,5 @@ def test_the_floor_is_what_a_perfect_generator_has() -> None:
     theirs, matched, all_samples, few = values.mean(0).tolist()
     error = values[:, :2].std(0).norm().item() / repeats**0.5
     assert abs(theirs - matched) < 4 * error < 0.1 * matched
-    # What it was before: the held-out images alone, beside all samples.
+    # The earlier floor: the held-out images alone, compared with all samples.
     assert few > 4 * all_samples

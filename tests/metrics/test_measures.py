@@ -41,7 +41,7 @@ def statistics_of(features: Tensor, logits: Tensor | None = None) -> Statistics:
 
 
 def real(n: int, modes: int = 10) -> Tensor:
-    r"""Returns features of as many samples of each of ten modes, or of the first of them."""
+    r"""Returns features with equally many samples of each of the first modes."""
     means = 8 * torch.randn(10, DIM, generator=torch.Generator().manual_seed(9))
     return means[torch.arange(n) % modes] + torch.randn(n, DIM)
 
@@ -114,7 +114,7 @@ def test_is_of_one_sample_a_group() -> None:
 
 
 def kids(x: Tensor, y: Tensor, size: int, subsets: int) -> list[float]:
-    r"""Returns the squared MMDs of torch-fidelity of the same subsets."""
+    r"""Returns the squared MMDs by torch-fidelity for the same subsets."""
     values = []
     for i in range(subsets):
         a, b = (
@@ -178,7 +178,7 @@ def test_subsets_are_random_rows_and_the_same_ones_always() -> None:
 def test_pr_is_that_of_torch_fidelity() -> None:
     x, y = real(130, 6) + 0.3, real(150)
     numbers = measured("pr", x, y)
-    # As many of one set as of the other.
+    # Both sets have the same size.
     expected = calculate_precision_recall_full(x.double(), y[:130].double(), 3)
     values = numbers["precision"].value, numbers["recall"].value
     assert values == pytest.approx(expected, abs=1e-6)
@@ -312,7 +312,7 @@ def test_a_share_of_copies_is_measured() -> None:
 
 def test_a_thousand_are_searched_for_in_all() -> None:
     y, x, held_out = real(1300), real(1100), real(1200)
-    # What is beyond the first thousand does not count, but for the reference.
+    # Only the first thousand samples are used, but the whole reference.
     x[1000:], held_out[1000:], y[-1] = y[:100], y[100:300], x[3]
     number = copies(x, y, held_out)
     assert (number.n, number.reference_n) == (1000, 1300)

@@ -94,7 +94,7 @@ def test_spread_is_the_mean_over_the_modes_that_were_hit() -> None:
     means = modes(3, 1)
     metric = ModeCoverage(means, 1.0)
     one = measured(torch.tensor([[-1.0], [1.0]]), metric)["spread"]
-    # Twice as wide around the second mode, however many samples there are of it.
+    # Twice as wide around the second mode, for any number of samples of that mode.
     values = measured(torch.tensor([[8.0], [12.0]]).repeat(5, 1), metric)
     assert values["modes"] == 2
     assert values["spread"] == pytest.approx(1.5 * one)

@@ -31,7 +31,7 @@ def preloaded() -> None:
 
 
 class Halves(FeatureExtractor):
-    r"""Creates an extractor of 32 features and 3 logits that counts the images it sees."""
+    r"""An extractor with 32 features and 3 logits that counts the images it gets."""
 
     name, channels, resize = "halves", 1, "none"
     num_features, num_classes = 32, 3
@@ -47,7 +47,7 @@ class Halves(FeatureExtractor):
 
 
 class Images:
-    r"""Creates a set of random images that counts how often it is read."""
+    r"""A set of random images that counts how often it is read."""
 
     def __init__(self, n: int = N, fingerprint: str = "a set") -> None:
         random = torch.Generator().manual_seed(0)
@@ -68,7 +68,7 @@ class Images:
 def statistics(
     cache: Path, n: int = 120, split: str = "train"
 ) -> tuple[Statistics, Images, Halves]:
-    r"""Returns the statistics, and what they were computed from, if they were."""
+    r"""Returns the statistics, and the data and the extractor, which count their use."""
     data, extractor = Images(), Halves()
     return reference_statistics(data, split, n, n, extractor, cache), data, extractor
 
@@ -87,7 +87,7 @@ def only(cache: Path) -> Path:
     return path
 
 
-# What a reference is
+# The choice of images
 
 
 @pytest.mark.parametrize("n", [2, 99, 100, 101, N])
@@ -167,7 +167,7 @@ def test_another_reference_is_another_file(
     found = reference_statistics(data, split, n, n, extractor, tmp_path)
     assert (data.read, extractor.seen, found.n) == (1, n, n)
     assert len(list(tmp_path.iterdir())) == 2
-    # The first one is still there.
+    # The first cache file still exists.
     assert statistics(tmp_path)[1].read == 0
 
 
@@ -188,7 +188,7 @@ def test_another_format_is_another_file(tmp_path: Path) -> None:
 
 
 class Bomb:
-    r"""Makes the folder `exploded` when it is unpickled."""
+    r"""Creates the folder `exploded` when it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return (os.mkdir, ("exploded",))
@@ -237,7 +237,7 @@ def flipped(place: int, bit: int) -> Callable[[bytes], bytes]:
 
 
 def changed(old: bytes, new: bytes, last: bool = False) -> Callable[[bytes], bytes]:
-    r"""Returns a function that replaces the first, or the last, of some bytes by as many others."""
+    r"""Returns a function that replaces the first or last occurrence of some bytes."""
 
     def change(raw: bytes) -> bytes:
         i = raw.rindex(old) if last else raw.index(old)
@@ -301,7 +301,7 @@ def test_no_flipped_bit_is_trusted(tmp_path: Path) -> None:
     path = only(tmp_path)
     raw = path.read_bytes()
     key = str(content(raw)["key"])
-    # All but the inside of large arrays, where the check sum is known to look.
+    # All bytes except the inside of large arrays, which the check sums certainly cover.
     places = [i for i in range(len(raw)) if i < 300 or i > len(raw) - 400 or i % 64 == 0]
     for i in places:
         path.write_bytes(flipped(i, i % 8)(raw))
@@ -362,7 +362,7 @@ def test_the_cache_is_in_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def compute_as(rank: int, folder: Path) -> None:
-    r"""Computes a reference as one of two processes: from the data, from the cache, and anew."""
+    r"""Computes a reference in one of two processes: from the data, from the cache, and again."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
@@ -406,5 +406,5 @@ def test_two_processes_share_the_work_and_the_cache(tmp_path: Path) -> None:
             torch.testing.assert_close(
                 getattr(one, name), getattr(alone, name), rtol=1e-9, atol=1e-9
             )
-    # What they wrote is what one process reads.
+    # One process reads what the two processes wrote.
     assert statistics(tmp_path / "cache", N)[1].read == 0

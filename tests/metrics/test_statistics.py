@@ -39,7 +39,7 @@ def seed() -> None:
 
 
 class Projection(FeatureExtractor):
-    r"""Creates an extractor of random projections of a grey image of 2x3 pixels."""
+    r"""An extractor of random projections of grey images of 2x3 pixels."""
 
     name, channels, resize = "projection", 1, "none"
     num_features, num_classes = 4, 5
@@ -86,7 +86,7 @@ def test_sums_do_not_depend_on_batches_and_their_order(size: int, shuffled: bool
     assert count == n
     np.testing.assert_allclose(mean, f.double().mean(0), rtol=1e-13)
     np.testing.assert_allclose(covariance, np.cov(f.double().numpy().T), rtol=1e-8, atol=1e-9)
-    # The groups of torch-fidelity are chunks.
+    # The groups of torch-fidelity are contiguous chunks.
     order = torch.cat([torch.arange(n)[group::10] for group in range(10)])
     expected = isc_features_to_metric(logits[order], shuffle=False)
     assert scores.mean().item() == pytest.approx(expected["inception_score_mean"], rel=1e-12)
@@ -96,7 +96,7 @@ def test_sums_do_not_depend_on_batches_and_their_order(size: int, shuffled: bool
 
 
 def test_groups_are_by_the_place_modulo_ten() -> None:
-    # Samples of the first group are of four classes, those of the second of one, and so on.
+    # The samples of the first group have four classes, those of the second one class, and so on.
     n, k = 400, 4
     index = torch.arange(n)
     label = torch.where(index % 10 == 0, index // 10 % k, 0)
@@ -210,7 +210,7 @@ def test_pairs_are_those_of_the_first_images() -> None:
     assert statistics.PAIRED == 10_000
 
 
-# Gathering
+# One pass over images
 
 
 def gathered(
@@ -297,7 +297,7 @@ SHARED = {"many": (47, 4, 20), "all kept": (23, 5, 50), "one has none": (12, 12,
 
 
 def gather_as(rank: int, folder: Path, cases: Iterable[tuple[int, int, int]]) -> None:
-    r"""Gathers as one of two processes and saves what it got."""
+    r"""Computes statistics in one of two processes and saves them."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2

@@ -55,7 +55,8 @@ def test_shape_of_outputs(size: int, channels: int, features: int, norm: str) ->
     assert discriminator(torch.randn(2, channels, size, size)).shape == (2, features)
 
 
-# At 64 pixels, those of PyTorch's DCGAN tutorial and the biases where no batch norm follows.
+# At 64 pixels: the parameters of PyTorch's DCGAN tutorial, and biases of layers without batch
+# norm.
 @pytest.mark.parametrize(
     "size, generator, discriminator",
     [(64, 3_576_704 + 3, 2_765_568 + 65), (32, 1_068_931, 663_361)],

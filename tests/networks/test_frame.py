@@ -90,7 +90,8 @@ def test_the_slope_is_the_quadratic_form_of_the_responses_jacobian(
 
 
 def test_the_potential_is_concave_for_the_likelihood(model: tuple[FRAME, Tensor]) -> None:
-    # It is linear in theta, so the log-partition is convex: between two potentials lies their mean.
+    # The potential is linear in theta: at the mean of two parameters it is the mean of the
+    # potentials.
     phi, x = model
     a, b = torch.randn(2, 1, 6, dtype=torch.float64)
     at_a, at_b, between = (

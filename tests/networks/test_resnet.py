@@ -52,7 +52,7 @@ def test_a_block_keeps_the_variance(before: int, after: int) -> None:
     x = torch.randn(8, before, 16, 16)
     y = _ResidualBlock(before, after)(x)
     assert y.shape == (8, after, 16, 16)
-    # Padding takes some at the border.
+    # Padding lowers the variance at the border.
     assert y[..., 2:-2, 2:-2].square().mean().item() == pytest.approx(1, rel=0.25)
 
 

@@ -15,7 +15,7 @@ def seed() -> None:
 
 
 def weights(shapes: list[tuple[int, ...]] = SHAPES) -> list[Tensor]:
-    r"""Returns random weights, each with a first singular value that stands out."""
+    r"""Returns random weights, each with one dominant singular value."""
     drawn = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
     for w in drawn:
         w[0] *= 3

@@ -25,7 +25,7 @@ def small(**changes: Any) -> WideResNet:
 
 
 def stirred(network: nn.Module) -> nn.Module:
-    r"""Returns a network with all its parameters moved, those that start from zero too."""
+    r"""Returns a network with random parameters, including those that are initialised to zero."""
     for p in network.parameters():
         p.data.add_(0.3 * torch.randn_like(p))
     return network

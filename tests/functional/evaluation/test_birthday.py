@@ -123,13 +123,13 @@ def test_a_generator_of_one_sample_has_a_support_of_one(samples: int) -> None:
 
 
 def degrees(which: np.ndarray) -> Tensor:
-    r"""Returns how many others each sample is equal to."""
+    r"""Returns the number of other samples that each sample is equal to."""
     _, inverse, count = np.unique(which, return_inverse=True, return_counts=True)
     return torch.from_numpy(count[inverse] - 1)
 
 
 def one_mode(share: float) -> Callable:
-    r"""Returns a generator of which a share sits in one point, and nothing else is repeated."""
+    r"""Returns a generator that draws one point with a given probability, else unique samples."""
 
     def draw(random: np.random.Generator, samples: int) -> np.ndarray:
         return np.where(random.random(samples) < share, -1, np.arange(samples))
@@ -153,7 +153,7 @@ def test_the_interval_holds_the_size(
         which = random.integers(k, size=samples) if draw is None else draw(random, samples)
         _, low, high = support_size(degrees(which), confidence)
         held.append(low <= k <= high)
-    # Exact without a shared part; else it holds for many samples.
+    # Exact without a shared variance; else valid for many samples.
     assert np.mean(held) > confidence - 0.06
     assert np.mean(held) < confidence + (1 - confidence) * 0.98
 

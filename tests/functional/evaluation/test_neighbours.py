@@ -25,7 +25,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mo
 
 
 def grid(n: int, dim: int = 2) -> Tensor:
-    r"""Returns random points of a small grid: distances are exact, ties and duplicates many."""
+    r"""Returns random points of a grid, with exact distances and many ties and duplicates."""
     return torch.randint(4, (n, dim)).float()
 
 
@@ -38,7 +38,7 @@ def loop_radii(y: Tensor, k: int) -> list[list[float]]:
 
 
 def loop(y: Tensor, x: Tensor, k: int) -> dict[str, float]:
-    r"""Returns all four measures, each by the words of its definition."""
+    r"""Returns all four measures by plain loops over their definitions."""
     ball_y, ball_x = ([radii[-1] for radii in loop_radii(z, k)] for z in (y, x))
     real, generated = range(len(y)), range(len(x))
     return {
@@ -117,7 +117,7 @@ def test_radii_need_more_points_than_neighbours(n: int, k: int) -> None:
 @pytest.mark.parametrize("dim", [2, 6])
 @pytest.mark.usefixtures("block")
 def test_measures_are_those_of_a_loop(n: int, m: int, k: int, dim: int) -> None:
-    # Half of the generated points stand beside the real ones.
+    # Half of the generated points are near the real ones.
     y, x = grid(n, dim), grid(m, dim)
     x[::2] += 3
     assert measured(y, x, k) == pytest.approx(loop(y, x, k), rel=1e-12)
@@ -138,7 +138,7 @@ def test_precision_and_recall_are_those_of_torch_fidelity(dim: int, k: int) -> N
 def test_a_set_against_itself(k: int) -> None:
     y = torch.randn(40, 7)
     values = measured(y, y.flip(0), k)
-    # A ball holds its own point and k - 1 others; the k-th is on its rim.
+    # A ball holds its centre and k - 1 other points; the k-th point is on the boundary.
     assert values == pytest.approx({"precision": 1, "recall": 1, "density": 1, "coverage": 1})
 
 
@@ -150,7 +150,8 @@ def test_sets_that_are_far_apart() -> None:
 
 def test_the_rim_of_a_ball_counts_for_precision_and_recall_alone() -> None:
     y, x = torch.tensor([[0.0], [1.0], [10.0]]), torch.tensor([[2.0], [-1.0], [-20.0]])
-    # 2 and -1 are on the rims of the balls around 1 and 0; 10's ball, of radius 9, holds 2.
+    # 2 and -1 are on the boundaries of the balls around 1 and 0; the ball of 10, of radius 9,
+    # holds 2.
     values = measured(y, x, 1)
     assert values["precision"] == pytest.approx(2 / 3)
     assert values["density"] == values["coverage"] == pytest.approx(1 / 3)
@@ -162,8 +163,9 @@ def test_the_rim_of_a_ball_counts_for_precision_and_recall_alone() -> None:
     assert precision_recall(y, x, r_y, r_x + 121)[1] == 1
 
 
-# Of k = 2. By hand: the radii of 0, 1, 3, 7 are 3, 2, 3, 6, so that each open ball holds two points
-# of the set, of which one is its centre, and each rim one more. Of 0, 0, 0, 5 they are 0, 0, 0, 5.
+# For k = 2, by hand: the radii of 0, 1, 3, 7 are 3, 2, 3, 6, so that each open ball holds its
+# centre and one other point of the set, and each boundary one more. The radii of 0, 0, 0, 5 are 0,
+# 0, 0, 5.
 @pytest.mark.parametrize(
     "y, x, expected",
     [
@@ -182,7 +184,7 @@ def test_density_and_coverage_of_copies_by_hand(
     radii = neighbour_radii(y, 2)[:, -1]
     found = density_coverage(y, x, radii, 2)
     assert [value.item() for value in found] == pytest.approx(expected)
-    # With the rims, nothing that equals a real point is outside.
+    # With closed balls, no sample that equals a real point is outside.
     assert precision_recall(y, x, radii, torch.zeros(len(x)))[0] == 1
 
 
@@ -198,7 +200,7 @@ def test_a_collapsed_generator() -> None:
 
 
 def test_numbers_of_hits_beyond_float32() -> None:
-    # 4,101 x 4,099 hits: an odd number beyond 2^24 is no float32.
+    # 4,101 x 4,099 hits: an odd number above 2^24 is not exact in float32.
     y = torch.zeros(4101, 1)
     inside, covered = density_coverage(y, y[2:], torch.ones(4101), 1)
     assert inside == 4101

@@ -21,7 +21,7 @@ def images() -> Tensor:
 
 
 def with_statistics(network: nn.Module, images: Tensor) -> nn.Module:
-    r"""Returns a network whose batch normalisations have seen images: no activation dies out."""
+    r"""Returns a network with batch statistics of images, so that no activation vanishes."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
@@ -59,13 +59,13 @@ def classifier_file(channels: int, path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def classifier_files(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    r"""Returns the paths of a grey and of an RGB classifier by their channels."""
+    r"""Returns the paths of a grey and an RGB classifier by their numbers of channels."""
     folder = tmp_path_factory.mktemp("classifiers")
     return {channels: classifier_file(channels, folder / f"{channels}.pt") for channels in (1, 3)}
 
 
 class Bomb:
-    r"""Makes the folder `exploded` when it is unpickled."""
+    r"""Creates the folder `exploded` when it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return (os.mkdir, ("exploded",))
@@ -73,7 +73,7 @@ class Bomb:
 
 @pytest.fixture
 def bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    r"""Returns the name of a file that would run code, in the present folder."""
+    r"""Returns the name of a file in the current folder that would run code when unpickled."""
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": {}, "metadata": {}, "more": Bomb()}, "bomb.pth")
     return "bomb.pth"

@@ -100,7 +100,7 @@ def test_a_network_sees_batches_of_one_size(at_once: int) -> None:
 
         def extract(self, images: Tensor) -> tuple[Tensor, None]:
             sizes.append(len(images))
-            # What is rounded otherwise in a batch of another size, and in some places of it.
+            # The rounding depends on the batch size, and on some positions in the batch.
             x = images.flatten(1).float() @ weight * (1 + 1e-6 * len(images))
             x[1:] *= 1 + 1e-6
             return x, None

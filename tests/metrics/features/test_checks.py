@@ -10,7 +10,7 @@ IMAGES = torch.zeros(3, 3, 4, 4, dtype=torch.uint8)
 
 
 class Own(FeatureExtractor):
-    r"""Creates an extractor that returns what it is given, for batches of three."""
+    r"""An extractor that returns given outputs, for batches of three."""
 
     name, resize, num_features, at_once = "own", "none", 5, 3
 

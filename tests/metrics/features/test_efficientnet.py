@@ -31,7 +31,7 @@ def state() -> dict[str, Tensor]:
 
 
 def plain(state: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Returns the features and logits layer by layer, in float64, nothing folded."""
+    r"""Returns the features and logits layer by layer, in float64, without folded layers."""
     state = {name: w.double() for name, w in state.items()}
 
     def layer(x: Tensor, conv: str, norm: str, stride: int = 1, relu: bool = True) -> Tensor:

@@ -68,7 +68,7 @@ def test_the_same_extractor_has_the_same_fingerprint(tmp_path: Path) -> None:
     assert own(seed=0) == own(OWN + "\n# A comment.\n") == found
     assert own(net=linear(1)) == own(net=linear(1))
     assert own(activation=nn.ReLU()) == own(activation=nn.ReLU())
-    # In another process, and made by the position of its argument.
+    # In another process, and with a positional argument.
     code = f"{OWN}\nprint(Own(0).stamp()['sha256'])"
     (tmp_path / "own.py").write_text(OWN)
     code = "import own; print(own.Own(0).stamp()['sha256'])"
@@ -103,7 +103,7 @@ def test_what_decides_features_changes_the_fingerprint() -> None:
         own(net=1.0),
         own(net=True),
         own(net="1"),
-        # The code of a method, of a function in it, of one that it calls, and a constant of that.
+        # The code of a method, of a nested function, of a called function, and a constant in it.
         changed("flatten(1) @", "flatten(1) / 2 @"),
         changed("x + 1", "x + 2"),
         changed("x * SCALE", "x / SCALE"),

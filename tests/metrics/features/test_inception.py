@@ -25,7 +25,7 @@ def test_features_are_those_of_torch_fidelity(
     theirs = torch_fidelity.FeatureExtractorInceptionV3(
         "theirs", ["2048", "logits_unbiased", "logits"], str(inception_file)
     )
-    # One by one, as ours: another batch is rounded otherwise.
+    # One by one, as in this package: the rounding depends on the batch size.
     parts = zip(*(theirs(image[None]) for image in images), strict=True)
     features, unbiased, biased = map(torch.cat, parts)
     assert features.std(0).mean() > 0.01
@@ -36,7 +36,7 @@ def test_features_are_those_of_torch_fidelity(
 
 
 def seen(extractor: Inception, images: Tensor) -> Tensor:
-    r"""Returns what the first convolution reads, as pixels in [0, 255]."""
+    r"""Returns the input of the first convolution, as pixels in [0, 255]."""
     first = mock.Mock(side_effect=Stop)
     with mock.patch.object(extractor.network.Conv2d_1a_3x3, "forward", first), pytest.raises(Stop):
         extractor(images)
@@ -117,7 +117,7 @@ def test_the_published_file_is_known_by_its_sum(
 
 
 def test_the_file_is_read_once_and_safely(inception_file: Path, bomb: str) -> None:
-    # As if the file had been exchanged after it was read.
+    # As if the file had been replaced after it was read.
     state = torch.load(inception_file, weights_only=True)
     with mock.patch.object(inception, "load_weights", return_value=(state, "0" * 64)):
         extractor = Inception(bomb)

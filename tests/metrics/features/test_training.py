@@ -12,7 +12,7 @@ from energy_gans.metrics.features.training import _evaluate
 
 
 class Stripes:
-    r"""Creates images with horizontal, vertical or no stripes, in noise; classes are these.
+    r"""Noisy images with horizontal, vertical or no stripes, which are the classes.
 
     Arguments:
         classes: The names of the classes.
