@@ -29,8 +29,8 @@ try:
 except ImportError:  # Windows has no flock, so nothing is locked there.
     fcntl = None
 
-PART = ".part"
-TEMPORARY = re.compile(rf".+\.[0-9a-f]{{32}}{re.escape(PART)}")
+_PART = ".part"
+_TEMPORARY = re.compile(rf".+\.[0-9a-f]{{32}}{re.escape(_PART)}")
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
         OSError: If the file can not be written.
     """
     path = Path(path)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PART}")
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _create_locked(part) as file:
@@ -198,8 +198,8 @@ def remove_stale(folder: Path) -> list[Path]:
         The paths of the removed files.
     """
     removed = []
-    for part in [*folder.glob(f"*{PART}"), *folder.glob(f"*/*{PART}")]:
-        if not TEMPORARY.fullmatch(part.name) or part.is_symlink() or not part.is_file():
+    for part in [*folder.glob(f"*{_PART}"), *folder.glob(f"*/*{_PART}")]:
+        if not _TEMPORARY.fullmatch(part.name) or part.is_symlink() or not part.is_file():
             continue
         with contextlib.suppress(OSError), part.open("rb+") as file:
             lock(file.fileno())

@@ -61,7 +61,7 @@ def interruptible() -> Iterator[None]:
         with signals_as_errors(signal.SIGTERM):
             yield
     except (KeyboardInterrupt, InterruptedError, SystemExit) as error:
-        number = signal_of(error)
+        number = _signal_of(error)
         if number is None:
             raise
         reason = f" {error}" if isinstance(error, InterruptedError) else ""
@@ -69,7 +69,7 @@ def interruptible() -> Iterator[None]:
         sys.exit(128 + number)
 
 
-def signal_of(error: BaseException | None) -> int | None:
+def _signal_of(error: BaseException | None) -> int | None:
     r"""Returns the number of the signal that caused an error, or `None` if no signal did."""
     # Lightning exits with status 1 after an interrupted training; other statuses come from this
     # package.

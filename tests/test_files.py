@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import energy_gans
-from energy_gans.files import PART, append_bytes, atomic_write, hold_lock, lock, remove_stale
+from energy_gans.files import _PART, append_bytes, atomic_write, hold_lock, lock, remove_stale
 
 
 def test_a_file_is_whole_and_has_the_mode_of_any_other(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(
 ) -> None:
     place = tmp_path / "checkpoints" / "last.ckpt"
     left = left_by_a_killed_writer(place)
-    assert left.suffix == PART
+    assert left.suffix == _PART
     with atomic_write(tmp_path / "checkpoints" / "best.ckpt") as file:
         assert remove_stale(tmp_path) == [left]
         file.write(b"whole")
@@ -91,7 +91,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(
 
 
 def test_only_temporary_files_of_the_folder_and_of_those_in_it_are_removed(tmp_path: Path) -> None:
-    name = f"a.{'0' * 32}{PART}"
+    name = f"a.{'0' * 32}{_PART}"
     kept = [tmp_path / "my.part", tmp_path / "a" / "b" / name, tmp_path / "a" / f"{name}s"]
     kept[1].parent.mkdir(parents=True)
     for path in (*kept, tmp_path / "a" / name):

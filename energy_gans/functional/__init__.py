@@ -21,6 +21,7 @@ from .discrepancies import (
     unit_length,
 )
 from .distances import distances, distinct, median_distance, squared_distances
+from .elastic_kernels import elastic, elastic_log_force, elastic_power, elastic_profile
 from .evaluation.birthday import closest_pairs, support_size
 from .evaluation.feature_spread import extent, separation, share_of_dimensions
 from .evaluation.frechet import frechet_distance, moments
@@ -33,31 +34,19 @@ from .filters import (
     response_distance,
     responses,
 )
+from .flow_terms import alignment, covariance, kinetic_energy, spread_energy
 from .grids import downscale, upscale
 from .homotopy import (
-    alignment,
     conditional_moments,
     conditional_point,
     conditional_velocity,
-    covariance,
     flow_time,
     homotopy_time,
     innovation,
-    kinetic_energy,
-    spread_energy,
     time_rate,
 )
 from .interpolation import lerp, slerp
-from .kernels import (
-    elastic,
-    elastic_log_force,
-    elastic_power,
-    elastic_profile,
-    gaussian,
-    gaussian_profile,
-    plummer,
-    polynomial,
-)
+from .kernels import gaussian, gaussian_profile, plummer, polynomial
 from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
 from .masks import hole_masks, known_distances, spot_mask, square_mask
 from .particles import evolve, force, particle_velocity

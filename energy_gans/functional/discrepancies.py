@@ -37,7 +37,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_filled
-from .kernels import Softening, elastic_log_force, scaled_elastic
+from .elastic_kernels import Softening, elastic_log_force, scaled_elastic
 
 
 def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:

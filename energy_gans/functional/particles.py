@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ..checks import check_positive
 from .distances import CANCELLATION, CHUNK, FEW_DIMENSIONS, squared_distances
-from .kernels import elastic_power
+from .elastic_kernels import elastic_power
 
 
 def force(a: Tensor, b: Tensor, cutoff: float, power: float | None = None) -> Tensor:

@@ -25,12 +25,11 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from .flow_terms import alignment, covariance
 from .homotopy import (
-    alignment,
     conditional_moments,
     conditional_point,
     conditional_velocity,
-    covariance,
     expand_as,
     homotopy_time,
     innovation,

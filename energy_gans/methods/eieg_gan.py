@@ -57,7 +57,7 @@ from ..functional import (
     share_within,
     squared_distances,
 )
-from ..functional.kernels import Softening
+from ..functional.elastic_kernels import Softening
 from .bases.feature_gan import FeatureGAN, check_not_accumulated
 from .bases.generative import GenerativeModule
 from .bases.generator import GeneratorMixin

@@ -28,7 +28,7 @@ from .features import FeatureExtractor
 from .images import to_uint8
 from .statistics import Statistics, feature_statistics, rank_and_world_size
 
-_NEIGHBOURS = 4
+NEIGHBOURS = 4
 
 MEASURE_BATCH = 100
 FORMAT = 2
@@ -219,8 +219,8 @@ def nearest_in_pixels(images: Tensor, data: ImageData, split: str, order: Tensor
     index = torch.empty(len(images), 0, dtype=torch.long)
     a = images.flatten(1).float()
     for j, (y, _) in enumerate(data.loader(split, order.split(MEASURE_BATCH))):
-        r, i = nearest(a, to_uint8(y).flatten(1).float(), min(_NEIGHBOURS, len(y)))
+        r, i = nearest(a, to_uint8(y).flatten(1).float(), min(NEIGHBOURS, len(y)))
         distance, index = torch.cat([distance, r], 1), torch.cat([index, i + j * MEASURE_BATCH], 1)
-        distance, best = distance.topk(min(_NEIGHBOURS, distance.shape[1]), largest=False)
+        distance, best = distance.topk(min(NEIGHBOURS, distance.shape[1]), largest=False)
         index = index.gather(1, best)
     return index

@@ -114,6 +114,7 @@ OF_NO_BATCH = {
     *("ElasticTerm", "annealed", "balanced", "convergence", "critical_coefficient"),
     *("difference_of_gaussians", "elastic_power", "equilibrium_loss", "exponential_decay"),
     *("filter_bank", "fold", "frechet_distance", "gabor", "inception_score", "keyed_generator"),
+    "keyed_subset",
     *("share_within", "square_mask", "warmed_decay"),
 }
 

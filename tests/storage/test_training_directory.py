@@ -10,7 +10,7 @@ import pytest
 
 from energy_gans.callbacks import Checkpoints
 from energy_gans.cli import main
-from energy_gans.files import PART, hold_lock
+from energy_gans.files import _PART, hold_lock
 from energy_gans.storage.training_directory import lock_directory
 
 SHORT = ("--trainer.max_steps=1", "--trainer.limit_val_batches=0")
@@ -46,9 +46,9 @@ def test_what_a_killed_run_left_is_removed_when_its_directory_is_used_again(
     tiny: Callable, tmp_path: Path
 ) -> None:
     folder = tmp_path / "tiny/version_0"
-    name = f"last.ckpt.{'0' * 32}{PART}"
+    name = f"last.ckpt.{'0' * 32}{_PART}"
     stale = [folder / name, folder / "checkpoints" / name]
-    others = [tmp_path / "tiny/version_1/checkpoints" / name, folder / f"notes{PART}"]
+    others = [tmp_path / "tiny/version_1/checkpoints" / name, folder / f"notes{_PART}"]
     for path in (*stale, *others):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")

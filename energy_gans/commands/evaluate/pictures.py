@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...functional import closest_pairs, nearest
 from ...metrics.images import to_uint8
-from ...metrics.reference import _NEIGHBOURS, ImageData, nearest_in_pixels, reference_order
+from ...metrics.reference import NEIGHBOURS, ImageData, nearest_in_pixels, reference_order
 from ...metrics.statistics import Statistics
 from ...plots.images import side_by_side
 from ..inputs import Samples
@@ -33,7 +33,7 @@ def neighbours_picture(
     """
     images = samples.at(torch.arange(min(SHOWN, samples.n)))
     order = reference_order(data.length(split), y.n)
-    by_feature = order[nearest(x.features[: len(images)], y.features, _NEIGHBOURS)[1]]
+    by_feature = order[nearest(x.features[: len(images)], y.features, NEIGHBOURS)[1]]
     by_pixel = order[nearest_in_pixels(images, data, split, order)]
     panels = {"samples": images[:, None]}
     for name, index in (("features", by_feature), ("pixels", by_pixel)):

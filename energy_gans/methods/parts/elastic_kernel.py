@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...checks import check_positive
 from ...functional import ElasticTerm, elastic_power, elastic_profile, unit_length
-from ...functional.kernels import Softening
+from ...functional.elastic_kernels import Softening
 
 Profile = Callable[[Tensor], Tensor]
 

@@ -34,7 +34,7 @@ PACKAGE = __name__.partition(".")[0]
 
 # The batch sizes on a GPU, and for small images on a CPU, where such a batch fits the caches. Both
 # divide the batches of references and samples, so that few batches are padded.
-ON_GPU, SMALL_ON_CPU = 100, 20
+_BATCH_ON_GPU, BATCH_ON_CPU = 100, 20
 
 
 class FeatureExtractor(nn.Module):
@@ -103,7 +103,7 @@ class FeatureExtractor(nn.Module):
         if self.channels == 3:
             images = images.expand(-1, 3, -1, -1)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            size = self.at_once if images.device.type == "cpu" else ON_GPU
+            size = self.at_once if images.device.type == "cpu" else _BATCH_ON_GPU
             parts = [self._extract_padded(part, size) for part in images.split(size)]
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), None if self.num_classes is None else torch.cat(logits)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from ...files import atomic_write
-from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resize_images
+from .base import BATCH_ON_CPU, FeatureExtractor, Output, load_weights, resize_images
 
 
 class _PreActBlock(nn.Module):
@@ -115,7 +115,7 @@ class DomainClassifier(FeatureExtractor):
     """
 
     name = "domain_classifier"
-    at_once = SMALL_ON_CPU
+    at_once = BATCH_ON_CPU
 
     def __init__(self, path: str) -> None:
         super().__init__()

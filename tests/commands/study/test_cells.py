@@ -18,7 +18,7 @@ from energy_gans.commands.study.cells import lock_file, read_state, run_cell
 from energy_gans.commands.study.configs import resolved_config
 from energy_gans.commands.study.job import Job
 from energy_gans.commands.study.plan import Cell, read_study
-from energy_gans.files import PART
+from energy_gans.files import _PART
 
 from .conftest import Workshop
 
@@ -160,7 +160,7 @@ def test_a_cell_runs_where_there_are_no_locks(
 def test_what_killed_programs_left_in_a_cell_is_removed(workshop: Workshop, job: Job) -> None:
     workshop.before = lambda stage, cell: 3 if stage == "sample" else None
     run_cell(job, retry=False)
-    stale = job.folder / f"samples.npz.{'0' * 32}{PART}"
+    stale = job.folder / f"samples.npz.{'0' * 32}{_PART}"
     stale.write_bytes(b"half")
     workshop.before = lambda stage, cell: None
     assert run_cell(job, retry=True) == "done"
