@@ -22,7 +22,7 @@ Batch = tuple[Tensor, Tensor]
 Samples = tuple[Tensor | StoredArray, Tensor]
 
 # The splits that Lightning reads in each stage. Without a stage, no split is loaded in advance.
-STAGES = {"fit": ("train", "val"), "validate": ("val",), "predict": ("val",)}
+_STAGES = {"fit": ("train", "val"), "validate": ("val",), "predict": ("val",)}
 
 
 class _TensorLoader:
@@ -130,7 +130,7 @@ class TensorDataModule(LightningDataModule):
     # What Lightning calls
 
     def setup(self, stage: str | None = None) -> None:
-        for split in (self.test_split,) if stage == "test" else STAGES.get(stage, ()):
+        for split in (self.test_split,) if stage == "test" else _STAGES.get(stage, ()):
             self.contents(split)
 
     def train_dataloader(self) -> Iterable[Batch]:

@@ -299,7 +299,7 @@ def test_a_run_that_is_interrupted_leaves_nothing_and_ends_with_the_status_of_th
         os.kill(os.getpid(), number)
 
     monkeypatch.setattr(PreparedWriter, "append", interrupted)
-    # Processes that share out the tests ignore interruptions.
+    # The worker processes of pytest-xdist ignore interruptions.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     given = ["--source", str(svhn(source)), "--out", str(tmp_path / "set")]
     with pytest.raises(SystemExit) as stop:
@@ -322,7 +322,7 @@ def test_a_damaged_set_is_one_sentence(source: Path, tmp_path: Path) -> None:
 
 
 def hostile(at: Path, kind: str) -> Path:
-    r"""Writes a source with one file that takes all time or memory, or is one."""
+    r"""Writes a source with one file that would take unbounded time or memory."""
     files = {f"{v}.png": picture(v) for v in range(6)}
     if kind == "picture":
         return pack(at / "x.zip", {**files, "2.png": announced(60_000, 60_000)})

@@ -1,4 +1,4 @@
-r"""Fixtures that the tests of data sets share."""
+r"""Fixtures for the tests of data sets."""
 
 from collections.abc import Callable
 from pathlib import Path

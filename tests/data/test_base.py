@@ -16,7 +16,7 @@ def seed() -> None:
 
 
 class Ramp(TensorDataModule):
-    r"""Creates grey images whose value is their index; the last ones are held out."""
+    r"""Grey images whose value is their index."""
 
     shape = (1, 2, 2)
 
@@ -134,7 +134,7 @@ def test_batches_are_those_that_are_asked_for() -> None:
 
 
 class Examined(Ramp):
-    r"""Creates a set with a split for tests alone."""
+    r"""A set with a test split."""
 
     splits = ("train", "val", "test")
 
@@ -152,7 +152,7 @@ def test_a_split_for_tests_is_what_tests_read() -> None:
 
 
 class Fixed(TensorDataModule):
-    r"""Creates a set of given samples and labels."""
+    r"""A set of given samples and labels."""
 
     def __init__(self, y: Tensor, label: Tensor) -> None:
         super().__init__(1)

@@ -16,7 +16,7 @@ from energy_gans.data.batches import StepOrder, held_out_batches, share_of_batch
 def batches(
     length: int, batch_size: int, seed: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
 ) -> Iterator[Tensor]:
-    r"""Yields batches without end, as a trainer reads them: epoch after epoch."""
+    r"""Yields batches epoch after epoch, as a trainer reads them."""
     step = start
     order = StepOrder(length, batch_size, seed, lambda: step, rank, world_size)
     while True:
@@ -97,7 +97,7 @@ def test_batches_are_the_set_in_its_order(length: int, sizes: list[int]) -> None
 
 
 def read(batches: list[Tensor], limit: int | float) -> list[Tensor]:
-    r"""Returns the batches that a trainer reads of those of a loader."""
+    r"""Returns the batches of a loader that a trainer reads under a limit."""
     return batches[: _parse_num_batches(RunningStage.VALIDATING, len(batches), limit)]
 
 

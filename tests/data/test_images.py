@@ -14,7 +14,7 @@ from energy_gans.data.images import pad_to, resize_to
 
 
 class Steps(ImageDataModule):
-    r"""Creates images that are dark on the left and light on the right; labels are their indices."""
+    r"""Images that are dark on the left and light on the right; labels are indices."""
 
     shape = (3, 2, 4)
 
@@ -36,7 +36,7 @@ def images(
 
 
 def given(data: Steps) -> Batch:
-    r"""Returns the first batch as a model gets it."""
+    r"""Returns the first batch as a model receives it."""
     return data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
 
 
@@ -159,7 +159,7 @@ def test_resizing_is_that_of_pillow(shape: tuple[int, ...], size: int) -> None:
     assert resized.dtype == torch.uint8
     for plane, found in zip(y.flatten(0, 1), resized.flatten(0, 1), strict=True):
         image = Image.fromarray(plane.numpy()).resize((size, size), Image.Resampling.BILINEAR)
-        # Both round, each at its own place.
+        # Both implementations round, at different places.
         assert np.abs(np.asarray(image).astype(int) - found.numpy().astype(int)).max() <= 1
 
 

@@ -15,11 +15,11 @@ from typing import Any
 FORMAT = "energy-gans prepared images"
 VERSION = 1
 
-KEYS = ("name", "source", "preprocessing", "classes", "splits")
+_KEYS = ("name", "source", "preprocessing", "classes", "splits")
 SUM_KEY = "manifest_sha256"
 # The keys that say what the images and labels of a split mean.
-DESCRIPTION_KEYS = ("name", "preprocessing", "classes")
-SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
+_DESCRIPTION_KEYS = ("name", "preprocessing", "classes")
+_SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
 PREPARE_AGAIN = "Prepare the set again, or copy it again."
 
 
@@ -54,6 +54,12 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise PermissionError(f"{path} can not be read: {error.strerror}.") from error
     except ValueError as error:
         raise ValueError(f"{path} is torn: {error}. {PREPARE_AGAIN}") from error
+    _check_manifest(manifest, path)
+    return manifest
+
+
+def _check_manifest(manifest: Any, path: Path) -> None:
+    r"""Raises a `ValueError` unless a value is the unedited manifest of a prepared set."""
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError(f"{path} is no manifest of a prepared set: 'format' is not {FORMAT!r}.")
     if manifest.get("version") != VERSION:
@@ -61,11 +67,11 @@ def read_manifest(root: Path) -> dict[str, Any]:
             f"{path}: 'version' should be {VERSION}, got {manifest.get('version')!r}. "
             "Prepare the set again with this version of energy-gans."
         )
-    _check_keys(manifest, KEYS, path)
+    _check_keys(manifest, _KEYS, path)
     if not isinstance(manifest["splits"], dict):
         raise ValueError(f"{path}: 'splits' should name the splits. {PREPARE_AGAIN}")
     for name, split in manifest["splits"].items():
-        _check_keys(split, SPLIT_KEYS, path, f"splits.{name}.")
+        _check_keys(split, _SPLIT_KEYS, path, f"splits.{name}.")
         shape = split["shape"]
         if not (isinstance(shape, list) and [type(n) for n in shape] == [int] * 4):
             raise ValueError(
@@ -76,7 +82,6 @@ def read_manifest(root: Path) -> dict[str, Any]:
             f"{path} was edited or is damaged: its sha256 is not its own {SUM_KEY!r}. "
             f"{PREPARE_AGAIN}"
         )
-    return manifest
 
 
 def manifest_digest(manifest: dict[str, Any]) -> str:
@@ -86,10 +91,10 @@ def manifest_digest(manifest: dict[str, Any]) -> str:
 
 
 def description(manifest: dict[str, Any]) -> str:
-    r"""Returns a manifest's :data:`DESCRIPTION_KEYS` as JSON, or `""` if no sum protects them."""
+    r"""Returns a manifest's :data:`_DESCRIPTION_KEYS` as JSON, or `""` if no sum protects them."""
     if SUM_KEY not in manifest:
         return ""
-    return canonical_json({key: manifest[key] for key in DESCRIPTION_KEYS}).decode()
+    return canonical_json({key: manifest[key] for key in _DESCRIPTION_KEYS}).decode()
 
 
 def canonical_json(value: Any) -> bytes:

@@ -44,7 +44,7 @@ Crop = Literal["rows", "center140", "face", "square", "none"]
 ROWS = 20
 # The largest number of pixels of a picture, at which Pillow begins to warn: 256 MiB as RGB.
 LARGEST = 89_478_485
-CENTRES = {"center140": 140, "face": 108}
+_CENTRES = {"center140": 140, "face": 108}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Preprocessing:
                     f"wide, as CelebA's 178x218, not of {width}x{height}"
                 )
             return 0, ROWS, width, height - ROWS
-        side = CENTRES.get(self.crop, min(width, height))
+        side = _CENTRES.get(self.crop, min(width, height))
         if side > min(width, height):
             raise ValueError(
                 f"'crop' = {self.crop!r} takes the centre {side}x{side}, "

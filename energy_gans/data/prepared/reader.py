@@ -63,7 +63,7 @@ class StoredArray:
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self.path, self.shape = Path(path), tuple(shape)
         _check_array(self.path, np.dtype(np.uint8), self.shape)
-        self.identity = file_identity(self.path.stat())
+        self.identity = _file_identity(self.path.stat())
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -81,7 +81,7 @@ class StoredArray:
         batch = torch.empty(len(i), *self.shape[1:], dtype=torch.uint8)
         size = math.prod(self.shape[1:])
         with self.path.open("rb", buffering=0) as file:
-            if file_identity(os.fstat(file.fileno())) != self.identity:
+            if _file_identity(os.fstat(file.fileno())) != self.identity:
                 raise ValueError(f"{self.path} was changed or replaced while it was in use.")
             for row, k in zip(batch.flatten(1).numpy(), i.tolist(), strict=True):
                 file.seek(HEADER + k * size)
@@ -90,7 +90,7 @@ class StoredArray:
         return batch
 
 
-def file_identity(status: os.stat_result) -> tuple[int, int, int]:
+def _file_identity(status: os.stat_result) -> tuple[int, int, int]:
     r"""Returns the inode, size and time of a file, which differ if it is replaced or changed."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 

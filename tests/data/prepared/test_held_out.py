@@ -14,7 +14,7 @@ from energy_gans.data.prepared.held_out import (
 
 
 def hashes(n: int, copies: int = 1, seed: int = 0) -> np.ndarray:
-    r"""Returns hashes of images, each of which is there some times, in random order."""
+    r"""Returns `n` hashes in random order, each of which occurs `copies` times."""
     random = np.random.default_rng(seed)
     return random.permutation(np.repeat(random.integers(0, 2**64, n // copies, np.uint64), copies))
 
@@ -33,7 +33,7 @@ def test_pixels_are_hashed_in_their_order() -> None:
     assert content_hash(turned) == content_hash(image)
 
 
-# How many
+# Quotas of classes
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -52,7 +52,7 @@ def test_each_class_gives_its_share(seed: int, hold_out: int) -> None:
 def test_small_classes_give_by_lot() -> None:
     given = _class_quotas(Counter(dict.fromkeys(range(100), 10)), 20)
     assert sorted(given.values()) == [0] * 50 + [1] * 50
-    # Ordered sets of ten a class held out every second class.
+    # Holding out every twentieth image of a sorted set would take only every second class.
     odd = [given[label] for label in range(1, 100, 2)]
     assert 10 < sum(odd) < 40
 
@@ -61,7 +61,7 @@ def test_a_class_of_one_image_keeps_it() -> None:
     assert _class_quotas(Counter({0: 20, **dict.fromkeys(range(1, 21), 1)}), 20)[0] == 2
 
 
-# Which
+# Choice within a class
 
 
 @pytest.mark.parametrize("n", [40, 45, 400])
@@ -99,10 +99,10 @@ def test_copies_are_in_one_split_and_classes_in_both(within: bool, seed: int) ->
 
 
 def test_copies_that_are_more_than_a_class_gives_are_held_out_for_want_of_others() -> None:
-    # Twenty images in pairs, of which one image should be held out.
+    # Twenty images are pairs of copies, and the quota is one image.
     held = draw_held_out(np.zeros(20, np.int64), hashes(20, 2), 20)
     assert held.sum() == 2
-    # The other class can give single ones.
+    # The other class has single images.
     labels = np.repeat([0, 1], 20)
     drawn = np.concatenate([hashes(20, 2), hashes(20, 1, seed=1)])
     held = draw_held_out(labels, drawn, 20)
@@ -116,7 +116,7 @@ def test_a_class_of_copies_alone_is_for_training() -> None:
     assert not draw_held_out(np.zeros(40, np.int64), hashes(40, 40), 10).any()
 
 
-# What is known of the contents
+# Copies
 
 
 def test_copies_are_counted_and_named() -> None:

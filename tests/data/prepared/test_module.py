@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.data.prepared.module module, on every set that is stored so."""
+r"""Tests for the energy_gans.data.prepared.module module, for all data modules."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ from energy_gans.data.prepared.module import StoredImages
 Writer = Callable[..., Path]
 CONFIGS = Path(__file__).parents[3] / "configs"
 
-# What the manifest of a set that fits the class's defaults says beside the size.
+# The preprocessing of a set that the class's defaults expect, besides the size.
 SAID: dict[type[StoredImages], dict[str, Any]] = {
     CelebA: {"crop": "rows"},
     LSUN: {"category": "bedroom", "crop": "square", "classes": ("bedroom",)},
@@ -140,7 +140,7 @@ def test_fingerprints_go_with_the_contents(
 
 
 def rewritten(root: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    r"""Returns a copy of a set whose manifest says something else, and has the sum of that."""
+    r"""Returns a copy of a set with a changed manifest and a correct checksum."""
     shutil.copytree(root, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
     change(manifest)
@@ -165,7 +165,7 @@ def test_fingerprints_go_with_what_the_manifest_says_of_the_images(
         for name, change in changes.items()
     }
     first = ImageFolder(str(root), size=8).fingerprint("val")
-    # Where the same images were is no part of them.
+    # The place that the images came from does not identify them.
     assert prints.pop("path") == first
     assert len({first, *prints.values()}) == 4
 
@@ -221,7 +221,7 @@ def test_the_command_line_knows_all_options(stored: type[StoredImages]) -> None:
     assert data.hparams.items() >= options.items()
 
 
-# What is said where there is nothing
+# Messages about missing sets
 
 
 def said(data: StoredImages) -> str:

@@ -96,7 +96,7 @@ def test_the_manifest_says_where_the_pixels_come_from(tmp_path: Path, photograph
 
 
 def array_source(n: int, broken: tuple[int, ...] = ()) -> Source:
-    r"""Returns a source of even images, the last one for validation, some of them broken."""
+    r"""Returns a source of single-coloured images, some broken; the last one is for validation."""
     records = [
         Record(
             f"image {i}",
@@ -109,11 +109,11 @@ def array_source(n: int, broken: tuple[int, ...] = ()) -> Source:
     return Source("arrays", [r.split for r in records], "by hand", [], records)
 
 
-# What is held out
+# Held-out images
 
 
 def classes_and_copies(path: Path, order: int, top: str = "") -> Path:
-    r"""Writes ten classes of ten pictures and one of forty, some of them copies, in some order."""
+    r"""Writes ten classes of ten pictures and one of forty, with copies, sorted or shuffled."""
     random = np.random.default_rng(0)
     files = {}
     for c, n in enumerate([10] * 10 + [40]):
@@ -193,7 +193,7 @@ def test_an_image_that_is_skipped_is_not_held_out(tmp_path: Path) -> None:
     assert sorted(labels.tolist()) in ([0, 0, 1], [0, 1, 1])
 
 
-# What can not be used
+# Images that can not be used
 
 
 def test_pictures_that_are_too_large_are_told_of_once(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_few_bytes_of_images_are_held_at_once(
 
     for chunk in job(tmp_path / "set", workers=8).chunks(records()):
         done += len(chunk.failures)
-        # A chunk ends above 3,000 bytes, and what was read and is not done has 20,000 and a chunk's.
+        # A chunk ends above 3,000 bytes. All chunks in work have 20,000 bytes and one chunk more.
         assert len(chunk.failures) <= 4
         assert read - done <= 24
     assert (read, done) == (300, 300)

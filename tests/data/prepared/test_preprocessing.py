@@ -182,7 +182,7 @@ def test_the_manifest_says_what_decides_the_pixels() -> None:
 
 
 def announced(width: int, height: int) -> bytes:
-    r"""Returns a PNG whose header says a size, and that holds next to nothing."""
+    r"""Returns a small PNG whose header claims a size."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = b"IDAT" + zlib.compress(bytes(100))
     chunks = [

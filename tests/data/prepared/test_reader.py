@@ -231,7 +231,7 @@ def test_the_sum_of_a_manifest_is_that_of_what_it_says(root: Path) -> None:
     said = {key: manifest[key] for key in sorted(manifest) if key != "manifest_sha256"}
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     assert manifest["manifest_sha256"] == hashlib.sha256(text.encode()).hexdigest()
-    # How it is written makes no difference.
+    # The checksum does not depend on the formatting of the JSON.
     backwards = dict(reversed(manifest.items()))
     (root / "manifest.json").write_text(json.dumps(backwards, indent=7))
     assert verify(root) == manifest

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.data.prepared.sums module, and of the check that it serves."""
+r"""Tests for the energy_gans.data.prepared.sums module, and the check when training starts."""
 
 import hashlib
 import json
@@ -31,14 +31,14 @@ def root(prepared: Writer) -> Path:
 
 
 def flip(path: Path, byte: int) -> None:
-    r"""Flips a bit of an array file, at a byte after its header."""
+    r"""Flips a bit of an array file, in a byte after its header."""
     contents = bytearray(path.read_bytes())
     contents[HEADER + byte] ^= 16
     path.write_bytes(contents)
 
 
 def edit(root: Path, change: Callable[[dict], object]) -> None:
-    r"""Changes a manifest, and the sum that it has, if it has one."""
+    r"""Changes a manifest, and corrects its checksum if it has one."""
     manifest = json.loads((root / "manifest.json").read_text())
     change(manifest)
     if SUM_KEY in manifest:
@@ -53,7 +53,7 @@ def opened(root: Path, seed: int = 0, **options: object) -> StoredImages:
     return data
 
 
-# Sums
+# Checksums
 
 
 def test_a_sum_is_that_of_the_bytes_on_disk(root: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_sample_is_a_function_of_the_seed_and_the_split() -> None:
         assert len(set(rows.tolist()) & set(other.tolist())) < 60  # 26 are expected
 
 
-# What is found at the start
+# Damage that the start of training finds
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -184,7 +184,7 @@ def test_rows_beyond_the_limit_are_not_read(
             opened(root, seed, limit=40, batch_size=2)
 
 
-# Sets that were written without sums
+# Sets without checksums
 
 
 def test_a_set_without_sums_opens_with_advice(root: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_set_is_replaced_when_asked(tmp_path: Path) -> None:
     opened = open_prepared(tmp_path / "set", "train")
     write(tmp_path / "set", n=3, overwrite=True)
     assert len(open_prepared(tmp_path / "set", "train").images) == 3
-    # Who was reading the old set is told, and does not go on with another.
+    # A reader of the old set gets an error and does not read the new one.
     with pytest.raises(ValueError, match="was changed or replaced while it was in use"):
         opened.images[torch.arange(2)]
     assert os.listdir(tmp_path) == ["set"]
@@ -185,7 +185,7 @@ def test_a_folder_that_gets_its_name_while_it_is_asked_for_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(descriptor: int) -> None:
-        # The run that held it ends between opening and locking.
+        # The run that holds the lock ends between opening and locking.
         monkeypatch.setattr("energy_gans.data.prepared.writer.lock", lock)
         first.finish(ABOUT)
         os.close(first.lock)

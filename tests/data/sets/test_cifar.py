@@ -1,4 +1,7 @@
-r"""Tests for the energy_gans.data.sets.cifar module; what it shares is tested with energy_gans.data.prepared.module."""
+r"""Tests for the energy_gans.data.sets.cifar module.
+
+What the data modules of prepared sets share is tested in `tests/data/prepared/test_module.py`.
+"""
 
 import pickle
 import tarfile
@@ -18,7 +21,7 @@ NAMES = [f"kind {i}" for i in range(100)]
 
 
 def write(root: Path, source: type[CIFAR10]) -> dict[str, tuple[np.ndarray, list[int]]]:
-    r"""Writes random batches of 4 images as they are published, and returns images and labels."""
+    r"""Writes random batches of 4 images in the published format; returns images and labels."""
     random = np.random.default_rng(0)
     folder = root / source.dataset.base_folder
     folder.mkdir(parents=True)

@@ -19,7 +19,7 @@ TRAIN, VAL = 12, 5
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    r"""Writes wide images of two classes, whose grey value at the centre is ten times their index."""
+    r"""Writes wide images of two classes, grey at the centre: ten times their index."""
     for split, n in (("train", TRAIN), ("val", VAL)):
         for i in range(n):
             folder = tmp_path / split / ("even" if i % 2 == 0 else "odd")
@@ -90,7 +90,7 @@ def test_workers_change_nothing(root: Path) -> None:
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_a_batch_may_be_empty(root: Path, num_workers: int) -> None:
-    # As the last one of a process, where others have one more.
+    # An empty batch ends the share of a process with fewer batches than others.
     order = [torch.arange(2), torch.arange(0)]
     (y, label), (none, no_label) = folder(root, num_workers=num_workers).loader("val", order)
     assert none.shape == (0, 3, 8, 8) and no_label.shape == (0,)
@@ -157,7 +157,7 @@ def test_classes_are_the_folders(root: Path) -> None:
     assert folder(root).classes == ["even", "odd"]
 
 
-# What identifies files that were not read
+# Fingerprints of files
 
 
 def test_fingerprints_go_with_the_files(root: Path) -> None:
@@ -189,7 +189,7 @@ def test_fingerprints_go_with_what_is_done_to_the_files(root: Path) -> None:
     assert said == prints[0]
 
 
-# What can not be read
+# Files that can not be read
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
@@ -243,11 +243,11 @@ def test_names_that_are_not_utf_8_are_read(root: Path) -> None:
     assert len(data.fingerprint("val")) == 64
 
 
-# The command that prepares them
+# Equality with the prepared set
 
 
 def pictures(folder: Path) -> None:
-    r"""Writes pictures of all kinds that do not look like what they are stored as."""
+    r"""Writes pictures whose stored values differ from what a viewer shows."""
     random = np.random.default_rng(0)
     folder.mkdir(parents=True)
 
@@ -274,7 +274,7 @@ def test_prepared_images_are_those_of_the_files(tmp_path: Path, size: int, crop:
     root, out = tmp_path / "files", tmp_path / "out"
     pictures(root / "train" / "b")
     if crop == "rows":
-        # Turned back, it is wider than high.
+        # After its rotation is undone, the picture is wider than high.
         (root / "train" / "b" / "turned.jpg").unlink()
     shutil.copytree(root / "train" / "b", root / "val" / "a")
     command = ["data", "prepare", "folder", f"--source={root}", f"--out={out}"]

@@ -18,7 +18,7 @@ every_set = pytest.mark.parametrize("source", SETS)
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    r"""Unpacks what the tests of the real sets need."""
+    r"""Unpacks the files that the tests of the real sets need."""
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} does not exist.")
     root = tmp_path_factory.mktemp("data")
@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-# The means and standard deviations that everyone normalises these sets with.
+# The means and standard deviations that are commonly used to normalise these sets.
 @pytest.mark.parametrize(
     "source, mean, std, labels",
     [(MNIST, 0.1307, 0.3081, [5, 0, 4, 1, 9]), (FashionMNIST, 0.2860, 0.3530, [9, 0, 0, 3, 0])],

@@ -1,4 +1,7 @@
-r"""Tests for the energy_gans.data.sets.svhn module; what it shares is tested with energy_gans.data.prepared.module."""
+r"""Tests for the energy_gans.data.sets.svhn module.
+
+What the data modules of prepared sets share is tested in `tests/data/prepared/test_module.py`.
+"""
 
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from energy_gans.data import SVHN
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    r"""Writes a few random images as they are published: images last, 10 for the digit 0."""
+    r"""Writes random images in the published format: images last, label 10 for digit 0."""
     random = np.random.default_rng(0)
     for split, n in (("train", 12), ("test", 5)):
         y = np.arange(1, n + 1)[:, None] % 10

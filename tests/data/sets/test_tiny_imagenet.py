@@ -1,4 +1,7 @@
-r"""Tests for the energy_gans.data.sets.tiny_imagenet module; what it shares is tested with energy_gans.data.prepared.module."""
+r"""Tests for the energy_gans.data.sets.tiny_imagenet module.
+
+What the data modules of prepared sets share is tested in `tests/data/prepared/test_module.py`.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -18,7 +18,7 @@ from .svhn import FILES, load_svhn
 
 # For CIFAR and SVHN, which have a test set of their own: used only if it is missing.
 HOLD_OUT = 20
-FOLDER = "pictures {train,val}/<class>/*.jpg, <class>/*.jpg or *.jpg (or PNG, WebP)"
+_FOLDER_LAYOUT = "pictures {train,val}/<class>/*.jpg, <class>/*.jpg or *.jpg (or PNG, WebP)"
 
 
 def celeba_source(path: Path, hold_out: int) -> Source:
@@ -62,7 +62,7 @@ def folder_source(path: Path, hold_out: int, labels: Labels = "first") -> Source
     if parquet_files(path):
         source = parquet_source(path, hold_out, labelled=labels != "none")
     else:
-        source = file_source(path, layout, FOLDER, hold_out)
+        source = file_source(path, layout, _FOLDER_LAYOUT, hold_out)
     return replace(source, options={"labels": labels})
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .containers import Container, Folder, open_container
 
-PIXELS = 3 * 32 * 32
+_PIXELS = 3 * 32 * 32
 # The most bytes of a batch, which has 10,000 images (CIFAR-100: 50,000), labels and names.
 LARGEST = {10: 32 * 2**20, 100: 160 * 2**20}
 FILES = {
@@ -36,7 +36,7 @@ FILES = {
     (100, "binary", "val"): ["test.bin"],
     (100, "binary", "names"): ["fine_label_names.txt"],
 }
-PLACES = {
+_PLACES = {
     10: (
         "cifar-10-batches-py",
         "cifar-10-batches-bin",
@@ -53,8 +53,8 @@ PLACES = {
 
 # The instructions whose argument is an integer, and the strings by which protocol 2 encodes the
 # bytes of Python 3.
-INTEGERS = ("INT", "BININT", "BININT1", "BININT2")
-CODEC = ("latin1", "_codecs encode")
+_INTEGERS = ("INT", "BININT", "BININT1", "BININT2")
+_CODEC = ("latin1", "_codecs encode")
 
 
 def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
@@ -108,7 +108,7 @@ def _find_batches(root: Path, classes: int) -> tuple[Container, str]:
     Raises:
         FileNotFoundError: If there are none.
     """
-    places = [root / place for place in PLACES[classes]] if root.is_dir() else []
+    places = [root / place for place in _PLACES[classes]] if root.is_dir() else []
     for place in [*places, root]:
         if not place.exists():
             continue
@@ -118,7 +118,7 @@ def _find_batches(root: Path, classes: int) -> tuple[Container, str]:
             if names >= {*FILES[classes, version, "train"], *FILES[classes, version, "val"]}:
                 return container, version
     raise FileNotFoundError(
-        f"{str(root)!r} should hold {', '.join(PLACES[classes][:-1])} or {PLACES[classes][-1]}."
+        f"{str(root)!r} should hold {', '.join(_PLACES[classes][:-1])} or {_PLACES[classes][-1]}."
     )
 
 
@@ -164,11 +164,11 @@ def _read_batch(
         ValueError: If the numbers of images and labels differ, or a label is out of range.
     """
     if version == "binary":
-        width = PIXELS + (1 if classes == 10 else 2)
+        width = _PIXELS + (1 if classes == 10 else 2)
         if len(contents) == 0 or len(contents) % width != 0:
             raise ValueError(f"The batch {name!r} is torn: it has {len(contents)} bytes.")
         rows = np.frombuffer(contents, np.uint8).reshape(-1, width)
-        pixels, labels = rows[:, -PIXELS:], rows[:, -PIXELS - 1].astype(np.int64)
+        pixels, labels = rows[:, -_PIXELS:], rows[:, -_PIXELS - 1].astype(np.int64)
     else:
         key = "labels" if classes == 10 else "fine_labels"
         pixels, labels = _parse_batch(contents, name, key)
@@ -203,22 +203,22 @@ def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.n
     pixels, labels = b"", []
     columns = flag = within = False
     for opcode, argument in _pickle_instructions(contents, name):
-        if isinstance(argument, (str, bytes, bytearray)) and argument not in CODEC:
+        if isinstance(argument, (str, bytes, bytearray)) and argument not in _CODEC:
             within = _to_text(argument) == key
-            if len(argument) >= max(PIXELS, len(pixels)):
+            if len(argument) >= max(_PIXELS, len(pixels)):
                 pixels, columns = _to_bytes(argument), flag
             elif argument in ("C", "F") and pixels:
                 # Protocol 5 stores the order of the array after its pixels, other protocols
                 # before.
                 columns = argument == "F"
-        elif within and opcode in INTEGERS:
+        elif within and opcode in _INTEGERS:
             labels.append(argument)
         if opcode in ("NEWTRUE", "NEWFALSE"):
             flag = opcode == "NEWTRUE"
-    if len(pixels) == 0 or len(pixels) % PIXELS != 0:
+    if len(pixels) == 0 or len(pixels) % _PIXELS != 0:
         raise ValueError(f"The batch {name!r} has no pixels of 32x32 images.")
     array = np.frombuffer(pixels, np.uint8)
-    array = array.reshape(PIXELS, -1).T if columns else array.reshape(-1, PIXELS)
+    array = array.reshape(_PIXELS, -1).T if columns else array.reshape(-1, _PIXELS)
     return array, np.array(labels, np.int64)
 
 

@@ -27,9 +27,9 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "val": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-PROCESSED = {"train": "training.pt", "val": "test.pt"}
+_PROCESSED = {"train": "training.pt", "val": "test.pt"}
 # The code of the type of unsigned bytes in an IDX file.
-UBYTE = 8
+_UBYTE = 8
 PART = 2**16
 
 
@@ -48,7 +48,7 @@ def load_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
         ValueError: If a file is truncated or damaged, or the numbers of images and labels differ.
     """
     paths = [_find_idx(folder / "raw", file) for file in FILES[split]]
-    processed = folder / "processed" / PROCESSED[split]
+    processed = folder / "processed" / _PROCESSED[split]
     if None not in paths:
         where = f"{paths[0]} and {paths[1]}"
         images, labels = _read_idx(paths[0], 3), _read_idx(paths[1], 1).long()
@@ -93,7 +93,7 @@ def _read_idx(path: Path, dimensions: int) -> Tensor:
         check_regular(path)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             head = _read_up_to(file, 4 + 4 * dimensions)
-            if len(head) == 4 + 4 * dimensions and head[:4] != bytes([0, 0, UBYTE, dimensions]):
+            if len(head) == 4 + 4 * dimensions and head[:4] != bytes([0, 0, _UBYTE, dimensions]):
                 raise ValueError(f"it is no IDX file of bytes in {dimensions} dimensions")
             shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, len(head), 4)]
             size = min(math.prod(shape), size_limit(None)) if len(shape) == dimensions else 0
@@ -139,9 +139,9 @@ def _read_processed(path: Path) -> tuple[Tensor, Tensor]:
     except (OSError, ValueError, TypeError, AttributeError):
         fits = False
     if not fits:
+        originals = ", ".join(name for pair in FILES.values() for name in pair)
         raise ValueError(
             f"{path} is not what an older torchvision wrote, uint8 images and their labels: put "
-            f"the original files {', '.join(name for pair in FILES.values() for name in pair)} into "
-            f"{path.parent.parent / 'raw'}, and remove it."
+            f"the original files {originals} into {path.parent.parent / 'raw'}, and remove it."
         )
     return images, labels.long()

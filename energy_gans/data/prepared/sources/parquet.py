@@ -19,8 +19,8 @@ from .limits import check_regular, size_error, size_limit
 from .picture_files import celeba_split
 from .records import SPLITS, Record, Source, assign_splits, check_any_found
 
-IMAGES = ("image", "img")
-LABELS = ("label", "fine_label", "labels")
+_IMAGE_COLUMNS = ("image", "img")
+_LABEL_COLUMNS = ("label", "fine_label", "labels")
 # Rows that are read at a time. A shard can store a large value once and repeat it in every row, so
 # several rows might take several times the memory.
 ROWS = 1
@@ -101,7 +101,7 @@ def _open_shard(shard: Path) -> Any:
             f"{shard} should hold a picture in each row, but says that it has "
             f"{file.metadata.num_rows} rows in {size} bytes."
         )
-    if not set(IMAGES) & set(file.schema_arrow.names):
+    if not set(_IMAGE_COLUMNS) & set(file.schema_arrow.names):
         raise ValueError(
             f"{shard} should have a column 'image' or 'img', and has {file.schema_arrow.names}."
         )
@@ -122,7 +122,7 @@ def _find_column(file: Any, names: tuple[str, ...]) -> str | None:
 def _read_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
     r"""Returns the labels of a shard's rows and the names of the classes, each `[]` if missing."""
     types = import_optional("pyarrow.types")
-    name = _find_column(file, LABELS)
+    name = _find_column(file, _LABEL_COLUMNS)
     if name is None:
         return [], []
     kind = file.schema_arrow.field(name).type
@@ -161,7 +161,7 @@ def _read_string_labels(shard: Path, name: str) -> list[str | None]:
 
 def _celeba_splits(file: Any) -> list[str | None]:
     r"""Returns the splits of CelebA's pictures, from the numbers in their paths."""
-    name = _find_column(file, IMAGES)
+    name = _find_column(file, _IMAGE_COLUMNS)
     rows = file.iter_batches(ROWS, columns=[f"{name}.path"])
     paths = ((row or {}).get("path") or "" for batch in rows for row in batch[0].to_pylist())
     return [celeba_split(Path(path).stem) for path in paths]
@@ -194,7 +194,7 @@ def _parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -
     i = 0
     for shard in shards:
         file = _open_shard(shard)
-        name = _find_column(file, IMAGES)
+        name = _find_column(file, _IMAGE_COLUMNS)
         try:
             for batch in file.iter_batches(ROWS, columns=[name]):
                 image, path = _row_image(batch)

@@ -14,11 +14,11 @@ from pathlib import Path
 from .containers import Container, open_container
 from .records import Record, Source, assign_splits, check_any_found
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
-LEADS_OUT = "its name leads out of the archive"
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
+_LEADS_OUT = "its name leads out of the archive"
 
 # The last image of each split in CelebA's official partition.
-CELEBA = (("train", 162_770), ("val", 182_637), ("test", 202_599))
+_LAST_OF_CELEBA = (("train", 162_770), ("val", 182_637), ("test", 202_599))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def find_pictures(path: Path, layout: Layout, looked_for: str, hold_out: int) ->
     r"""Returns the pictures in a container without reading them; see :func:`file_source`."""
     container = open_container(path)
     entries = layout(container)
-    unread = list_left_out(container)
+    unread = _list_left_out(container)
     check_any_found(path, entries, looked_for, unread)
     names = sorted({e.class_name for e in entries if e.class_name is not None})
     if names and (stray := [e.name for e in entries if e.class_name is None]):
@@ -115,7 +115,7 @@ def picture_names(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     r"""Yields the names of pictures that are not hidden, and the parts of each name."""
     for name in names:
         parts = name.split("/")
-        if name.lower().endswith(PICTURES) and ".." not in parts and not is_hidden(parts):
+        if name.lower().endswith(_SUFFIXES) and ".." not in parts and not is_hidden(parts):
             yield name, parts
 
 
@@ -124,14 +124,14 @@ def is_hidden(parts: Sequence[str]) -> bool:
     return any((p.startswith(".") and p != "..") or p == "__MACOSX" for p in parts)
 
 
-def list_left_out(container: Container) -> list[tuple[str, str]]:
+def _list_left_out(container: Container) -> list[tuple[str, str]]:
     r"""Returns the names of possible pictures that were left out, and the reasons."""
     known = {name for name, _ in picture_names(container.names)}
     broken = [item for item in container.broken.items() if item[0] not in known]
     outside = [
-        (name, LEADS_OUT)
+        (name, _LEADS_OUT)
         for name in container.names
-        if ".." in name.split("/") and name.lower().endswith(PICTURES)
+        if ".." in name.split("/") and name.lower().endswith(_SUFFIXES)
     ]
     found = [*container.left_out, *broken, *outside]
     return [(name, reason) for name, reason in found if not is_hidden(name.split("/"))]
@@ -163,7 +163,7 @@ def celeba_layout(container: Container) -> list[Entry]:
 def celeba_split(stem: str) -> str | None:
     r"""Returns the split of a picture of CelebA by its number, or `None` for any other name."""
     number = int(stem) if re.fullmatch(r"[0-9]{6}", stem) else 0
-    return next((split for split, last in CELEBA if 1 <= number <= last), None)
+    return next((split for split, last in _LAST_OF_CELEBA if 1 <= number <= last), None)
 
 
 def tiny_imagenet_layout(container: Container) -> list[Entry]:

@@ -22,8 +22,8 @@ LARGEST = 256 * 2**20
 
 # MATLAB's format 5: a header, which ends with the byte order, and elements, some of them deflated.
 HEADER = 128
-ORDERS = {b"IM": "<", b"MI": ">"}
-DEFLATED = 15
+_BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
+_DEFLATED = 15
 
 
 def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
@@ -66,13 +66,13 @@ def _check_inflated_size(file: BinaryIO) -> None:
 
     The sizes that the file states may be wrong, so its elements are inflated and counted.
     """
-    order = ORDERS.get(file.read(HEADER)[-2:])
+    order = _BYTE_ORDERS.get(file.read(HEADER)[-2:])
     if order is None:
         raise ValueError("it is not of MATLAB's format 5")
     total = 0
     while len(tag := file.read(8)) == 8:
         kind, size = struct.unpack(f"{order}II", tag)
-        inflate = zlib.decompressobj() if kind == DEFLATED else None
+        inflate = zlib.decompressobj() if kind == _DEFLATED else None
         while size > 0 and (part := file.read(min(size, 2**14))):
             size -= len(part)
             # Deflated bytes inflate to about a thousand times their size at most.

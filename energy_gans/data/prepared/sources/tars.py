@@ -19,9 +19,9 @@ from .limits import Contents, check_expansion, size_error, size_limit
 HEADER = 2**20
 
 # The errors of reading a tar archive; tarfile recurses once for each of a chain of headers.
-TORN = (tarfile.TarError, zlib.error, EOFError, OSError, RecursionError)
+_ERRORS = (tarfile.TarError, zlib.error, EOFError, OSError, RecursionError)
 
-LONG_NAMES = (
+_LONG_NAMES = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
     tarfile.XHDTYPE,
@@ -36,7 +36,7 @@ class _Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> _Header:
         header = super().frombuf(buf, encoding, errors)
-        if header.type in LONG_NAMES and header.size > HEADER:
+        if header.type in _LONG_NAMES and header.size > HEADER:
             raise tarfile.ReadError(f"a name has {header.size} bytes, more than {HEADER}")
         return header
 
@@ -91,7 +91,7 @@ class Tar:
                         yield normalize_name(member.name), archive, member
                     # tarfile would keep the headers of all members.
                     archive.members = []
-        except TORN as error:
+        except _ERRORS as error:
             raise ValueError(f"'source' = {str(self.path)!r} is torn: {error}.") from error
 
     def read(
@@ -119,5 +119,5 @@ def is_tar(path: Path) -> bool:
     try:
         with tarfile.open(path, tarinfo=_Header):
             return True
-    except TORN:
+    except _ERRORS:
         return False

@@ -111,7 +111,7 @@ def test_the_system_follows_symbolic_links_to_the_same_files(tmp_path: Path, see
     found = resolve_links(links, files).files
     for name in links:
         real = Path(os.path.realpath(tmp_path / name))
-        # Folders of an archive are there only as parts of names: `file/..` leads somewhere in one.
+        # In an archive, folders are only parts of names, so `file/..` has a target.
         if real.is_file() and tmp_path in real.parents:
             assert found[name] == real.relative_to(tmp_path).as_posix()
         elif name in found:

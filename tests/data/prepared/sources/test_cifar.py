@@ -23,7 +23,7 @@ Write = Callable[[np.ndarray, list[int], int], bytes]
 
 
 def python2(data: np.ndarray, labels: list[int], classes: int, columns: bool = False) -> bytes:
-    r"""Returns a batch as Python 2 pickled it with protocol 2: the instructions, one by one."""
+    r"""Returns the pickle of a batch that Python 2 writes with protocol 2."""
 
     def short(text: str) -> bytes:
         return b"U" + bytes([len(text)]) + text.encode()
@@ -182,7 +182,7 @@ def test_pictures_in_folders(tmp_path: Path, kind: str) -> None:
 
 
 class Evil:
-    r"""What runs a command when it is unpickled."""
+    r"""An object that runs a command when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -237,7 +237,7 @@ def test_zips_are_stored_or_deflated(tmp_path: Path) -> None:
 
 
 def test_a_tar_of_bombs_is_not_unpacked(tmp_path: Path) -> None:
-    # The header promises a member that the archive does not hold.
+    # The header announces a member that the archive lacks.
     path = tmp_path / "x.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         add(archive, "a.png", tarfile.REGTYPE, 18 * 10**9)

@@ -20,7 +20,7 @@ KINDS = ["folder", "x.zip", "x.tar"]
 
 
 def classes_of(source: Source) -> dict[str, str | None]:
-    r"""Returns the class of each picture by its name, `None` if there are no classes."""
+    r"""Returns the class of each picture by name, or `None` if there are no classes."""
     return {
         record.name: source.classes[record.label] if source.classes else None
         for record in source.records

@@ -28,7 +28,7 @@ def test_a_file_is_read_whole_also_through_links(tmp_path: Path, size: int) -> N
 
 
 def irregular(at: Path, kind: str) -> Path:
-    r"""Returns something that is no regular file, or a link to it."""
+    r"""Returns a file that is not regular, or a link to one."""
     path = at / "x.png"
     if kind == "a named pipe":
         os.mkfifo(path)

@@ -13,7 +13,7 @@ from .writing import facts, frugal, pack, picture
 
 
 def write(path: Path, values: list[int]) -> Path:
-    r"""Writes an lmdb as LSUN has it: keys are digests, values pictures."""
+    r"""Writes a database like those of LSUN: keys are digests, values are pictures."""
     with lmdb.open(str(path), map_size=2**24) as env, env.begin(write=True) as transaction:
         for i, value in enumerate(values):
             transaction.put(f"{i:040x}".encode(), picture(value, "WEBP", (300, 256)))
@@ -21,7 +21,7 @@ def write(path: Path, values: list[int]) -> Path:
 
 
 def zipped(path: Path) -> Path:
-    r"""Replaces a folder by its zip archive, as LSUN's script downloads it."""
+    r"""Replaces a folder by its zip archive, the form in which LSUN is published."""
     archive = path.with_name(path.name + ".zip")
     with zipfile.ZipFile(archive, "w") as file:
         for one in sorted(path.iterdir()):
@@ -33,7 +33,7 @@ def zipped(path: Path) -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    r"""Writes two sets of a category, and one of another."""
+    r"""Writes two databases of one category, and one of another."""
     write(tmp_path / "lsun" / "bedroom_train_lmdb", [10, 20, 30])
     write(tmp_path / "lsun" / "bedroom_val_lmdb", [40])
     write(tmp_path / "lsun" / "church_outdoor_val_lmdb", [50, 60])

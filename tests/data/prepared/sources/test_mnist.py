@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def packed(folder: Path) -> None:
-    r"""Packs all files by gzip."""
+    r"""Compresses all files by gzip."""
     for path in sorted((folder / "raw").iterdir()):
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()
@@ -148,11 +148,11 @@ def test_missing_files_are_named(folder: Path) -> None:
         load_mnist(folder, "val")
 
 
-# What an older torchvision wrote
+# Files of older versions of torchvision
 
 
 def processed(folder: Path) -> Path:
-    r"""Writes the tensors in place of the original files, and returns their folder."""
+    r"""Replaces the original files by tensors, and returns their folder."""
     (folder / "processed").mkdir()
     for split, file in (("train", "training.pt"), ("val", "test.pt")):
         torch.save(load_mnist(folder, split), folder / "processed" / file)

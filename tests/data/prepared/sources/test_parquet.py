@@ -26,7 +26,7 @@ from .writing import facts, frugal, picture
 def shard(
     path: Path, columns: dict[str, list[Any]], names: list[str] | None = None, label: str = "label"
 ) -> Path:
-    r"""Writes a shard as the datasets library does: with metadata, if there are names of classes."""
+    r"""Writes a shard as the datasets library does, with the names of classes as metadata."""
     table = pa.table(columns)
     if names is not None:
         features = {label: {"names": names, "_type": "ClassLabel"}}
@@ -195,12 +195,12 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def repeated(value: object, kind: pa.DataType, n: int) -> pa.Array:
-    r"""Returns a column that holds a value once and names it in each of its rows."""
+    r"""Returns a column that stores one value once and repeats it in each row."""
     return pa.DictionaryArray.from_arrays([0] * n, pa.array([value], kind))
 
 
 def hostile(path: Path, **columns: object) -> Path:
-    # Without the schema, readers see the values and not how they are stored.
+    # Without the stored schema, readers get plain values instead of dictionaries.
     pq.write_table(pa.table(columns), path, store_schema=False, compression="zstd")
     return path
 

@@ -113,7 +113,7 @@ def test_a_bomb_is_refused_whatever_its_header_says(
 
 
 def test_what_announces_many_images_is_refused(tmp_path: Path) -> None:
-    # The older format 4, whose matrices are as large as five integers say.
+    # In the older format 4, five integers state the size of a matrix.
     path = tmp_path / "train_32x32.mat"
     path.write_bytes(struct.pack("<5I", 0, 2**31, 2**31, 0, 2) + b"X\0" + bytes(200))
     with frugal(), pytest.raises(ValueError, match=r"train_32x32.mat can not be read: .*format 5"):

@@ -20,7 +20,7 @@ KINDS = ["x.tar", "x.tar.gz", "x.zip"]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    r"""Writes files, and links of all kinds to them."""
+    r"""Writes files and links of all kinds to them."""
     root = pack(tmp_path / "pictures", FILES)
     (root / "a/soft.png").symlink_to("0.png")
     (root / "b/up.png").symlink_to("../a/1.png")
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def archive(folder: Path, path: Path, top: str = "") -> Path:
-    r"""Packs a folder with its links as links, as `tar` does, and `zip -y`."""
+    r"""Packs a folder and keeps its links, like `tar` and `zip -y`."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -76,7 +76,7 @@ def test_links_give_what_a_folder_gives(folder: Path, tmp_path: Path, kind: str,
         assert "no file of the archive has that name" in found.pop(outside)
     assert "symbolic links" in expected.pop("b/ring.png")
     assert "link to 'ring.png'" in found.pop("b/ring.png")
-    # A link to nothing may be that of a folder.
+    # A link without a target may have been a link to a folder.
     assert "can not be read" in expected.pop("b/gone")
     assert "elsewhere" in found.pop("b/gone")
     assert found == expected
@@ -146,7 +146,7 @@ def test_links_do_not_multiply_what_an_archive_unpacks_to(
     seen = []
     monkeypatch.setattr(tars, "check_expansion", lambda _, size, packed: seen.append(size))
     open_container(path)
-    # 51 headers and two blocks for the file, which 50 links give once more.
+    # 51 headers, and two blocks of contents that the 50 links repeat.
     assert seen[-1] == 51 * 512 + 1024 + 50 * 1000
 
 

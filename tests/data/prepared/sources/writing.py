@@ -1,4 +1,4 @@
-r"""Writes pictures and small sources in the layouts that data sets are distributed in."""
+r"""Writers of pictures and of small sources in the layouts of published data sets."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ def picture(value: int, kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> by
 
 
 def pack(path: Path, files: Mapping[str, bytes]) -> Path:
-    r"""Writes files into a folder, or into the archive that the path's ending says."""
+    r"""Writes files to a folder, or to an archive of the kind that the path's suffix names."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, contents in files.items():
@@ -49,7 +49,7 @@ def value(image: bytes | np.ndarray) -> int:
 
 
 def facts(source: Source) -> list[tuple[str, int, int]]:
-    r"""Returns the split, label and first pixel of each image of a source, in its order."""
+    r"""Returns the split, label and first pixel of each image of a source."""
     found = [(record.split, record.label, value(record.image)) for record in source.records]
     assert sorted(split for split, _, _ in found) == sorted(source.splits)
     return found
@@ -57,7 +57,7 @@ def facts(source: Source) -> list[tuple[str, int, int]]:
 
 @contextlib.contextmanager
 def frugal(seconds: int = 10, memory: int = 2**30) -> Iterator[None]:
-    r"""Ends what takes more seconds, or more bytes of memory than this process has and some more."""
+    r"""Raises an error if the block takes too many seconds or too much additional memory."""
     resource = pytest.importorskip("resource")
     status = Path("/proc/self/statm")
     if not status.exists():
