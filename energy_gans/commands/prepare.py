@@ -35,7 +35,8 @@ def celeba(
         size: The width and height of the images, in pixels.
         crop: rows (20:-20, then 178x178: VAPO), center140 (VAPO's code), face (108x108: GGCN,
             Coulomb GAN) or none (stretched: EIEG).
-        hold_out: Of how many images of a class one is held out, if there are training images only.
+        hold_out: One in this many images of each class is held out, if there are only training
+            images.
         kwargs: The other arguments of :class:`Pipeline`.
     """
     pipeline = Pipeline("celeba", source, out, Preprocessing(size, crop), **kwargs)
@@ -61,7 +62,8 @@ def lsun(
         size: The width and height of the images, in pixels.
         category: The category, if `source` holds several or does not say.
         crop: square (the centre of the shorter side) or none (stretched).
-        hold_out: Of how many images of a class one is held out, if there are training images only.
+        hold_out: One in this many images of each class is held out, if there are only training
+            images.
         kwargs: The other arguments of :class:`Pipeline`.
     """
     pipeline = Pipeline("lsun", source, out, Preprocessing(size, crop), **kwargs)
@@ -78,7 +80,8 @@ def tinyimagenet(source: str, out: str, size: int = 64, hold_out: int = 20, **kw
         source: tiny-imagenet-200.zip, its folder, or parquet shards.
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
-        hold_out: Of how many images of a class one is held out, if there are training images only.
+        hold_out: One in this many images of each class is held out, if there are only training
+            images.
         kwargs: The other arguments of :class:`Pipeline`.
     """
     pipeline = Pipeline("tinyimagenet", source, out, Preprocessing(size, "none"), **kwargs)
@@ -105,7 +108,7 @@ def folder(
         crop: square (the centre of the shorter side), none (stretched), or one of CelebA's.
         labels: The class of a picture: the first folder, within the split's if there is one; the
             last, which holds the picture; or none.
-        hold_out: Of how many images of a class one is held out, if there is no held-out split.
+        hold_out: One in this many images of each class is held out, if there is no held-out split.
         kwargs: The other arguments of :class:`Pipeline`.
     """
     pipeline = Pipeline("folder", source, out, Preprocessing(size, crop), **kwargs)
@@ -166,11 +169,11 @@ def verify(root: str) -> None:
     """
     manifest = verify_set(Path(root))
     counts = _describe_counts(manifest)
-    say(f"{root}: {manifest['name']}, {counts}: every byte is as the manifest says.")
+    say(f"{root}: {manifest['name']}, {counts}: every byte matches the manifest.")
     if SUM_KEY not in manifest:
         say(
-            "The manifest carries no sum of its own, as it was written before manifests had one: "
-            "what it says of classes, crops and means was not checked."
+            "The manifest has no checksum of its own, since an older version wrote it: its "
+            "classes, crops and means were not checked."
         )
 
 

@@ -118,7 +118,7 @@ def test_each_set_is_prepared_and_the_config_that_reads_it_is_printed(
     reader = getattr(importlib.import_module(module), class_name)(**data["init_args"])
     assert reader.shape == (3, size, size)
     main(["data", "verify", "--root", str(out)])
-    assert "every byte is as the manifest says" in capsys.readouterr().out
+    assert "every byte matches the manifest" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -265,7 +265,7 @@ def test_verify_says_if_a_manifest_carries_no_sum(
     capsys.readouterr()
     main(["data", "verify", "--root", str(out)])
     told = capsys.readouterr().out
-    assert "every byte is as the manifest says.\nThe manifest carries no sum of its own" in told
+    assert "every byte matches the manifest.\nThe manifest has no checksum of its own" in told
 
 
 @pytest.mark.parametrize(

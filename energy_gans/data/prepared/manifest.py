@@ -53,7 +53,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     except PermissionError as error:
         raise PermissionError(f"{path} can not be read: {error.strerror}.") from error
     except ValueError as error:
-        raise ValueError(f"{path} is torn: {error}. {PREPARE_AGAIN}") from error
+        raise ValueError(f"{path} is damaged: {error}. {PREPARE_AGAIN}") from error
     _check_manifest(manifest, path)
     return manifest
 

@@ -103,7 +103,7 @@ class StoredImages(ImageDataModule):
         prepared = open_prepared(self.root, split)
         if prepared.sums is None:
             rank_zero_warn(
-                f"The images in {str(self.root)!r}, prepared before rows had sums, are not "
+                f"The images in {str(self.root)!r}, prepared before rows had checksums, are not "
                 f"checked at the start: `{verify_command(self.root)}` checks them all."
             )
         # The images beyond `limit` are never read.

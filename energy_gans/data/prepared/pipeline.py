@@ -70,7 +70,8 @@ class Pipeline:
         out: The folder of the prepared set.
         preprocessing: The map from a picture to its pixels.
         workers: The number of threads that decode.
-        on_error: Whether an image that can not be read ends the run, or is left out and named.
+        on_error: What happens if an image can not be read: fail ends the run, skip leaves the
+            image out and names it in the manifest.
         overwrite: Whether a prepared set in `out` may be replaced.
     """
 

@@ -127,8 +127,8 @@ class PreparedSplit:
             wrong = part[torch.from_numpy(found != self.sums[part.numpy()])]
             if len(wrong) > 0:
                 raise ValueError(
-                    f"{self.images.path} is damaged: row {wrong[0]:d} does not give its sum. "
-                    f"{_advice(self.images.path.parent)}"
+                    f"{self.images.path} is damaged: row {wrong[0]:d} does not match its "
+                    f"checksum. {_advice(self.images.path.parent)}"
                 )
 
 
@@ -185,7 +185,9 @@ def _check_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
         raise FileNotFoundError(f"{path} is missing. {PREPARE_AGAIN}")
     size, expected = path.stat().st_size, HEADER + math.prod(shape) * dtype.itemsize
     if size != expected:
-        raise ValueError(f"{path} is torn: it has {size} bytes, not {expected}. {PREPARE_AGAIN}")
+        raise ValueError(
+            f"{path} is incomplete: it has {size} bytes, not {expected}. {PREPARE_AGAIN}"
+        )
     with path.open("rb") as file:
         if file.read(HEADER) != array_header(dtype, shape):
             raise ValueError(

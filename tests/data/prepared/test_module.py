@@ -198,7 +198,7 @@ def test_a_torn_set_is_refused(prepared: Writer) -> None:
     root = prepared("celeba", crop="rows")
     images = root / "train.images.npy"
     images.write_bytes(images.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="train.images.npy is torn"):
+    with pytest.raises(ValueError, match="train.images.npy is incomplete"):
         CelebA(str(root), size=8).setup("fit")
 
 

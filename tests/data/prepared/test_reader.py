@@ -136,7 +136,7 @@ def test_an_array_is_one_that_numpy_maps(root: Path) -> None:
 def test_a_torn_file_is_not_opened(root: Path, file: str, change: int) -> None:
     contents = (root / file).read_bytes()
     (root / file).write_bytes(contents[:-1] if change < 0 else contents + b"\0")
-    with pytest.raises(ValueError, match=rf"{file} is torn: .* Prepare the set again"):
+    with pytest.raises(ValueError, match=rf"{file} is incomplete: .* Prepare the set again"):
         open_prepared(root, "train")
 
 
@@ -191,7 +191,7 @@ def test_a_torn_manifest_is_refused(root: Path) -> None:
     path = root / "manifest.json"
     path.write_text(path.read_text()[:200])
     assert is_prepared(root)
-    with pytest.raises(ValueError, match=r"manifest.json is torn: .* Prepare the set again"):
+    with pytest.raises(ValueError, match=r"manifest.json is damaged: .* Prepare the set again"):
         read_manifest(root)
 
 

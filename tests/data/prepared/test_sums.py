@@ -100,7 +100,7 @@ def test_a_flipped_pixel_is_named(root: Path, split: str, row: int) -> None:
     flip(root / f"{split}.images.npy", row * SIZE + 100)
     with pytest.raises(ValueError) as error:
         opened(root)
-    assert f"{root / split}.images.npy is damaged: row {row} does not give" in str(error.value)
+    assert f"{root / split}.images.npy is damaged: row {row} does not match" in str(error.value)
     assert f"`energy-gans data verify --root {root}`" in str(error.value)
 
 
@@ -119,7 +119,7 @@ def test_an_image_with_anothers_label_is_found(root: Path) -> None:
 
     flip(root / "train.labels.npy", 8 * 5)
     edit(root, relabel)
-    with pytest.raises(ValueError, match=r"row 5 does not give its sum"):
+    with pytest.raises(ValueError, match=r"row 5 does not match its checksum"):
         opened(root)
 
 
@@ -131,7 +131,7 @@ def test_training_on_a_damaged_set_fails(
     command = ["fit", "--config", str(CONFIGS / "demo.yaml"), "--data", "TinyImageNet"]
     with pytest.raises(SystemExit) as error:
         main([*command, "--data.root", str(root), "--data.size=8", "--data.batch_size=4"])
-    assert "row 5 does not give its sum" in str(error.value.code)
+    assert "row 5 does not match its checksum" in str(error.value.code)
 
 
 def test_damage_is_found_with_the_probability_of_the_sample(
@@ -180,7 +180,7 @@ def test_rows_beyond_the_limit_are_not_read(
     flip(root / "train.images.npy", 40 * SIZE)
     opened(root, limit=39, batch_size=2)
     for seed in range(3):
-        with pytest.raises(ValueError, match="row 39 does not give its sum"):
+        with pytest.raises(ValueError, match="row 39 does not match its checksum"):
             opened(root, seed, limit=40, batch_size=2)
 
 

@@ -166,7 +166,7 @@ def _read_batch(
     if version == "binary":
         width = _PIXELS + (1 if classes == 10 else 2)
         if len(contents) == 0 or len(contents) % width != 0:
-            raise ValueError(f"The batch {name!r} is torn: it has {len(contents)} bytes.")
+            raise ValueError(f"The batch {name!r} is incomplete: it has {len(contents)} bytes.")
         rows = np.frombuffer(contents, np.uint8).reshape(-1, width)
         pixels, labels = rows[:, -_PIXELS:], rows[:, -_PIXELS - 1].astype(np.int64)
     else:

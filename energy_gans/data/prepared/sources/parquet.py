@@ -201,7 +201,7 @@ def _parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -
                 yield Record(path or f"{shard.name}, image {i}", splits[i], labels[i], image)
                 i += 1
         except (arrow.ArrowException, OSError) as error:
-            raise ValueError(f"{shard} is torn: {error}") from error
+            raise ValueError(f"{shard} is damaged: {error}") from error
 
 
 def _row_image(batch: Any) -> tuple[bytes | ValueError, str | None]:

@@ -92,7 +92,7 @@ class Tar:
                     # tarfile would keep the headers of all members.
                     archive.members = []
         except _ERRORS as error:
-            raise ValueError(f"'source' = {str(self.path)!r} is torn: {error}.") from error
+            raise ValueError(f"'source' = {str(self.path)!r} is damaged: {error}.") from error
 
     def read(
         self, names: Collection[str], largest: int | None = None

@@ -164,7 +164,7 @@ def test_a_damaged_page_is_named(tmp_path: Path) -> None:
     contents = bytearray(path.read_bytes())
     contents[4:60] = b"\xff" * 56
     path.write_bytes(contents)
-    with pytest.raises(ValueError, match=r"x.parquet is torn"):
+    with pytest.raises(ValueError, match=r"x.parquet is damaged"):
         facts(folder_source(tmp_path, 2))
 
 
