@@ -24,7 +24,7 @@ REPEATS = 7
 SIZES = {"40 tensors of 1 million": (40, 1_000_000), "2,000 tensors of 500": (2000, 500)}
 
 
-def timed(function: Callable[[], object]) -> float:
+def seconds_of(function: Callable[[], object]) -> float:
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
@@ -43,7 +43,7 @@ def measure(name: str, count: int, size: int, folder: Path) -> None:
     times = {form: [] for form in forms}
     for _ in range(REPEATS):
         for form, function in forms.items():
-            times[form].append(timed(function))
+            times[form].append(seconds_of(function))
     look, write = (min(times[form]) for form in forms)
     print(f"{name}: {look * 1e3:.1f} ms, writing {write * 1e3:.1f} ms, ratio {look / write:.3f}")
 

@@ -41,7 +41,7 @@ MEAN, SPREAD, SIGMA, SAMPLES = 0.6, 0.5, 0.1, 100_000
 
 
 def moments(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    r"""Returns the mean and the variance of a coordinate at homotopy times, and their derivatives."""
+    r"""Returns a coordinate's mean and variance at homotopy times, and their derivatives."""
     a, v = conditional_moments(t, SIGMA, 1.0)
     rate = v**2 / SIGMA**2
     return a * MEAN, a**2 * SPREAD**2 + v, rate * MEAN, rate * (2 * a * SPREAD**2 - 1)

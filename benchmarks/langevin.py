@@ -89,7 +89,7 @@ def torchebm(network: nn.Module) -> Run:
     return lambda x: sampler.sample(x, n_steps=STEPS)
 
 
-def timed(runs: dict[str, Run], shape: tuple[int, ...]) -> dict[str, float]:
+def chain_rates(runs: dict[str, Run], shape: tuple[int, ...]) -> dict[str, float]:
     r"""Returns the median of chain steps times images per second of each way."""
     found: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(TURNS + 1):
@@ -115,7 +115,7 @@ def compare(name: str) -> str:
     }
     if importlib.util.find_spec("torchebm"):
         runs["torchebm"] = torchebm(network)
-    rates = timed(runs, shape)
+    rates = chain_rates(runs, shape)
     best = max(rates["loop"], rates.get("torchebm", 0.0))
     ratios = [f"{rates[kind] / best:.2f}" for kind in ("float32", "compiled", "bfloat16")]
     others = [f"{rates[kind]:,.0f}" if kind in rates else "-" for kind in ("loop", "torchebm")]

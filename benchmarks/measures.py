@@ -96,7 +96,7 @@ def theirs(extractor: FeatureExtractor, n: int, size: int, names: list[str]) -> 
         metric.compute()
 
 
-def timed(form: Callable, *args: object) -> float:
+def seconds_of(form: Callable, *args: object) -> float:
     start = time.perf_counter()
     form(*args)
     return time.perf_counter() - start
@@ -135,7 +135,7 @@ def main() -> None:
     print(markdown_heading(heading), end="")
     for names in (["fd"], ["fd", "is", "kid"]):
         pairs = [
-            [timed(form, extractor, TIMED, 32, names) for form in (ours, theirs)]
+            [seconds_of(form, extractor, TIMED, 32, names) for form in (ours, theirs)]
             for _ in range(REPEATS)
         ]
         a, b = (2 * TIMED / min(times) for times in zip(*pairs, strict=True))

@@ -52,7 +52,7 @@ def cdist(a: Tensor, b: Tensor) -> Tensor:
     return (torch.cdist(a, b).square() + 1).rsqrt()
 
 
-def timed(form: Callable, a: Tensor, y: Tensor, x: Tensor) -> float:
+def seconds_of(form: Callable, a: Tensor, y: Tensor, x: Tensor) -> float:
     start = time.perf_counter()
     potential(a, y, x, form)
     return time.perf_counter() - start
@@ -71,7 +71,7 @@ def measure(n: int, d: int) -> None:
     times: dict[str, list[float]] = {name: [] for name in forms}
     for _ in range(REPEATS):
         for name, form in forms.items():
-            times[name].append(timed(form, a, y, x))
+            times[name].append(seconds_of(form, a, y, x))
     cells = []
     for name in ("ours", "cdist", "broadcast"):
         if name not in forms:

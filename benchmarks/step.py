@@ -68,7 +68,10 @@ def fit(config: str, steps: int, *more: str) -> float:
             "enable_model_summary": False,
             "logger.init_args.save_dir": folder,
         }
-        args = [f"--trainer.{k}={json.dumps(v)}" for k, v in options.items()]
+        args = [
+            f"--trainer.{k}={v if isinstance(v, str) else json.dumps(v)}"
+            for k, v in options.items()
+        ]
         main(["fit", "--config", config, *args, *more])
     return found.pop()
 

@@ -61,8 +61,8 @@ def interpolate(
             pair for points in the plane; or the array `samples` as `.npz`, float32, with shape (n,
             steps, *).
         overwrite: Whether `out` may exist.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
     """
     place = check_output(out, overwrite)
     _check_counts(n, steps, place.suffix == ".png")

@@ -59,8 +59,8 @@ def landscape(
         seed: The seed of the particles.
         out: The picture, as `.png`, or a film of the particles, as `.gif`.
         overwrite: Whether `out` may exist.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
     """
     path = check_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)

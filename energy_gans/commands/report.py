@@ -45,8 +45,8 @@ def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -
             checkpoint of the run.
         checkpoint: The checkpoint in the directory, `last` or `best`.
         seed: The seed of the latents, and of the choice of training samples.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
     """
     found = SavedRun(run)
     path = found.checkpoint(checkpoint)
@@ -67,8 +67,8 @@ def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -
         print(f"{found.directory / name}")
     if not curves:
         print(
-            f"No curves.png: {found.directory} has no metrics.csv with numbers, which a CSVLogger "
-            "writes; those of another logger are where it put them."
+            f"No curves.png: {found.directory} has no metrics.csv with numbers. Only a CSVLogger "
+            "writes that file."
         )
 
 

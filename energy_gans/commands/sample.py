@@ -31,8 +31,8 @@ def sample(
         seed: The seed of the latents.
         batch_size: The number of samples in a batch.
         overwrite: Whether `out` may exist.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
     """
     path = check_output(out, overwrite)
     check_count("n", n)

@@ -74,8 +74,8 @@ def synthesize(
         out: The picture as `.png`, with a row for each of the first 16 chains, or a panel for each
             time for points in the plane; or the last states as `.npz`, float32.
         overwrite: Whether `out` may exist.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
     """
     path = check_output(out, overwrite)
     check_count("n", n)

@@ -32,7 +32,7 @@ TRAINING = {
     "fit {plane} --trainer.max_stepz 3": "unrecognized arguments:.*mean '--trainer.max_steps'",
     "fit {plane} --model GenerativeModule": "'model' = .*.GenerativeModule' is a base",
     "fit {plane} --model energy_gans.methods.GenerativeModule": (
-        "is a base class: it should be a method, such as .*CoulombGAN"
+        "is a base class: it should be a method, such as EIEGGAN, GCN, GGCN, VAPO, CoulombGAN"
     ),
     "fit {plane} --model energy_gans.methods.bases.adversarial.AdversarialModule": "a base class",
     "fit {plane} --data energy_gans.data.base.TensorDataModule": (

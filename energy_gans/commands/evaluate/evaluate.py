@@ -75,8 +75,8 @@ def evaluate(
             SAMPLES.metrics.json for samples.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
         device: The device that computes; a GPU by default, if there is one.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
         convert: Converts the samples to the data's colours: grey, or rgb.
     """
     if (ckpt_path is None) == (samples is None):

@@ -58,8 +58,8 @@ def picture(
             generated samples have a single colour.
         seed: The seed of the latents, of the choice of real samples and of t-SNE.
         overwrite: Whether `out` may exist.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
     """
     path = check_output(out, overwrite)
     if path.suffix != ".png":

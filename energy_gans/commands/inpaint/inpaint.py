@@ -82,8 +82,8 @@ def inpaint(
         seed: The seed of the choice of images, of the spots and of the noise.
         out: The picture, as `.png`, or the filled images as `.npz`, float32.
         overwrite: Whether files may exist.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
     """
     path = check_output_and_numbers(out, overwrite)
     check_count("n", n)

@@ -1,4 +1,4 @@
-r"""`energy-gans ood`: whether a potential tells real images from those of another kind."""
+r"""`energy-gans ood`: how well a model's potential tells real images from outliers."""
 
 from .ood import ood
 

@@ -89,8 +89,8 @@ def ood(
         out: The histograms, as `.png`.
         device: The device that computes; a GPU by default, if there is one.
         overwrite: Whether files may exist.
-        trust: The packages whose classes the run's files may name besides this one, with commas
-            between them: that of an own network, say. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
         raw: A `.npz` file for the scores themselves: an array for each set, such as
             potential/held-out, and for its baseline, such as image statistics/held-out.
     """

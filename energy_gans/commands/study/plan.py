@@ -162,7 +162,7 @@ def parse_cells(study: Study, only: str | None, methods: str | None) -> list[Cel
     Arguments:
         study: The study.
         only: `"k/n"` for the k-th of n shares, counted from 1; all if `None`.
-        methods: The names of methods, with commas between them; all if `None`.
+        methods: The names of methods, separated by commas; all if `None`.
 
     Raises:
         ValueError: If the share or a method does not exist.
