@@ -142,7 +142,7 @@ def test_the_best_is_the_one_of_the_smallest_measure(tiny: Callable, tmp_path: P
 
 
 class Killed(BaseException):
-    r"""Ends a run where a kill would."""
+    r"""Raised where a kill would end a run."""
 
 
 def killing(name: str, when: str, step: int) -> object:
@@ -259,7 +259,7 @@ def test_a_measure_that_is_not_there_is_named(tiny: Callable) -> None:
 
 
 def fill_up(args: list[str], limit: int) -> None:
-    r"""Trains on a disk that is full after `limit` bytes a file, from the fourth step on."""
+    r"""Trains on a disk on which files can not exceed `limit` bytes from the fourth step on."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     save_last = Checkpoints.save_last
 

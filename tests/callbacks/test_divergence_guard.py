@@ -39,7 +39,7 @@ def arguments(tiny: Callable, *more: str) -> list[str]:
 
 
 def spoiling(steps: list[int], value: float) -> object:
-    r"""Lets some steps log a gap, once each, and spoils their weights."""
+    r"""Makes some steps log a gap, once each, and spoils the weights there."""
     update, left = GCN.update, list(steps)
 
     def spoil(self: GCN, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ def last_value(folder: Path) -> float:
 
 
 def real_and_generated(folder: Path, size: int) -> tuple[Tensor, Tensor]:
-    r"""Returns the images of the last validation, and as many samples, as they were drawn then."""
+    r"""Returns the images of the last validation, and the samples that were drawn then."""
     data = EmbeddedDigits("8x8", size=size, batch_size=160)
     y = data.contents("val")[0].float() / 127.5 - 1
     model = load_model(str(folder / "tiny/version_0/checkpoints/last.ckpt"))

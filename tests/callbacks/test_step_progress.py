@@ -14,7 +14,7 @@ from energy_gans.terminal import is_interactive, progress_bar
 
 
 class Clock:
-    r"""Creates a clock that is set by hand, and stands in for `time`."""
+    r"""A replacement of `time` that tests set by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def shown_steps(
     clock: Clock, seconds: float, steps: int, looked_at: bool, monkeypatch: Any, **options: Any
 ) -> list[int]:
-    r"""Returns the steps that are drawn of a run whose steps take some seconds each."""
+    r"""Returns the steps at which the bar is redrawn, in a run of steps of equal length."""
     monkeypatch.setattr(progress, "is_interactive", lambda: looked_at)
     drawn = []
     bar = StepProgress(**options)

@@ -20,7 +20,7 @@ ADDED = "--trainer.callbacks+=energy_gans.callbacks.TrainingClock"
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    r"""Returns the time as a list of one number, which a test sets."""
+    r"""Returns a list with the time, which tests set."""
     time = [100.0]
     monkeypatch.setattr(clock.time, "perf_counter", lambda: time[0])
     return time

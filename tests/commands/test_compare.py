@@ -16,7 +16,7 @@ def number(value: float | None, n: int = 100, sha256: str = "a", **more: object)
 
 
 def apart(value: float, matched: float | None, n: int, reference_n: int | None = None) -> dict:
-    r"""Returns a number beside which real images have a protocol of their own."""
+    r"""Returns a number whose real images have another protocol."""
     found = number(value)
     protocol = found["real"]["protocol"] | {"n": n}
     if reference_n is not None:

@@ -21,7 +21,7 @@ RING = torch.tensor([[0.0, 1.0], [1.0, 0.0], [-1.0, 0.0], [0.0, -1.0]])
 
 
 def drawn(ckpt_path: str, out: Path, *more: str) -> dict[str, list]:
-    r"""Returns what a picture or a film is drawn of: titles of panels, times, and red points."""
+    r"""Returns the titles of panels, the potential's times and the particles of a picture."""
     seen: dict[str, list] = {"titles": [], "times": [], "particles": []}
     frame, surface, points = Plane.frame, Plane.surface, planes.draw_points
 

@@ -127,7 +127,7 @@ WORKBENCH = {
 
 @pytest.fixture
 def names(trained: Callable[[str], str], tmp_path: Path) -> dict[str, str]:
-    r"""Returns what the names in braces stand for."""
+    r"""Returns the values of the names in braces."""
     (tmp_path / "coulomb_ring.yaml").write_text("{}")
     (tmp_path / "torn.yaml").write_text("a: 3\nb: [1, :2\n")
     (tmp_path / "words.yaml").write_text("hello there")

@@ -76,7 +76,7 @@ def test_rows_are_written_whole_or_not_at_all(tmp_path: Path, name: str) -> None
 
 
 class FullDisk(io.FileIO):
-    r"""Opens a file on a disk that takes four bytes."""
+    r"""A file on a disk that is full after four bytes."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "ab")
@@ -121,7 +121,7 @@ def test_files_are_those_that_lightning_writes(tmp_path: Path) -> None:
 
 @contextmanager
 def full(limit: int) -> Iterator[None]:
-    r"""Makes a disk on which no file grows beyond a number of bytes."""
+    r"""Simulates a disk on which files can not exceed a number of bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))

@@ -129,7 +129,7 @@ def hostile(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Path]:
-    r"""Returns what copies the run of a tiny model and lets its files say something else."""
+    r"""Returns a function that copies the run of a tiny model and edits its files."""
 
     def run(name: str, model: dict[str, Any] | None = None, data: Any = None) -> Path:
         folder = tmp_path / "run"
@@ -300,7 +300,7 @@ def test_what_a_run_says_downloads_nothing(hostile: Callable, tmp_path: Path, na
 
 
 def many(depth: int) -> list[Any]:
-    r"""Returns a list that names itself so often that it stands for a power of ten of numbers."""
+    r"""Returns YAML whose aliases expand to a power of ten of numbers."""
     nest: list[Any] = [1] * 10
     for _ in range(depth):
         nest = [nest] * 10

@@ -16,7 +16,7 @@ from .test_rebuild import COMMANDS, command
 
 
 def checkpoint(run: Path, name: str = "last", time: int = 0) -> Path:
-    r"""Returns a file in the place of a checkpoint, written at a time."""
+    r"""Returns an empty checkpoint file with a modification time."""
     path = run / "checkpoints" / f"{name}.ckpt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()

@@ -34,7 +34,7 @@ context = multiprocessing.get_context("forkserver")
 
 
 class Scored(FeatureExtractor):
-    r"""Creates an extractor of pixels that has classes."""
+    r"""An extractor of pixels with classes."""
 
     name, channels, resize = "scored", 1, "none"
     num_features, num_classes = 64, 3
@@ -65,7 +65,7 @@ def digits(split: str) -> np.ndarray:
 
 
 def evaluated(path: Path, *more: str) -> dict:
-    r"""Returns what `evaluate` writes of an array or a folder of digits."""
+    r"""Returns the numbers that `evaluate` writes for an array or a folder of digits."""
     out = path.with_name("out.json")
     main(["evaluate", "--samples", str(path), *DATA, *PIXELS, "--out", str(out), *more])
     return json.loads(out.read_text())["measures"]
@@ -494,7 +494,7 @@ def test_a_file_that_is_no_archive_or_ends_too_early_is_refused(tmp_path: Path) 
 
 
 def announced(tmp_path: Path, shape: tuple[int, ...], held: int = 100) -> Path:
-    r"""Writes an array whose header says a shape, and that holds some bytes."""
+    r"""Writes an array file with a shape in its header and some bytes."""
     header = io.BytesIO()
     about = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, about)
@@ -512,7 +512,7 @@ def announced(tmp_path: Path, shape: tuple[int, ...], held: int = 100) -> Path:
         ),
         ((1, 1, 10**6, 10**6), "at most 16777216 bytes, got 1 of 1000000000000"),
         ((2**62, 3, 2**62, 8), "should hold at most"),
-        ((10**6, 1, 8, 8), "says that it holds 1000000 images of 64 bytes, and has 100 bytes"),
+        ((10**6, 1, 8, 8), "its header gives 1000000 images of 64 bytes, and 100 bytes follow"),
         ((10**6, 1, 8, 0), "should hold an array of images"),
         ((-1, 1, 8, 8), "should hold an array of images"),
     ],

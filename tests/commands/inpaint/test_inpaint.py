@@ -27,7 +27,7 @@ DIGITS = EmbeddedDigits("8x8", 8)
 
 
 def inpainted(ckpt_path: str, folder: Path, *more: str) -> tuple[torch.Tensor, dict]:
-    r"""Returns the completed images, and what is written beside."""
+    r"""Returns the filled images and the numbers of `inpaint`."""
     out = folder / "images.npz"
     given = ["--ckpt_path", ckpt_path, "--out", str(out), "--overwrite", "true", "--n", "6"]
     main(["inpaint", *given, *more])

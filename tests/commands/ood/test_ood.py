@@ -42,7 +42,7 @@ PERFECT = pytest.approx({"auroc": 1.0, "aupr": 1.0, "fpr95": 0.0})
 
 
 def told_apart(ckpt_path: str, folder: Path, *more: str) -> dict:
-    r"""Returns what is written beside the histograms."""
+    r"""Returns the numbers of `ood`."""
     out = folder / "ood.png"
     given = ["--ckpt_path", ckpt_path, "--out", str(out), "--overwrite", "true"]
     main(["ood", *given, "--device", "cpu", *more])

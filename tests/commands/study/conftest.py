@@ -1,4 +1,4 @@
-r"""A study of two settings, two methods and two seeds whose programs are stand-ins."""
+r"""A study of two settings, two methods and two seeds, with replacements of the programs."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -58,7 +58,7 @@ def merged(a: dict, b: dict) -> dict:
 
 
 class Workshop:
-    r"""Creates the folder of a study, and stands in for `fit`, `evaluate` and `sample`."""
+    r"""The folder of a study, with replacements of `fit`, `evaluate` and `sample`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.out, self.file = folder, folder / "out", folder / "study.yaml"
@@ -92,7 +92,7 @@ class Workshop:
         return code or 0
 
     def fit(self, folder: Path, args: list[str]) -> None:
-        r"""Leaves a curve that climbs to the seed's number plus ten, half a second a step."""
+        r"""Writes a run whose curve rises to the seed plus ten, half a second for each step."""
         steps = int(args[args.index("--trainer.max_steps") + 1])
         seed = int(args[args.index("--seed_everything") + 1])
         run = folder / "run"
