@@ -24,7 +24,7 @@ class Conditions(Callback):
     def __init__(self) -> None:
         self.found: dict[str, Any] | None = None
 
-    def of(self, trainer: Trainer, data: LightningDataModule | None) -> dict[str, Any]:
+    def collect(self, trainer: Trainer, data: LightningDataModule | None) -> dict[str, Any]:
         r"""Returns the conditions of a run by name: numbers, strings and `None`.
 
         Data modules without a `fingerprint` are left out.
@@ -41,9 +41,9 @@ class Conditions(Callback):
         return self.found
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.of(trainer, trainer.datamodule)
+        self.collect(trainer, trainer.datamodule)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict
     ) -> None:
-        checkpoint[CONDITIONS] = self.of(trainer, trainer.datamodule)
+        checkpoint[CONDITIONS] = self.collect(trainer, trainer.datamodule)

@@ -1,7 +1,7 @@
-r"""The workbench: what a user does with a checkpoint, with data, and with numbers.
+r"""The commands for checkpoints, data and measures: everything but training.
 
 :data:`COMMANDS` names every command once: the command line and the exports of this package follow
-from it. A command's function is imported when it is used: to import this package takes no time.
+from it. A command's module is imported when the command is used, so this package imports fast.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 Tree = dict[str, "str | Tree"]
-# A command is a function of its own name, here with its module in this package. The help of a
-# group, where it needs one, is "_help", as jsonargparse has it.
+# The module in this package of each command, which is a function of the same name there. The help
+# of a group is "_help", as in jsonargparse.
 COMMANDS: Tree = {
     "sample": "sample",
     "interpolate": "interpolate",
@@ -41,7 +41,7 @@ COMMANDS: Tree = {
         "verify": "prepare",
     },
 }
-# Under these names the package has had modules, and keeps them: `study.study` is the function.
+# These names are modules of the package, as in earlier versions: `study.study` is the function.
 MODULES = ("particles", "study")
 FUNCTIONS = {
     name: module
@@ -55,7 +55,8 @@ class _Commands(ModuleType):
     r"""Keeps commands' names for their functions when modules of these names are imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        # An import binds a submodule in its package, which it needs for nothing else.
+        # An import sets a submodule as an attribute of its package, over the function of that
+        # name.
         if not (name in FUNCTIONS and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

@@ -143,7 +143,7 @@ class EnergyGansCLI(LightningCLI):
         # One process looks: others could come before it has downloaded the data.
         if path is not None and self.subcommand == "fit" and self.trainer.is_global_zero:
             self.datamodule.prepare_data()
-            found = self.conditions.of(self.trainer, self.datamodule)
+            found = self.conditions.collect(self.trainer, self.datamodule)
             check_conditions(path, self.saved_conditions, found, self.allow_changes)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
