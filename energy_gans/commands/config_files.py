@@ -1,7 +1,7 @@
 r"""The YAML files that a command line names, looked at before they are parsed.
 
-jsonargparse reads a config as a text and forgets its name. What is wrong with the file itself is said
-here, with its name and the line.
+jsonargparse reads a config as a text and forgets its name. What is wrong with the file itself is
+said here, with its name and the line.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ RENAMED = (
 
 
 def read_yaml(path: Path) -> Any:
-    r"""Returns what a YAML file holds.
+    r"""Returns the contents of a YAML file.
 
     Raises:
-        ValueError: If it is no YAML; that names the file, the line and the column.
+        ValueError: If it is no YAML; the error names the file, the line and the column.
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -47,20 +47,20 @@ def read_yaml(path: Path) -> Any:
 
 
 def check_config_files(args: Sequence[str]) -> None:
-    r"""Checks the configs that arguments name: `--config FILE`, and other values that are YAML files.
+    r"""Checks the YAML files in arguments: `--config FILE`, and other values.
 
     Raises:
-        FileNotFoundError: If there is no such config; that names the nearest one.
+        FileNotFoundError: If there is no such config; the error names the nearest one.
         ValueError: If one is no YAML, or holds no keys.
     """
     for flag, value in map(flag_value, flags(args)):
         if value is None:
             continue
         path = Path(value)
-        if flag in CONFIG_FLAGS and not is_inline(value):
+        if flag in CONFIG_FLAGS and not _is_inline(value):
             if not path.is_file():
                 what = "a folder" if path.is_dir() else "no file"
-                raise FileNotFoundError(f"'{flag}' = {value!r} is {what}{near_config(path)}")
+                raise FileNotFoundError(f"'{flag}' = {value!r} is {what}{_near_config(path)}")
             content = read_yaml(path)
             if not isinstance(content, dict):
                 raise ValueError(f"{value} should hold keys and values, got {content!r:.60}.")
@@ -69,11 +69,11 @@ def check_config_files(args: Sequence[str]) -> None:
 
 
 def resolve_configs(args: Sequence[str]) -> list[str]:
-    r"""Returns arguments in which `--config` names the new file for each config that has moved."""
+    r"""Returns arguments with the new paths of configs that have moved."""
     resolved = []
     for parts in flags(args):
         flag, value = flag_value(parts)
-        if flag in CONFIG_FLAGS and value is not None and not is_inline(value):
+        if flag in CONFIG_FLAGS and value is not None and not _is_inline(value):
             path = Path(value)
             new = current_config(path)
             if new != path:
@@ -85,17 +85,17 @@ def resolve_configs(args: Sequence[str]) -> list[str]:
 def current_config(path: Path) -> Path:
     r"""Returns the new path of a shipped config that has moved, and prints it; else the path.
 
-    A file that exists under the earlier name is the user's own, and stays.
+    A file that exists under the earlier path is the user's own, and is used.
     """
-    new = None if path.is_file() else moved_config(path)
+    new = None if path.is_file() else _moved_config(path)
     if new is None:
         return path
-    say_moved(path, new)
+    _print_moved(path, new)
     return new
 
 
-def moved_config(path: Path) -> Path | None:
-    r"""Returns the file that an earlier name in a folder `configs` stands for, if it is there."""
+def _moved_config(path: Path) -> Path | None:
+    r"""Returns the new path of a config in a folder `configs`, if such a file exists."""
     full = Path(os.path.abspath(path))
     for folder in full.parents[:2]:
         if folder.name != CONFIGS.name:
@@ -109,9 +109,9 @@ def moved_config(path: Path) -> Path | None:
 
 
 @cache
-def say_moved(path: Path, new: Path) -> None:
-    r"""Prints once, and in the first process only, what a config is called now."""
-    # It takes seconds, and most configs have not moved.
+def _print_moved(path: Path, new: Path) -> None:
+    r"""Prints the new path of a config, once and only in the first process."""
+    # The import takes seconds, and most configs have not moved.
     from lightning.pytorch.utilities import rank_zero_only
 
     if rank_zero_only.rank == 0:
@@ -119,7 +119,7 @@ def say_moved(path: Path, new: Path) -> None:
 
 
 def flags(args: Sequence[str]) -> Iterator[list[str]]:
-    r"""Yields each flag with the value that follows it; what is no flag stands alone."""
+    r"""Yields each flag with the value that follows it, and each other argument alone."""
     i = 0
     while i < len(args):
         bare = args[i].startswith("-") and "=" not in args[i]
@@ -129,22 +129,22 @@ def flags(args: Sequence[str]) -> Iterator[list[str]]:
 
 
 def flag_value(parts: Sequence[str]) -> tuple[str, str | None]:
-    r"""Returns a flag and its value, if it has one, whether `=` or a blank stands between them."""
+    r"""Returns a flag and its value, if any, separated by `=` or by a blank."""
     flag, equals, value = parts[0].partition("=")
     return flag, value if equals else parts[1] if len(parts) > 1 else None
 
 
-def is_inline(value: str) -> bool:
-    r"""Returns whether a value of `--config` is a config itself, and not the name of a file."""
+def _is_inline(value: str) -> bool:
+    r"""Returns whether a value of `--config` is YAML itself, not a path."""
     return any(mark in value for mark in ("{", "\n", ": "))
 
 
-def near_config(path: Path) -> str:
-    r"""Returns `; did you mean ...?` for a file beside a path, or in `configs`.
+def _near_config(path: Path) -> str:
+    r"""Returns `; did you mean ...?` with the nearest file in the same folder or in `configs`.
 
-    A file of another folder may also be meant by its folder's name and its own: `coulomb_lsun`.
+    A file in another folder is also found by the names of its folder and itself: `coulomb_lsun`.
     """
-    scored = [(similarity(path.stem, f.stem), f) for f in sorted(path.parent.glob("*.y*ml"))]
+    scored = [(_similarity(path.stem, f.stem), f) for f in sorted(path.parent.glob("*.y*ml"))]
     for file in sorted(CONFIGS.rglob("*.yaml")):
         if file.parent != path.parent:
             long = f"{file.parent.name}_{file.stem}"
@@ -153,11 +153,11 @@ def near_config(path: Path) -> str:
                 (path.stem, long),
                 (f"{path.parent.name}_{path.stem}", long),
             )
-            scored.append((max(similarity(*pair) for pair in pairs), file))
+            scored.append((max(_similarity(*pair) for pair in pairs), file))
     score, file = max(scored, key=lambda pair: pair[0], default=(0.0, path))
     return f"; did you mean {file}?" if score >= 0.6 else "."
 
 
-def similarity(a: str, b: str) -> float:
-    r"""Returns how alike two names are, from 0 to 1."""
+def _similarity(a: str, b: str) -> float:
+    r"""Returns the similarity of two names, from 0 to 1."""
     return difflib.SequenceMatcher(None, a, b).ratio()

@@ -82,7 +82,7 @@ def test_overlays_of_the_trainer_parse(
     [
         (
             ["--model.init_args.epsilonn=3"],
-            r"model \(.*CoulombGAN\): Option 'epsilonn' is not accepted\. Did you mean 'epsilon'\?",
+            r"model \(.*CoulombGAN\): Option 'epsilonn' is not accepted\. Did you mean 'epsilon'",
         ),
         (
             ["--model.class_path=energy_gans.methods.ColombGAN"],
@@ -101,8 +101,8 @@ def test_overlays_of_the_trainer_parse(
         (["--config=nowhere.yaml"], "'--config' = 'nowhere.yaml' is no file"),
         (
             [
-                "--trainer.callbacks=[{class_path: energy_gans.callbacks.SampleMeasures, init_args: "
-                "{extractor: {class_path: energy_gans.metrics.features.DomainClassifier, "
+                "--trainer.callbacks=[{class_path: energy_gans.callbacks.SampleMeasures, "
+                "init_args: {extractor: {class_path: energy_gans.metrics.features.DomainClassifier, "
                 "init_args: {path: none.pt}}}}]"
             ],
             "'path' should be a file of weights, and 'none.pt' is none.$",

@@ -13,7 +13,7 @@ import yaml
 from lightning.pytorch.utilities import rank_zero_only
 
 from energy_gans.cli import main
-from energy_gans.commands.config_files import current_config, near_config, say_moved
+from energy_gans.commands.config_files import _near_config, _print_moved, current_config
 from energy_gans.data.prepared.writer import PreparedWriter
 
 ROOT = Path(__file__).parents[2]
@@ -45,9 +45,9 @@ def names(by_start: dict[str, str]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _nothing_said() -> Iterator[None]:
-    say_moved.cache_clear()
+    _print_moved.cache_clear()
     yield
-    say_moved.cache_clear()
+    _print_moved.cache_clear()
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_one_process_says_it(
     ],
 )
 def test_a_near_name_is_suggested(typed: str, meant: str | None) -> None:
-    assert near_config(Path(typed)) == (f"; did you mean {meant}?" if meant else ".")
+    assert _near_config(Path(typed)) == (f"; did you mean {meant}?" if meant else ".")
 
 
 def write_bedrooms(folder: Path) -> None:

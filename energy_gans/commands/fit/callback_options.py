@@ -1,8 +1,9 @@
-r"""`--trainer.callbacks.NAME.KEY VALUE`: an option of one of a run's callbacks, by the name of its class.
+r"""`--trainer.callbacks.NAME.KEY VALUE`: an option of the callback of class NAME.
 
-A run's callbacks are a list, and jsonargparse gives `--trainer.callbacks.KEY VALUE` to the last of what
-was given so far. So the list is given again, cut behind each callback that has options, which then stand
-right behind it: values are read, and wrong ones refused, as anywhere else.
+The callbacks of a run are a list, and jsonargparse applies `--trainer.callbacks.KEY VALUE` to the
+last callback given so far. The list is therefore given again, in parts that end with a callback
+that has options, and each part is followed by these options. jsonargparse then reads and checks
+the values as usual.
 """
 
 from __future__ import annotations
@@ -19,55 +20,55 @@ from ..messages import options_of
 FLAG = "--trainer.callbacks"
 
 
-class Option(NamedTuple):
-    r"""Creates an option of a callback: `KEY` or `NAME.KEY`, and its value, if it has one."""
+class _Option(NamedTuple):
+    r"""An option of a callback: `KEY` or `NAME.KEY`, and its value, if any."""
 
     key: str
     value: str | None
 
     def args(self) -> list[str]:
-        r"""Returns the option as jsonargparse reads it, right behind its callback."""
+        r"""Returns the arguments that set the option of the last callback."""
         return [f"{FLAG}.{self.key}" + ("" if self.value is None else f"={self.value}")]
 
 
 def place_options(
     args: Sequence[str], read: Callable[[list[str]], list[dict[str, Any]]]
 ) -> list[str]:
-    r"""Returns arguments in which the options of callbacks stand right behind their callbacks.
+    r"""Returns arguments in which options directly follow their callbacks.
 
     Arguments:
         args: The arguments of a training command.
-        read: Returns the run's callbacks, `class_path` and `init_args` each, for arguments without
-            options of callbacks.
+        read: A function that returns the run's callbacks (mappings with `class_path` and
+            `init_args`) for arguments without options of callbacks.
 
     Raises:
-        ValueError: If an option is of none of the callbacks, or of several.
+        ValueError: If an option belongs to none of the callbacks, or to several.
     """
     if {"-h", "--help"} & {*args}:
         return list(args)
-    rest, options = split_options(args)
+    rest, options = _split_options(args)
     if not options:
         return rest
     callbacks = read([arg for arg in rest if not arg.startswith("--print_config")])
-    names = names_of(callbacks)
+    names = _callback_names(callbacks)
     given: dict[int, list[str]] = {}
     for option in options:
-        place, key = owner(option.key, callbacks, names)
-        given.setdefault(place, []).extend(Option(key, option.value).args())
+        place, key = _find_owner(option.key, callbacks, names)
+        given.setdefault(place, []).extend(_Option(key, option.value).args())
     start = 0
     for place in sorted(given):
-        rest += [listed(callbacks[start : place + 1], start), *given[place]]
+        rest += [_list_argument(callbacks[start : place + 1], start), *given[place]]
         start = place + 1
-    return [*rest, listed(callbacks[start:], start)] if callbacks[start:] else rest
+    return [*rest, _list_argument(callbacks[start:], start)] if callbacks[start:] else rest
 
 
-def split_options(args: Sequence[str]) -> tuple[list[str], list[Option]]:
-    r"""Returns the arguments without the options of callbacks, and these.
+def _split_options(args: Sequence[str]) -> tuple[list[str], list[_Option]]:
+    r"""Returns the other arguments, and the options of callbacks.
 
-    One that follows `--trainer.callbacks+=CLASS` is of that callback, and stays where it is.
+    An option that follows `--trainer.callbacks+=CLASS` belongs to that callback, and stays there.
     """
     rest: list[str] = []
-    options: list[Option] = []
+    options: list[_Option] = []
     added = None
     for parts in flags(args):
         name, value = flag_value(parts)
@@ -75,19 +76,19 @@ def split_options(args: Sequence[str]) -> tuple[list[str], list[Option]]:
         first, _, last = key.partition(".")
         if key == name or first == "help":
             if name in ("-c", "--config", FLAG, f"{FLAG}+"):
-                added = class_added(value) if name.startswith(FLAG) else None
+                added = _added_class(value) if name.startswith(FLAG) else None
             rest += parts
         elif added and first == added:
-            rest += Option(last, value).args()
+            rest += _Option(last, value).args()
         elif added and not first[:1].isupper():
             rest += parts
         else:
-            options.append(Option(key, value))
+            options.append(_Option(key, value))
     return rest, options
 
 
-def class_added(value: str | None) -> str | None:
-    r"""Returns the name of the class that `--trainer.callbacks+=VALUE` adds, if it is a single one."""
+def _added_class(value: str | None) -> str | None:
+    r"""Returns the class name of the single callback that `--trainer.callbacks+=VALUE` adds."""
     try:
         given = yaml.safe_load(value or "")
     except yaml.YAMLError:
@@ -97,8 +98,8 @@ def class_added(value: str | None) -> str | None:
     return path.rpartition(".")[2] if isinstance(path, str) else None
 
 
-def names_of(callbacks: Sequence[dict[str, Any]]) -> list[str]:
-    r"""Returns the names of callbacks: those of their classes, with `_1`, `_2` if there are several."""
+def _callback_names(callbacks: Sequence[dict[str, Any]]) -> list[str]:
+    r"""Returns the class names of callbacks, with `_1`, `_2`, ... where a class occurs twice."""
     names = [one["class_path"].rpartition(".")[2] for one in callbacks]
     return [
         name if names.count(name) == 1 else f"{name}_{names[: i + 1].count(name)}"
@@ -106,13 +107,13 @@ def names_of(callbacks: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def owner(
+def _find_owner(
     option: str, callbacks: Sequence[dict[str, Any]], names: Sequence[str]
 ) -> tuple[int, str]:
-    r"""Returns the place of the callback that an option is of, and its key there.
+    r"""Returns the index of the callback that an option belongs to, and the option's key.
 
     Arguments:
-        option: `NAME.KEY`, or `KEY` if one callback only has such an option.
+        option: `NAME.KEY`, or `KEY` if only one callback has such an option.
         callbacks: The callbacks.
         names: Their names.
     """
@@ -122,8 +123,8 @@ def owner(
     if first[:1].isupper():
         if first not in names:
             raise ValueError(
-                f"'{FLAG}.{option}' should name one of this run's callbacks, {', '.join(names)}, or one "
-                f"that {FLAG}+=CLASS adds{hint(first, names)}"
+                f"'{FLAG}.{option}' should name one of this run's callbacks, "
+                f"{', '.join(names)}, or one that {FLAG}+=CLASS adds{_suggestion(first, names)}"
             )
         if not last:
             raise ValueError(
@@ -136,9 +137,10 @@ def owner(
     if len(callbacks) == 1 or len(found) == 1:
         return (found or [0])[0], option
     if not found:
-        near = hint(key, [k for keys in known for k in keys])
+        near = _suggestion(key, [k for keys in known for k in keys])
         raise ValueError(
-            f"'{FLAG}.{option}' is an option of none of this run's callbacks, {', '.join(names)}{near}"
+            f"'{FLAG}.{option}' is an option of none of this run's callbacks, "
+            f"{', '.join(names)}{near}"
         )
     owners = [names[i] for i in found]
     raise ValueError(
@@ -147,13 +149,13 @@ def owner(
     )
 
 
-def hint(wrong: str, names: Sequence[str]) -> str:
-    r"""Returns the end of a sentence on a wrong name: the nearest right one, if there is one."""
+def _suggestion(wrong: str, names: Sequence[str]) -> str:
+    r"""Returns `; did you mean ...?` with the nearest name, or a full stop."""
     close = difflib.get_close_matches(wrong, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else "."
 
 
-def listed(callbacks: Sequence[dict[str, Any]], start: int) -> str:
-    r"""Returns the argument that begins a list with some callbacks, or adds them to it."""
+def _list_argument(callbacks: Sequence[dict[str, Any]], start: int) -> str:
+    r"""Returns the argument that starts a list of callbacks, or appends to it."""
     text = yaml.safe_dump(list(callbacks), default_flow_style=True, width=float("inf")).strip()
     return f"{FLAG}{'+' if start else ''}={text}"

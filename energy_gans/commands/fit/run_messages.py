@@ -11,13 +11,13 @@ from ...storage.saved_run import LAST
 
 
 def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]) -> str:
-    r"""Returns what is said at the end of a run: where it is, and what to do with it.
+    r"""Returns the message at the end of a run: its folder and the next command.
 
     Arguments:
         folder: The directory of the run.
         step: The number of steps that it made.
         stopped: Whether it was stopped before its end.
-        packages: The packages besides this one that its model comes from.
+        packages: The other packages that its model comes from.
     """
     last = folder / LAST
     if not last.is_file():
@@ -31,16 +31,16 @@ def next_command(folder: Path, step: int, stopped: bool, packages: Iterable[str]
 
 
 @contextmanager
-def naming_folder(root: Path) -> Iterator[None]:
-    r"""Says of a system's error that a run could not be written, and which options say where.
+def explain_write_errors(root: Path) -> Iterator[None]:
+    r"""Explains errors of the system in code of loggers: the run could not be written.
 
-    What this package writes says so itself; what a logger writes does not.
+    The functions of this package that write files explain such errors themselves.
 
     Arguments:
         root: The folder of the run.
 
     Raises:
-        OSError: In its place.
+        OSError: Instead of the original error; it names the options that set the folder.
     """
     try:
         yield

@@ -21,7 +21,7 @@ def run_training(args: list[str]) -> int:
         args: The name of the command, and its arguments.
 
     Returns:
-        The number of the signal that stopped it, or 0.
+        The number of the signal that stopped the command, or 0.
 
     Raises:
         FileNotFoundError: If there is no file of a name that `--config` gives.
@@ -30,7 +30,7 @@ def run_training(args: list[str]) -> int:
     args = resolve_configs(args)
     check_config_files(args)
     if not torch.cuda.is_available():
-        # Else torch looks for a driver at every optimizer step, which costs 0.3 ms each time.
+        # Otherwise torch looks for a driver at every optimizer step, for 0.3 ms each time.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     return signal_that_stopped(EnergyGansCLI(args).trainer)
 
@@ -38,13 +38,13 @@ def run_training(args: list[str]) -> int:
 def printed_config(flags: list[str]) -> str:
     r"""Returns the whole config that `fit` would run with, as YAML.
 
-    Modules are looked for as a process of `fit` does that is started in this folder.
+    Modules are imported from the current folder, too, as in a process of `fit`.
 
     Arguments:
         flags: The arguments of `fit`.
 
     Raises:
-        ValueError: If there is none, with what `fit` says.
+        ValueError: If there is no such config, with the message of `fit`.
     """
     check_config_files(flags)
     text = io.StringIO()

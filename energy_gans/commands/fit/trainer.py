@@ -12,14 +12,13 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from ...callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from ...methods import GenerativeModule
 
-# The trainer's defaults here: `val_check_interval` counts steps, not those of an epoch, and a run
-# starts with training.
+# `val_check_interval` counts steps of the whole run, and a run starts with training.
 TRAINER_DEFAULTS = {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
 FLAG = "find_unused_parameters"
 
 
 def added_callbacks(trainer: Namespace, command: str) -> list[Callback]:
-    r"""Returns the callbacks that a run has unless its config gives others of their kind.
+    r"""Returns the callbacks that every run has unless its config gives one of their kind.
 
     Arguments:
         trainer: The settings of the trainer.
@@ -63,18 +62,18 @@ def follow_max_steps(trainer: Namespace) -> None:
             trainer[name] = trainer.max_steps
 
 
-def let_networks_take_turns(trainer: Trainer, model: GenerativeModule) -> None:
-    r"""Has DDP look for the parameters that a backward pass leaves out: those of other networks.
+def allow_unused_parameters(trainer: Trainer, model: GenerativeModule) -> None:
+    r"""Lets backward passes leave out the parameters of other networks under DDP.
 
-    This holds for DDP that was not told whether to look for them: plain `ddp`, and what Lightning
-    chooses where a run has several devices and no strategy.
+    This applies to plain `ddp`, and to the strategy that Lightning chooses for several devices:
+    both leave `find_unused_parameters` open.
 
     Arguments:
         trainer: The trainer, before it runs.
         model: The model that it trains.
 
     Raises:
-        ValueError: If DDP was told not to look for them, and the model trains several networks.
+        ValueError: If the strategy forbids it, and the model trains several networks.
     """
     strategy = trainer.strategy
     if not isinstance(strategy, DDPStrategy):

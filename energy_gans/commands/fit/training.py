@@ -30,12 +30,12 @@ from ..messages import OneSentence
 from ..models import check_method
 from .callback_options import place_options
 from .changes import check_conditions, check_unchanged
-from .run_messages import naming_folder, next_command
+from .run_messages import explain_write_errors, next_command
 from .trainer import (
     TRAINER_DEFAULTS,
     added_callbacks,
+    allow_unused_parameters,
     follow_max_steps,
-    let_networks_take_turns,
     validate_each_epoch,
 )
 
@@ -163,7 +163,7 @@ class EnergyGansCLI(LightningCLI):
             said = " ".join(str(error).split())
             raise ValueError(f"'trainer' can not be made: {said}") from error
         if self.subcommand == "fit":
-            let_networks_take_turns(trainer, self.model)
+            allow_unused_parameters(trainer, self.model)
         if self.folder is not None:
             resume_loggers(self.folder, trainer, self.step)
         return trainer
@@ -177,7 +177,7 @@ class EnergyGansCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         root = runs_folder(self.config[subcommand].trainer)
         start = discard_failed_start(self.trainer, self.step)
-        with naming_folder(root), lock_directory(self.trainer), start:
+        with explain_write_errors(root), lock_directory(self.trainer), start:
             if subcommand == "fit":
                 resume_curves(self.trainer, self.folder, self.step)
             super()._run_subcommand(subcommand)

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands.fit.callback_options module: options of one of a run's callbacks."""
+r"""Tests for the energy_gans.commands.fit.callback_options module: options of callbacks."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands.fit.changes module, and for what it compares in each checkpoint."""
+r"""Tests for the energy_gans.commands.fit.changes module, and for conditions in checkpoints."""
 
 import warnings
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.fit.changes import differences
+from energy_gans.commands.fit.changes import _differences
 from energy_gans.storage import load_checkpoint
 
 from ...conftest import POINTS, TINY
@@ -25,7 +25,8 @@ DECAY = (
 RATE = "--model.init_args.generator_optimizer.init_args.lr=0.5"
 WIDTH = "--model.init_args.discriminator.init_args.hidden_features=[8]"
 
-# What may change: an option, what is said of it, and what shows in the next checkpoint that it took effect.
+# What may change: an option, what is said of it, and what shows in the next checkpoint that it
+# took effect.
 MAY = {
     "a number": (
         "--model.init_args.power=2.0",
@@ -70,7 +71,7 @@ MAY_NOT = {
 
 
 def fit(folder: Path, *more: str) -> dict[str, Any]:
-    r"""Trains on points in a folder; returns what the last checkpoint that was written then holds."""
+    r"""Trains on points in a folder, and returns the contents of its last checkpoint."""
     (folder / "tiny.yaml").write_text(TINY)
     (folder / "points.yaml").write_text(yaml.safe_dump(yaml.safe_load(POINTS)))
     configs = [f"--config={folder / name}.yaml" for name in ("tiny", "points")]
@@ -109,7 +110,7 @@ def test_a_change_is_named_and_goes_on_if_it_is_allowed(
         resume(option)
     assert str(stop.value.code).count("\n") == 0
     assert not list(tmp_path.rglob("*.ckpt"))
-    with pytest.warns(UserWarning, match=f"Goes on from .*last.ckpt' with changes: {phrase}."):
+    with pytest.warns(UserWarning, match=f"Resumes .*last.ckpt' with changes: {phrase}."):
         saved = resume(option, "--allow_changes=true")
     assert saved["global_step"] == 6
     assert took_effect(saved)
@@ -210,7 +211,7 @@ def test_random_weights_are_not_measured(tiny: Callable, tmp_path: Path, command
 def test_differences_name_keys_that_only_one_side_has() -> None:
     saved = {"_class_path": "a.B", "_instantiator": "c", "x": [1, 2], "y": {"z": 1}}
     given = {"class_path": "a.B", "init_args": {"x": [1, 3], "y": {}, "new": None}}
-    assert differences("model", saved, given) == [
+    assert _differences("model", saved, given) == [
         "model.init_args.x.1 was 2 and is 3",
         "model.init_args.y.z was 1 and is None",
     ]

@@ -11,8 +11,8 @@ from torch import nn
 from energy_gans.callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from energy_gans.commands.fit.trainer import (
     added_callbacks,
+    allow_unused_parameters,
     follow_max_steps,
-    let_networks_take_turns,
 )
 from energy_gans.methods import CoulombGAN, EIEGGenerator
 
@@ -26,7 +26,7 @@ def trainer(strategy: object, devices: int = 2, **options: object) -> Trainer:
 def looks(strategy: object, **options: object) -> bool:
     r"""Returns whether DDP looks for unused parameters while it trains a Coulomb GAN."""
     one = trainer(strategy, **options)
-    let_networks_take_turns(one, model(CoulombGAN))
+    allow_unused_parameters(one, model(CoulombGAN))
     return one.strategy._ddp_kwargs["find_unused_parameters"]
 
 
@@ -41,7 +41,7 @@ def test_a_strategy_that_was_made_looks_for_them_too() -> None:
 
 def test_one_device_needs_no_strategy() -> None:
     one = trainer("auto", devices=1)
-    let_networks_take_turns(one, model(CoulombGAN))
+    allow_unused_parameters(one, model(CoulombGAN))
     assert not isinstance(one.strategy, DDPStrategy)
 
 
@@ -53,7 +53,7 @@ def test_ddp_that_may_not_look_is_refused_for_several_networks_only() -> None:
     ):
         looks(strategy)
     one = trainer(strategy)
-    let_networks_take_turns(one, EIEGGenerator(generator=nn.Linear(2, 2), latent_dim=2))
+    allow_unused_parameters(one, EIEGGenerator(generator=nn.Linear(2, 2), latent_dim=2))
     assert one.strategy._ddp_kwargs["find_unused_parameters"] is False
 
 
@@ -61,11 +61,11 @@ def test_batch_norm_of_shares_is_said() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     normed = model(CoulombGAN, generator=network)
     with pytest.warns(UserWarning, match="Batch norm sees .*add --trainer.sync_batchnorm true"):
-        let_networks_take_turns(trainer("ddp"), normed)
+        allow_unused_parameters(trainer("ddp"), normed)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        let_networks_take_turns(trainer("ddp", sync_batchnorm=True), normed)
-        let_networks_take_turns(trainer("ddp", devices=1), normed)
+        allow_unused_parameters(trainer("ddp", sync_batchnorm=True), normed)
+        allow_unused_parameters(trainer("ddp", devices=1), normed)
 
 
 def settings(**options: object) -> Namespace:
