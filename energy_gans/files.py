@@ -60,7 +60,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
         # torch.save raises a RuntimeError if the disk is full.
         if isinstance(error, (OSError, RuntimeError)):
             kind = type(error) if isinstance(error, OSError) else OSError
-            kept = "The previous one is as it was." if path.exists() else "There is none yet."
+            kept = "The previous file is unchanged." if path.exists() else "No file was written."
             raise kind(f"{path} could not be written: {error}. {kept}") from error
         raise
     _flush_folder(path.parent)
@@ -100,7 +100,7 @@ def append_bytes(path: str | os.PathLike, content: bytes) -> None:
                 raise
     except OSError as error:
         raise type(error)(
-            f"{path} could not be written: {error}. What it held is as it was."
+            f"{path} could not be written: {error}. Its previous content is unchanged."
         ) from error
 
 

@@ -38,7 +38,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path, error: BaseException) ->
     assert path.read_bytes() == b"previous"
     assert os.listdir(tmp_path) == ["a"]
     if isinstance(error, OSError):
-        wanted = f"{path} could not be written: disk full. The previous one is as it was."
+        wanted = f"{path} could not be written: disk full. The previous file is unchanged."
         assert str(caught.value) == wanted
 
 
@@ -144,7 +144,7 @@ def test_what_is_appended_is_there_or_not_at_all(tmp_path: Path) -> None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        wanted = f"^{path} could not be written: .*too large. What it held is as it was.$"
+        wanted = f"^{path} could not be written: .*too large. Its previous content is unchanged.$"
         with pytest.raises(OSError, match=wanted):
             append_bytes(path, b"3\n" * 1000)
     finally:

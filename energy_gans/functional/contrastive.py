@@ -1,7 +1,7 @@
 r"""Contrastive losses of a potential :math:`\Phi`: real :math:`y` against chains' :math:`x`.
 
 For the Gibbs density :math:`p \propto e^\Phi q` with a fixed reference density :math:`q`, the
-gradient of the log-likelihood in the parameters of :math:`\Phi` is that of
+log-likelihood has the same gradient in the parameters of :math:`\Phi` as
 
 .. math:: \mathbb{E}_y \Phi(y) - \mathbb{E}_x \Phi(x)
 

@@ -45,7 +45,7 @@ def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
 
     Arguments:
         uu: The kernel between real features, with shape :math:`(N, N)`, its diagonal zero.
-        vv: The kernel between generated features, with shape :math:`(M, M)`, likewise.
+        vv: The kernel between generated features, with shape :math:`(M, M)`, its diagonal zero.
         uv: The kernel between both, with shape :math:`(N, M)`.
 
     Returns:
@@ -83,7 +83,7 @@ def repulsive_loss(uu: Tensor, vv: Tensor) -> Tensor:
 
     Arguments:
         uu: The kernel between real features, with shape :math:`(N, N)`, its diagonal zero.
-        vv: The kernel between generated features, with shape :math:`(M, M)`, likewise.
+        vv: The kernel between generated features, with shape :math:`(M, M)`, its diagonal zero.
 
     Raises:
         ValueError: If a matrix is empty.
@@ -143,8 +143,8 @@ def elastic_sums(
     log_scale = torch.where(strongest.isfinite(), -strongest, 0.0)
     sums = {}
     for terms, r2 in joined.items():
-        felt = r2.masked_fill(forces[terms] == -torch.inf, torch.inf)
-        total = sum(c * scaled_elastic(felt, e, p, softening, log_scale) for c, e, p in terms)
+        active = r2.masked_fill(forces[terms] == -torch.inf, torch.inf)
+        total = sum(c * scaled_elastic(active, e, p, softening, log_scale) for c, e, p in terms)
         sums[terms] = iter(total.to(r2.dtype).split([len(part) for part in parts[terms]]))
     return [next(sums[tuple(terms)]).view_as(r2) for r2, terms in sets]
 

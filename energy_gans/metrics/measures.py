@@ -206,7 +206,7 @@ def few_images_warnings(
         num_features: The number of features.
         num_classes: The number of classes, or `None`.
     """
-    singular = "features: covariances are singular, and it is far from that of many images"
+    singular = "features: covariances are singular, and its value is far from that for many images"
     low = "classes: its groups can not hold them all, and it is low"
     cases = {
         "fd": (samples | references, num_features, singular),

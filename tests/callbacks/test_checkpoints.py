@@ -290,7 +290,7 @@ def test_a_failed_write_says_what_is_left(tiny: Callable, tmp_path: Path) -> Non
     with (
         mock.patch("energy_gans.storage.checkpoint.torch.save", fail),
         pytest.raises(
-            SystemExit, match=r"could not be written: .*No space left.*There is none yet"
+            SystemExit, match=r"could not be written: .*No space left.*No file was written"
         ),
     ):
         main(tiny("--trainer.max_steps=3", points=True))

@@ -157,7 +157,7 @@ def _image_shape(data: LabelledImages) -> tuple[int, int]:
     y, _ = next(iter(data.loader("train", [torch.arange(1)])))
     if y.dtype != torch.uint8 or y.ndim != 4 or y.shape[2] != y.shape[3]:
         raise ValueError(
-            f"'data' should be of square images, got {type(data).__name__}, samples of which are "
+            f"'data' should be of square images, got {type(data).__name__}, whose samples are "
             f"{str(y.dtype).removeprefix('torch.')} with shape {tuple(y.shape[1:])}."
         )
     return y.shape[1], y.shape[2]
