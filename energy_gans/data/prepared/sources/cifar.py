@@ -186,7 +186,7 @@ def _pickle_instructions(contents: bytes, name: str) -> Iterator[tuple[str, obje
         for opcode, argument, _ in pickletools.genops(contents):
             yield opcode.name, argument
     except (ValueError, IndexError, UnicodeError) as error:
-        raise ValueError(f"The batch {name!r} is no whole pickle: {error}.") from error
+        raise ValueError(f"The batch {name!r} is no complete pickle: {error}.") from error
 
 
 def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.ndarray]:

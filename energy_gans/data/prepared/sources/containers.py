@@ -31,7 +31,6 @@ from .archive_names import (
     sort_by_folder,
 )
 from .limits import (
-    LARGEST as LARGEST,
     Contents,
     check_regular,
     read_regular,
@@ -240,5 +239,5 @@ def method_error(member: zipfile.ZipInfo) -> ValueError | None:
     r"""Returns an error if unpacking a member of a zip archive might take unbounded memory."""
     # bzip2 can unpack a kilobyte to a gigabyte, and zipfile unpacks each part it reads at once.
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return ValueError("it is not stored or deflated, which is what is read of zip archives")
+        return ValueError("it is not stored or deflated, the only methods that are supported")
     return None

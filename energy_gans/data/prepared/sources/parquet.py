@@ -95,7 +95,7 @@ def _open_shard(shard: Path) -> Any:
         size = check_regular(shard).st_size
         file = parquet.ParquetFile(shard)
     except (arrow.ArrowException, OSError, ValueError) as error:
-        raise ValueError(f"{shard} is no whole parquet file: {error}") from error
+        raise ValueError(f"{shard} is no complete parquet file: {error}") from error
     if file.metadata.num_rows > size:
         raise ValueError(
             f"{shard} should hold a picture in each row, but says that it has "

@@ -185,7 +185,7 @@ def tiny_imagenet_layout(container: Container) -> list[Entry]:
         if class_name == "images":
             if parts[-1] not in annotations:
                 raise ValueError(
-                    f"'source' = {str(container.path)!r}: val/val_annotations.txt says nothing of "
+                    f"'source' = {str(container.path)!r}: val/val_annotations.txt does not name "
                     f"{name!r}."
                 )
             class_name = annotations[parts[-1]]

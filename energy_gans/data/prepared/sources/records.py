@@ -98,7 +98,7 @@ def assign_splits(
     if None in kinds and len(kinds) > 1:
         raise ValueError(
             f"'source' = {str(path)!r} has images inside and images outside of its folders "
-            f"{sorted(k for k in kinds if k)}: move those that stand outside."
+            f"{sorted(k for k in kinds if k)}: move the images outside."
         )
     if kinds <= {None} or kinds == {"train"}:
         check_hold_out(path, len(found), hold_out)

@@ -155,7 +155,7 @@ def test_sets_that_come_as_shards(tmp_path: Path) -> None:
 def test_a_torn_shard_is_named(tmp_path: Path, change: str) -> None:
     path = shard(tmp_path / "train-0.parquet", {"image": rows(1, 2)})
     path.write_bytes(path.read_bytes()[:-20] if change == "cut" else b"<html>404</html>")
-    with pytest.raises(ValueError, match=r"train-0.parquet is no whole parquet file"):
+    with pytest.raises(ValueError, match=r"train-0.parquet is no complete parquet file"):
         folder_source(tmp_path, 2)
 
 

@@ -159,5 +159,5 @@ def test_tiny_imagenet(tmp_path: Path, kind: str, above: str, val: dict[str, byt
 
 def test_tiny_imagenet_without_annotations_is_refused(tmp_path: Path) -> None:
     files = {n: c for n, c in {**TINY, **ANNOTATED}.items() if not n.endswith(".txt")}
-    with pytest.raises(ValueError, match=r"val_annotations.txt says nothing of 'val/images/val_0"):
+    with pytest.raises(ValueError, match=r"val_annotations.txt does not name 'val/images/val_0"):
         tiny_imagenet_source(pack(tmp_path / "x.zip", files), 20)
