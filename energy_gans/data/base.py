@@ -151,8 +151,8 @@ class TensorDataModule(LightningDataModule):
             )
         if self.batch_size % world_size != 0:
             raise ValueError(
-                "'batch_size' is that of all processes together: it should be a multiple of their "
-                f"number, {world_size}, got {self.batch_size}."
+                "'batch_size' counts the samples of all processes and should be a multiple of the "
+                f"number of processes, {world_size}, got {self.batch_size}."
             )
         return StepOrder(
             length, self.batch_size, self.seed, self.step, rank, world_size, self.repeat

@@ -216,5 +216,5 @@ def test_a_batch_larger_than_the_set_is_refused() -> None:
 
 
 def test_a_batch_that_processes_can_not_share_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'batch_size' .* number, 3, got 4"):
+    with pytest.raises(ValueError, match=r"'batch_size' .* number of processes, 3, got 4"):
         ramp(batch_size=4, world_size=3).train_dataloader()

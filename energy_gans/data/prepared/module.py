@@ -190,6 +190,6 @@ class OriginalImages(StoredImages):
         return (
             f"{type(self).__name__} is not in 'data.init_args.root' = {str(self.root)!r}: it "
             f"should hold {self.files}. Put that there, or set 'data.init_args.download' to true. "
-            f"A set that opens at once, in a folder of its own, is made from it by: "
+            f"To prepare it once, in a folder that opens at once: "
             f"{self.prepare_command(self.root, out)}"
         )
