@@ -102,8 +102,8 @@ def test_overlays_of_the_trainer_parse(
         (
             [
                 "--trainer.callbacks=[{class_path: energy_gans.callbacks.SampleMeasures, "
-                "init_args: {extractor: {class_path: energy_gans.metrics.features.DomainClassifier, "
-                "init_args: {path: none.pt}}}}]"
+                "init_args: {extractor: {init_args: {path: none.pt}, "
+                "class_path: energy_gans.metrics.features.DomainClassifier}}}]"
             ],
             "'path' should be a file of weights, and 'none.pt' is none.$",
         ),
