@@ -132,7 +132,10 @@ def full(limit: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.parametrize("name, said", [("a", "What it held is"), ("b", "The previous one is")])
+@pytest.mark.parametrize(
+    "name, said",
+    [("a", "Its previous content is unchanged"), ("b", "The previous file is unchanged")],
+)
 def test_a_full_disk_leaves_the_rows_that_were_there(tmp_path: Path, name: str, said: str) -> None:
     writer = MetricsFile(str(tmp_path))
     writer.log_metrics({"a": 1.0}, 1)
@@ -143,7 +146,7 @@ def test_a_full_disk_leaves_the_rows_that_were_there(tmp_path: Path, name: str, 
         writer.log_metrics({name: 1.0}, step)
     with (
         full(len(before)),
-        pytest.raises(OSError, match=f"^{path} could not be written: .*too large. {said} as it"),
+        pytest.raises(OSError, match=f"^{path} could not be written: .*too large. {said}"),
     ):
         writer.save()
     assert path.read_bytes() == before
