@@ -22,7 +22,7 @@ demo: install  ## train a Coulomb GAN on real digits for at most five minutes an
 	$(BIN)/energy-gans report --run runs/demo
 
 test: install  ## run the whole test suite, a process for each of up to eight cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: install  ## check style, types of arguments and who imports whom
 	$(BIN)/ruff check .
