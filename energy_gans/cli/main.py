@@ -75,12 +75,12 @@ def main(args: Sequence[str] | None = None) -> None:
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in ("-h", "--help"):
-        print(usage(), end="")
+        print(_usage(), end="")
         return
     if args[0] == "--version":
         print(__version__)
         return
-    quiet()
+    _ignore_noise()
     with sentences(), interruptible():
         run(args)
 
@@ -95,18 +95,18 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = sentence_of(error)
+        said = _sentence_of(error)
         if said is None:
             raise
         sys.exit(f"energy-gans: error: {said}")
 
 
-def sentence_of(error: Exception) -> str | None:
+def _sentence_of(error: Exception) -> str | None:
     r"""Returns the sentence for the user that an error is, or `None` if it is a bug."""
-    if isinstance(error, (OSError, *misconfiguration())):
+    if isinstance(error, (OSError, *_misconfiguration())):
         return str(error)
     if isinstance(error, (MemoryError, RuntimeError)):
-        return what_is_lacking(error)
+        return _what_is_lacking(error)
     if not isinstance(error, (ValueError, FloatingPointError, ModuleNotFoundError)):
         return None
     # What this package raises is a sentence for the user.
@@ -120,7 +120,7 @@ def sentence_of(error: Exception) -> str | None:
     return sentence(str(error))
 
 
-def usage() -> str:
+def _usage() -> str:
     r"""Returns the list of all commands, with the first line of each one's docstring."""
     commands = dict(help_lines())
     width = max(map(len, commands))
@@ -149,7 +149,7 @@ def run(args: list[str]) -> None:
         )
 
 
-def what_is_lacking(error: Exception) -> str | None:
+def _what_is_lacking(error: Exception) -> str | None:
     r"""Returns the sentence on a lack of memory, or on a base class; else `None`."""
     name, text = type(error).__name__, str(error)
     if name in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in text:
@@ -168,13 +168,13 @@ def what_is_lacking(error: Exception) -> str | None:
     return None
 
 
-def misconfiguration() -> tuple[type[Exception], ...]:
+def _misconfiguration() -> tuple[type[Exception], ...]:
     r"""Returns Lightning's error of a wrong setting, once Lightning is there to raise it."""
     module = sys.modules.get("lightning.fabric.utilities.exceptions")
     return () if module is None else (module.MisconfigurationException,)
 
 
-def quiet() -> None:
+def _ignore_noise() -> None:
     r"""Leaves out what libraries say that no user of this package can act on."""
     for words in NOISE:
         warnings.filterwarnings("ignore", message=f".*{words}.*")

@@ -41,11 +41,11 @@ def run_workbench(args: list[str]) -> None:
     from ..commands.messages import OneSentence
 
     if args[0] in ("compare", "study"):
-        args = with_files(args)
+        args = _with_files(args)
     args = resolve_configs(args)
     check_config_files(args)
     auto_cli(
-        components(args),
+        _components(args),
         args=args[1:],
         prog=f"energy-gans {args[0]}",
         as_positional=False,
@@ -53,7 +53,7 @@ def run_workbench(args: list[str]) -> None:
     )
 
 
-def components(args: list[str]) -> Any:
+def _components(args: list[str]) -> Any:
     r"""Returns a command's function, or a group's functions by name; for help only their outlines.
 
     Arguments:
@@ -67,7 +67,7 @@ def components(args: list[str]) -> Any:
     return _functions(args[0], entry, function_of)
 
 
-def with_files(args: list[str]) -> list[str]:
+def _with_files(args: list[str]) -> list[str]:
     r"""Returns arguments with the names that follow the command as its `--files`, or its `--file`.
 
     Raises:

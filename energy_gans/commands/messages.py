@@ -92,11 +92,11 @@ def sentence(message: str, known: Sequence[str] = ()) -> str:
         where = ".".join(told.keys) + (f" ({cls})" if cls else "")
         text = f"{where}: {text}" if where else text
     text = _simplify(text, known)
-    near = nearest_names(*_candidates(text, cls, known))
+    near = _nearest_names(*_candidates(text, cls, known))
     return text + (f". Did you mean {near}?" if near else "")
 
 
-def nearest_names(wrong: str, names: Sequence[str]) -> str:
+def _nearest_names(wrong: str, names: Sequence[str]) -> str:
     r"""Returns the nearest name to a wrong one, or up to four names that begin with it."""
     begun = [*dict.fromkeys(name for name in names if wrong and name.startswith(wrong))]
     if len(begun) > 4 or not begun:

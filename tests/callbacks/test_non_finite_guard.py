@@ -148,7 +148,7 @@ def train_as(rank: int, port: int, args: list[str]) -> None:
 def test_processes_stop_together(tiny: Callable) -> None:
     args = tiny("--trainer.max_steps=12", "--trainer.limit_val_batches=0", points=True)
     args += ["--trainer.devices=2", "--trainer.strategy=ddp_find_unused_parameters_true"]
-    context.set_forkserver_preload(["energy_gans.cli"])
+    context.set_forkserver_preload(["energy_gans.commands.fit.training"])
     port = free_port()
     processes = [context.Process(target=train_as, args=(rank, port, args)) for rank in range(2)]
     for process in processes:
