@@ -72,7 +72,7 @@ class NonFiniteGuard(Callback):
             left = describe_last_checkpoint(trainer)
             raise FloatingPointError(
                 f"{_first_non_finite(recent)}: stopped, and {left}. A smaller learning rate, "
-                "gradient_clip_norm or a larger epsilon are the usual mends."
+                "gradient_clip_norm or a larger epsilon often helps."
             )
 
 

@@ -87,10 +87,10 @@ def main(args: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    r"""Ends the process after one sentence if the user can mend what went wrong.
+    r"""Turns errors that a user can correct into one sentence, and ends the process.
 
     Raises:
-        SystemExit: In place of such an error. Any other is a bug, and is shown whole.
+        SystemExit: Instead of such an error. Any other error is a bug, and keeps its traceback.
     """
     try:
         yield
@@ -102,7 +102,7 @@ def sentences() -> Iterator[None]:
 
 
 def _sentence_of(error: Exception) -> str | None:
-    r"""Returns the sentence for the user that an error is, or `None` if it is a bug."""
+    r"""Returns the sentence of an error for the user, or `None` if the error is a bug."""
     if isinstance(error, (OSError, *_misconfiguration())):
         return str(error)
     if isinstance(error, (MemoryError, RuntimeError)):

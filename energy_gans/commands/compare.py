@@ -58,7 +58,7 @@ def check_same_protocol(name: str, runs: dict[str, dict[str, Any]]) -> None:
         if difference is not None:
             raise ValueError(
                 f"{name!r} of {found[0][0]} and {path} can not stand in one column: {difference}. "
-                "Evaluate them alike, or leave it out with --measures."
+                "Evaluate them with the same settings, or leave the measure out of --measures."
             )
 
 

@@ -186,7 +186,8 @@ class InceptionScore(Metric):
 class _PairMetric(_ImageMetric):
     r"""The base of metrics that compare pairs of images, and keep the features of both sets."""
 
-    measure: str
+    key: str
+    fields: tuple[str, ...] = ("value",)
 
     def __init__(
         self,
@@ -204,11 +205,15 @@ class _PairMetric(_ImageMetric):
         if free > 0:
             kept.append(features[:free])
 
-    def values(self, *fields: str) -> tuple[Tensor, ...]:
-        r"""Returns fields of the measurements, float64 scalars, measurement by measurement."""
+    def compute(self) -> tuple[Tensor, ...]:
+        r"""Returns the numbers that the class names, float64 scalars.
+
+        Raises:
+            TooFewSamplesError: If there are too few real or generated images.
+        """
         y, x = (self.statistics(which) for which in SETS)
-        found = measure([self.measure], x, y, y).values()
-        numbers = [getattr(one, name) for one in found for name in fields]
+        found = measure([self.key], x, y, y).values()
+        numbers = [getattr(one, name) for one in found for name in self.fields]
         return tuple(torch.tensor(n, dtype=torch.float64) for n in numbers)
 
     def statistics(self, which: str) -> Statistics:
@@ -229,30 +234,22 @@ class KernelDistance(_PairMetric):
     """
 
     higher_is_better = False
-    measure = "kid"
-
-    def compute(self) -> tuple[Tensor, ...]:
-        return self.values("value", "std")
+    key = "kid"
+    fields = ("value", "std")
 
 
 class PrecisionRecall(_PairMetric):
     r"""Improved precision and recall; `compute()` returns both."""
 
     higher_is_better = True
-    measure = "pr"
-
-    def compute(self) -> tuple[Tensor, ...]:
-        return self.values("value")
+    key = "pr"
 
 
 class DensityCoverage(_PairMetric):
     r"""Density and coverage; `compute()` returns both."""
 
     higher_is_better = True
-    measure = "dc"
-
-    def compute(self) -> tuple[Tensor, ...]:
-        return self.values("value")
+    key = "dc"
 
 
 class BirthdaySupport(_PairMetric):
@@ -263,7 +260,5 @@ class BirthdaySupport(_PairMetric):
     """
 
     higher_is_better = True
-    measure = "support"
-
-    def compute(self) -> tuple[Tensor, ...]:
-        return self.values("value", "low", "high")
+    key = "support"
+    fields = ("value", "low", "high")

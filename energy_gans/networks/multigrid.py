@@ -56,8 +56,8 @@ class MultigridDescriptors(nn.ModuleList):
     ) -> None:
         if len(grids) < 2 or grids[0] < 1 or any(b <= a or b % a for a, b in pairwise(grids)):
             raise ValueError(
-                "'grids' should be two or more widths, each a larger multiple of the one before, "
-                f"got {tuple(grids)}."
+                "'grids' should be at least two increasing widths, each a multiple of the one "
+                f"before, got {tuple(grids)}."
             )
         super().__init__(_grid_descriptor(channels, size, width) for size in grids[1:])
         self.grids = tuple(grids)

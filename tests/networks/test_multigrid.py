@@ -64,5 +64,5 @@ def test_there_are_no_batch_statistics() -> None:
 
 @pytest.mark.parametrize("grids", [(), (4,), (0, 4), (4, 4), (16, 4), (1, 4, 7, 28), (1, 4, 6)])
 def test_grids_that_do_not_divide_are_refused(grids: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="'grids' should be two or more widths, each a larger"):
+    with pytest.raises(ValueError, match="'grids' should be at least two increasing widths"):
         MultigridDescriptors(3, grids)
