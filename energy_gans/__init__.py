@@ -3,4 +3,4 @@ r"""Generative models that move particles in a field.
 Real samples attract, generated samples repel.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

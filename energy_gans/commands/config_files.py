@@ -1,7 +1,8 @@
-r"""The YAML files that a command line names, looked at before they are parsed.
+r"""The configs that a command line names, found and looked at before they are parsed.
 
-jsonargparse reads a config as a text and forgets its name. What is wrong with the file itself is
-said here, with its name and the line.
+A config is a file, or the name of one of the configs that are installed with the package, such as
+`coulomb/ring`. jsonargparse reads a config as a text and forgets its name. What is wrong with the
+file itself is said here, with its name and the line.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import yaml
 
 CONFIGS = Path("configs")
+_PACKAGE = Path(__file__).parents[1]
 CONFIG_FLAGS = ("-c", "--config")
 ENDINGS = (".yaml", ".yml")
 # Earlier names in `configs`, and where those files are now.
@@ -60,7 +62,7 @@ def check_config_files(args: Sequence[str]) -> None:
         if flag in CONFIG_FLAGS and not _is_inline(value):
             if not path.is_file():
                 what = "a folder" if path.is_dir() else "no file"
-                raise FileNotFoundError(f"'{flag}' = {value!r} is {what}{_near_config(path)}")
+                raise FileNotFoundError(f"'{flag}' = {value!r} is {what}{near_config(path)}")
             content = read_yaml(path)
             if not isinstance(content, dict):
                 raise ValueError(f"{value} should hold keys and values, got {content!r:.60}.")
@@ -69,7 +71,7 @@ def check_config_files(args: Sequence[str]) -> None:
 
 
 def resolve_configs(args: Sequence[str]) -> list[str]:
-    r"""Returns arguments with the new paths of configs that have moved."""
+    r"""Returns arguments in which each config is the path of a file, if there is one."""
     resolved = []
     for parts in flags(args):
         flag, value = flag_value(parts)
@@ -82,16 +84,70 @@ def resolve_configs(args: Sequence[str]) -> list[str]:
     return resolved
 
 
-def current_config(path: Path) -> Path:
-    r"""Returns the new path of a shipped config that has moved, and prints it; else the path.
+def shipped_folder() -> Path:
+    r"""Returns the folder of the configs that come with the package.
 
-    A file that exists under the earlier path is the user's own, and is used.
+    It is in the package of an installed wheel, and beside the package in a clone.
     """
-    new = None if path.is_file() else _moved_config(path)
-    if new is None:
-        return path
-    _print_moved(path, new)
-    return new
+    inside = _PACKAGE / CONFIGS
+    return inside if inside.is_dir() else _PACKAGE.parent / CONFIGS
+
+
+def find_named(name: str | Path, folder: Path) -> Path | None:
+    r"""Returns the config of a name in a folder of configs, or `None` if there is none.
+
+    Arguments:
+        name: The name: `coulomb/ring`, `coulomb/ring.yaml` or `configs/coulomb/ring.yaml`. After
+            `configs/`, it may be an earlier name.
+        folder: The folder, such as that of the shipped configs.
+    """
+    parts = Path(os.path.normpath(name)).parts
+    within = parts[1:] if parts[:1] == (CONFIGS.name,) else parts
+    if not within or os.path.isabs(name) or within[0] == os.pardir:
+        return None
+    for file in _with_endings(Path(*within)):
+        if (folder / file).is_file():
+            return folder / file
+        if within != parts and (new := _renamed_config(folder, file.as_posix())):
+            return new
+    return None
+
+
+def current_config(path: Path, *names: str | Path) -> Path:
+    r"""Returns the file of a config: a local one, else a shipped one, else the path.
+
+    The ending `.yaml` may be left out. If the file is in another folder, or has another name, its
+    path is printed: it is the new path of a config that has moved, or the config of that name in
+    the local folder `configs`, or the one that comes with the package.
+
+    Arguments:
+        path: The path, or the name of a config.
+        names: The names to look for in folders of configs, by default the path.
+    """
+    for file in _with_endings(path):
+        if file.is_file():
+            return file
+    new = _moved_config(path)
+    if new is not None:
+        _print_once(f"{path} is {new} now")
+        return new
+    for folder in (CONFIGS, shipped_folder()):
+        for name in names or (path,):
+            if new := find_named(name, folder):
+                new = _short_path(new)
+                _print_once(f"{path} is {new}")
+                return new
+    return path
+
+
+def _with_endings(path: Path) -> list[Path]:
+    r"""Returns a path, and the path with the ending of configs unless it has one."""
+    return [path] if path.suffix in ENDINGS else [path, Path(f"{path}.yaml")]
+
+
+def _short_path(path: Path) -> Path:
+    r"""Returns a path, relative if it is in the current folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _moved_config(path: Path) -> Path | None:
@@ -100,22 +156,29 @@ def _moved_config(path: Path) -> Path | None:
     for folder in full.parents[:2]:
         if folder.name != CONFIGS.name:
             continue
-        name = full.relative_to(folder).as_posix()
-        for earlier, now in RENAMED:
-            match = re.fullmatch(earlier, name)
-            if match and (new := folder / match.expand(now)).is_file():
-                return new if path.is_absolute() else Path(os.path.relpath(new))
+        new = _renamed_config(folder, full.relative_to(folder).as_posix())
+        if new is not None:
+            return new if path.is_absolute() else Path(os.path.relpath(new))
+    return None
+
+
+def _renamed_config(folder: Path, name: str) -> Path | None:
+    r"""Returns the file that has replaced an earlier one in a folder of configs."""
+    for earlier, now in RENAMED:
+        match = re.fullmatch(earlier, name)
+        if match and (new := folder / match.expand(now)).is_file():
+            return new
     return None
 
 
 @cache
-def _print_moved(path: Path, new: Path) -> None:
-    r"""Prints the new path of a config, once and only in the first process."""
-    # The import takes seconds, and most configs have not moved.
+def _print_once(sentence: str) -> None:
+    r"""Prints a sentence, once and only in the first process."""
+    # The import takes seconds, and most configs are where their path says.
     from lightning.pytorch.utilities import rank_zero_only
 
     if rank_zero_only.rank == 0:
-        print(f"energy-gans: {path} is {new} now", file=sys.stderr)
+        print(f"energy-gans: {sentence}", file=sys.stderr)
 
 
 def flags(args: Sequence[str]) -> Iterator[list[str]]:
@@ -139,23 +202,33 @@ def _is_inline(value: str) -> bool:
     return any(mark in value for mark in ("{", "\n", ": "))
 
 
-def _near_config(path: Path) -> str:
-    r"""Returns `; did you mean ...?` with the nearest file in the same folder or in `configs`.
+def near_config(path: Path) -> str:
+    r"""Returns `; did you mean ...?` with the nearest config, or a full stop.
 
-    A file in another folder is also found by the names of its folder and itself: `coulomb_lsun`.
+    The candidates are the files in the same folder, those in the folder `configs`, and the shipped
+    configs. They are also found by the names of their folder and themselves: `coulomb_lsun`.
     """
-    scored = [(_similarity(path.stem, f.stem), f) for f in sorted(path.parent.glob("*.y*ml"))]
-    for file in sorted(CONFIGS.rglob("*.yaml")):
-        if file.parent != path.parent:
-            long = f"{file.parent.name}_{file.stem}"
-            pairs = (
-                (path.stem, file.stem),
-                (path.stem, long),
-                (f"{path.parent.name}_{path.stem}", long),
-            )
-            scored.append((max(_similarity(*pair) for pair in pairs), file))
-    score, file = max(scored, key=lambda pair: pair[0], default=(0.0, path))
-    return f"; did you mean {file}?" if score >= 0.6 else "."
+    shipped = shipped_folder()
+    names = [file.relative_to(shipped).with_suffix("") for file in sorted(shipped.rglob("*.yaml"))]
+    local = [*sorted(path.parent.glob("*.y*ml")), *sorted(CONFIGS.rglob("*.yaml"))]
+    # The first of equal ones is taken: a path for a path, a name for a name.
+    files = [*local, *names] if path.suffix in ENDINGS else [*names, *local]
+    file = max(files, key=lambda file: _likeness(path, file), default=path)
+    return f"; did you mean {file}?" if _likeness(path, file) >= 0.6 else "."
+
+
+def _likeness(typed: Path, file: Path) -> float:
+    r"""Returns the similarity of a path to that of a config in the same or another folder."""
+    typed, file = (Path(*p.parts[p.parts[:1] == (CONFIGS.name,) :]) for p in (typed, file))
+    if file.parent == typed.parent:
+        return _similarity(typed.stem, file.stem)
+    long = f"{file.parent.name}_{file.stem}"
+    pairs = (
+        (typed.stem, file.stem),
+        (typed.stem, long),
+        (f"{typed.parent.name}_{typed.stem}", long),
+    )
+    return max(_similarity(*pair) for pair in pairs)
 
 
 def _similarity(a: str, b: str) -> float:

@@ -1,6 +1,7 @@
 r"""Tests for the energy_gans.commands.config_files module."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,15 @@ import yaml
 from lightning.pytorch.utilities import rank_zero_only
 
 from energy_gans.cli import main
-from energy_gans.commands.config_files import _near_config, _print_moved, current_config
+from energy_gans.commands.config_files import (
+    _print_once,
+    check_config_files,
+    current_config,
+    find_named,
+    near_config,
+    resolve_configs,
+    shipped_folder,
+)
 from energy_gans.data.prepared.writer import PreparedWriter
 
 ROOT = Path(__file__).parents[2]
@@ -45,9 +54,9 @@ def names(by_start: dict[str, str]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _nothing_said() -> Iterator[None]:
-    _print_moved.cache_clear()
+    _print_once.cache_clear()
     yield
-    _print_moved.cache_clear()
+    _print_once.cache_clear()
 
 
 @pytest.fixture
@@ -165,12 +174,77 @@ def test_one_process_says_it(
         ("configs/trainer/gpuu.yaml", "configs/overlays/trainer/gpu.yaml"),
         ("elsewhere/vapo_digits.yaml", "configs/vapo/digits.yaml"),
         ("demo.yaml", "configs/demo.yaml"),
+        ("coulomb/rin", "coulomb/ring"),
+        ("studies/mixture", "studies/mixtures"),
         ("configs/coulomb/xyzzy.yaml", None),
         ("xyzzy.yaml", None),
     ],
 )
 def test_a_near_name_is_suggested(typed: str, meant: str | None) -> None:
-    assert _near_config(Path(typed)) == (f"; did you mean {meant}?" if meant else ".")
+    assert near_config(Path(typed)) == (f"; did you mean {meant}?" if meant else ".")
+
+
+@pytest.mark.parametrize(
+    "name", ["coulomb/ring", "coulomb/ring.yaml", "configs/coulomb/ring", "configs/coulomb_ring"]
+)
+def test_a_shipped_config_is_found_by_its_name_from_any_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ring = ROOT / "configs/coulomb/ring.yaml"
+    for flag in (["--config", name], [f"--config={name}"]):
+        (*_, resolved) = resolve_configs(["fit", *flag])
+        assert resolved.removeprefix("--config=") == str(ring)
+    assert re.fullmatch(rf"energy-gans: {name} is {ring}( now)?\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "local", ["coulomb/ring", "coulomb/ring.yaml", "configs/coulomb/ring.yaml"]
+)
+def test_a_local_config_wins_over_a_shipped_one(
+    local: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(local).parent.mkdir(parents=True)
+    Path(local).write_text("{}")
+    assert current_config(Path("coulomb/ring")) == Path(local)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "/", "configs", "coulomb", "../configs/demo", "coulomb/../../x", "/demo"],
+)
+def test_names_stay_in_the_folder_of_the_shipped_configs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_named(name, shipped_folder()) is None
+    assert current_config(Path(name)) == Path(name)
+
+
+def test_a_name_that_is_misspelt_is_refused_with_the_nearest_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for typed, meant in (
+        ("coulomb/rin", "coulomb/ring"),
+        ("configs/coulomb/rin.yaml", "coulomb/ring"),
+        ("coulomb_rin", "coulomb/ring"),
+        ("overlays/trainer/cpuu", "overlays/trainer/cpu"),
+    ):
+        with pytest.raises(FileNotFoundError, match=rf"is no file; did you mean {meant}\?$"):
+            check_config_files(resolve_configs(["fit", "--config", typed]))
+
+
+def test_names_give_the_configs_of_their_files_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    names = ("gcn/mnist", "overlays/gcn/few", "overlays/trainer/cpu")
+    paths = [flag for name in names for flag in ("--config", f"{ROOT}/configs/{name}.yaml")]
+    config, _ = printed(capsys, *paths)
+    monkeypatch.chdir(tmp_path)
+    named, _ = printed(capsys, *(flag for name in names for flag in ("--config", name)))
+    assert named == config
 
 
 def write_bedrooms(folder: Path) -> None:

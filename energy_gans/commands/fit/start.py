@@ -46,6 +46,7 @@ def printed_config(flags: list[str]) -> str:
     Raises:
         ValueError: If there is no such config, with the message of `fit`.
     """
+    flags = resolve_configs(flags)
     check_config_files(flags)
     text = io.StringIO()
     sys.path.insert(0, os.getcwd())

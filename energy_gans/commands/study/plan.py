@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ...checks import check_count
-from ..config_files import current_config, read_yaml
+from ..config_files import current_config, near_config, read_yaml
 
 NAME = re.compile(r"[\w.-]*\w[\w.-]*")
+# The folder of the shipped studies among the configs.
+STUDIES = "studies"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Study:
         ]
 
 
+def find_study(file: str) -> Path:
+    r"""Returns the path of a study file, which may be the name of a shipped one."""
+    return current_config(Path(file), file, f"{STUDIES}/{file}")
+
+
 def read_study(path: Path) -> Study:
     r"""Returns the study that a file describes.
 
@@ -73,7 +80,9 @@ def read_study(path: Path) -> Study:
         ValueError: If a key is unknown or missing, or a value is not accepted.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"'file' should be a study file, and {str(path)!r} is none.")
+        raise FileNotFoundError(
+            f"'file' should be a study file, and {str(path)!r} is none{near_config(path)}"
+        )
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path} should hold keys and values, got {content!r}.")
@@ -104,7 +113,10 @@ def _config_paths(given: object, key: str, folder: Path) -> dict[str, list[Path]
         files = [files] if isinstance(files, str) else files or []
         if not (isinstance(files, list) and all(isinstance(file, str) for file in files)):
             raise ValueError(f"'{key}.{name}' should be a list of configs, got {files!r}.")
-        configs[str(name)] = [current_config(folder / file) for file in files]
+        # A study that was copied names configs beside the shipped one.
+        configs[str(name)] = [
+            current_config(folder / file, f"{STUDIES}/{file}", file) for file in files
+        ]
         for file in configs[str(name)]:
             if not file.is_file():
                 raise FileNotFoundError(

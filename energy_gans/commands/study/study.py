@@ -13,7 +13,7 @@ from .cells import check_same, lock_file, read_state, run_cell
 from .configs import check_fair, resolved_config
 from .job import Job
 from .pictures import write_pictures
-from .plan import Cell, Study, parse_cells, read_study
+from .plan import Cell, Study, find_study, parse_cells, read_study
 from .results import read_results
 from .table import write_tables
 
@@ -33,14 +33,14 @@ def study(
     written.
 
     Arguments:
-        file: The study file.
+        file: The study file, or the name of a shipped one, such as mixtures.
         out: The folder of the study; runs/studies/NAME by default.
         only: The share of the cells to run, k/n with k from 1 to n, for the jobs of an array.
         methods: The methods to run, separated by commas; all by default.
         retry: Whether failed cells are run again.
         dry_run: Whether to only check all configs and print the state of each cell.
     """
-    path = Path(file)
+    path = find_study(file)
     plan = read_study(path)
     cells = parse_cells(plan, only, methods)
     folder = Path(out) if out else Path("runs") / "studies" / path.stem

@@ -1,10 +1,11 @@
 r"""Tests for the energy_gans.commands.study.plan module."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from energy_gans.commands.study.plan import Cell, parse_cells, read_study
+from energy_gans.commands.study.plan import Cell, find_study, parse_cells, read_study
 
 from .conftest import Workshop
 
@@ -101,3 +102,25 @@ def test_earlier_names_of_shipped_configs_are_resolved(
     assert study.methods == {"a": [new], "b": [new]}
     earlier = workshop.folder / "configs/coulomb_ring.yaml"
     assert capsys.readouterr().err == f"energy-gans: {earlier} is {new} now\n"
+
+
+@pytest.mark.parametrize("name", ["mixtures", "studies/mixtures", "configs/studies/mixtures.yaml"])
+def test_a_copy_of_a_shipped_study_names_its_configs_from_any_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = find_study(name)
+    copy = tmp_path / "own.yaml"
+    copy.write_text(shipped.read_text())
+    assert read_study(copy) == read_study(shipped)
+    # A local file wins.
+    (tmp_path / "mixtures").mkdir()
+    (tmp_path / "mixtures/ring.yaml").write_text("{}")
+    study = read_study(copy)
+    assert study.settings["ring"] == [tmp_path / "mixtures/ring.yaml"]
+    assert study.settings["grid"] == [shipped.parent / "mixtures/grid.yaml"]
+
+
+def test_the_nearest_study_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="none; did you mean studies/mixtures"):
+        read_study(find_study("mixture"))
