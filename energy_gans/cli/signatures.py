@@ -39,7 +39,7 @@ def outline(name: str, module: str, arguments: bool = True) -> Callable:
             handed on.
     """
     function = copy.copy(_function(name, module))
-    function.body = function.body[:1]
+    function.body, function.returns = function.body[:1], None
     if not arguments:
         function.args = ast.parse("lambda: 0", mode="eval").body.args
     aliases = [n for n in _read(module).body if _is_literal(n)]

@@ -42,15 +42,19 @@ def run_workbench(args: list[str]) -> None:
 
     if args[0] in ("compare", "study"):
         args = _with_files(args)
+    if args[0] == "configs":
+        args = _with_name(args)
     args = resolve_configs(args)
     check_config_files(args)
-    auto_cli(
+    result = auto_cli(
         _components(args),
         args=args[1:],
         prog=f"energy-gans {args[0]}",
         as_positional=False,
         parser_class=OneSentence,
     )
+    if result is not None:
+        print(result)
 
 
 def _components(args: list[str]) -> Any:
@@ -80,6 +84,15 @@ def _with_files(args: list[str]) -> list[str]:
     if args[0] == "study" and files:
         given = [f"--file={files[0]}"]
     return [args[0], *given, *args[1 + len(files) :]]
+
+
+def _with_name(args: list[str]) -> list[str]:
+    r"""Returns arguments of `configs` with `list` if there are none, and `--name` for a name."""
+    if len(args) == 1:
+        return [*args, "list"]
+    if args[1] == "copy" and len(args) > 2 and not args[2].startswith("-"):
+        return [*args[:2], f"--name={args[2]}", *args[3:]]
+    return args
 
 
 def _functions(name: str, entry: str | Tree, find: Callable[[str, str], Callable]) -> Any:

@@ -27,6 +27,7 @@ COMMANDS: Tree = {
     "study": "study.study",
     "features": {"train": "features.train", "picture": "features.picture"},
     "particles": "particles",
+    "configs": {"list": "configs", "copy": "configs"},
     "data": {
         "prepare": {
             "_help": "Writes a data set as training reads it: decoded, cropped and resized once.",

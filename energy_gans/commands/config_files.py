@@ -208,13 +208,27 @@ def near_config(path: Path) -> str:
     The candidates are the files in the same folder, those in the folder `configs`, and the shipped
     configs. They are also found by the names of their folder and themselves: `coulomb_lsun`.
     """
-    shipped = shipped_folder()
-    names = [file.relative_to(shipped).with_suffix("") for file in sorted(shipped.rglob("*.yaml"))]
     local = [*sorted(path.parent.glob("*.y*ml")), *sorted(CONFIGS.rglob("*.yaml"))]
     # The first of equal ones is taken: a path for a path, a name for a name.
-    files = [*local, *names] if path.suffix in ENDINGS else [*names, *local]
+    parts = (local, _shipped_names()) if path.suffix in ENDINGS else (_shipped_names(), local)
+    return _nearest(path, [*parts[0], *parts[1]])
+
+
+def near_shipped(name: str) -> str:
+    r"""Returns `; did you mean ...?` with the nearest shipped config, or a full stop."""
+    return _nearest(Path(name), _shipped_names())
+
+
+def _shipped_names() -> list[Path]:
+    r"""Returns the names of all shipped configs."""
+    folder = shipped_folder()
+    return [file.relative_to(folder).with_suffix("") for file in sorted(folder.rglob("*.yaml"))]
+
+
+def _nearest(path: Path, files: Sequence[Path]) -> str:
+    r"""Returns `; did you mean ...?` with the most similar of some files, or a full stop."""
     file = max(files, key=lambda file: _likeness(path, file), default=path)
-    return f"; did you mean {file}?" if _likeness(path, file) >= 0.6 else "."
+    return f"; did you mean {file}?" if files and _likeness(path, file) >= 0.6 else "."
 
 
 def _likeness(typed: Path, file: Path) -> float:

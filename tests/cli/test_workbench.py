@@ -91,7 +91,7 @@ def test_a_help_that_depends_on_other_modules_imports_them(
     assert re.search(told, help_of(command, capsys))
 
 
-@pytest.mark.parametrize("group", ["features", "data", "data prepare"])
+@pytest.mark.parametrize("group", ["features", "configs", "data", "data prepare"])
 def test_the_help_of_a_group_has_its_commands(group: str, capsys: pytest.CaptureFixture) -> None:
     shown = " ".join(help_of(group, capsys).split())
     inner = [name for name in FUNCTIONS if name.startswith(f"{group} ")]
