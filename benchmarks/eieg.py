@@ -21,6 +21,7 @@ from torch import Tensor
 
 from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.functional import matching_loss
+from energy_gans.functional.pair_rows import SharedPoints
 from energy_gans.methods import EIEGGAN
 from energy_gans.methods.parts.networks import fixed_parameters
 from energy_gans.networks import DCGANDiscriminator, DCGANGenerator
@@ -42,11 +43,11 @@ def elastic_losses(model: EIEGGAN) -> Losses:
     r"""Returns the discriminator's and the generator's loss of real and generated features."""
 
     def loss_d(u: Tensor, v: Tensor) -> Tensor:
-        pairs, _ = model.pair_distances(u, v)
+        pairs, _ = model.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
         return model.separating_loss(u.shape[1], *pairs)
 
     def loss_g(u: Tensor, v: Tensor) -> Tensor:
-        (_, vv, uv), _ = model.pair_distances(u, v)
+        (_, vv, uv), _ = model.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
         return matching_loss(*model.kernels(v.shape[1], vv, uv))
 
     return loss_d, loss_g

@@ -30,7 +30,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -107,7 +107,9 @@ class ElasticTerm(NamedTuple):
 
 
 def elastic_sums(
-    sets: Sequence[tuple[Tensor, Sequence[ElasticTerm]]], softening: Softening = "cap"
+    sets: Sequence[tuple[Tensor, Sequence[ElasticTerm]]],
+    softening: Softening = "cap",
+    largest: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Tensor]:
     r"""Returns sums of elastic kernels for sets of pairs, times one factor for all sets
 
@@ -123,6 +125,8 @@ def elastic_sums(
         sets: For each set of pairs, the squared distances, of any shape, and the terms. Pairs at
             an infinite distance are ignored.
         softening: How all kernels are made finite: `"cap"` or `"plummer"`.
+        largest: For pairs that several processes share, the largest of a number over the
+            processes.
 
     Returns:
         The sums of each set, with the shape and type of the squared distances.
@@ -140,6 +144,7 @@ def elastic_sums(
     joined = {terms: torch.cat(r2) for terms, r2 in parts.items()}
     forces = {terms: _log_net_force(r2.detach(), terms, softening) for terms, r2 in joined.items()}
     strongest = torch.stack([force.amax() for force in forces.values()]).amax()
+    strongest = strongest if largest is None else largest(strongest)
     log_scale = torch.where(strongest.isfinite(), -strongest, 0.0)
     sums = {}
     for terms, r2 in joined.items():

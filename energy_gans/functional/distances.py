@@ -7,6 +7,7 @@ compare small differences of large sums, for which half precision is too coarse.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 
 import torch
@@ -91,24 +92,28 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
     return r2.clamp_min(torch.finfo(r2.dtype).tiny).sqrt()
 
 
-def distinct(r2: Tensor) -> Tensor:
+def distinct(r2: Tensor, first: int = 0) -> Tensor:
     r"""Returns the squared distances of a set to itself with an infinite diagonal.
 
     Kernels that vanish at infinity then give zero, without a gradient, for the pairs of a point
     with itself.
 
     Arguments:
-        r2: The squared distances, with shape :math:`(N, N)`.
+        r2: The squared distances, with shape :math:`(N, N)`, or some rows of them.
+        first: The index of the first row.
     """
-    return r2.masked_fill(torch.eye(len(r2), dtype=torch.bool, device=r2.device), torch.inf)
+    own = torch.zeros_like(r2, dtype=torch.bool)
+    own.diagonal(first).fill_(True)
+    return r2.masked_fill(own, torch.inf)
 
 
-def median_distance(*r2: Tensor) -> Tensor:
+def median_distance(*r2: Tensor, total: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     r"""Returns the median of distances, a detached scalar.
 
     Arguments:
         r2: Squared distances, of any shapes. Infinite ones and zeros are ignored: points that
             coincide say nothing about the scale.
+        total: For distances that several processes share, the sum of counts over the processes.
 
     Returns:
         The median, zero if all points coincide.
@@ -118,7 +123,34 @@ def median_distance(*r2: Tensor) -> Tensor:
     """
     pairs = torch.cat([s.detach().flatten() for s in r2])
     pairs = pairs[pairs.isfinite()]
+    if total is not None:
+        return _shared_median(pairs[pairs > 0], total).sqrt()
     if len(pairs) == 0:
         raise ValueError("'r2' should hold at least one finite squared distance, got none.")
     apart = pairs[pairs > 0]
     return apart.median().sqrt() if len(apart) else pairs[0]
+
+
+def _shared_median(values: Tensor, total: Callable[[Tensor], Tensor]) -> Tensor:
+    r"""Returns the lower median of the values of all processes, zero if there are none.
+
+    Positive floats have the order of their bits. The bits of the median are found byte by byte,
+    from the numbers of values with each byte: an exact median of any number of values for a few
+    numbers sent.
+
+    Arguments:
+        values: The positive values of this process, with shape :math:`(N)`.
+        total: The sum of counts over the processes.
+    """
+    dtype, size = values.dtype, values.element_size()
+    bits = values.view({4: torch.int32, 8: torch.int64}[size])
+    rank, found = None, bits.new_zeros(1)
+    for shift in range(8 * (size - 1), -1, -8):
+        byte = (bits >> shift) & 255
+        counts = total(torch.bincount(byte, minlength=256))
+        rank = (counts.sum() - 1).clamp_min(0) // 2 if rank is None else rank
+        up_to = counts.cumsum(0)
+        digit = (up_to <= rank).sum() * (counts.sum() > 0)
+        rank = rank - (up_to - counts)[digit]
+        bits, found = bits[byte == digit], found + (digit << shift).to(found.dtype)
+    return found.view(dtype)[0]

@@ -48,7 +48,6 @@ from torch import Tensor
 from ..functional import (
     ElasticTerm,
     discrepancy,
-    distinct,
     elastic_power,
     elastic_sums,
     matching_loss,
@@ -58,6 +57,7 @@ from ..functional import (
     squared_distances,
 )
 from ..functional.elastic_kernels import Softening
+from ..functional.pair_rows import pairs_between, pairs_within
 from .bases.feature_gan import FeatureGAN, check_not_accumulated
 from .bases.generative import GenerativeModule
 from .bases.generator import GeneratorMixin
@@ -101,9 +101,9 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         x = self.generator(self.noise(len(y), self.latent_dim))
         self.charges = (y, x.detach())
-        y, x = self.gather(y), self.gather_attached(x)
-        xx, yx = distinct(squared_distances(x, x)), squared_distances(y, x)
-        loss = self.descend(self.optimizers(), [self.matching_loss(y[0].numel(), xx, yx)])
+        y, x = self.gather_columns(y), self.gather_columns(x)
+        xx, yx = pairs_within(x), pairs_between(y, x)
+        loss = self.descend(self.optimizers(), [self.matching_loss(x.own[0].numel(), xx, yx)])
         return {"loss_g": loss, "within_cutoff": share_within(self.kernel.cutoff, xx, yx)}
 
     def matching_loss(self, n: int, xx: Tensor, yx: Tensor) -> Tensor:
@@ -117,9 +117,9 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
         """
         term = self.kernel.term(n)
         if self.self_interaction:
-            k = elastic_sums([(xx, [term]), (yx, [term])], self.kernel.softening)
-            return matching_loss(*k)
-        (k,) = elastic_sums([(yx, [term])], self.kernel.softening)
+            sets = [(xx, [term]), (yx, [term])]
+            return matching_loss(*elastic_sums(sets, self.kernel.softening, self.largest))
+        (k,) = elastic_sums([(yx, [term])], self.kernel.softening, self.largest)
         return matching_loss(torch.zeros_like(xx), k)
 
     def potential(self, a: Tensor) -> Tensor:
@@ -201,10 +201,11 @@ class EIEGGAN(FeatureGAN):
 
     def kernels(self, n: int, *r2: Tensor) -> list[Tensor]:
         term = self.kernel.term(n)
-        return elastic_sums([(s, [term]) for s in r2], self.kernel.softening)
+        return elastic_sums([(s, [term]) for s in r2], self.kernel.softening, self.largest)
 
     def separating_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
-        self.note(within_cutoff=share_within(self.kernel.cutoff, uu, vv, uv))
+        # The rows of both sets would hold each pair between them twice.
+        self.note(within_cutoff=share_within(self.kernel.cutoff, uu, vv, uv[: len(uu)]))
         if self.stabilizer == 0:
             return super().separating_loss(n, uu, vv, uv)
         repulsive = self.objective == "repulsive"
@@ -212,9 +213,9 @@ class EIEGGAN(FeatureGAN):
         v_terms = self.stabilized_terms(n, -1) if self.stabilizer_scope == "both" else u_terms[:1]
         sets = [(uu, u_terms), (vv, v_terms)]
         if repulsive:
-            return repulsive_loss(*elastic_sums(sets, self.kernel.softening))
+            return repulsive_loss(*elastic_sums(sets, self.kernel.softening, self.largest))
         sets.append((uv, [self.kernel.term(n)]))
-        return -discrepancy(*elastic_sums(sets, self.kernel.softening))
+        return -discrepancy(*elastic_sums(sets, self.kernel.softening, self.largest))
 
     def stabilized_terms(self, n: int, sign: int) -> list[ElasticTerm]:
         r"""Returns the kernel with the stabilising term, :math:`K_e \pm \lambda K_{e_s}` (Eq. 9).

@@ -222,3 +222,21 @@ def test_points_that_coincide_do_not_tell_a_scale() -> None:
 def test_one_point_has_no_median_distance() -> None:
     with pytest.raises(ValueError, match="'r2' should hold at least one finite"):
         median_distance(distinct(torch.zeros(1, 1)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [1, 2, 7, 300])
+def test_the_median_of_shared_distances_is_that_of_all(dtype: torch.dtype, n: int) -> None:
+    r2 = torch.rand(n, dtype=dtype).pow(8)
+    r2[: n // 3] = r2[0]
+    r2 = torch.cat([r2, torch.tensor([0.0, torch.inf], dtype=dtype)])
+    median = median_distance(r2, total=lambda counts: counts)
+    assert median.dtype == dtype
+    assert torch.equal(median, median_distance(r2))
+    # Another process holds the same distances twice.
+    more = median_distance(torch.cat([r2, r2]), total=lambda counts: counts + counts // 2)
+    assert torch.equal(more, median)
+
+
+def test_shared_points_that_all_coincide_have_the_median_distance_zero() -> None:
+    assert median_distance(torch.zeros(3), total=lambda counts: 2 * counts) == 0

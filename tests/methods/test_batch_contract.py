@@ -56,10 +56,11 @@ def assert_close(one: list[Tensor], two: list[Tensor]) -> None:
 
 
 def measured(folder: Path) -> dict[str, float]:
-    r"""Returns the measures of the last validation of a run."""
+    r"""Returns the last measures of a validation, and the last losses, that a run logged."""
     with (folder / "version_0" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    return {k: float(v) for row in rows for k, v in row.items() if k.startswith("val/") and v}
+    logged = [(k, v) for row in rows for k, v in row.items() if v]
+    return {k: float(v) for k, v in logged if k.startswith(("val/", "train/loss"))}
 
 
 def assert_processes_do_not_matter(

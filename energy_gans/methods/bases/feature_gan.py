@@ -32,7 +32,6 @@ from torch import Tensor
 
 from ...functional import (
     discrepancy,
-    distinct,
     gradient_penalty,
     matching_loss,
     median_distance,
@@ -40,6 +39,7 @@ from ...functional import (
     repulsive_loss,
     squared_distances,
 )
+from ...functional.pair_rows import SharedPoints, pairs_between, pairs_within
 from ..parts.elastic_kernel import Profile
 from ..parts.networks import check_output_shape, fixed_parameters
 from .adversarial import AdversarialModule
@@ -125,22 +125,25 @@ class FeatureGAN(AdversarialModule):
         d = self.discriminator(a).flatten(1)
         return d.to(torch.promote_types(d.dtype, torch.float32))
 
-    def pair_distances(self, u: Tensor, v: Tensor) -> tuple[Pairs, Tensor | float]:
+    def pair_distances(self, u: SharedPoints, v: SharedPoints) -> tuple[Pairs, Tensor | float]:
         r"""Returns squared distances in units of a length, and the length.
 
+        With several processes, the distances are this process's rows, and the length is that of
+        the pairs of all processes.
+
         Arguments:
-            u: The real features, with shape :math:`(M, n)`.
-            v: The generated features, with shape :math:`(N, n)`.
+            u: The real features.
+            v: The generated features.
 
         Returns:
             The squared distances of real pairs, of generated pairs, and between both.
             The length, 1 without `normalize`.
         """
-        uu, vv = (distinct(squared_distances(a, a)) for a in (u, v))
-        uv = squared_distances(u, v)
+        uu, vv, uv = pairs_within(u), pairs_within(v), pairs_between(u, v)
         if not self.normalize:
             return (uu, vv, uv), 1.0
-        median = median_distance(uu, vv, uv)
+        # The rows of both sets would hold each pair between them twice.
+        median = median_distance(uu, vv, uv[: len(uu)], total=None if u.alone else self.total)
         # The square of the length has to be a float32.
         least = torch.finfo(median.dtype).tiny ** 0.5
         length = torch.where(median > 0, median.clamp_min(least), 1.0)
@@ -156,13 +159,15 @@ class FeatureGAN(AdversarialModule):
 
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         # One pass for each set, as batch norm should not mix them.
-        u, v = (self.gather_attached(self.features(a)) for a in (y, x))
-        pairs, _ = self.pair_distances(u, v)
-        loss = self.separating_loss(u.shape[1], *pairs)
+        u, v = (self.gather_columns(self.features(a)) for a in (y, x))
+        pairs, length = self.pair_distances(u, v)
+        n = u.own.shape[1]
+        loss = self.separating_loss(n, *pairs)
         if self.gradient_penalty:
-            penalty = gradient_penalty(
-                self.witness(u.detach(), v.detach()), y, x, self.uniform(len(y))
-            )
+            nearest = torch.stack([r2.detach().amin() for r2 in pairs]).amin(0, keepdim=True)
+            k = self.profile(n, -self.largest(-nearest))
+            witness = self._potential_of(u.every.detach(), v.every.detach(), k, length)
+            penalty = gradient_penalty(witness, y, x, self.uniform(len(y)))
             self.note(penalty=penalty)
             loss = loss + self.gradient_penalty * penalty
         yield loss
@@ -171,11 +176,11 @@ class FeatureGAN(AdversarialModule):
         with fixed_parameters(self.discriminator):
             x = self.generator(self.noise(len(y), self.latent_dim))
             with torch.no_grad():
-                u = self.gather(self.features(y))
-            v = self.gather_attached(self.features(x))
+                u = self.gather_columns(self.features(y))
+            v = self.gather_columns(self.features(x))
             self.charges = (y, x.detach())
             (_, vv, uv), _ = self.pair_distances(u, v)
-            yield matching_loss(*self.kernels(v.shape[1], vv, uv))
+            yield matching_loss(*self.kernels(v.own.shape[1], vv, uv))
 
     @property
     def smallest_minibatch(self) -> int:
@@ -196,8 +201,13 @@ class FeatureGAN(AdversarialModule):
             u: The real features, with shape :math:`(M, n)`.
             v: The generated features, with shape :math:`(N, n)`.
         """
-        pairs, length = self.pair_distances(u, v)
-        k = self.profile(u.shape[1], *pairs)
+        pairs, length = self.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
+        return self._potential_of(u, v, self.profile(u.shape[1], *pairs), length)
+
+    def _potential_of(
+        self, u: Tensor, v: Tensor, k: Profile, length: Tensor | float
+    ) -> Callable[[Tensor], Tensor]:
+        r"""Returns the witness for a kernel in units of a length."""
 
         def kernel(a: Tensor, b: Tensor) -> Tensor:
             return k(squared_distances(a, b) / length**2)

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed
 from torch import Tensor
 
 from ...functional import keyed_generator
+from ...functional.pair_rows import SharedPoints
 
 
 class GlobalBatchMixin:
@@ -36,8 +38,8 @@ class GlobalBatchMixin:
 
     @property
     def world_size(self) -> int:
-        r"""The number of processes that train this model."""
-        return self.trainer.world_size
+        r"""The number of processes that train this model, 1 without a trainer."""
+        return 1 if self._trainer is None else self._trainer.world_size
 
     def noise(self, n: int, *shape: int) -> Tensor:
         r"""Returns this process's share of standard normal noise, with shape :math:`(n, *)`."""
@@ -73,12 +75,46 @@ class GlobalBatchMixin:
         x = x.detach()
         return x if self.world_size == 1 else self.all_gather(x).transpose(0, 1).flatten(0, 1)
 
+    def gather_columns(self, x: Tensor) -> SharedPoints:
+        r"""Returns the samples of this process with those of all processes, for losses of pairs.
+
+        Every process computes its rows of the pairs (:mod:`energy_gans.functional.pair_rows`).
+
+        Arguments:
+            x: The samples of this process, with shape :math:`(B, *)`.
+        """
+        if self.world_size == 1:
+            return SharedPoints(x, x)
+        every = self.all_gather(x.detach()).flatten(0, 1)
+        return SharedPoints(x, every, self.global_rank * len(x))
+
+    def total(self, x: Tensor) -> Tensor:
+        r"""Returns the sum of a detached tensor over the processes."""
+        return self._reduce(x, torch.distributed.ReduceOp.SUM)
+
+    def largest(self, x: Tensor) -> Tensor:
+        r"""Returns the elementwise maximum of a detached tensor over the processes."""
+        return self._reduce(x, torch.distributed.ReduceOp.MAX)
+
+    def means_over_processes(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        r"""Returns the means of detached scalars over the processes."""
+        if self.world_size == 1 or not values:
+            return values
+        means = self.total(torch.stack([value.float() for value in values.values()]))
+        return dict(zip(values, means / self.world_size, strict=True))
+
+    def _reduce(self, x: Tensor, operation: torch.distributed.ReduceOp) -> Tensor:
+        if self.world_size > 1:
+            x = x.clone()
+            torch.distributed.all_reduce(x, operation)
+        return x
+
     def gather_attached(self, x: Tensor) -> Tensor:
         r"""Returns the samples of all processes, of which those of this process carry gradients.
 
-        Every process computes the whole of a loss of all pairs. DDP averages the gradients of the
-        processes where their sum is meant, so this function multiplies them by the number of
-        processes.
+        Every process computes the whole of a loss that couples all samples. DDP averages the
+        gradients of the processes where their sum is meant, so this function multiplies them by
+        the number of processes.
 
         Arguments:
             x: The samples of this process, with shape :math:`(B, *)`.

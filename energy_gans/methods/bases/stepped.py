@@ -113,7 +113,7 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
         losses |= self.noted
         losses = {f"train/{name}": loss.detach() for name, loss in losses.items()}
         if self.global_step % self.trainer.log_every_n_steps == 0:
-            self.log_dict(losses, prog_bar=True)
+            self.log_dict(self.means_over_processes(losses), prog_bar=True)
         return losses
 
     # What an update calls

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from energy_gans.functional.pair_rows import SharedPoints
 from energy_gans.methods.baselines import MMDGAN
 from energy_gans.networks import MLP
 
@@ -38,7 +39,7 @@ def test_normalised_features_may_collapse(make: Callable, collapsed: str) -> Non
         v[0], v[1] = torch.tensor([1.0, 1.0, 3.0]), torch.tensor([1.0, 4.0, 1.0])
     model.discriminator = nn.Identity()
     v.requires_grad_()
-    pairs, _ = model.pair_distances(u, v)
+    pairs, _ = model.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
     loss = model.separating_loss(3, *pairs)
     (gradient,) = torch.autograd.grad(loss, v)
     assert loss.isfinite() and gradient.isfinite().all()
