@@ -22,11 +22,14 @@ from .discrepancies import (
 )
 from .distances import distances, distinct, median_distance, squared_distances
 from .elastic_kernels import elastic, elastic_log_force, elastic_power, elastic_profile
+from .energy_fields import scattering_field, sliced_field
 from .evaluation.birthday import closest_pairs, support_size
 from .evaluation.feature_spread import extent, separation, share_of_dimensions
 from .evaluation.frechet import frechet_distance, moments
 from .evaluation.inception_score import class_sums, inception_score
 from .evaluation.neighbours import density_coverage, nearest, neighbour_radii, precision_recall
+from .field_scale import feature_unit, mean_distance, root_mean_square, sum_of_unit_fields
+from .fields import drifting_field, potential_field
 from .filters import (
     difference_of_gaussians,
     filter_bank,
@@ -49,6 +52,12 @@ from .interpolation import lerp, slerp
 from .kernels import gaussian, gaussian_profile, plummer, polynomial
 from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
 from .masks import hole_masks, known_distances, spot_mask, square_mask
+from .mean_shift import (
+    gaussian_mean_shift,
+    mean_shift,
+    mean_shift_field,
+    mean_shift_potential,
+)
 from .particles import evolve, force, particle_velocity
 from .penalties import gradient_penalty
 from .potentials import (
@@ -63,9 +72,11 @@ from .preconditioning import preconditioning
 from .random import fold, keyed_generator, keyed_subset
 from .schedules import exponential_decay, warmed_decay
 from .stability import critical_coefficient, elastic_transform, growth_rate
+from .transport_fields import Transport, sinkhorn_field, transport
 
 __all__ = [
     "ElasticTerm",
+    "Transport",
     "alignment",
     "amortized_loss",
     "annealed",
@@ -87,6 +98,7 @@ __all__ = [
     "distances",
     "distinct",
     "downscale",
+    "drifting_field",
     "elastic",
     "elastic_log_force",
     "elastic_power",
@@ -98,6 +110,7 @@ __all__ = [
     "evolve",
     "exponential_decay",
     "extent",
+    "feature_unit",
     "field",
     "filter_bank",
     "flow_time",
@@ -107,6 +120,7 @@ __all__ = [
     "gabor",
     "gap_share",
     "gaussian",
+    "gaussian_mean_shift",
     "gaussian_profile",
     "gibbs_score",
     "gradient_penalty",
@@ -126,6 +140,10 @@ __all__ = [
     "logistic_loss",
     "magnitude",
     "matching_loss",
+    "mean_distance",
+    "mean_shift",
+    "mean_shift_field",
+    "mean_shift_potential",
     "median_distance",
     "moments",
     "nearest",
@@ -135,6 +153,7 @@ __all__ = [
     "plummer",
     "polynomial",
     "potential",
+    "potential_field",
     "potential_gradient",
     "potential_loss",
     "precision_recall",
@@ -143,17 +162,23 @@ __all__ = [
     "repulsive_loss",
     "response_distance",
     "responses",
+    "root_mean_square",
+    "scattering_field",
     "separation",
     "share_of_dimensions",
     "share_within",
+    "sinkhorn_field",
     "slerp",
+    "sliced_field",
     "spot_mask",
     "spread_energy",
     "square_mask",
     "squared_distances",
     "stein_direction",
+    "sum_of_unit_fields",
     "support_size",
     "time_rate",
+    "transport",
     "transport_cost",
     "unit_length",
     "upscale",

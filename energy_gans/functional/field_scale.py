@@ -1,0 +1,100 @@
+r"""Units of fields and of features, so that neither depends on a network's scale.
+
+Distances of features grow with their number :math:`C` and with the network's scale. In units of
+
+.. math:: S = \frac{1}{\sqrt{C}} \, \mathbb{E} \|f_i - f_j\|
+
+the mean distance is :math:`\sqrt{C}`. A field in units of its root mean square,
+:math:`V / \sqrt{\mathbb{E} \|V\|^2 / C}`, moves samples by about one unit whatever its bandwidth,
+so that fields of several bandwidths, or of long and short range, can be added.
+
+The loss of a generator that follows such a field is constant. What falls as samples approach the
+data is the root mean square of the field itself.
+
+References:
+    Generative Modeling via Drifting (Deng et al., 2026), https://arxiv.org/abs/2602.04770
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..checks import check_filled
+from .distances import check_points, distances
+from .fields import Field, blocks_of
+
+
+def mean_distance(a: Tensor, b: Tensor) -> Tensor:
+    r"""Returns the mean distance of distinct points of two sets, a detached scalar.
+
+    Arguments:
+        a: The first points, with shape :math:`(N, *)`.
+        b: The second points, with shape :math:`(M, *)`.
+
+    Raises:
+        ValueError: If a set is empty, or all points coincide.
+    """
+    check_filled(a=a, b=b)
+    check_points(a, b)
+    total, apart = 0.0, 0
+    for _, part in blocks_of(a.detach(), len(b)):
+        r = distances(part, b.detach()).double()
+        apart = apart + (r > torch.finfo(torch.float32).tiny ** 0.5).sum()
+        total = total + r.sum()
+    if apart == 0:
+        raise ValueError("'a' and 'b' should hold distinct points, and all points coincide.")
+    return total / apart
+
+
+def feature_unit(a: Tensor, b: Tensor) -> Tensor:
+    r"""Returns the unit :math:`S` of features, a detached scalar.
+
+    Arguments:
+        a: The first features, with shape :math:`(N, *)`.
+        b: The second features, with shape :math:`(M, *)`.
+
+    Raises:
+        ValueError: If a set is empty, or all features coincide.
+    """
+    return mean_distance(a, b) / a[0].numel() ** 0.5
+
+
+def root_mean_square(v: Tensor) -> Tensor:
+    r"""Returns the root mean square :math:`\sqrt{\mathbb{E} \|V\|^2 / C}` of a field, a scalar.
+
+    Arguments:
+        v: The field, with shape :math:`(B, *)`.
+
+    Raises:
+        ValueError: If the field has no points.
+    """
+    check_filled(v=v)
+    return v.double().square().mean().sqrt()
+
+
+def sum_of_unit_fields(a: Tensor, y: Tensor, x: Tensor, fields: Sequence[Field]) -> Tensor:
+    r"""Returns the sum of fields, each in units of its root mean square.
+
+    Arguments:
+        a: The points, with shape :math:`(B, *)`.
+        y: The real samples, with shape :math:`(N, *)`.
+        x: The generated samples, with shape :math:`(M, *)`.
+        fields: The fields :math:`V(a, y, x)`.
+
+    Returns:
+        The sum, with shape :math:`(B, *)`. A field that vanishes at all points adds nothing.
+
+    Raises:
+        ValueError: If there are no fields or no points.
+    """
+    if len(fields) == 0:
+        raise ValueError("'fields' should hold at least one field, got none.")
+    total = torch.zeros_like(a, dtype=torch.promote_types(a.dtype, torch.float32))
+    for field in fields:
+        v = field(a, y, x)
+        scale = root_mean_square(v).clamp_min(torch.finfo(v.dtype).tiny ** 0.5)
+        total = total + v / scale.to(v.dtype)
+    return total

@@ -1,0 +1,94 @@
+r"""Tests for the energy_gans.functional.energy_fields module."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.functional import (
+    distances,
+    energy_fields as module,
+    potential_field,
+    scattering_field,
+    sliced_field,
+)
+
+
+def points(*sizes: int, dim: int = 3) -> list[Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return [torch.randn(n, dim, generator=random, dtype=torch.float64) for n in sizes]
+
+
+def exact(a: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    return potential_field(a, y, x, lambda a, b: -distances(a, b))
+
+
+def test_the_mean_over_all_triples_is_the_field_of_the_energy_distance() -> None:
+    a, y, x = points(5, 8, 6)
+    i, j, k = torch.meshgrid(*(torch.arange(len(s)) for s in (a, y, x)), indexing="ij")
+    s = scattering_field(*(s[index.flatten()] for s, index in ((a, i), (y, j), (x, k))))
+    mean = s.reshape(5, 48, 3).mean(1)
+    torch.testing.assert_close(mean, exact(a, y, x))
+
+
+def test_a_sample_at_its_point_adds_nothing() -> None:
+    a, y = points(4, 4)
+    expected = torch.nn.functional.normalize(y - a)
+    torch.testing.assert_close(scattering_field(a, y, a), expected)
+
+
+def test_triples_of_unlike_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="'a', 'y' and 'x' should have one shape"):
+        scattering_field(*points(4, 4, 3))
+
+
+def test_on_a_line_one_slice_is_exact() -> None:
+    a, y, x = points(5, 8, 6, dim=1)
+    torch.testing.assert_close(sliced_field(a, y, x, 1), exact(a, y, x))
+
+
+def test_a_slice_equals_plain_loops() -> None:
+    a, y, x = points(5, 8, 6)
+    xi = torch.randn(1, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    xi = xi / xi.norm()
+    scale = math.sqrt(math.pi) * math.gamma(2.0) / math.gamma(1.5)
+
+    def mean_sign(p: Tensor, b: Tensor) -> float:
+        return sum(math.copysign(1, float((s - p) @ xi[0])) for s in b) / len(b)
+
+    expected = torch.stack([scale * (mean_sign(p, y) - mean_sign(p, x)) * xi[0] for p in a])
+    v = sliced_field(a, y, x, 1, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(v, expected)
+
+
+def test_the_pair_of_a_sample_with_itself_adds_nothing() -> None:
+    y, x = points(8, 6, dim=1)
+    torch.testing.assert_close(sliced_field(x, y, x, 1), exact(x, y, x))
+
+
+def test_the_error_of_slices_falls_as_the_inverse_root_of_their_number() -> None:
+    a, y, x = points(20, 30, 30, dim=8)
+    field, numbers = exact(a, y, x), [64, 256, 1024, 4096]
+    errors = []
+    for p in numbers:
+        seeds = [torch.Generator().manual_seed(seed) for seed in range(8)]
+        squares = [(sliced_field(a, y, x, p, s) - field).square().mean() for s in seeds]
+        errors.append(torch.stack(squares).mean().sqrt().log())
+    slope = (errors[-1] - errors[0]) / math.log(numbers[-1] / numbers[0])
+    assert slope.item() == pytest.approx(-0.5, abs=0.06)
+
+
+def test_directions_in_parts_equal_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, y, x = points(5, 8, 6)
+    whole = sliced_field(a, y, x, 64, torch.Generator().manual_seed(0))
+    monkeypatch.setattr(module, "_PROJECTED", 16)
+    parts = sliced_field(a, y, x, 64, torch.Generator().manual_seed(0))
+    # Other numbers at once use the generator's stream in another order.
+    assert parts.shape == whole.shape and torch.isfinite(parts).all()
+    torch.testing.assert_close(parts, exact(a, y, x), rtol=0, atol=0.6)
+
+
+def test_the_number_of_slices_is_checked() -> None:
+    with pytest.raises(ValueError, match="'slices' should be at least 1, got 0"):
+        sliced_field(*points(5, 8, 6), 0)

@@ -1,0 +1,69 @@
+r"""Tests for the energy_gans.functional.field_scale module."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from energy_gans.functional import (
+    drifting_field,
+    feature_unit,
+    fields as module,
+    mean_distance,
+    plummer,
+    potential_field,
+    root_mean_square,
+    sum_of_unit_fields,
+)
+
+
+def points(*sizes: int, dim: int = 3) -> list[Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return [torch.randn(n, dim, generator=random, dtype=torch.float64) for n in sizes]
+
+
+def test_the_mean_distance_equals_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    (a,) = points(7)
+    monkeypatch.setattr(module, "_BLOCK", 20)
+    pairs = [float((a[i] - a[j]).norm()) for i in range(7) for j in range(7) if i != j]
+    assert mean_distance(a, a).item() == pytest.approx(sum(pairs) / len(pairs), rel=1e-12)
+
+
+def test_the_unit_makes_the_mean_distance_the_root_of_the_dimension() -> None:
+    a, b = points(7, 9, dim=5)
+    unit = feature_unit(a * 30, b * 30)
+    assert mean_distance(a * 30 / unit, b * 30 / unit).item() == pytest.approx(5**0.5)
+
+
+def test_points_that_coincide_have_no_unit() -> None:
+    a = torch.ones(4, 3)
+    with pytest.raises(ValueError, match="should hold distinct points, and all points coincide"):
+        feature_unit(a, a)
+
+
+def test_a_field_in_its_unit_has_unit_root_mean_square() -> None:
+    a, y, x = points(5, 8, 6)
+    v = sum_of_unit_fields(a, y, x, [partial(potential_field, kernel=plummer)])
+    assert root_mean_square(v).item() == pytest.approx(1)
+
+
+def test_the_sum_does_not_depend_on_the_fields_own_scale() -> None:
+    a, y, x = points(5, 8, 6)
+    near, far = partial(drifting_field, bandwidth=0.3), partial(potential_field, kernel=plummer)
+    v = sum_of_unit_fields(a, y, x, [near, far])
+    scaled = sum_of_unit_fields(a, y, x, [near, lambda a, y, x: 1e-6 * far(a, y, x)])
+    torch.testing.assert_close(scaled, v)
+    parts = [f(a, y, x) / f(a, y, x).square().mean().sqrt() for f in (near, far)]
+    torch.testing.assert_close(v, parts[0] + parts[1])
+
+
+def test_a_field_that_vanishes_adds_nothing() -> None:
+    a, y = points(5, 8)
+    v = sum_of_unit_fields(a, y, y, [partial(drifting_field, bandwidth=0.3)])
+    assert v.isfinite().all()
+
+
+def test_no_fields_are_refused() -> None:
+    with pytest.raises(ValueError, match="'fields' should hold at least one field"):
+        sum_of_unit_fields(*points(5, 8, 6), [])
