@@ -41,7 +41,7 @@ from ..checks import check_count
 from .fields import check_sets
 
 # The largest number of projected samples that are held at a time.
-_PROJECTED = 2**22
+_PROJECTED = 2**20
 
 
 def scattering_field(a: Tensor, y: Tensor, x: Tensor) -> Tensor:
