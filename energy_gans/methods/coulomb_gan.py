@@ -23,9 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import torch
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..checks import check_positive
@@ -39,6 +40,8 @@ from ..functional import (
 )
 from ..functional.potentials import Kernel
 from .bases.adversarial import AdversarialModule
+from .bases.arguments import base_arguments
+from .bases.optimizers import ADAM
 from .bases.validation import Measure
 from .parts.networks import fixed_parameters
 
@@ -58,7 +61,6 @@ class CoulombGAN(AdversarialModule):
         noise_std: The standard deviation, in data units, of the noise that smooths the points at
             which :math:`D` learns the potential. The noise is in the paper's text, but not in the
             authors' code.
-        kwargs: The arguments of :class:`AdversarialModule`.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -66,15 +68,28 @@ class CoulombGAN(AdversarialModule):
 
     def __init__(
         self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        *,
         power: float = 1.0,
         epsilon: float = 1.0,
         epsilon_decay: float = 1.0,
         epsilon_min: float = 0.0,
         potential_scale: float = 1.0,
         noise_std: float = 0.0,
-        **kwargs: Any,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**base_arguments(CoulombGAN, locals()))
         check_positive("power", power)
         check_positive("epsilon", epsilon)
         check_positive("potential_scale", potential_scale)

@@ -40,9 +40,11 @@ References:
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..functional import (
@@ -58,9 +60,11 @@ from ..functional import (
 )
 from ..functional.elastic_kernels import Softening
 from ..functional.pair_rows import pairs_between, pairs_within
+from .bases.arguments import base_arguments
 from .bases.feature_gan import FeatureGAN, check_not_accumulated
 from .bases.generative import GenerativeModule
 from .bases.generator import GeneratorMixin
+from .bases.optimizers import ADAM
 from .parts.elastic_kernel import Elastic, Profile
 
 
@@ -73,7 +77,8 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
             coordinates if `None`.
         softening: How the kernel is made finite: `"cap"`, as in the paper, or `"plummer"`.
         self_interaction: Whether generated samples repel each other. If not, they collapse.
-        kwargs: The arguments of :class:`GeneratorMixin` and :class:`GenerativeModule`.
+        discriminator_steps: 1, as there is no discriminator.
+        accumulate: 1, as the loss couples all pairs of a minibatch.
 
     Raises:
         ValueError: If a number is out of its range, or `accumulate` or `discriminator_steps` is
@@ -82,13 +87,23 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
 
     def __init__(
         self,
+        generator: nn.Module,
+        latent_dim: int,
+        *,
         cutoff: float = 0.1,
         power: float | None = None,
         softening: Softening = "cap",
         self_interaction: bool = True,
-        **kwargs: Any,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**base_arguments(EIEGGenerator, locals()))
         check_not_accumulated(self.accumulate)
         if self.discriminator_steps != 1:
             raise ValueError(
@@ -167,7 +182,6 @@ class EIEGGAN(FeatureGAN):
         stabilizer_scope: The features that the stabilising term acts on: `"real"` features, or
             `"both"` sets, each among themselves. The strict form is `"both"`, with
             `stabilizer_cutoff` equal to `cutoff` and `stabilizer` above 1.
-        kwargs: The arguments of :class:`FeatureGAN`.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -175,6 +189,10 @@ class EIEGGAN(FeatureGAN):
 
     def __init__(
         self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        *,
         cutoff: float = 0.1,
         power: float | None = None,
         softening: Softening = "cap",
@@ -182,9 +200,21 @@ class EIEGGAN(FeatureGAN):
         stabilizer_cutoff: float = 0.8,
         stabilizer_power: float | None = None,
         stabilizer_scope: Literal["real", "both"] = "both",
-        **kwargs: Any,
+        objective: Literal["attractive", "repulsive"] = "attractive",
+        normalize: bool = False,
+        gradient_penalty: float = 0.0,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**base_arguments(EIEGGAN, locals()))
         if stabilizer < 0:
             raise ValueError(f"'stabilizer' should not be negative, got {stabilizer!r}.")
         if stabilizer_scope not in ("real", "both"):

@@ -18,12 +18,17 @@ References:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
+from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
+from .bases.optimizers import ADAM
 from .bases.replay import ReplayMixin
+from .parts.chains import Chains
 from .parts.replay_buffer import State
 
 _STARTS = ("persistent", "data", "noise")
@@ -35,15 +40,40 @@ class GCN(ReplayMixin, ContrastiveModule):
     Arguments:
         start: The start of chains: `"persistent"`, states of a replay buffer, `"data"` or
             `"noise"`.
-        kwargs: The arguments of :class:`ReplayMixin` and :class:`ContrastiveModule`. Persistent
-            chains restart at noise.
+        restart: The share of persistent chains that start anew, at noise.
 
     Raises:
         ValueError: If an argument is out of its range.
     """
 
-    def __init__(self, start: str = "persistent", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        descriptor: nn.Module,
+        shape: list[int],
+        chains: Chains,
+        *,
+        start: str = "persistent",
+        gamma: float = 0.0,
+        penalized: Literal["all", "head"] = "all",
+        magnitude: float = 0.0,
+        classes: int | None = None,
+        buffer_size: int = 4096,
+        restart: float = 0.0,
+        buffer_dtype: Literal["float32", "uint8"] = "float32",
+        buffer_folder: str | None = None,
+        sample_steps: int | None = None,
+        half_chains: bool = False,
+        compile_gradient: bool = False,
+        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
+    ) -> None:
+        super().__init__(**base_arguments(GCN, locals()))
         if start not in _STARTS:
             raise ValueError(f"'start' should be one of {_STARTS}, got {start!r}.")
         self.start = start

@@ -36,18 +36,21 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..checks import check_count, check_positive
 from ..functional import amortized_loss, ascent_loss, stein_direction
+from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
 from .bases.generator import CooperativeMixin, check_generator
+from .bases.optimizers import ADAM
 from .bases.replay import ReplayMixin
-from .parts.chains import sampler_of
+from .parts.chains import Chains, sampler_of
 from .parts.networks import fixed_parameters
 from .parts.replay_buffer import State
 
@@ -68,11 +71,13 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         repulsion: Whether amortised samples move along Stein's direction, which keeps them apart.
         start: The start of chains: samples of the `"generator"`, or `"persistent"`, images of the
             replay buffer. The share `restart` of persistent chains starts at generated samples.
+        buffer_size: The number of states in the replay buffer, images with their latents, a
+            multiple of the minibatch. If both are equal, the buffer holds one chain for each place
+            of the minibatch.
+        discriminator_steps: The number of minibatches that train the descriptor for one that
+            trains the generator, 4 in the paper.
+        accumulate: 1, as minibatches are not split.
         sample_steps: The number of Langevin steps from the generator's samples in :meth:`sample`.
-        kwargs: The arguments of :class:`CooperativeMixin`, :class:`ReplayMixin` and
-            :class:`ContrastiveModule`. The buffer stores images with their latents.
-            `discriminator_steps` is the number of minibatches of the descriptor for one of the
-            generator, 4 in the paper.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -84,16 +89,40 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
     def __init__(
         self,
         generator: nn.Module,
+        descriptor: nn.Module,
+        shape: list[int],
         latent_dim: int,
+        chains: Chains,
+        *,
+        start: str = "generator",
         learn_hidden_space: bool = True,
         latent_step_size: float = 0.1,
         amortized_sampling: bool = False,
         repulsion: bool = False,
-        start: str = "generator",
+        gamma: float = 0.0,
+        penalized: Literal["all", "head"] = "all",
+        magnitude: float = 0.0,
+        classes: int | None = None,
+        buffer_size: int = 4096,
+        restart: float = 0.0,
+        buffer_dtype: Literal["float32", "uint8"] = "float32",
+        buffer_folder: str | None = None,
         sample_steps: int = 0,
-        **kwargs: Any,
+        half_chains: bool = False,
+        compile_gradient: bool = False,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(generator=generator, **kwargs)
+        # `sample_steps` counts from the generator's samples here.
+        super().__init__(**base_arguments(GGCN, locals()) | {"sample_steps": None})
         if start not in _STARTS:
             raise ValueError(f"'start' should be one of {_STARTS}, got {start!r}.")
         check_count("latent_dim", latent_dim)

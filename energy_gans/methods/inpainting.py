@@ -29,18 +29,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import torch
 import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..checks import check_count
 from ..functional import amortized_loss, ascent_loss, hole_masks
 from ..functional.masks import KINDS
+from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
 from .bases.generator import CooperativeMixin
-from .parts.chains import Draw
+from .bases.optimizers import ADAM
+from .parts.chains import Chains, Draw
 from .parts.networks import check_output_shape, evaluation_mode
 from .parts.recent_samples import RecentSamples
 
@@ -53,15 +56,16 @@ class InpaintingGGCN(CooperativeMixin, ContrastiveModule):
     Arguments:
         generator: The generator :math:`G`, from images :math:`(B, C, H, W)` to images of the same
             shape.
+        chains: The description of chains, of which only the reference and the bound on gradients
+            have an effect, as no chains are run.
         fidelity: The factor :math:`\kappa` on the squared distance to the image.
         masks: The kinds of holes in training, `"square"`, `"spot"` and `"both"`. The samples of a
             minibatch take the kinds in turn.
         square: The width of square holes, in pixels; half of the image's width if `None`.
         spots: The share of pixels in spots.
         examples: The number of images with holes that are kept for :meth:`sample` to complete.
-        kwargs: The arguments of :class:`CooperativeMixin` and :class:`ContrastiveModule`. As no
-            chains are run, only the reference and the bound on gradients of `chains` have an
-            effect.
+        classes: `None`, as there are no labels.
+        accumulate: 1, as minibatches are not split.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -70,14 +74,34 @@ class InpaintingGGCN(CooperativeMixin, ContrastiveModule):
     def __init__(
         self,
         generator: nn.Module,
+        descriptor: nn.Module,
+        shape: list[int],
+        chains: Chains,
+        *,
         fidelity: float = 1.0,
         masks: Sequence[str] = KINDS,
         square: int | None = None,
         spots: float = 0.25,
         examples: int = 256,
-        **kwargs: Any,
+        gamma: float = 0.0,
+        penalized: Literal["all", "head"] = "all",
+        magnitude: float = 0.0,
+        classes: int | None = None,
+        sample_steps: int | None = None,
+        half_chains: bool = False,
+        compile_gradient: bool = False,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(generator=generator, **kwargs)
+        super().__init__(**base_arguments(InpaintingGGCN, locals()))
         check_count("examples", examples)
         if not fidelity >= 0:
             raise ValueError(f"'fidelity' should not be negative, got {fidelity!r}.")

@@ -19,17 +19,20 @@ References:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import torch
 import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.optim import Optimizer
 
 from ..checks import check_count
 from ..functional import downscale, upscale
+from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
-from .parts.chains import sampler_of
+from .bases.optimizers import ADAM
+from .parts.chains import Chains, sampler_of
 from .parts.recent_samples import RecentSamples
 
 
@@ -45,14 +48,37 @@ class MultigridGCN(ContrastiveModule):
             and with the attribute `grids`, the widths of the grids from the coarsest to the
             finest.
         seeds: The number of coarse images that are kept for samples to start at.
-        kwargs: The arguments of :class:`ContrastiveModule`.
+        classes: `None`, as there are no labels.
+        sample_steps: `None`, as samples take as many steps as training.
 
     Raises:
         ValueError: If an argument is out of its range.
     """
 
-    def __init__(self, descriptor: nn.ModuleList, seeds: int = 4096, **kwargs: Any) -> None:
-        super().__init__(descriptor=descriptor, **kwargs)
+    def __init__(
+        self,
+        descriptor: nn.ModuleList,
+        shape: list[int],
+        chains: Chains,
+        *,
+        seeds: int = 4096,
+        gamma: float = 0.0,
+        penalized: Literal["all", "head"] = "all",
+        magnitude: float = 0.0,
+        classes: int | None = None,
+        sample_steps: int | None = None,
+        half_chains: bool = False,
+        compile_gradient: bool = False,
+        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
+    ) -> None:
+        super().__init__(**base_arguments(MultigridGCN, locals()))
         check_count("seeds", seeds)
         self.grids = _check_grids(descriptor)
         if len(self.shape) != 3 or self.classes is not None or self.sample_steps is not None:

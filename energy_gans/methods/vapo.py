@@ -38,10 +38,11 @@ References:
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ..checks import check_count, check_positive
@@ -53,7 +54,10 @@ from ..functional.potential_flow import (
     path_point,
     preconditioned_potential,
 )
+from .bases.arguments import base_arguments
 from .bases.flow import FlowModule
+from .bases.optimizers import ADAM
+from .parts.flow_solver import Flow
 
 _ESTIMATORS = ("e1", "e2", "e4")
 
@@ -74,9 +78,9 @@ class VAPO(FlowModule):
             training and flow to times at which noise hides the data.
         data_std: The root mean square of the data's elements, about 0.5 for images, by which the
             network of a time-conditioned potential is preconditioned, or `None`.
+        accumulate: The number of parts that a minibatch is split into for the backward pass, to
+            save memory. Each part is centred by its own points.
         compile_gradient: Whether potential and gradient are compiled, which delays the first step.
-        kwargs: The arguments of :class:`FlowModule`. With `accumulate`, each part of a minibatch
-            is centred by its own points.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -84,6 +88,9 @@ class VAPO(FlowModule):
 
     def __init__(
         self,
+        descriptor: nn.Module,
+        shape: list[int],
+        *,
         estimator: Literal["e1", "e2", "e4"] = "e4",
         particles: int = 1,
         jacobian: bool = True,
@@ -93,9 +100,22 @@ class VAPO(FlowModule):
         sharpness: float | None = None,
         data_std: float | None = None,
         compile_gradient: bool = False,
-        **kwargs: Any,
+        flow: Flow | None = None,
+        omega: float = 1.0,
+        time_conditioned: bool = False,
+        label_dropout: float = 0.1,
+        guidance: float = 0.0,
+        classes: int | None = None,
+        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**base_arguments(VAPO, locals()))
         _check_estimator(estimator, particles)
         for name, factor in (("spectral_gap", spectral_gap), ("spectral_norms", spectral_norms)):
             if not factor >= 0:

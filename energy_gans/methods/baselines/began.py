@@ -21,9 +21,11 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import torch
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ...checks import check_positive
@@ -34,6 +36,8 @@ from ...functional.adversarial import (
     reconstruction_error,
 )
 from ..bases.adversarial import AdversarialModule
+from ..bases.arguments import base_arguments
+from ..bases.optimizers import ADAM
 from ..parts.networks import check_output_shape
 
 
@@ -41,21 +45,38 @@ class BEGAN(AdversarialModule):
     r"""The BEGAN of Berthelot et al., which logs :math:`M` and the next step's :math:`k`.
 
     Arguments:
+        discriminator: The discriminator :math:`D`, an autoencoder, from :math:`(B, *)` to
+            :math:`(B, *)`.
         gamma: The ratio :math:`\gamma`, in (0, 1], of the errors of generated and of real samples.
             Lower values give sharper samples of less variety.
         lambda_k: The rate :math:`\lambda_k` at which :math:`k` moves.
         eta: The exponent :math:`\eta` of the error, 1 or 2.
-        kwargs: The arguments of :class:`AdversarialModule`. The discriminator is an autoencoder,
-            from :math:`(B, *)` to :math:`(B, *)`.
 
     Raises:
         ValueError: If a number is out of its range.
     """
 
     def __init__(
-        self, gamma: float = 0.5, lambda_k: float = 1e-3, eta: Literal[1, 2] = 1, **kwargs: Any
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        *,
+        gamma: float = 0.5,
+        lambda_k: float = 1e-3,
+        eta: Literal[1, 2] = 1,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**base_arguments(BEGAN, locals()))
         if not 0 < gamma <= 1:
             raise ValueError(f"'gamma' should be in (0, 1], got {gamma!r}.")
         check_positive("lambda_k", lambda_k)

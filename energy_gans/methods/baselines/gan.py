@@ -19,14 +19,37 @@ References:
 
 from __future__ import annotations
 
+import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ...functional.adversarial import logistic_loss, nonsaturating_loss
 from ..bases.adversarial import AdversarialModule
+from ..bases.arguments import base_arguments
+from ..bases.optimizers import ADAM
 
 
 class GAN(AdversarialModule):
-    r"""The GAN of Goodfellow et al., with the arguments of :class:`AdversarialModule`."""
+    r"""The GAN of Goodfellow et al."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        *,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
+    ) -> None:
+        super().__init__(**base_arguments(GAN, locals()))
 
     def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
         # One pass for each set, as batch norm should not mix them.

@@ -24,15 +24,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Literal
 
 import torch
 import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ...checks import check_positive
 from ...functional import gaussian_profile
+from ..bases.arguments import base_arguments
 from ..bases.feature_gan import FeatureGAN
+from ..bases.optimizers import ADAM
 from ..parts.elastic_kernel import Profile
 from ..parts.networks import check_output_shape, clip_weights
 
@@ -47,7 +50,6 @@ class MMDGAN(FeatureGAN):
             with the discriminator, or `None`.
         reconstruction: The factor :math:`\lambda` on the decoder's mean squared error.
         clip: The bound on the absolute value of the discriminator's parameters, or `None`.
-        kwargs: The arguments of :class:`FeatureGAN`.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -55,13 +57,29 @@ class MMDGAN(FeatureGAN):
 
     def __init__(
         self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        *,
         bandwidths: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0),
         decoder: nn.Module | None = None,
         reconstruction: float = 8.0,
         clip: float | None = None,
-        **kwargs: Any,
+        objective: Literal["attractive", "repulsive"] = "attractive",
+        normalize: bool = False,
+        gradient_penalty: float = 0.0,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**base_arguments(MMDGAN, locals()))
         gaussian_profile(torch.zeros(1), bandwidths)
         check_positive("reconstruction", reconstruction)
         if clip is not None:

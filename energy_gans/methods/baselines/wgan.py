@@ -23,15 +23,16 @@ References:
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch.nn as nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ...checks import check_positive
 from ...functional import gradient_penalty as slope_penalty
 from ...functional.adversarial import wasserstein_loss
 from ..bases.adversarial import AdversarialModule
+from ..bases.arguments import base_arguments
+from ..bases.optimizers import ADAM
 from ..parts.networks import clip_weights
 
 
@@ -54,14 +55,30 @@ class WGAN(_WassersteinModule):
 
     Arguments:
         clip: The bound on the absolute value of the critic's parameters.
-        kwargs: The arguments of :class:`AdversarialModule`.
 
     Raises:
         ValueError: If `clip` is not positive.
     """
 
-    def __init__(self, clip: float = 0.01, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        *,
+        clip: float = 0.01,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
+    ) -> None:
+        super().__init__(**base_arguments(WGAN, locals()))
         check_positive("clip", clip)
         self.clip = clip
 
@@ -73,15 +90,33 @@ class WGANGP(_WassersteinModule):
     r"""The Wasserstein GAN of Gulrajani et al., whose gradient penalty is logged as `penalty`.
 
     Arguments:
+        discriminator: The critic :math:`D`, from :math:`(B, *)` to :math:`(B, 1)` or :math:`(B)`,
+            with an unbounded output and without batch norm.
         gradient_penalty: The factor :math:`\lambda` on the penalty.
-        kwargs: The arguments of :class:`AdversarialModule`. The discriminator has no batch norm.
 
     Raises:
         ValueError: If `gradient_penalty` is not positive.
     """
 
-    def __init__(self, gradient_penalty: float = 10.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent_dim: int,
+        *,
+        gradient_penalty: float = 10.0,
+        generator_optimizer: OptimizerCallable = ADAM,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        updates_per_step: int = 1,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+        initial_weights: str | None = None,
+    ) -> None:
+        super().__init__(**base_arguments(WGANGP, locals()))
         check_positive("gradient_penalty", gradient_penalty)
         self.gradient_penalty = gradient_penalty
 

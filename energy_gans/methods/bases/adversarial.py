@@ -18,7 +18,7 @@ from torch import Tensor
 from ..parts.networks import check_output_shape, evaluation_mode, fixed_parameters
 from .generative import GenerativeModule
 from .generator import GeneratorMixin
-from .optimizers import Trained
+from .optimizers import ADAM, Trained
 
 
 class AdversarialModule(GeneratorMixin, GenerativeModule):
@@ -45,7 +45,7 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         generator: nn.Module,
         discriminator: nn.Module,
         latent_dim: int,
-        discriminator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
+        discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:

@@ -54,6 +54,7 @@ class FeatureGAN(AdversarialModule):
     :meth:`kernels`, too.
 
     Arguments:
+        discriminator: The feature map :math:`D`, from :math:`(B, *)` to :math:`(B, n)`.
         objective: The objective of the discriminator: `"attractive"` raises the discrepancy,
             `"repulsive"` moves real features apart and generated features together.
         normalize: Whether features are divided by the median distance of the minibatch's distinct
@@ -62,8 +63,8 @@ class FeatureGAN(AdversarialModule):
         gradient_penalty: The factor on :math:`\mathbb{E} (\|\nabla_a \Phi(D(a))\| - 1)^2`, where
             the witness :math:`\Phi` is the potential of the minibatch's features, held fixed, and
             :math:`a` lies between real and generated samples; 0 for none.
-        kwargs: The arguments of :class:`AdversarialModule`. The discriminator maps :math:`(B, *)`
-            to :math:`(B, n)`.
+        accumulate: 1, as the loss couples all pairs of a minibatch.
+        kwargs: The arguments of :class:`AdversarialModule`.
 
     Raises:
         ValueError: If a number is out of its range, or `accumulate` is not 1: the loss couples all

@@ -39,14 +39,16 @@ class FlowModule(PotentialModule):
     r"""A method with a potential whose gradient noise follows.
 
     Arguments:
+        descriptor: The network :math:`\Phi`, from :math:`(B, *)` to :math:`(B, 1)` or :math:`(B)`,
+            without batch statistics. With classes, it takes labels, :math:`(B)`, as its second
+            argument, and the label after the last class stands for no class. With
+            `time_conditioned`, it takes `time`, :math:`(B)`, in [0, 1].
         omega: The standard deviation :math:`\omega` of the prior.
         time_conditioned: Whether the potential depends on the time.
         flow: The solver of the flow; :class:`Flow` with its defaults if `None`.
         label_dropout: The share of training labels that are replaced by the label for no class.
         guidance: The factor :math:`w` of the guidance of samples.
-        kwargs: The arguments of :class:`PotentialModule`. With classes, the descriptor takes
-            labels, :math:`(B)`, as its second argument. The label after the last class stands for
-            no class. With `time_conditioned`, it takes `time`, :math:`(B)`, in [0, 1].
+        kwargs: The arguments of :class:`PotentialModule`.
 
     Attributes:
         evaluations: The number of evaluations of the field in the last :meth:`sample`. This and

@@ -20,6 +20,7 @@ from ..parts.networks import (
     evaluation_mode,
     load_weights,
 )
+from .arguments import describe_arguments
 from .capabilities import Capabilities, clip_images
 from .renamed import RenamedProperty, adopt_former_name
 from .stepped import SteppedModule
@@ -40,6 +41,9 @@ class GenerativeModule(Capabilities, ValidationMixin, SteppedModule, LightningMo
     (:class:`~energy_gans.methods.bases.optimizers.Trained`). A class-conditional method sets
     `classes`, the number of classes, and its networks take labels as their second argument.
     :mod:`energy_gans.methods.bases.stepped` states the contracts of a step.
+
+    The docstring of a method describes its own arguments. Those of its bases, which its
+    constructor lists too, are added to the docstring.
 
     Arguments:
         channels_last: Whether images and convolutions are stored channels last, which is faster.
@@ -66,6 +70,7 @@ class GenerativeModule(Capabilities, ValidationMixin, SteppedModule, LightningMo
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         adopt_former_name(cls, "sampled_network", "ema_source")
+        describe_arguments(cls)
 
     # What a method implements
 

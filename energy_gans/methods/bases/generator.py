@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...checks import check_count
 from ..parts.networks import check_output_shape
-from .optimizers import Trained
+from .optimizers import ADAM, Trained
 
 
 class TrainedGeneratorMixin:
@@ -30,7 +30,7 @@ class TrainedGeneratorMixin:
     def __init__(
         self,
         generator: nn.Module,
-        generator_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
+        generator_optimizer: OptimizerCallable = ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:

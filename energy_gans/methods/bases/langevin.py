@@ -30,13 +30,15 @@ class LangevinMixin:
     r"""Gives a :class:`PotentialModule` samples that are the ends of Langevin chains.
 
     Arguments:
+        descriptor: The network :math:`\Phi`, from :math:`(B, *)`, and labels :math:`(B)` if there
+            are classes, to :math:`(B, 1)` or :math:`(B)`. It may not use batch statistics, as each
+            value has to depend on its own sample alone.
         chains: The description of the chains.
         sample_steps: The number of steps of :meth:`sample`, which starts at the reference; that of
             the chains if `None`.
         half_chains: Whether chains compute :math:`\nabla \Phi` in bfloat16. States remain float32.
         compile_gradient: Whether :math:`\nabla \Phi` is compiled, which delays the first step.
-        kwargs: The arguments of :class:`PotentialModule`. With classes, the descriptor takes
-            labels, of shape :math:`(B)`, as its second argument.
+        kwargs: The arguments of :class:`PotentialModule`.
 
     Raises:
         ValueError: If a number is out of its range.

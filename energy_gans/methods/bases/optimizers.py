@@ -2,7 +2,10 @@ r"""The trained networks of a method, with their optimizers and learning rate sc
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -12,6 +15,34 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ...checks import check_positive
 from ..parts.parameter_groups import regroup, weights_and_rest
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    r"""Makes an optimizer of groups of parameters; its description is that of configs.
+
+    Unlike a lambda, it shows in signatures, its arguments may be any plain values, and the command
+    line overrides them one by one.
+
+    Arguments:
+        class_path: The path of the optimizer's class.
+        init_args: Its arguments.
+    """
+
+    class_path: str
+    init_args: dict[str, Any]
+
+    def __call__(self, parameters: Iterable) -> Optimizer:
+        module, _, name = self.class_path.rpartition(".")
+        return getattr(importlib.import_module(module), name)(parameters, **self.init_args)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.init_args.items())
+        return f"{self.class_path}({arguments})"
+
+
+# The default optimizer of all networks.
+ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 1e-4})
 
 
 class Trained(NamedTuple):

@@ -15,7 +15,7 @@ from ...checks import check_count
 from ..parts.chains import Draw, sampler_of
 from ..parts.networks import check_output_shape, check_shape, evaluation_mode
 from .generative import GenerativeModule
-from .optimizers import Trained
+from .optimizers import ADAM, Trained
 
 
 class PotentialModule(GenerativeModule):
@@ -41,7 +41,7 @@ class PotentialModule(GenerativeModule):
         descriptor: nn.Module,
         shape: list[int],
         classes: int | None = None,
-        descriptor_optimizer: OptimizerCallable = lambda p: torch.optim.Adam(p, lr=1e-4),
+        descriptor_optimizer: OptimizerCallable = ADAM,
         descriptor_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
