@@ -2,12 +2,14 @@ r"""Interruption of commands by Ctrl-C or by a signal such as SIGTERM.
 
 An interrupted command removes its unfinished files, prints one sentence, and exits with the status
 that shells and schedulers expect: 128 plus the number of the signal, so 130 for Ctrl-C and 143 for
-SIGTERM.
+SIGTERM. A command that SLURM interrupts because its time is nearly over asks to be started again.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -67,6 +69,27 @@ def interruptible() -> Iterator[None]:
         reason = f" {error}" if isinstance(error, InterruptedError) else ""
         sys.stderr.write(f"energy-gans: interrupted.{reason}\n")
         sys.exit(128 + number)
+
+
+def requeue_job() -> str:
+    r"""Asks SLURM to start the job of this process again, by `scontrol requeue`.
+
+    Returns:
+        A sentence on whether SLURM will.
+    """
+    variables = ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")
+    if all(name in os.environ for name in variables):
+        job = "_".join(os.environ[name] for name in variables)
+    else:
+        job = os.environ.get("SLURM_JOB_ID", "")
+    try:
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
+        failure = done.stderr.strip() or f"status {done.returncode}" if done.returncode else None
+    except OSError as error:
+        failure = str(error.strerror)
+    if failure is None:
+        return f"SLURM starts job {job} again."
+    return f"SLURM does not start job {job} again, so submit it: scontrol requeue: {failure}"
 
 
 def _signal_of(error: BaseException | None) -> int | None:

@@ -12,10 +12,12 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_info
 
 from ..checks import check_count
 from ..files import atomic_write
+from ..interruption import requeue_job
 from ..storage.checkpoint import load_checkpoint
 from ..storage.saved_run import LAST
 from ..storage.training_directory import run_directory
@@ -31,6 +33,12 @@ class Checkpoints(Checkpoint):
     After Ctrl-C or SIGTERM, training finishes the current step, writes a checkpoint and ends. A
     second Ctrl-C ends training at once. `fit` then ends with the exit status of the signal, 130 or
     143.
+
+    Under SLURM, the signal that announces the end of the job's time (`#SBATCH
+    --signal=SIGUSR1@90`) stops a run in the same way, with status 138, and the first process asks
+    SLURM to start the job again. This takes the place of Lightning's own requeueing, which would
+    write another checkpoint in the middle of a step. A `SLURMEnvironment(auto_requeue=False)`
+    turns it off, and sets another signal by `requeue_signal`.
 
     The last checkpoint is written after its step is complete, with logged losses and a validation
     if one is due. So a run that is killed at any time and resumed logs the same rows and validates
@@ -63,9 +71,15 @@ class Checkpoints(Checkpoint):
         self.saved_step = -1
         self.asked_to_stop = self.stopped_by = 0
         self.handlers: dict[int, Any] = {}
+        self.slurm: SLURMEnvironment | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.directory = run_directory(trainer) / "checkpoints"
+        environment = trainer._accelerator_connector.cluster_environment
+        if stage == "fit" and isinstance(environment, SLURMEnvironment):
+            # Lightning installs its own handler after this hook if it is to requeue.
+            self.slurm = environment if environment.auto_requeue else None
+            environment.auto_requeue = False
 
     def save_last(self, trainer: Trainer) -> None:
         r"""Writes the last checkpoint, unless that of this step exists already."""
@@ -81,7 +95,8 @@ class Checkpoints(Checkpoint):
             trainer.strategy.barrier()
             self.saved_step = trainer.global_step
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            requeueing = [] if self.slurm is None else [self.slurm.requeue_signal]
+            for number in (signal.SIGINT, signal.SIGTERM, *requeueing):
                 self.handlers[number] = signal.signal(number, self.ask_to_stop)
 
     def adopt(self, path: Path, step: int) -> None:
@@ -155,6 +170,14 @@ class Checkpoints(Checkpoint):
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
         self.handlers.clear()
+        if self.slurm is None:
+            return
+        self.slurm.auto_requeue = True
+        if self.stopped_by == self.slurm.requeue_signal and trainer.is_global_zero:
+            # SLURM ends a job that it requeues within seconds.
+            for logger in trainer.loggers:
+                logger.save()
+            rank_zero_info(requeue_job())
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "monitor": self.monitor, "mode": self.mode}

@@ -133,9 +133,9 @@ def train(args: list[str], fatal_step: int | None = None) -> None:
         main(args)
 
 
-def last(folder: Path) -> dict:
+def last(folder: Path, version: str = "version_*") -> dict:
     r"""Returns the contents of the newest `last.ckpt` in a folder of runs."""
-    paths = sorted(folder.glob("version_*/checkpoints/last.ckpt"), key=os.path.getmtime)
+    paths = sorted(folder.glob(f"{version}/checkpoints/last.ckpt"), key=os.path.getmtime)
     return torch.load(paths[-1], weights_only=True)
 
 

@@ -6,10 +6,11 @@ import torch.nn as nn
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from ...callbacks import NonFiniteGuard, SampleWriter, StepProgress
+from ...callbacks import Checkpoints, NonFiniteGuard, SampleWriter, StepProgress
 from ...methods import GenerativeModule
 
 # `val_check_interval` counts steps of the whole run, and a run starts with training.
@@ -60,6 +61,29 @@ def follow_max_steps(trainer: Namespace) -> None:
         # A share of an epoch is a float.
         if type(trainer[name]) is int and 0 < trainer.max_steps < trainer[name]:
             trainer[name] = trainer.max_steps
+
+
+def check_processes(trainer: Trainer) -> None:
+    r"""Raises a `ValueError` unless SLURM or `torchrun` started as many processes as are set.
+
+    Lightning checks this when it starts a distributed run, and not for a single device.
+    """
+    environment = trainer._accelerator_connector.cluster_environment
+    environment.validate_settings(trainer.num_devices, trainer.num_nodes)
+
+
+def check_no_other_checkpoint(trainer: Trainer) -> None:
+    r"""Raises a `ValueError` if Lightning would resume a checkpoint that nobody named.
+
+    Under SLURM, it resumes the `hpc_ckpt_*.ckpt` that another program left in the trainer's root.
+    """
+    if any(isinstance(c, Checkpoints) for c in trainer.callbacks) and SLURMEnvironment.detect():
+        path = trainer._checkpoint_connector._hpc_resume_path
+        if path is not None:
+            raise ValueError(
+                "'trainer.default_root_dir' should hold no checkpoint of Lightning's requeueing, "
+                f"which would be resumed, got {path}: move it, or name it with --ckpt_path."
+            )
 
 
 def allow_unused_parameters(trainer: Trainer, model: GenerativeModule) -> None:

@@ -35,6 +35,8 @@ from .trainer import (
     TRAINER_DEFAULTS,
     added_callbacks,
     allow_unused_parameters,
+    check_no_other_checkpoint,
+    check_processes,
     follow_max_steps,
     validate_each_epoch,
 )
@@ -159,7 +161,8 @@ class EnergyGansCLI(LightningCLI):
             trainer = super().instantiate_trainer(
                 plugins=[*plugins, AtomicCheckpointIO()], **kwargs
             )
-        except (ValueError, TypeError) as error:
+            check_processes(trainer)
+        except (ValueError, TypeError, RuntimeError) as error:
             said = " ".join(str(error).split())
             raise ValueError(f"'trainer' can not be made: {said}") from error
         if self.subcommand == "fit":
@@ -183,6 +186,8 @@ class EnergyGansCLI(LightningCLI):
             super()._run_subcommand(subcommand)
 
     def before_fit(self) -> None:
+        if self.config.fit.ckpt_path is None:
+            check_no_other_checkpoint(self.trainer)
         weights = self.model.initial_weights
         if weights is not None and Path(weights).is_dir():
             self.model.initial_weights = str(find_checkpoint(weights, "initial_weights"))

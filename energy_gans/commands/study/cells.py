@@ -1,8 +1,8 @@
 r"""Running one cell of a study: `fit`, `evaluate` and `sample`, each in a process with a log.
 
 The folder of a cell holds `run/` (the directory of the training run), `metrics.json`,
-`samples.npz` and the logs. `done.json` or `failed.json` is written last: a folder without them
-belongs to an unfinished cell. The lock file beside the folder is held by the process of the study
+`samples.npz` and the logs. `started.json` is written first, and `done.json` or `failed.json` last:
+a folder without these belongs to an unfinished cell, whose run is resumed if it was started with the same config and code. The lock file beside the folder is held by the process of the study
 and by the processes that it starts. It is free once all of them have ended.
 """
 
@@ -29,7 +29,8 @@ from .job import Job
 
 STAGES = ("fit", "evaluate", "sample")
 # The exit codes of a program that was interrupted: by the signal itself, or with its status.
-STOPPED = {code for number in (signal.SIGINT, signal.SIGTERM) for code in (-number, 128 + number)}
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+STOPPED = {code for number in _SIGNALS for code in (-number, 128 + number)}
 
 
 class _StageError(Exception):
@@ -104,11 +105,12 @@ def run_cell(job: Job, retry: bool) -> str:
         if state == "done" or (state == "failed" and not retry):
             return state
         first = _first_stage(job, left)
-        if first == "fit" and job.folder.exists():
+        if first == "fit" and job.folder.exists() and not (state == "half" and _is_start_of(job)):
             shutil.rmtree(job.folder)
         remove_stale(job.folder)
         (job.folder / "failed.json").unlink(missing_ok=True)
         job.folder.mkdir(parents=True, exist_ok=True)
+        _write_json(_start(job), job, "started")
         try:
             _run_stages(job, STAGES[STAGES.index(first) :], lock)
         except _StageError as error:
@@ -126,6 +128,17 @@ def _first_stage(job: Job, left: dict[str, Any]) -> str:
     return left["stage"] if trained else "fit"
 
 
+def _start(job: Job) -> dict[str, str]:
+    r"""Returns what has to stay the same for a cell's run to be resumed."""
+    return {"fit": config_digest(job.config()["fit"]), "code": code_version()}
+
+
+def _is_start_of(job: Job) -> bool:
+    r"""Returns whether a cell left half way was started as it would be now."""
+    path = job.folder / "started.json"
+    return path.is_file() and json.loads(path.read_text()) == _start(job)
+
+
 def _run_stages(job: Job, stages: tuple[str, ...], lock: IO) -> None:
     r"""Runs stages of a cell one after another.
 
@@ -136,6 +149,8 @@ def _run_stages(job: Job, stages: tuple[str, ...], lock: IO) -> None:
     for stage, args in job.commands().items():
         if stage not in stages:
             continue
+        if stage == "fit" and job.checkpoint.is_file():
+            args = [*args, "--ckpt_path", str(job.checkpoint)]
         path = job.folder / f"{stage}.log"
         code = _run_program(args, path, lock)
         if code in STOPPED:

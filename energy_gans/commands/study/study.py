@@ -2,12 +2,15 @@ r"""`energy-gans study`: runs the unfinished cells of a study and summarises the
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ...files import remove_stale
-from ...interruption import signals_as_errors
+from ...interruption import SignalError, requeue_job, signals_as_errors
 from ...terminal import progress_bar
 from .cells import check_same, lock_file, read_state, run_cell
 from .configs import check_fair, resolved_config
@@ -57,8 +60,7 @@ def study(
 def _run_cells(plan: Study, jobs: list[Job], folder: Path, retry: bool) -> Counter[str]:
     r"""Runs cells one after another, writes the summary after each, and counts their states."""
     states: Counter[str] = Counter()
-    # Schedulers send these signals; they interrupt a study like Ctrl-C.
-    with signals_as_errors(signal.SIGTERM, signal.SIGHUP):
+    with _interrupted_by_schedulers():
         for number, job in enumerate(jobs, 1):
             was = read_state(job.folder)[0]
             state = run_cell(job, retry)
@@ -68,6 +70,22 @@ def _run_cells(plan: Study, jobs: list[Job], folder: Path, retry: bool) -> Count
                 _write_summary(plan, folder)
         _write_summary(plan, folder)
     return states
+
+
+@contextmanager
+def _interrupted_by_schedulers() -> Iterator[None]:
+    r"""Lets the signals of schedulers interrupt a study like Ctrl-C.
+
+    SIGUSR1 announces the end of a job's time to a job of SLURM, which is then asked for again.
+    """
+    ends = [signal.SIGUSR1] if "SLURM_JOB_ID" in os.environ else []
+    try:
+        with signals_as_errors(signal.SIGTERM, signal.SIGHUP, *ends):
+            yield
+    except SignalError as error:
+        if error.number in ends:
+            print(requeue_job(), flush=True)
+        raise
 
 
 def _check_configs(plan: Study, folder: Path, retried: list[Cell]) -> dict[Cell, Job]:

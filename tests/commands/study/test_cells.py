@@ -63,6 +63,33 @@ def test_a_cell_left_half_way_is_run_from_its_start(workshop: Workshop, job: Job
     assert not (job.folder / "run" / "old").exists()
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_run_that_was_stopped_is_resumed_unless_its_config_has_changed(
+    workshop: Workshop, job: Job, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    def stop(stage: str, cell: str) -> int:
+        workshop.fit(job.folder, job.fit_arguments())
+        return 143
+
+    workshop.before = stop
+    assert run_cell(job, retry=False) == "stopped"
+    assert job.checkpoint.is_file()
+    given: list[list[str]] = []
+
+    def run(args: list[str], log: Path, lock: object) -> int:
+        given.append(args)
+        return 143
+
+    monkeypatch.setattr(cells, "_run_program", run)
+    if changed:
+        workshop.write("one.yaml", {"model": {"init_args": {"power": 9.0}}})
+    again = make(workshop)
+    assert run_cell(again, retry=False) == "stopped"
+    resumed = ["--ckpt_path", str(job.checkpoint)]
+    assert given == [again.fit_arguments() + ([] if changed else resumed)]
+    assert job.checkpoint.is_file() == (not changed)
+
+
 def test_a_failed_cell_is_run_again_only_when_asked_to(workshop: Workshop, job: Job) -> None:
     workshop.before = lambda stage, cell: 1
     assert run_cell(job, retry=False) == "failed"
@@ -102,7 +129,7 @@ def test_a_changed_config_is_refused_by_its_keys(workshop: Workshop, job: Job) -
         cells.check_same(make(workshop))
 
 
-@pytest.mark.parametrize("code", [-signal.SIGINT, -signal.SIGTERM, 130, 143])
+@pytest.mark.parametrize("code", [-signal.SIGINT, -signal.SIGTERM, 130, 138, 143])
 def test_what_others_stop_is_neither_done_nor_failed(
     workshop: Workshop, job: Job, code: int
 ) -> None:

@@ -1,0 +1,109 @@
+r"""Tests for the files of configs/cluster: they are run as SLURM and torchrun would run them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import energy_gans
+
+from ..methods.test_contracts import assert_same, last, spawn, train
+
+CLUSTER = Path(__file__).parents[2] / "configs" / "cluster"
+FILES = sorted(CLUSTER.glob("*.sh"))
+
+# Runs a task of a job in the place of SLURM, which sends its signal in the middle of the seventh
+# step of the first start, between the updates of two networks.
+SRUN = f"""#!{sys.executable}
+import os, signal, sys
+from unittest import mock
+from energy_gans.cli import main
+from energy_gans.methods.bases.stepped import SteppedModule
+args = sys.argv[1:]
+options = [args.pop(0) for _ in range(args.index("energy-gans"))]
+open("srun.log", "a").write(" ".join(options) + "\\n")
+descend = SteppedModule.descend
+def descend_and_hear(self, *rest):
+    loss = descend(self, *rest)
+    if self.global_step == 7 and "SLURM_RESTART_COUNT" not in os.environ:
+        os.kill(os.getpid(), signal.SIGUSR1)
+    return loss
+with mock.patch.object(SteppedModule, "descend", descend_and_hear):
+    main(args[1:])
+"""
+SCONTROL = '#!/bin/sh\necho "$@" >> scontrol.log\n'
+JOB = {
+    "SLURM_JOB_ID": "4711",
+    "SLURM_JOB_NAME": "tiny",
+    "SLURM_JOB_NUM_NODES": "1",
+    "SLURM_NTASKS": "1",
+    "SLURM_NTASKS_PER_NODE": "1",
+    "SLURM_CPUS_PER_TASK": "1",
+    "SLURM_NODELIST": "node[1-1]",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "0",
+}
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    r"""Returns a function that runs a batch file with stand-ins of `srun` and `scontrol`."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+
+    def run(name: str, args: list[str], **more: str) -> subprocess.CompletedProcess:
+        environment = os.environ | JOB | more
+        environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+        environment["PYTHONPATH"] = str(Path(energy_gans.__file__).parents[1])
+        return subprocess.run(
+            ["bash", str(CLUSTER / name), *args],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
+def test_files_are_shell_scripts_that_open_with_how_to_submit_them(file: Path) -> None:
+    subprocess.run(["bash", "-n", str(file)], check=True)
+    first, *opening = file.read_text().splitlines()[:4]
+    assert first == "#!/bin/bash" and all(line.startswith("# ") for line in opening)
+    assert any(f"configs/cluster/{file.name} " in line for line in opening)
+    assert os.access(file, os.X_OK)
+
+
+def test_a_job_that_slurm_stops_is_started_again_and_ends_as_if_it_had_not_been(
+    tiny: Callable[..., list[str]], batch: Callable, tmp_path: Path
+) -> None:
+    assert spawn(train, tiny("--trainer.max_steps=14", points=True, name="whole")) == 0
+    command = tiny("--trainer.max_steps=14", points=True)[1:]
+    stopped = batch("slurm.sh", command)
+    assert stopped.returncode == 128 + signal.SIGUSR1, stopped.stderr
+    run = tmp_path / "runs/tiny/job_4711"
+    assert last(run.parent, "job_4711")["global_step"] == 8
+    assert (tmp_path / "scontrol.log").read_text() == "requeue 4711\n"
+    assert "SLURM starts job 4711 again." in stopped.stderr
+    # Nor is there a checkpoint of Lightning's own requeueing.
+    assert not list(tmp_path.glob("**/hpc_ckpt*"))
+
+    started = batch("slurm.sh", command, SLURM_RESTART_COUNT="1")
+    assert started.returncode == 0, started.stderr
+    assert (tmp_path / "scontrol.log").read_text() == "requeue 4711\n"
+    assert [path.name for path in run.parent.iterdir() if path.is_dir()] == ["job_4711"]
+    whole, resumed = last(tmp_path / "whole"), last(run.parent, "job_4711")
+    for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers"):
+        assert_same(whole[key], resumed[key])
+    tables = [folder / "metrics.csv" for folder in (tmp_path / "whole/version_0", run)]
+    assert tables[0].read_text() == tables[1].read_text()
+    assert "--kill-on-bad-exit=1" in (tmp_path / "srun.log").read_text()
