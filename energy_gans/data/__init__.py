@@ -2,12 +2,15 @@ r"""Data sets: LightningDataModules with a `shape` and batches `(y, label)`.
 
 - `base.py`: what all data modules share; `batches.py`: which samples are in which batch.
 - `images.py`: what data modules of images share; `plane.py`: points in the plane, drawn.
+- `own.py`, `own_samples.py`: data sets and loaders of the user's own.
 - `sets/`: one data set a file.
+- `workers.py`: batches that worker processes read.
 - `prepared/`: image sets that `energy-gans data prepare` writes, and how it writes them.
 """
 
 from .base import TensorDataModule
 from .images import ImageDataModule
+from .own import FromDataset, FromLoader
 from .plane import GaussianMixture, Grid, Moons, Ring, Spirals, TwoModes
 from .sets.celeba import CelebA
 from .sets.cifar import CIFAR10, CIFAR100
@@ -27,6 +30,8 @@ __all__ = [
     "CelebA",
     "EmbeddedDigits",
     "FashionMNIST",
+    "FromDataset",
+    "FromLoader",
     "GaussianMixture",
     "Grid",
     "ImageDataModule",

@@ -14,12 +14,13 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from ..batch_formats import to_unit_range
 from ..checks import check_count
 from .batches import StepOrder, held_out_batches, share_of_batches
 from .prepared.reader import StoredArray
 
-Batch = tuple[Tensor, Tensor]
-Samples = tuple[Tensor | StoredArray, Tensor]
+Batch = tuple[Tensor, Tensor | None]
+Samples = tuple[Tensor | StoredArray, Tensor | None]
 
 # The splits that Lightning reads in each stage. Without a stage, no split is loaded in advance.
 _STAGES = {"fit": ("train", "val"), "validate": ("val",), "predict": ("val",)}
@@ -30,11 +31,13 @@ class _TensorLoader:
 
     Arguments:
         y: The samples, with shape :math:`(N, *)`, indexed by index tensors.
-        label: The labels, with shape :math:`(N)`.
+        label: The labels, with shape :math:`(N)`, or `None`.
         order: The indices of the samples in each batch.
     """
 
-    def __init__(self, y: Tensor | StoredArray, label: Tensor, order: Iterable[Tensor]) -> None:
+    def __init__(
+        self, y: Tensor | StoredArray, label: Tensor | None, order: Iterable[Tensor]
+    ) -> None:
         self.y, self.label, self.order = y, label, order
 
     def __len__(self) -> int:
@@ -42,7 +45,7 @@ class _TensorLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         for i in self.order:
-            yield self.y[i], self.label[i]
+            yield self.y[i], None if self.label is None else self.label[i]
 
 
 class TensorDataModule(LightningDataModule):
@@ -58,11 +61,13 @@ class TensorDataModule(LightningDataModule):
     """
 
     repeat = 1
+    # The names of arguments that checkpoints do not hold.
+    not_saved: tuple[str, ...] = ()
 
     def __init__(self, batch_size: int) -> None:
         super().__init__()
         check_count("batch_size", batch_size)
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=self.not_saved)
         self.batch_size = batch_size
         self.seed = torch.initial_seed()
         self.loaded: dict[str, Samples] = {}
@@ -106,7 +111,7 @@ class TensorDataModule(LightningDataModule):
 
     def length(self, split: str) -> int:
         r"""Returns the number of samples in a split."""
-        return len(self.contents(split)[1])
+        return len(self.contents(split)[0])
 
     def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[Batch]:
         r"""Returns a loader of batches of a split, with the stored values of its samples.
@@ -200,8 +205,3 @@ class TensorDataModule(LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         y, label = batch
         return (to_unit_range(y), label)
-
-
-def to_unit_range(y: Tensor) -> Tensor:
-    r"""Maps uint8 images to floats in [-1, 1], and returns other samples unchanged."""
-    return y.float().div_(127.5).sub_(1.0) if y.dtype == torch.uint8 else y

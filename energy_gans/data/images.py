@@ -73,6 +73,27 @@ class ImageDataModule(TensorDataModule):
         return super().on_after_batch_transfer((y, label), dataloader_idx)
 
 
+def image_shape(data: object, reader: str) -> tuple[int, ...]:
+    r"""Returns the shape of a data module's images.
+
+    Arguments:
+        data: The data module, or `None` if a trainer was given loaders.
+        reader: What reads the images, for errors.
+
+    Raises:
+        ValueError: If there is no data module with a `shape`, or its samples are no images.
+    """
+    if not hasattr(data, "shape"):
+        raise ValueError(
+            f"{reader} needs a data module with a shape, got "
+            f"{'loaders' if data is None else type(data).__name__}: pass the data set as "
+            "datamodule=energy_gans.data.FromDataset(dataset)."
+        )
+    if len(data.shape) != 3:
+        raise ValueError(f"{reader} measures images, got samples of shape {data.shape}.")
+    return tuple(data.shape)
+
+
 def pad_to(y: Tensor, size: int) -> Tensor:
     r"""Pads images with zeros, equally on all sides.
 

@@ -67,16 +67,22 @@ class Preprocessing:
         if self.crop not in get_args(Crop):
             raise ValueError(f"'crop' should be one of {get_args(Crop)}, got {self.crop!r}.")
 
-    def __call__(self, picture: bytes | np.ndarray) -> np.ndarray:
+    def __call__(self, picture: bytes | np.ndarray | Image.Image) -> np.ndarray:
         r"""Returns the pixels of a picture.
 
         Arguments:
-            picture: An encoded picture, or an array, uint8 with shape :math:`(H, W, 3)`.
+            picture: An encoded picture, an array, uint8 with shape :math:`(H, W, 3)`, or an image
+                of Pillow.
 
         Raises:
             ValueError: If the picture can not be read, or the crop does not fit it.
         """
-        image = decode(picture) if isinstance(picture, bytes) else Image.fromarray(picture)
+        if isinstance(picture, bytes):
+            image = decode(picture)
+        elif isinstance(picture, np.ndarray):
+            image = Image.fromarray(picture)
+        else:
+            image = _to_rgb(ImageOps.exif_transpose(picture))
         image = image.crop(self.box(*image.size))
         if image.size != (self.size, self.size):
             image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)

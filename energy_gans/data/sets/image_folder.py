@@ -7,8 +7,7 @@ r"""Folders of images: a prepared set, or image files that worker processes read
 from __future__ import annotations
 
 import hashlib
-import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..base import Batch, Samples
 from ..prepared.manifest import canonical_json
@@ -25,6 +24,7 @@ from ..prepared.preprocessing import Crop, Preprocessing
 from ..prepared.sources.folders import Labels, find_empty_classes, folder_layout
 from ..prepared.sources.picture_files import Pictures, find_pictures
 from ..prepared.sources.records import NothingFound
+from ..workers import WorkerLoader
 
 
 class _FileImages(Dataset):
@@ -60,44 +60,6 @@ class _FileImages(Dataset):
             except ValueError as error:
                 return ValueError(f"{self.folder.path / name} can not be used: {error}.")
         return y, torch.tensor([self.labels[k] for k in i], dtype=torch.int64)
-
-
-class _FolderLoader:
-    r"""Loader of batches that worker processes read and decode.
-
-    Iterating raises a `ValueError` if an image can not be used.
-
-    Arguments:
-        data: The images and labels, indexed by lists of indices.
-        order: The indices of the samples in each batch.
-        num_workers: The number of worker processes.
-    """
-
-    def __init__(self, data: Dataset, order: Iterable[Tensor], num_workers: int = 0) -> None:
-        self.data, self.order, self.num_workers = data, order, num_workers
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __iter__(self) -> Iterator[Batch]:
-        # Lightning would replace the sampler of a DataLoader. The order given here is already that
-        # of this process, so the DataLoader is hidden from Lightning.
-        loader = DataLoader(
-            self.data,
-            batch_size=None,
-            sampler=[i.tolist() for i in self.order],
-            num_workers=self.num_workers,
-            worker_init_fn=_ignore_interrupts,
-        )
-        for batch in loader:
-            if isinstance(batch, ValueError):
-                raise batch
-            yield batch
-
-
-def _ignore_interrupts(worker: int) -> None:
-    r"""Ignores Ctrl-C in a worker: the process that trains handles it and finishes its step."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class ImageFolder(StoredImages):
@@ -188,7 +150,7 @@ class ImageFolder(StoredImages):
     def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[Batch]:
         if self.manifest is not None:
             return super().loader(split, order)
-        return _FolderLoader(self.contents(split)[0], order, self.num_workers)
+        return WorkerLoader(self.contents(split)[0], order, self.num_workers)
 
     def fingerprint(self, split: str) -> str:
         r"""Returns a SHA-256 of the files' names, sizes and times, and of the preprocessing."""
