@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import socket
 import uuid
 from collections.abc import Iterator
@@ -63,6 +64,37 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
             kept = "The previous file is unchanged." if path.exists() else "No file was written."
             raise kind(f"{path} could not be written: {error}. {kept}") from error
         raise
+    _flush_folder(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+    r"""Yields a folder that gets its name only when it is complete, in place of a previous one.
+
+    If the block raises an error, the new folder is removed and a previous one at `path` is kept.
+
+    Arguments:
+        path: The path of the folder. The folder above it is created.
+
+    Raises:
+        OSError: If the folder can not be written.
+    """
+    path = Path(path)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_PART}")
+    old = part.with_suffix(".old")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        _flush_folder(part)
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
     _flush_folder(path.parent)
 
 

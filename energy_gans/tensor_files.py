@@ -1,18 +1,22 @@
-r"""Files of tensors: what `torch.save` wrote, read without running any code that a file may hold.
+r"""Files of tensors, read without running any code that a file may hold.
 
-Since torch 1.6 such a file is a zip archive whose parts carry check sums. `torch.load` ignores the
-check sums, so that a flipped bit would change a weight unnoticed. They are compared here.
+Since torch 1.6, `torch.save` writes a zip archive whose parts carry check sums. `torch.load`
+ignores the check sums, so that a flipped bit would change a weight unnoticed. They are compared
+here. Files of safetensors have no check sums, so their SHA-256 is returned with their tensors.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import safetensors.torch
 import torch
+from torch import Tensor
 
 # The first bytes of a zip archive.
 _ARCHIVE = b"PK\x03\x04"
@@ -57,6 +61,32 @@ def load_tensors(
         is_path = isinstance(file, (str, os.PathLike))
         path = str(file if is_path else getattr(file, "name", file))
         raise ValueError(f"{argument!r} = {path!r} can not be read: {_reason(error)}.") from error
+
+
+def load_safetensors(argument: str, path: str | os.PathLike) -> tuple[dict[str, Tensor], str]:
+    r"""Returns the tensors of a safetensors file by name, on the CPU, and the file's SHA-256.
+
+    Arguments:
+        argument: The name of the user's argument that gave the file, for errors.
+        path: The path of the file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is truncated or damaged, or has another format.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{argument!r} should be a file of weights, and {str(path)!r} is none."
+        )
+    content = Path(path).read_bytes()
+    try:
+        return safetensors.torch.load(content), hashlib.sha256(content).hexdigest()
+    except Exception as error:
+        # Types of numbers that this version of torch lacks raise other errors.
+        raise ValueError(
+            f"{argument!r} = {str(path)!r} can not be read: it is truncated or damaged, or no "
+            "file of safetensors."
+        ) from error
 
 
 def _is_archive(file: str | os.PathLike | BinaryIO) -> bool:

@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 
 import energy_gans
-from energy_gans.files import _PART, append_bytes, atomic_write, hold_lock, lock, remove_stale
+from energy_gans.files import (
+    _PART,
+    append_bytes,
+    atomic_folder,
+    atomic_write,
+    hold_lock,
+    lock,
+    remove_stale,
+)
 
 
 def test_a_file_is_whole_and_has_the_mode_of_any_other(tmp_path: Path) -> None:
@@ -206,6 +214,39 @@ def test_a_lock_file_that_is_removed_while_it_is_asked_for_is_made_anew(
         assert path.exists()
         with pytest.raises(BlockingIOError), hold_lock(path, "b"):
             pass
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_is_whole_or_the_previous_one(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "above" / "folder"
+    with atomic_folder(path) as part:
+        (part / "a").write_text("first")
+        assert not path.exists()
+    with pytest.raises(error), atomic_folder(path) as part:
+        (part / "a").write_text("torn")
+        raise error
+    assert (path / "a").read_text() == "first"
+    with atomic_folder(path) as part:
+        (part / "b").write_text("second")
+    assert os.listdir(path) == ["b"] and os.listdir(path.parent) == ["folder"]
+
+
+def test_a_folder_that_can_not_get_its_name_leaves_the_previous_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rename = tmp_path / "folder", Path.rename
+    with atomic_folder(path) as part:
+        (part / "a").write_text("first")
+
+    def fail(self: Path, target: Path) -> Path:
+        if self.suffix == _PART:
+            raise PermissionError("not here")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(PermissionError, match="not here"), atomic_folder(path):
+        pass
+    assert (path / "a").read_text() == "first" and os.listdir(tmp_path) == ["folder"]
 
 
 def test_nothing_else_in_the_package_writes_files() -> None:

@@ -1,12 +1,14 @@
 r"""Tests for the energy_gans.tensor_files module."""
 
+import hashlib
 import zipfile
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
-from energy_gans.tensor_files import load_tensors
+from energy_gans.tensor_files import load_safetensors, load_tensors
 
 CONTENT = {"w": torch.arange(6.0).reshape(2, 3), "names": ["a", "b"]}
 
@@ -111,3 +113,23 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         FileNotFoundError, match=r"^'x' should be a file of weights, and .*none.pt' is none"
     ):
         load_tensors("x", tmp_path / "none.pt")
+
+
+def test_safetensors_come_with_the_check_sum_of_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    saved = {"w": CONTENT["w"], "n": torch.tensor(3)}
+    safetensors.torch.save_file(saved, path)
+    tensors, digest = load_safetensors("x", path)
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert tensors.keys() == saved.keys()
+    assert all(torch.equal(tensors[name], saved[name]) for name in saved)
+    with pytest.raises(FileNotFoundError, match="'x' should be a file of weights"):
+        load_safetensors("x", tmp_path / "none")
+
+
+@pytest.mark.parametrize("end", [0, 7, 8, 30, -1])
+def test_truncated_safetensors_are_refused(tmp_path: Path, end: int) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(safetensors.torch.save({"w": CONTENT["w"]})[:end])
+    with pytest.raises(ValueError, match="'x' = .* can not be read: it is truncated or damaged"):
+        load_safetensors("x", path)

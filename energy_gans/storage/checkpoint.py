@@ -1,18 +1,24 @@
-r"""Checkpoints as files: written whole or not at all, and read without running code."""
+r"""Checkpoints as files: written whole or not at all, and read without running code.
+
+Folders of exported models (:mod:`.export`) are read by the same functions.
+"""
 
 from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
+from torch import Tensor
 
 from ..files import atomic_write
 from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
 from ..tensor_files import load_tensors
+from .export import is_export, read_export
 from .rebuild import Rebuilder, check_size
 from .saved_run import find_checkpoint
 
@@ -39,7 +45,8 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     r"""Returns the contents of a checkpoint, with tensors on the CPU.
 
     Arguments:
-        path: The path of the checkpoint, or the folder of a run: then its last one.
+        path: The path of the checkpoint, the folder of a run, then its last one, or the folder of
+            an exported model.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -48,14 +55,15 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
             finite.
     """
     path = find_checkpoint(path)
-    checkpoint = load_tensors("ckpt_path", path)
+    checkpoint = read_export(path) if is_export(path) else load_tensors("ckpt_path", path)
     if not isinstance(checkpoint, dict) or not {"state_dict", "seed"} <= checkpoint.keys():
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'state_dict' "
             "or 'seed'."
         )
     check_size(checkpoint, str(path))
-    if (name := non_finite({"state_dict": checkpoint["state_dict"]})) is not None:
+    tensors = {key: checkpoint[key] for key in ("state_dict", "charges") if key in checkpoint}
+    if (name := non_finite(tensors)) is not None:
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} is of a run that diverged: {name!r} is not finite."
         )
@@ -74,7 +82,8 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
     classes of this package and of torch, see :mod:`energy_gans.storage.rebuild`.
 
     Arguments:
-        path: The path of the checkpoint, or the folder of a run: then its last one.
+        path: The path of the checkpoint, the folder of a run, then its last one, or the folder of
+            an exported model.
         trust: Other packages whose classes the checkpoint may name, separated by commas. Their
             code is run.
 
@@ -97,12 +106,41 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
     try:
         model = rebuilder.instance(spec, GenerativeModule, "model")
         model.on_load_checkpoint(checkpoint)
-        model.load_state_dict(checkpoint["state_dict"])
+        _load_state(model, checkpoint["state_dict"])
     except Exception as error:
-        # Damaged files can raise any error; torch names each weight that does not fit in a line.
+        # Damaged files can raise any error.
         reason = textwrap.shorten(str(error), 500, placeholder=" ...")
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: "
             f"{reason}"
         ) from error
-    return model.eval()
+    model.hparams.update(options)
+    return model.to(memory_format=model.memory_format).eval()
+
+
+def _load_state(model: GenerativeModule, state: Mapping[str, Tensor]) -> None:
+    r"""Loads weights into a model.
+
+    Raises:
+        ValueError: If the names or the shapes of the weights are not the model's.
+    """
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        # The error of torch names every weight that does not fit, a line each.
+        raise ValueError(_first_misfit(model.state_dict(), state) or str(error)) from error
+
+
+def _first_misfit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str | None:
+    r"""Returns why the first weight that does not fit a model does not, or `None`."""
+    if missing := sorted(own.keys() - state.keys()):
+        return f"the file lacks the weight {missing[0]!r}."
+    if extra := sorted(state.keys() - own.keys()):
+        return f"the model has no weight {extra[0]!r}, which the file holds."
+    for name, tensor in own.items():
+        if state[name].shape != tensor.shape:
+            return (
+                f"the weight {name!r} should have shape {tuple(tensor.shape)}, got "
+                f"{tuple(state[name].shape)}."
+            )
+    return None

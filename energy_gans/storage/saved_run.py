@@ -13,6 +13,7 @@ import yaml
 from lightning.pytorch import LightningDataModule
 
 from .curves import Curves, read_curves
+from .export import CONFIG, WEIGHTS, is_export, read_config
 from .rebuild import PACKAGES, Rebuilder, check_size, is_within
 
 LAST = Path("checkpoints/last.ckpt")
@@ -22,8 +23,9 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
     r"""Returns the path of a checkpoint.
 
     Arguments:
-        path: The path of a checkpoint; or the folder of a run, for its last checkpoint; or a
-            folder of runs, for the last checkpoint of the run that was trained last.
+        path: The path of a checkpoint; or the folder of a run, for its last checkpoint; or the
+            folder of an exported model, for its weights; or a folder of runs, for the last
+            checkpoint of the run that was trained last.
         name: The name of the argument in errors.
 
     Raises:
@@ -37,7 +39,7 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
             f"{name!r} should be a checkpoint file or the folder of a run, and {str(path)!r} is "
             "neither."
         )
-    for last in (place / LAST, place / LAST.name):
+    for last in (place / LAST, place / LAST.name, place / WEIGHTS):
         if last.is_file():
             return last
     found = newest(place.glob(f"**/{LAST}"))
@@ -65,7 +67,7 @@ class SavedRun:
 
     Arguments:
         directory: The directory of a run; or a directory of runs, for the run that was trained
-            last; or a checkpoint of a run.
+            last; or a checkpoint of a run; or the folder of an exported model.
 
     Raises:
         FileNotFoundError: If there is no run.
@@ -73,7 +75,7 @@ class SavedRun:
 
     def __init__(self, directory: str) -> None:
         self.found = find_checkpoint(directory, "run")
-        self.given = Path(directory).is_file()
+        self.given = Path(directory).is_file() or is_export(self.found)
         self.directory = run_of(self.found)
 
     def checkpoint(self, name: str = "last") -> Path:
@@ -103,7 +105,7 @@ class SavedRun:
 
 
 def run_data(directory: Path, trust: str = "") -> LightningDataModule:
-    r"""Returns the data module of the run in a directory.
+    r"""Returns the data module of the run, or of the exported model, in a directory.
 
     A data module of this package downloads nothing, even if config.yaml says so: a file of unknown
     origin could choose the folder to which it downloads.
@@ -116,14 +118,15 @@ def run_data(directory: Path, trust: str = "") -> LightningDataModule:
         FileNotFoundError: If the directory holds no config.yaml.
         ValueError: If config.yaml names no data module, or one that may not be made.
     """
-    path = directory / "config.yaml"
+    exported = (directory / WEIGHTS).is_file() and (directory / CONFIG).is_file()
+    path = directory / (CONFIG if exported else "config.yaml")
     if not path.is_file():
         raise FileNotFoundError(
             f"{str(directory)!r} is no run's directory: it holds no config.yaml that says which "
             "data the run was trained on."
         )
     try:
-        spec = yaml.safe_load(path.read_text())["data"]
+        spec = (read_config(path) if exported else yaml.safe_load(path.read_text()))["data"]
         check_size(spec, "data")
         data = Rebuilder(trust).instance(spec, LightningDataModule, "data")
     except Exception as error:

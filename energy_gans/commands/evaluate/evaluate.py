@@ -23,6 +23,7 @@ from ...metrics.reference import broadcast_from_first, default_cache
 from ...metrics.statistics import Statistics, rank_and_world_size
 from ...plots.figures import write_picture
 from ...storage.checkpoint import load_model
+from ...storage.export import is_export
 from ...storage.saved_run import find_checkpoint, run_data, run_of
 from ...storage.stamps import Comparison, comparisons, format_number, write_metrics
 from ..devices import process_group
@@ -159,7 +160,8 @@ def _output_path(out: str | None, ckpt_path: str | None, samples: str | None) ->
     if out is not None:
         path = Path(out)
     elif ckpt_path is not None:
-        name = "" if Path(ckpt_path).stem == "last" else f".{Path(ckpt_path).stem}"
+        stem = Path(ckpt_path).stem
+        name = "" if stem == "last" or is_export(ckpt_path) else f".{stem}"
         path = run_of(ckpt_path) / f"metrics{name}.json"
     else:
         path = Path(samples).resolve()

@@ -17,6 +17,7 @@ from ...callbacks.save_config import SaveConfig
 from ...methods import GenerativeModule
 from ...methods.parts.networks import check_precision
 from ...storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
+from ...storage.export import is_export, read_export
 from ...storage.resume import (
     configured_version,
     find_last,
@@ -121,6 +122,12 @@ class EnergyGansCLI(LightningCLI):
         root, version = runs_folder(config.trainer), configured_version(config.trainer)
         is_last = config.ckpt_path == "last"
         path = find_last(root, version) if is_last else find_checkpoint(config.ckpt_path)
+        if is_export(path) and self.config.subcommand == "fit":
+            raise ValueError(
+                f"'ckpt_path' = {config.ckpt_path!r} is an exported model, which holds no "
+                "optimizer: start a new run from its weights with --model.initial_weights "
+                f"{config.ckpt_path}."
+            )
         config.ckpt_path = str(path)
         given = yaml.safe_load(
             self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
@@ -190,7 +197,11 @@ class EnergyGansCLI(LightningCLI):
             check_no_other_checkpoint(self.trainer)
         weights = self.model.initial_weights
         if weights is not None and Path(weights).is_dir():
-            self.model.initial_weights = str(find_checkpoint(weights, "initial_weights"))
+            path = find_checkpoint(weights, "initial_weights")
+            if is_export(path):
+                # It compares the check sum.
+                read_export(path, "initial_weights")
+            self.model.initial_weights = str(path)
 
     def after_fit(self) -> None:
         trainer = self.trainer

@@ -10,7 +10,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from ...tensor_files import load_tensors
+from ...tensor_files import load_safetensors, load_tensors
 from .finite import non_finite
 
 _PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
@@ -59,13 +59,16 @@ def load_weights(module: nn.Module, path: str) -> None:
 
     Arguments:
         module: The module.
-        path: The path of the checkpoint.
+        path: The path of the checkpoint, or of an exported model's `model.safetensors`.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no checkpoint of the same networks, or a weight is not finite.
     """
-    checkpoint = load_tensors("initial_weights", path)
+    if path.endswith(".safetensors"):
+        checkpoint = {"state_dict": load_safetensors("initial_weights", path)[0]}
+    else:
+        checkpoint = load_tensors("initial_weights", path)
     try:
         state = checkpoint["state_dict"]
         missing, _ = module.load_state_dict(state, strict=False)
