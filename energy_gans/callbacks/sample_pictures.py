@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from PIL import Image
 from torch import Tensor
@@ -62,12 +62,15 @@ class SamplePictures(Callback):
                 _log_picture(logger, "samples", picture, trainer.global_step)
 
 
-def samples_picture(model: GenerativeModule, data: object, n: int, seed: int = 0) -> Image.Image:
+def samples_picture(
+    model: GenerativeModule, data: LightningDataModule | None, n: int, seed: int = 0
+) -> Image.Image:
     r"""Returns a picture of a model's samples: a grid of images, or points in the plane.
 
     Arguments:
         model: The model.
-        data: The data module, whose held-out points are drawn with samples in the plane.
+        data: The data module, whose held-out points are drawn with samples in the plane, or `None`
+            for samples alone.
         n: The number of samples.
         seed: The seed of the latents.
 
@@ -78,7 +81,7 @@ def samples_picture(model: GenerativeModule, data: object, n: int, seed: int = 0
     if x.ndim == 4:
         return image_grid(x)
     if x.ndim == 2 and x.shape[1] == 2:
-        real, _ = next(iter(data.val_dataloader()))
+        real = x[:0] if data is None else next(iter(data.val_dataloader()))[0]
         potential = None
         if model.supports("potential_at") and not model.potential_needs_label:
 

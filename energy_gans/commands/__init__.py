@@ -25,6 +25,7 @@ COMMANDS: Tree = {
     "evaluate": "evaluate.evaluate",
     "compare": "compare",
     "study": "study.study",
+    "export": "export.export",
     "features": {"train": "features.train", "picture": "features.picture"},
     "particles": "particles",
     "configs": {"list": "configs", "copy": "configs"},

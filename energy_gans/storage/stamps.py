@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,20 @@ def read_metrics(path: str) -> dict[str, dict[str, Any]]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path!r} was not written by `energy-gans evaluate`.") from error
     return measures
+
+
+def find_metrics(folder: Path, sha256: str) -> Path | None:
+    r"""Returns the file of the numbers that `evaluate` measured of a checkpoint, or `None`.
+
+    Arguments:
+        folder: The folder of the checkpoint's run.
+        sha256: The SHA-256 of the checkpoint.
+    """
+    for path in sorted(folder.glob("metrics*.json")):
+        with suppress(ValueError, LookupError, TypeError):
+            if json.loads(path.read_text())["origin"]["sha256"] == sha256:
+                return path
+    return None
 
 
 def first_difference(a: Any, b: Any, key: str = "") -> str | None:

@@ -22,6 +22,7 @@ from ..parts.networks import (
 )
 from .arguments import describe_arguments
 from .capabilities import Capabilities, clip_images
+from .pretrained import PretrainedMixin
 from .renamed import RenamedProperty, adopt_former_name
 from .stepped import SteppedModule
 from .validation import ValidationMixin
@@ -32,7 +33,9 @@ for words in ("is an instance of `nn.Module` and is already saved", "it cannot b
     warnings.filterwarnings("ignore", message=f".*{words}.*")
 
 
-class GenerativeModule(Capabilities, ValidationMixin, SteppedModule, LightningModule):
+class GenerativeModule(
+    Capabilities, PretrainedMixin, ValidationMixin, SteppedModule, LightningModule
+):
     r"""A generative model that is trained by alternating updates of its networks.
 
     A method implements :meth:`update`, one alternating update on one minibatch, :meth:`generate`,

@@ -1,0 +1,174 @@
+r"""The model card of an exported model: a README.md with front matter for the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ... import __version__
+from ...methods import GenerativeModule
+from ...storage.rebuild import packages_beyond
+from ...storage.stamps import comparisons, format_number
+from ..outputs import markdown_table
+
+# The license is a choice of whoever shares the weights.
+_LICENSE = "# license: add the license under which you share the weights, such as `license: mit`"
+_ROLE = re.compile(r":\w+:`~?([^`]*)`")
+
+
+@dataclass(frozen=True)
+class Card:
+    r"""What a model card says.
+
+    Arguments:
+        name: The name of the folder.
+        model: The model.
+        config: The contents of its `config.json`.
+        training: The config that trained the model, as text, or `None` if it is unknown.
+        numbers: The stamped numbers of the model by measure.
+        pictures: What each picture shows, by file name.
+        real: The number of samples of the training data in the weights' file.
+        onnx: The description of each ONNX file, by file name.
+    """
+
+    name: str
+    model: GenerativeModule
+    config: Mapping[str, Any]
+    training: str | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    real: int = 0
+    onnx: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = [self.front_matter(), self.heading(), self.usage(), self.training_section()]
+        parts += [self.numbers_section(), self.onnx_section()]
+        return "\n".join(part.strip("\n") + "\n" for part in parts if part)
+
+    @property
+    def method(self) -> str:
+        r"""The name of the model's class."""
+        return type(self.model).__name__
+
+    def front_matter(self) -> str:
+        r"""Returns the metadata that the Hugging Face Hub reads, in YAML."""
+        tags = ["energy-gans", self.method, "generative-model", "pytorch"]
+        lines = ["---", _LICENSE, "library_name: energy-gans"]
+        if self.model.classes is None and len(self.model.sample_shape) == 3:
+            lines.append("pipeline_tag: unconditional-image-generation")
+        return "\n".join([*lines, "tags:", *(f"- {tag}" for tag in tags), "---"])
+
+    def heading(self) -> str:
+        r"""Returns the title, what the method is, its references and the pictures."""
+        data = self.config["data"]
+        title = f"# {self.method}" + (f" of {_class_name(data)}" if data else "")
+        pictures = [f"![{text}]({name})" for name, text in self.pictures.items()]
+        return "\n\n".join(
+            [title, _sentence(type(self.model)), *_references(self.model), *pictures]
+        )
+
+    def usage(self) -> str:
+        r"""Returns how the model is loaded."""
+        cls, n = type(self.model), 64
+        shape = (n, *self.model.sample_shape)
+        beyond = sorted(packages_beyond(self.config["model"]))
+        trust = f', trust="{",".join(beyond)}"' if beyond else ""
+        code = f"""
+            from {self.config["model"]["class_path"].rpartition(".")[0]} import {cls.__name__}
+            model = {cls.__name__}.from_pretrained("{self.name}"{trust})
+            x = model.sample({n})  # {shape}
+        """
+        text = (
+            f"## Use\n\nWith `pip install energy-gans` ({__version__} wrote this folder), and the "
+            "path of this folder or the name of its repository:\n\n"
+            f"{_fenced(textwrap.dedent(code), 'python')}\n"
+            f"Every command that takes `--ckpt_path` takes the folder, too:\n\n"
+            f"{_fenced(f'energy-gans sample --ckpt_path {self.name} --n 64 --out samples.png')}"
+        )
+        if self.real:
+            text += (
+                f"\n`model.safetensors` holds {self.real} samples of the training data, in some "
+                "methods coarse or with holes, on which samples or the potential depend.\n"
+            )
+        return text
+
+    def training_section(self) -> str:
+        r"""Returns how the model was trained: numbers, command and config."""
+        config, origin = self.config, self.config["origin"]
+        data = config["data"]
+        rows = [["", ""], ["steps", config["step"]], ["seed", config["seed"]]]
+        if data:
+            options = ", ".join(f"{k}={v!r}" for k, v in data["init_args"].items())
+            rows.append(["data", f"`{data['class_path']}({options})`"])
+        rows += [[name, value] for name, value in config["conditions"].items()]
+        versions = origin.get("versions", {})
+        rows.append(["versions", ", ".join(f"{k} {v}" for k, v in versions.items())])
+        text = f"## Training\n\n{markdown_table(rows)}\n"
+        if self.training is None:
+            return text + "The config of the training is not known.\n"
+        return (
+            f"{text}The command that trained the model, with the `config.yaml` of this folder:\n\n"
+            f"{_fenced('energy-gans fit --config config.yaml')}\n"
+            f"<details><summary>config.yaml</summary>\n\n{_fenced(self.training, 'yaml')}\n"
+            "</details>\n"
+        )
+
+    def numbers_section(self) -> str:
+        r"""Returns the stamped numbers as a table, or nothing if there are none."""
+        if not self.numbers:
+            return ""
+        rows = [["measure", "samples", "real images", "number of samples", "reference"]]
+        for name, number in self.numbers.items():
+            for one in comparisons(name, number):
+                pair = [format_number(part) if part else "" for part in (one.samples, one.real)]
+                rows.append([one.label, *pair, *one.counts()])
+        return (
+            f"## Numbers\n\n{markdown_table(rows)}\n`metrics.json` has the protocol of each "
+            "number: extractor, reference, seed and versions.\n"
+        )
+
+    def onnx_section(self) -> str:
+        r"""Returns what the ONNX files compute, or nothing if there are none."""
+        if not self.onnx:
+            return ""
+        return f"## ONNX\n\n{_list(f'`{k}`: {v}' for k, v in self.onnx.items())}"
+
+
+def _class_name(spec: Mapping[str, Any]) -> str:
+    r"""Returns the name of a described class, without its module."""
+    return str(spec["class_path"]).rpartition(".")[2]
+
+
+def _sentence(cls: type) -> str:
+    r"""Returns the first sentence of a class's docstring."""
+    first = (inspect.getdoc(cls) or "").partition("\n\n")[0]
+    return _ROLE.sub(r"\1", " ".join(first.split()))
+
+
+def _references(model: GenerativeModule) -> list[str]:
+    r"""Returns the references in the docstring of the method's module, a list of one or none."""
+    doc = inspect.cleandoc(sys.modules[type(model).__module__].__doc__ or "")
+    _, found, after = doc.partition("References:\n")
+    if not found:
+        return []
+    block = textwrap.dedent(re.split(r"\n(?=\S)", after)[0])
+    # A reference ends with its address.
+    entries = re.findall(r"\S.*?https?://\S+", block, re.DOTALL) or [block]
+    return [_list(" ".join(entry.split()) for entry in entries).strip()]
+
+
+def _list(items: Iterable[str]) -> str:
+    r"""Returns a list in Markdown."""
+    return "".join(f"- {item}\n" for item in items)
+
+
+def _fenced(text: str, language: str = "") -> str:
+    r"""Returns text as a block of code in Markdown, whatever the text contains."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.strip()}\n{fence}\n"

@@ -1,0 +1,247 @@
+r"""`energy-gans export`: a model as a folder to share.
+
+The folder holds the model without the state of its training (:mod:`energy_gans.storage.export`), a
+model card, pictures, and of a run its config, curves and stamped numbers. All commands take the
+folder in place of a checkpoint.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from PIL import Image
+
+from ...callbacks.sample_pictures import samples_picture
+from ...data.prepared.reader import file_digest
+from ...files import atomic_folder, write_text
+from ...methods import GenerativeModule
+from ...methods.parts.recent_samples import RecentSamples
+from ...plots.curves import curves_picture
+from ...plots.figures import write_picture
+from ...storage.checkpoint import load_checkpoint, load_model
+from ...storage.curves import read_curves
+from ...storage.export import CONFIG, WEIGHTS, checkpoint_of, write_export
+from ...storage.saved_run import find_checkpoint, run_data, run_of
+from ...storage.stamps import find_metrics, package_versions, read_metrics
+from ..outputs import check_writable
+from .card import Card
+
+CARD, TRAINING, NUMBERS, LOGGED = "README.md", "config.yaml", "metrics.json", "metrics.csv"
+# What an exported folder may hold: a folder that holds anything else is not replaced.
+_OWN = {CONFIG, WEIGHTS, CARD, TRAINING, NUMBERS, LOGGED}
+_ENDINGS = {".png", ".onnx"}
+_CAPTIONS = {"samples.png": "Samples", "curves.png": "Curves of the training"}
+# The numbers of images and of points in the picture of samples.
+_IMAGES, _POINTS = 64, 1000
+
+
+@dataclass(frozen=True)
+class Exported:
+    r"""An exported model.
+
+    Arguments:
+        folder: The folder.
+        files: The size in bytes of each file, by name.
+        left_out: A sentence for each thing that could not be exported.
+    """
+
+    folder: Path
+    files: dict[str, int]
+    left_out: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        files = ", ".join(f"{name} ({_size(size)})" for name, size in self.files.items())
+        return "\n".join([f"{self.folder}: {files}", *self.left_out])
+
+
+@dataclass(frozen=True)
+class _Source:
+    r"""A model that is exported, and what is known of it.
+
+    Arguments:
+        model: The model.
+        checkpoint: What its checkpoint says of it.
+        origin: Versions, and name and SHA-256 of the checkpoint.
+        run: The folder of its run, or `None` if it was not loaded from files.
+        trust: The packages besides this one whose classes its data may name.
+    """
+
+    model: GenerativeModule
+    checkpoint: dict[str, Any]
+    origin: dict[str, Any]
+    run: Path | None = None
+    trust: str = ""
+
+    def file(self, name: str) -> Path | None:
+        r"""Returns the path of a file of the run, or `None` if there is no such file."""
+        path = None if self.run is None else self.run / name
+        return path if path is not None and path.is_file() else None
+
+    def numbers(self) -> Path | None:
+        r"""Returns the path of the numbers measured of this checkpoint, or `None`."""
+        digest = self.origin.get("checkpoint", {}).get("sha256")
+        return None if self.run is None else find_metrics(self.run, digest)
+
+    def data(self) -> LightningDataModule:
+        r"""Returns the data module that the model was trained on.
+
+        Raises:
+            FileNotFoundError: If its files are missing, or the model names none.
+        """
+        if self.run is not None:
+            return run_data(self.run, self.trust)
+        trainer = self.model._trainer
+        if trainer is None or trainer.datamodule is None:
+            raise FileNotFoundError("The model is in memory, without its data.")
+        return trainer.datamodule
+
+
+def export(
+    ckpt_path: str,
+    out: str,
+    overwrite: bool = False,
+    seed: int = 0,
+    trust: str = "",
+) -> Exported:
+    r"""Writes a model as a folder to share: weights, description, model card and pictures.
+
+    Commands take the folder in place of a checkpoint, and `load_model` returns its model. It holds
+    no state of the training, so `fit` can not continue from it.
+
+    Arguments:
+        ckpt_path: The checkpoint, the folder of a run, then its last one, or an exported folder.
+        out: The folder to write.
+        overwrite: Whether `out` may be an exported folder, which is replaced.
+        seed: The seed of the samples in the pictures.
+        trust: Other packages whose classes the run's files may name, separated by commas, such as
+            the package of your own network. Their code is run.
+    """
+    folder = _check_folder(out, overwrite)
+    source = _source(ckpt_path, trust)
+    with atomic_folder(folder) as part:
+        left_out = _write(part, source, folder.name, seed)
+        files = {path.name: path.stat().st_size for path in sorted(part.iterdir())}
+    result = Exported(Path(out), files, tuple(left_out))
+    print(result)
+    return result
+
+
+def _check_folder(out: str, overwrite: bool) -> Path:
+    r"""Returns the path of a folder after checking that it can be written.
+
+    Raises:
+        ValueError: If it has no name.
+        FileExistsError: If it exists and may not be replaced.
+        PermissionError: If the folder above it can not be written.
+    """
+    folder = Path(out).resolve()
+    if folder.name == "":
+        raise ValueError(f"'out' should be a folder below others, got {out!r}.")
+    if folder.exists():
+        if not overwrite:
+            raise FileExistsError(
+                f"'out' = {out!r} exists: choose another name, or add --overwrite true."
+            )
+        names = [] if folder.is_dir() else [folder.name]
+        names += [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        for name in sorted(names):
+            if name not in _OWN and Path(name).suffix not in _ENDINGS:
+                raise FileExistsError(
+                    f"'out' = {out!r} can not be replaced: it holds {name!r}, which `export` did "
+                    "not write."
+                )
+    check_writable(folder)
+    return folder
+
+
+def _source(ckpt_path: str | Path | GenerativeModule, trust: str) -> _Source:
+    r"""Returns a model and what is known of it.
+
+    Arguments:
+        ckpt_path: The path of its checkpoint, or the model itself.
+        trust: The packages besides this one whose classes its files may name.
+    """
+    origin: dict[str, Any] = {"versions": package_versions()}
+    if isinstance(ckpt_path, GenerativeModule):
+        return _Source(ckpt_path, checkpoint_of(ckpt_path), origin)
+    path = find_checkpoint(ckpt_path)
+    model, checkpoint = load_model(path, trust), load_checkpoint(path)
+    origin["checkpoint"] = {"name": path.name, "sha256": file_digest(path)}
+    # The numbers in an exported folder are those of the checkpoint that it was made of.
+    origin |= checkpoint.get("origin", {})
+    return _Source(model, checkpoint, origin, run_of(path), trust)
+
+
+def _write(folder: Path, source: _Source, name: str, seed: int) -> list[str]:
+    r"""Writes all files of an exported model, and returns a sentence for each that is left out.
+
+    Arguments:
+        folder: The folder, which exists.
+        source: The model.
+        name: The name that the folder is going to have.
+        seed: The seed of the samples in the pictures.
+    """
+    config = write_export(folder, source.model, source.checkpoint, source.origin)
+    for own, path in (
+        (TRAINING, source.file(TRAINING)),
+        (LOGGED, source.file(LOGGED)),
+        (NUMBERS, source.numbers()),
+    ):
+        if path is not None:
+            shutil.copyfile(path, folder / own)
+    pictures, left_out = _pictures(source, seed)
+    for title, picture in pictures.items():
+        write_picture(picture, folder / title)
+    training, numbers = folder / TRAINING, folder / NUMBERS
+    card = Card(
+        name,
+        source.model,
+        config,
+        training.read_text() if training.is_file() else None,
+        read_metrics(str(numbers)) if numbers.is_file() else {},
+        {title: _CAPTIONS[title] for title in pictures},
+        _real_samples(source.model),
+    )
+    write_text(str(card), folder / CARD)
+    return left_out
+
+
+def _real_samples(model: GenerativeModule) -> int:
+    r"""Returns the number of samples of the training data that a model stores."""
+    charges = model.carried_state().get("charges")
+    stores = [m for m in model.modules() if isinstance(m, RecentSamples)]
+    stored = sum(min(int(store.seen), len(store.samples)) for store in stores)
+    return stored + (0 if charges is None else len(charges[0]))
+
+
+def _pictures(source: _Source, seed: int) -> tuple[dict[str, Image.Image], list[str]]:
+    r"""Returns pictures by file name, and a sentence for each part that is left out."""
+    pictures, left_out, data = {}, [], None
+    shape = source.model.sample_shape
+    if shape == (2,):
+        try:
+            data = source.data()
+            data.prepare_data()
+            data.setup("validate")
+        except (OSError, ValueError) as error:
+            left_out.append(f"samples.png shows no real points: {error}")
+            data = None
+    if len(shape) == 3 or shape == (2,):
+        n = _IMAGES if len(shape) == 3 else _POINTS
+        pictures["samples.png"] = samples_picture(source.model, data, n, seed)
+    if (logged := source.file(LOGGED)) is not None and (curves := read_curves(logged)):
+        pictures["curves.png"] = curves_picture(curves)
+    return pictures, left_out
+
+
+def _size(size: int) -> str:
+    r"""Returns a number of bytes as text."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
