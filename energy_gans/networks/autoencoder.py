@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch.nn as nn
 from torch import Tensor
 
+from ..descriptions import Described
 
-class Autoencoder(nn.Module):
+
+class Autoencoder(Described, nn.Module):
     r"""An encoder followed by a decoder.
 
     Arguments:

@@ -25,6 +25,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ..descriptions import Described
 from .dcgan import halvings
 
 
@@ -35,7 +36,7 @@ class _ScaledTanh(nn.Module):
         return 1.7159 * torch.tanh(2 * u / 3)
 
 
-class CoulombGenerator(nn.Module):
+class CoulombGenerator(Described, nn.Module):
     r"""The generator of the Coulomb GAN paper.
 
     Arguments:
@@ -83,7 +84,7 @@ class CoulombGenerator(nn.Module):
         return self.layers(self.dense(z))
 
 
-class CoulombDiscriminator(nn.Sequential):
+class CoulombDiscriminator(Described, nn.Sequential):
     r"""The discriminator of the Coulomb GAN paper, from :math:`(B, C, S, S)` to :math:`(B, 1)`.
 
     Arguments:

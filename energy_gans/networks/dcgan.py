@@ -14,6 +14,8 @@ import torch.nn as nn
 from torch import Tensor
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..descriptions import Described
+
 _LARGEST_BASE = 7
 
 
@@ -51,7 +53,7 @@ def _initialize(network: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-class DCGANGenerator(nn.Module):
+class DCGANGenerator(Described, nn.Module):
     r"""The DCGAN generator.
 
     Arguments:
@@ -91,7 +93,7 @@ class DCGANGenerator(nn.Module):
         return self.layers(z[:, :, None, None])
 
 
-class DCGANDiscriminator(nn.Module):
+class DCGANDiscriminator(Described, nn.Module):
     r"""The DCGAN discriminator, without a sigmoid at the output.
 
     Arguments:

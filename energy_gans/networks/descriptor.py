@@ -23,10 +23,11 @@ import torch.nn as nn
 from torch import Tensor
 
 from ..checks import check_count
+from ..descriptions import Described
 from .labels import check_label
 
 
-class Descriptor(nn.Module):
+class Descriptor(Described, nn.Module):
     r"""A linear or projection head on features.
 
     Class embeddings are initialised to zero, so that all classes start with the same potential.

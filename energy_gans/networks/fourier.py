@@ -19,11 +19,12 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ..descriptions import Described
 from .labels import check_label, check_time
 from .mlp import MLP
 
 
-class FourierMLP(nn.Module):
+class FourierMLP(Described, nn.Module):
     r"""A perceptron with one output on Fourier features of points, and of times and labels.
 
     Arguments:

@@ -30,11 +30,12 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ..descriptions import Described
 from ..functional.filters import filter_bank
 from ..tensor_files import load_tensors
 
 
-class FRAME(nn.Module):
+class FRAME(Described, nn.Module):
     r"""The potential of a FRAME model, initialised to zero.
 
     Arguments:
@@ -68,7 +69,7 @@ class FRAME(nn.Module):
         return self.head(self.filters(x).relu().sum((2, 3)))
 
 
-class GaborBank(nn.Conv2d):
+class GaborBank(Described, nn.Conv2d):
     r"""The bank of :func:`filter_bank`: Gabor filters and differences of Gaussians.
 
     The bank has no thresholds, so that its FRAME potential is positively homogeneous.
@@ -87,7 +88,7 @@ class GaborBank(nn.Conv2d):
         self.weight = nn.Parameter(filters, requires_grad=False)
 
 
-class VGGBank(nn.Module):
+class VGGBank(Described, nn.Module):
     r"""The first convolutions of VGG-16, trained on ImageNet, as a bank of filters.
 
     Grey images are repeated to three channels.

@@ -21,6 +21,7 @@ from itertools import pairwise
 import torch.nn as nn
 from torch import Tensor
 
+from ..descriptions import Described
 from .dcgan import halvings
 from .descriptor import ConvDescriptor
 from .labels import LabelledLatents
@@ -29,7 +30,7 @@ _SLOPE = 0.02
 _DOUBLINGS = 4
 
 
-class GGCNGenerator(nn.Module):
+class GGCNGenerator(Described, nn.Module):
     r"""The GGCN generator.
 
     The first deconvolution outputs a map of 4 to 7 pixels. The next ones double its size until it

@@ -7,8 +7,10 @@ from itertools import pairwise
 
 import torch.nn as nn
 
+from ..descriptions import Described
 
-class MLP(nn.Sequential):
+
+class MLP(Described, nn.Sequential):
     r"""A multilayer perceptron with a linear output.
 
     Weights are drawn from He's normal distribution, those of the last layer from Glorot's, and

@@ -20,10 +20,11 @@ from itertools import pairwise
 
 import torch.nn as nn
 
+from ..descriptions import Described
 from .descriptor import ConvDescriptor
 
 
-class MultigridDescriptors(nn.ModuleList):
+class MultigridDescriptors(Described, nn.ModuleList):
     r"""The descriptors of a multi-grid model, one for each grid above the first.
 
     A descriptor has convolutions and one dense layer. The convolutions are the authors' for the

@@ -23,6 +23,7 @@ from itertools import pairwise
 import torch.nn as nn
 from torch import Tensor
 
+from ..descriptions import Described
 from .autoencoder import Autoencoder
 from .dcgan import halvings
 from .descriptor import Descriptor
@@ -85,7 +86,7 @@ class ResNetDescriptor(Descriptor):
         super().__init__(features, maps[-1], classes)
 
 
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(Described, nn.Module):
     r"""A residual generator.
 
     Arguments:

@@ -46,6 +46,7 @@ from torch.nn.functional import avg_pool2d, gelu
 from torch.nn.utils import parametrizations, parametrize
 
 from ..checks import check_count
+from ..descriptions import Described
 from .descriptor import Descriptor
 from .labels import check_time
 from .spectral import SpectralSum
@@ -54,7 +55,7 @@ _TIME_SCALE = 1000
 _LOWEST_FREQUENCY = 1e-4
 
 
-class WideResNet(nn.Module):
+class WideResNet(Described, nn.Module):
     r"""A wide residual network with one output.
 
     The networks of recovery likelihood have a width of 128. The table lists their numbers of

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn as nn
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
@@ -18,8 +21,9 @@ from ..files import atomic_write
 from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
 from ..tensor_files import load_tensors
+from .construction import check_layers, check_objects, construction_of
 from .export import is_export, read_export
-from .rebuild import Rebuilder, check_size
+from .rebuild import Rebuilder, argument_types, check_size
 from .saved_run import find_checkpoint
 
 
@@ -75,7 +79,9 @@ def step_of(path: str | os.PathLike) -> int:
     return load_tensors("ckpt_path", path, verify=False, mmap=True)["global_step"]
 
 
-def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
+def load_model(
+    path: str | os.PathLike, trust: str = "", **objects: nn.Module | Callable
+) -> GenerativeModule:
     r"""Returns the model of a checkpoint, on the CPU, in evaluation mode.
 
     The checkpoint describes the model, so no config is needed. The description may only name
@@ -86,27 +92,53 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
             an exported model.
         trust: Other packages whose classes the checkpoint may name, separated by commas. Their
             code is run.
+        objects: The networks and functions that the model was made of in Python, by argument,
+            where the checkpoint does not describe them. Networks take on the weights of the
+            checkpoint. Objects are also accepted in place of those that the checkpoint describes,
+            whose classes are then not looked up.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint, or its model can not be rebuilt.
+        ValueError: If the file is no checkpoint, its model can not be rebuilt, or an object is
+            missing, not needed, or does not fit the weights.
+
+    Example::
+
+        model = load_model("runs/mine", generator=MyGenerator(), discriminator=MyCritic())
     """
     path = find_checkpoint(path)
     rebuilder, checkpoint = Rebuilder(trust), load_checkpoint(path)
-    options = checkpoint.get("hyper_parameters") or {}
-    class_path = options.get("_class_path")
-    if class_path is None:
+    made = construction_of(checkpoint)
+    if made is None:
         raise ValueError(
-            f"'ckpt_path' = {str(path)!r} does not say how its model is made: it was trained in "
-            "Python, not by the command line. Load it with its class's load_from_checkpoint, and "
-            "give that the networks."
+            f"'ckpt_path' = {str(path)!r} does not say how its model is made: an earlier version "
+            "wrote it in Python. Load it with its class's load_from_checkpoint, and give that the "
+            "networks."
         )
-    init_args = {k: v for k, v in options.items() if k not in ("_class_path", "_instantiator")}
-    spec = {"class_path": class_path, "init_args": init_args}
-    try:
-        model = rebuilder.instance(spec, GenerativeModule, "model")
+    with _explain(path, made.class_path):
+        method = rebuilder.resolve(made.class_path, GenerativeModule, "model.class_path")
+    check_objects(made, argument_types(method), objects)
+    spec = {
+        "class_path": made.class_path,
+        "init_args": {k: v for k, v in made.init_args.items() if k not in objects},
+    }
+    with _explain(path, made.class_path):
+        model = rebuilder.factory(spec, GenerativeModule, "model")(**objects)
+    check_layers(made, model, objects)
+    with _explain(path, made.class_path):
         model.on_load_checkpoint(checkpoint)
         _load_state(model, checkpoint["state_dict"])
+    if made.options:
+        model.hparams.update(made.options)
+        model.construction = None
+    return model.to(memory_format=model.memory_format).eval()
+
+
+@contextmanager
+def _explain(path: Path, class_path: str) -> Iterator[None]:
+    r"""Turns an error while a model is rebuilt into a `ValueError` that names the checkpoint."""
+    try:
+        yield
     except Exception as error:
         # Damaged files can raise any error.
         reason = textwrap.shorten(str(error), 500, placeholder=" ...")
@@ -114,8 +146,6 @@ def load_model(path: str | os.PathLike, trust: str = "") -> GenerativeModule:
             f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: "
             f"{reason}"
         ) from error
-    model.hparams.update(options)
-    return model.to(memory_format=model.memory_format).eval()
 
 
 def _load_state(model: GenerativeModule, state: Mapping[str, Tensor]) -> None:

@@ -76,18 +76,20 @@ class Rebuilder:
         if not isinstance(spec, Mapping) or not {"class_path"} <= spec.keys() <= SPEC:
             raise ValueError(f"{key!r} should hold class_path and init_args, got {spec!r:.100}.")
         cls = self.resolve(spec["class_path"], base, f"{key}.class_path")
-        known, given = _argument_types(cls), {}
+        known, given = argument_types(cls), {}
         for part in ("init_args", "dict_kwargs"):
             for name, value in (spec.get(part) or {}).items():
                 hint, optional = known.get(name, (Any, False))
-                if optional and _makes_optimizer(hint):
+                if optional and makes_optimizer(hint):
                     # Rebuilt models are not trained, so they need no optimizer and no schedule.
                     continue
                 if isinstance(value, str) and Path in _union_members(hint):
                     self.check_trusted(cls, f"{key}.{name}", value, "a file to be opened")
                     value = value if str in _union_members(hint) else Path(value)
                 given[name] = self._value(value, hint, f"{key}.{name}")
-        return partial(cls, **given)
+        # A Sequential takes its modules as `*args`.
+        positional = given.pop("args", ()) if issubclass(cls, nn.Sequential) else ()
+        return partial(cls, *positional, **given)
 
     def resolve(self, class_path: Any, base: type | tuple[type, ...], key: str) -> type:
         r"""Returns the class that a path names.
@@ -156,7 +158,7 @@ def is_within(module: str, packages: Iterable[str]) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in packages)
 
 
-def _argument_types(cls: type) -> dict[str, tuple[Any, bool]]:
+def argument_types(cls: type) -> dict[str, tuple[Any, bool]]:
     r"""Returns the type of each argument of a class by name, and whether it has a default.
 
     Arguments that the class passes on to its bases as `**kwargs` are included.
@@ -215,11 +217,16 @@ def _describable_classes(hints: list[Any]) -> tuple[type, ...]:
     return tuple(one for one in found if one.__module__ not in ("builtins", "pathlib"))
 
 
-def _makes_optimizer(hint: Any) -> bool:
+def makes_optimizer(hint: Any) -> bool:
     r"""Returns whether a type is a callable that returns an optimizer or a schedule."""
     callables = filter(_is_callable_type, _union_members(hint))
     made = [one for c in callables for one in _describable_classes(_return_types(c))]
     return any(issubclass(one, (Optimizer, LRScheduler)) for one in made)
+
+
+def takes_objects(hint: Any) -> bool:
+    r"""Returns whether an argument of a type takes networks or functions."""
+    return any(map(_is_class_path_type, _union_members(hint)))
 
 
 def check_size(config: Any, key: str) -> None:

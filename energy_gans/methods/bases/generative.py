@@ -2,6 +2,7 @@ r"""The base class of all methods: samples, a moving average, and checks of data
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from typing import Any
@@ -22,13 +23,14 @@ from ..parts.networks import (
 )
 from .arguments import describe_arguments
 from .capabilities import Capabilities, clip_images
+from .construction import construction, is_plain
 from .pretrained import PretrainedMixin
 from .renamed import RenamedProperty, adopt_former_name
 from .stepped import SteppedModule
 from .validation import ValidationMixin
 
-# Networks and optimizers are hyper-parameters on purpose: the CLI stores how they are constructed,
-# and a checkpoint rebuilds its model from that.
+# Networks and optimizers are hyper-parameters on purpose: a checkpoint stores how they are
+# constructed, and its model is rebuilt from that.
 for words in ("is an instance of `nn.Module` and is already saved", "it cannot be pickled"):
     warnings.filterwarnings("ignore", message=f".*{words}.*")
 
@@ -63,7 +65,7 @@ class GenerativeModule(
     ) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
-        self.drop_live_hyperparameters()
+        self.construction = self.drop_live_hyperparameters()
         self.classes: int | None = None
         self.initial_weights = initial_weights
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -175,14 +177,22 @@ class GenerativeModule(
 
     # The hooks of Lightning
 
-    def drop_live_hyperparameters(self) -> None:
-        r"""Drops networks and functions that were passed as objects, in Python, from `hparams`.
+    def drop_live_hyperparameters(self) -> dict[str, Any] | None:
+        r"""Drops objects that were passed in Python from `hparams`, and describes them.
 
-        A checkpoint that held them could be read only by unpickling code.
+        A checkpoint that held the objects could be read only by unpickling code.
+
+        Returns:
+            The description (:mod:`.construction`), or `None` if the command line made the model.
         """
-        for name, value in list(self.hparams.items()):
-            if callable(value):
-                del self.hparams[name]
+        if "_instantiator" in self.hparams:
+            return None
+        objects = {name: value for name, value in self.hparams.items() if not is_plain(value)}
+        for name in objects:
+            del self.hparams[name]
+        # Loggers read the copy that Lightning has made of them.
+        self._hparams_initial = copy.deepcopy(self.hparams)
+        return construction(type(self), objects)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | os.PathLike, **kwargs: Any) -> Any:
@@ -241,6 +251,8 @@ class GenerativeModule(
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
         checkpoint["seed"] = self.seed
+        if self.construction is not None:
+            checkpoint["construction"] = self.construction
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         trains = self._trainer is not None and self.trainer.training

@@ -15,7 +15,10 @@ from torch import Tensor
 
 # Arguments of a run and the state of callbacks: a bound, or the best score so far, may be
 # infinite.
-_UNCHECKED = ("hyper_parameters", "datamodule_hyper_parameters", "conditions", "callbacks")
+_UNCHECKED = (
+    *("hyper_parameters", "datamodule_hyper_parameters", "construction"),
+    *("conditions", "callbacks"),
+)
 _LEARNING_RATES = ("lr", "initial_lr")
 
 
