@@ -24,9 +24,10 @@ class MixtureCoverage(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not hasattr(trainer.datamodule, "means"):
+            data = trainer.datamodule
             raise ValueError(
                 "MixtureCoverage needs data with known modes, a GaussianMixture, "
-                f"got {type(trainer.datamodule).__name__}."
+                f"got {'loaders' if data is None else type(data).__name__}."
             )
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

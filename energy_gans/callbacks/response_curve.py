@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from ..data.batches import EVALUATION_BATCH
+from ..data.images import image_shape
 from ..methods import GenerativeModule
 from ..metrics import ResponseDistance
 
@@ -41,9 +42,7 @@ class ResponseCurve(Callback):
         self.metric: ResponseDistance | None = None
 
     def setup(self, trainer: Trainer, pl_module: GenerativeModule, stage: str) -> None:
-        shape = trainer.datamodule.shape
-        if len(shape) != 3:
-            raise ValueError(f"ResponseCurve measures images, got samples of shape {shape}.")
+        shape = image_shape(trainer.datamodule, "ResponseCurve")
         if self.of == "chains" and getattr(pl_module, "buffer", None) is None:
             raise ValueError(
                 f"'of' = 'chains' is for models with a replay buffer, and "
@@ -70,7 +69,7 @@ class ResponseCurve(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        y, _ = batch
+        y, _ = pl_module.read_batch(batch)
         place = pl_module.place_of_batch(batch_idx)
         if trainer.sanity_checking and place >= trainer.num_sanity_val_steps:
             y = y[:0]

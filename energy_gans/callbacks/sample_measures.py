@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from ..checks import check_count
+from ..data.images import image_shape
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
 from ..metrics.features import EfficientNetLite0, FeatureExtractor
@@ -83,10 +84,7 @@ class SampleMeasures(Callback):
         return f"{self.n // 1000}k" if self.n % 1000 == 0 else f"{self.n}"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if len(trainer.datamodule.shape) != 3:
-            raise ValueError(
-                f"SampleMeasures measures images, got samples of shape {trainer.datamodule.shape}."
-            )
+        image_shape(trainer.datamodule, "SampleMeasures")
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
         self.measure(trainer, pl_module, "val")

@@ -3,6 +3,8 @@ r"""Pictures of samples while a model trains."""
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
@@ -12,6 +14,7 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from ..checks import check_count
+from ..data import TensorDataModule
 from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
@@ -24,7 +27,8 @@ class SamplePictures(Callback):
 
     A last picture is written at the end of training. The latents are the same at every step.
     Images are drawn on a grid, points in the plane as a scatter, with the learned potential if the
-    model has one.
+    model has one, and with real points: held-out ones of the data module, or those of the last
+    batch of a loader.
 
     Arguments:
         every_n_steps: The number of steps between two pictures.
@@ -38,13 +42,15 @@ class SamplePictures(Callback):
         self.every_n_steps, self.n, self.seed = every_n_steps, n, seed
         self.directory = Path("samples")
         self.drawn_step = -1
+        self.batch: Any = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.directory = run_directory(trainer) / "samples"
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: object
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: object
     ) -> None:
+        self.batch = batch
         if trainer.global_step % self.every_n_steps == 0:
             self.draw(trainer, pl_module)
 
@@ -56,7 +62,13 @@ class SamplePictures(Callback):
         r"""Draws samples of the current step, in the first process."""
         self.drawn_step = trainer.global_step
         if trainer.is_global_zero:
-            picture = samples_picture(pl_module, trainer.datamodule, self.n, self.seed)
+            data = trainer.datamodule
+            if not isinstance(data, TensorDataModule):
+                if self.batch is None:
+                    return  # The run was stopped before its first step.
+                # A loader of the user's own can not be read without changing what it gives next.
+                data = SimpleNamespace(val_dataloader=lambda: [self.batch])
+            picture = samples_picture(pl_module, data, self.n, self.seed)
             write_picture(picture, self.directory / f"step_{trainer.global_step:08d}.png")
             for logger in trainer.loggers:
                 _log_picture(logger, "samples", picture, trainer.global_step)
@@ -81,14 +93,14 @@ def samples_picture(
     if x.ndim == 4:
         return image_grid(x)
     if x.ndim == 2 and x.shape[1] == 2:
-        real = x[:0] if data is None else next(iter(data.val_dataloader()))[0]
+        real = x[:0] if data is None else model.read_batch(next(iter(data.val_dataloader())))[0]
         potential = None
         if model.supports("potential_at") and not model.potential_needs_label:
 
             def potential(a: Tensor) -> Tensor:
                 return model.potential_at(a.to(model.device)).cpu()
 
-        return field_picture(potential, real, x.cpu())
+        return field_picture(potential, real.cpu(), x.cpu())
     raise ValueError(
         f"Pictures are made of images and of points in the plane, not of {tuple(x.shape)}."
     )

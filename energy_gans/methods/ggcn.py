@@ -145,6 +145,10 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         self.amortized_sampling, self.repulsion = amortized_sampling, repulsion
         self.start, self.sample_steps = start, sample_steps
 
+    @property
+    def replays(self) -> bool:
+        return super().replays or self.learn_hidden_space
+
     # The update
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
@@ -232,7 +236,7 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
 
     def store_states(self, state: State) -> None:
         r"""Stores latents and the ends of chains, if later updates replay them."""
-        if self.start == "persistent" or self.learn_hidden_space:
+        if self.replays:
             self.buffer.store(state)
 
     def generate_detached(self, state: State) -> Tensor:

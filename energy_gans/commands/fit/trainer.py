@@ -2,20 +2,15 @@ r"""A run's trainer: defaults, settings that follow from others, and callbacks o
 
 from __future__ import annotations
 
-import torch.nn as nn
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.plugins.environments import SLURMEnvironment
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from ...callbacks import Checkpoints, NonFiniteGuard, SampleWriter, StepProgress
-from ...methods import GenerativeModule
 
 # `val_check_interval` counts steps of the whole run, and a run starts with training.
 TRAINER_DEFAULTS = {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
-FLAG = "find_unused_parameters"
 
 
 def added_callbacks(trainer: Namespace, command: str) -> list[Callback]:
@@ -84,40 +79,3 @@ def check_no_other_checkpoint(trainer: Trainer) -> None:
                 "'trainer.default_root_dir' should hold no checkpoint of Lightning's requeueing, "
                 f"which would be resumed, got {path}: move it, or name it with --ckpt_path."
             )
-
-
-def allow_unused_parameters(trainer: Trainer, model: GenerativeModule) -> None:
-    r"""Lets backward passes leave out the parameters of other networks under DDP.
-
-    This applies to plain `ddp`, and to the strategy that Lightning chooses for several devices:
-    both leave `find_unused_parameters` open.
-
-    Arguments:
-        trainer: The trainer, before it runs.
-        model: The model that it trains.
-
-    Raises:
-        ValueError: If the strategy forbids it, and the model trains several networks.
-    """
-    strategy = trainer.strategy
-    if not isinstance(strategy, DDPStrategy):
-        return
-    # The keyword arguments of torch's DistributedDataParallel.
-    options = strategy._ddp_kwargs
-    if FLAG not in options:
-        options[FLAG] = True
-        rank_zero_info(
-            "DDP looks for unused parameters in every backward pass: networks take turns."
-        )
-    if not options[FLAG] and len(model.trained) > 1:
-        raise ValueError(
-            f"'trainer.strategy' should be 'ddp' or 'ddp_{FLAG}_true': {type(model).__name__} "
-            f"trains {len(model.trained)} networks in turn, and each backward pass leaves out the "
-            "others."
-        )
-    normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
-    if trainer.world_size > 1 and normed and strategy._layer_sync is None:
-        rank_zero_warn(
-            "Batch norm sees each process's share of a batch, not the whole: on GPUs, add "
-            "--trainer.sync_batchnorm true."
-        )

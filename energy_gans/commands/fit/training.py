@@ -35,7 +35,6 @@ from .run_messages import explain_write_errors, next_command
 from .trainer import (
     TRAINER_DEFAULTS,
     added_callbacks,
-    allow_unused_parameters,
     check_no_other_checkpoint,
     check_processes,
     follow_max_steps,
@@ -172,8 +171,6 @@ class EnergyGansCLI(LightningCLI):
         except (ValueError, TypeError, RuntimeError) as error:
             said = " ".join(str(error).split())
             raise ValueError(f"'trainer' can not be made: {said}") from error
-        if self.subcommand == "fit":
-            allow_unused_parameters(trainer, self.model)
         if self.folder is not None:
             resume_loggers(self.folder, trainer, self.step)
         return trainer

@@ -206,7 +206,7 @@ class FlowModule(PotentialModule):
 
     # Validation
 
-    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         r"""Measures samples of a batch, unless the flow has become too expensive in training.
 
         If the solver stops before the end in training, the rest of the validation is skipped. The
@@ -222,8 +222,9 @@ class FlowModule(PotentialModule):
         if self.skips_validation:
             return
         super().validation_step(batch, batch_idx)
-        if fitting and self.exhausted and len(batch[0]):
-            self.check_speed(batch[0])
+        y, _ = self.read_batch(batch)
+        if fitting and self.exhausted and len(y):
+            self.check_speed(y)
             self.skips_validation = True
             warnings.warn(
                 f"The rest of the validation after step {self.global_step} is left out, as its "

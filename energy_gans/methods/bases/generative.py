@@ -12,7 +12,6 @@ import torch.nn as nn
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from ..parts.constant_shifts import shift_parameters
 from ..parts.moving_average import MovingAverage, match_average
 from ..parts.networks import (
     check_label,
@@ -21,7 +20,9 @@ from ..parts.networks import (
     evaluation_mode,
     load_weights,
 )
+from ..parts.unused_parameters import allow_unused_parameters
 from .arguments import describe_arguments
+from .batch_reading import BatchReadingMixin
 from .capabilities import Capabilities, clip_images
 from .construction import construction, is_plain
 from .pretrained import PretrainedMixin
@@ -36,7 +37,12 @@ for words in ("is an instance of `nn.Module` and is already saved", "it cannot b
 
 
 class GenerativeModule(
-    Capabilities, PretrainedMixin, ValidationMixin, SteppedModule, LightningModule
+    Capabilities,
+    PretrainedMixin,
+    ValidationMixin,
+    BatchReadingMixin,
+    SteppedModule,
+    LightningModule,
 ):
     r"""A generative model that is trained by alternating updates of its networks.
 
@@ -211,42 +217,25 @@ class GenerativeModule(
     def setup(self, stage: str) -> None:
         check_precision(self.trainer.precision)
         self.to(memory_format=self.memory_format)
+        if stage == "fit":
+            allow_unused_parameters(self.trainer, self)
         if stage == "fit" and self.initial_weights and self.trainer.ckpt_path is None:
             load_weights(self, self.initial_weights)
 
-    def training_step(
-        self, batch: tuple[Tensor, Tensor | None], batch_idx: int
-    ) -> dict[str, Tensor]:
-        y, label = batch
-        # The trainer's plugin for float64 converts floats only, and images arrive as uint8.
-        y = y.to(self.dtype)
+    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        if not self.checked:
+            self.check_data(batch)
+        y, label = self.read_batch(batch)
         if not self.checked:
             self.check_batch(y)
-            if self.classes is not None:
-                check_label(label, self.classes, len(y))
+        elif len(y) != self.batch_length:
+            self.check_length(len(y))
+        self.batch_length = len(y)
         return super().training_step((self.formatted(y), label), batch_idx)
 
     def formatted(self, x: Tensor) -> Tensor:
         r"""Returns samples in the memory format of the model, channels last or not."""
         return x.contiguous(memory_format=self.memory_format) if x.ndim == 4 else x
-
-    def check_batch(self, y: Tensor) -> None:
-        r"""Checks the first batch, and finds the parameters that no loss depends on.
-
-        Raises:
-            ValueError: If the batch can not be split, is too small, or does not fit the networks.
-        """
-        self.check_batch_size(len(y))
-        with torch.no_grad(), evaluation_mode(self):
-            self.check(y[:2])
-        with (
-            torch.enable_grad(),
-            evaluation_mode(self),
-            torch.autocast(y.device.type, enabled=False),
-        ):
-            outputs = self.shift_invariant_outputs(y[:2])
-            self.unseen = [p for output in outputs for p in shift_parameters(output)]
-        self.checked = True
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)

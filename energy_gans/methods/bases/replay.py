@@ -35,6 +35,19 @@ class ReplayMixin:
         super().__init__(**kwargs)
         self.buffer = ReplayBuffer(buffer_size, restart, buffer_dtype, buffer_folder)
 
+    @property
+    def replays(self) -> bool:
+        r"""Whether the chains of a minibatch continue from the buffer."""
+        return self.start == "persistent"
+
+    def check_batch_size(self, n: int) -> None:
+        super().check_batch_size(n)
+        if self.replays and self.batch_length not in (0, n):
+            raise ValueError(
+                "The replay buffer holds chains for each place of a minibatch, so all batches "
+                f"should have {self.batch_length} samples, got {n}."
+            )
+
     def replay(self, fresh: State) -> State:
         r"""Returns the initial states of chains: see :meth:`ReplayBuffer.replay`."""
         return self.buffer.replay(fresh, self.share_of, self.global_rank, self.world_size)

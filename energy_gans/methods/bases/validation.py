@@ -3,6 +3,7 @@ r"""What the validation, test and prediction loops of a trainer do with a method
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
@@ -21,9 +22,9 @@ class ValidationMixin:
         """
         return {"val/energy_distance": energy_distance}
 
-    def validation_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         r"""Logs :meth:`validation_measures` of a batch. Lightning averages them over batches."""
-        y, _ = batch
+        y, _ = self.read_batch(batch)
         place = self.place_of_batch(batch_idx)
         values = dict.fromkeys(self.validation_measures(), y.new_zeros(()))
         # A process may run out of batches, but the first batch of all is empty only if the set is.
@@ -33,10 +34,10 @@ class ValidationMixin:
         # Lightning rounds the mean of integer batch sizes over processes, but not that of floats.
         self.log_dict(values, sync_dist=True, batch_size=float(len(y)))
 
-    def test_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int) -> None:
         self.validation_step(batch, batch_idx)
 
-    def predict_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> Tensor:
-        y, _ = batch
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        y, _ = self.read_batch(batch)
         random = self.observing("predict", self.place_of_batch(batch_idx))
         return self.sample(len(y), random=random) if len(y) else y

@@ -132,9 +132,10 @@ def check_label(label: Tensor | None, classes: int | None, n: int) -> None:
             "'label' should be left out: the model is unconditional, it has no classes."
         )
     message = f"'label' should hold {n} labels from 0 to {classes - 1}, one a sample"
-    if label is None or tuple(label.shape) != (n,) or label.is_floating_point():
-        given = "none" if label is None else f"{label.dtype} of shape {tuple(label.shape)}"
-        raise ValueError(f"{message}, got {given}.")
+    if not isinstance(label, Tensor):
+        raise ValueError(f"{message}, got {'none' if label is None else type(label).__name__}.")
+    if tuple(label.shape) != (n,) or label.is_floating_point():
+        raise ValueError(f"{message}, got {label.dtype} of shape {tuple(label.shape)}.")
     if n > 0 and not (int(label.min()) >= 0 and int(label.max()) < classes):
         raise ValueError(f"{message}, got {int(label.min())} to {int(label.max())}.")
 
