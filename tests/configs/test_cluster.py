@@ -6,12 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import torch
 
 import energy_gans
+from energy_gans.methods.bases.stepped import SteppedModule
 
-from ..methods.test_contracts import assert_same, last, spawn, train
+from ..methods.conftest import preloaded  # noqa: F401
+from ..methods.test_batch_contract import assert_close
+from ..methods.test_contracts import assert_same, context, free_port, last, spawn, train
 
 CLUSTER = Path(__file__).parents[2] / "configs" / "cluster"
 FILES = sorted(CLUSTER.glob("*.sh"))
@@ -107,3 +112,42 @@ def test_a_job_that_slurm_stops_is_started_again_and_ends_as_if_it_had_not_been(
     tables = [folder / "metrics.csv" for folder in (tmp_path / "whole/version_0", run)]
     assert tables[0].read_text() == tables[1].read_text()
     assert "--kill-on-bad-exit=1" in (tmp_path / "srun.log").read_text()
+
+
+def run_task(rank: int, port: int, args: list[str], programs: Path, stop_at: int | None) -> None:
+    r"""Trains as one of two tasks on one of two nodes. The last task hears SLURM's signal."""
+    os.chdir(programs.parent)
+    os.environ |= JOB | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "2"}
+    os.environ |= {"SLURM_PROCID": str(rank), "SLURM_NODEID": str(rank // 2)}
+    os.environ |= {"SLURM_LOCALID": str(rank % 2), "PATH": f"{programs}:{os.environ['PATH']}"}
+    descend = SteppedModule.descend
+
+    def descend_and_hear(self: SteppedModule, *rest: object) -> torch.Tensor:
+        if self.global_step == stop_at and rank == 3:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return descend(self, *rest)
+
+    with mock.patch.object(SteppedModule, "descend", descend_and_hear):
+        train(args)
+
+
+def test_two_nodes_of_two_tasks_that_are_started_again_are_one_process(
+    tiny: Callable[..., list[str]], batch: Callable, tmp_path: Path
+) -> None:
+    short = ["--trainer.max_steps=8", "--trainer.val_check_interval=8"]
+    assert spawn(train, tiny(*short, points=True, name="one")) == 0
+    nodes = ["--trainer.num_nodes=2", "--trainer.devices=2"]
+    several = tiny(*short, *nodes, points=True, name="several")
+    starts = [(several, 4, [138, 0, 138, 0]), ([*several, "--ckpt_path=last"], None, [0] * 4)]
+    for args, stop_at, status in starts:
+        given = (free_port(), args, tmp_path / "bin", stop_at)
+        tasks = [context.Process(target=run_task, args=(rank, *given)) for rank in range(4)]
+        for task in tasks:
+            task.start()
+        for task in tasks:
+            task.join(120)
+        assert [task.exitcode for task in tasks] == status
+    assert (tmp_path / "scontrol.log").read_text() == "requeue 4711\n"
+    one, several = (last(tmp_path / name)["state_dict"] for name in ("one", "several"))
+    assert_close([one[name] for name in one], [several[name] for name in one])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.plugins.environments import SLURMEnvironment
+from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from ...callbacks import Checkpoints, NonFiniteGuard, SampleWriter, StepProgress
 
@@ -65,6 +65,12 @@ def check_processes(trainer: Trainer) -> None:
     """
     environment = trainer._accelerator_connector.cluster_environment
     environment.validate_settings(trainer.num_devices, trainer.num_nodes)
+
+
+def started_by_lightning(trainer: Trainer) -> bool:
+    r"""Returns whether the first process of a run started this one."""
+    environment = trainer._accelerator_connector.cluster_environment
+    return isinstance(environment, LightningEnvironment) and environment.local_rank() > 0
 
 
 def check_no_other_checkpoint(trainer: Trainer) -> None:

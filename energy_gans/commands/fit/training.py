@@ -31,13 +31,19 @@ from ..messages import OneSentence
 from ..models import check_method
 from .callback_options import place_options
 from .changes import check_conditions, check_unchanged
-from .run_messages import explain_write_errors, next_command
+from .run_messages import (
+    end_with_parent,
+    explain_lost_process,
+    explain_write_errors,
+    next_command,
+)
 from .trainer import (
     TRAINER_DEFAULTS,
     added_callbacks,
     check_no_other_checkpoint,
     check_processes,
     follow_max_steps,
+    started_by_lightning,
     validate_each_epoch,
 )
 
@@ -184,7 +190,14 @@ class EnergyGansCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         root = runs_folder(self.config[subcommand].trainer)
         start = discard_failed_start(self.trainer, self.step)
-        with explain_write_errors(root), lock_directory(self.trainer), start:
+        if started_by_lightning(self.trainer):
+            end_with_parent()
+        with (
+            explain_lost_process(),
+            explain_write_errors(root),
+            lock_directory(self.trainer),
+            start,
+        ):
             if subcommand == "fit":
                 resume_curves(self.trainer, self.folder, self.step)
             super()._run_subcommand(subcommand)

@@ -2,8 +2,9 @@ r"""Running one cell of a study: `fit`, `evaluate` and `sample`, each in a proce
 
 The folder of a cell holds `run/` (the directory of the training run), `metrics.json`,
 `samples.npz` and the logs. `started.json` is written first, and `done.json` or `failed.json` last:
-a folder without these belongs to an unfinished cell, whose run is resumed if it was started with the same config and code. The lock file beside the folder is held by the process of the study
-and by the processes that it starts. It is free once all of them have ended.
+a folder without these belongs to an unfinished cell, whose run is resumed if it was started with
+the same config and code. The lock file beside the folder is held by the process of the study and
+by the processes that it starts. It is free once all of them have ended.
 """
 
 from __future__ import annotations
