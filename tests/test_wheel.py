@@ -1,6 +1,5 @@
 r"""Tests for the wheel: what it holds, and a run with it outside of the clone."""
 
-import ast
 import os
 import shutil
 import subprocess
