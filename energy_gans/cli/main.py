@@ -5,7 +5,6 @@ What a command needs is imported when it is run: help, the version and a wrong n
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..commands import COMMANDS
+from ..commands.suggestions import did_you_mean, suggest_value
 from ..interruption import interruptible
 from .workbench import help_lines, run_workbench
 
@@ -112,7 +112,7 @@ def _sentence_of(error: Exception) -> str | None:
     # What this package raises is a sentence for the user.
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
     if PACKAGE in raised_in.parents:
-        return str(error)
+        return suggest_value(str(error))
     if "Union subtypes" not in str(error):
         return None
     from ..commands.messages import sentence
@@ -142,10 +142,9 @@ def run(args: list[str]) -> None:
         if number := run_training(args):
             sys.exit(128 + number)
     else:
-        close = difflib.get_close_matches(args[0], [*TRAINING, *COMMANDS], n=1)
+        near = did_you_mean(args[0], [*TRAINING, *COMMANDS])
         raise ValueError(
-            f"There is no command {args[0]!r}."
-            + (f" Did you mean {close[0]!r}?" if close else " `energy-gans --help` lists them.")
+            f"There is no command {args[0]!r}." + (near or " `energy-gans --help` lists them.")
         )
 
 

@@ -1,44 +1,60 @@
-r"""Errors of jsonargparse in one sentence.
-
-A message of jsonargparse is a tree: a key, the class made from its value, a key of that class, and
-so on, with one branch for each type that the value may have. The deepest branch is reported: there
-the class was found, and only one of its arguments was wrong.
-"""
+r"""Errors of jsonargparse in one sentence, with the nearest valid name for a misspelt one."""
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, NoReturn
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
+import jsonargparse._typehints as typehints
 from jsonargparse import ArgumentParser
 
-# Lines without information for a user.
-SKIPPED = (
-    "Does not validate",
-    "Subtypes:",
-    "Given value",
-    "Expected a <class 'NoneType'>",
-    "Subclass types expect one of",
-    "a class path (str)",
-    "a dict with",
+from .message_tree import MessagePart, join_reasons, parse_lines
+from .suggestions import (
+    described_types,
+    known_classes,
+    nearest_names,
+    option_types,
+    suggest_value,
+    unknown_option,
 )
-# Modules whose classes users may give by name alone, if they are imported.
-ROOMS = (
-    *(f"energy_gans.{room}" for room in ("callbacks", "data", "methods", "networks")),
-    *("energy_gans.methods.baselines", "energy_gans.metrics.features"),
-    *("lightning.pytorch.callbacks", "lightning.pytorch.loggers", "torch.nn", "torch.optim"),
-)
+
 # How jsonargparse reports a wrong callable, and how it reports any other wrong class.
-CALLABLE = r"Type typing\.Callable\[[^\n]*? expects a function or a callable class: "
+CALLABLE = r"Type [\w.]*\.Callable\[[^\n]*? expects a function or a callable class: "
 CALLABLE_CLASS = re.compile(
-    rf"^( *)(?:- )?{CALLABLE}(.*?)\. Got value: Namespace\(class_path='([^']+)'[^\n]*$",
+    rf"^( *)(?:- )?{CALLABLE}(.*?)\. Got value: Namespace\([^\n]*?class_path='([^']+)'[^\n]*$",
     re.DOTALL | re.MULTILINE,
 )
 CLASS = r"\1Problem with given class_path '\3':\n\1 \2"
+# Where a wrong name was found, and the valid names there.
+Candidates = tuple[str, Sequence[str]]
+
+_resolve_name = typehints.resolve_class_path_by_name
+
+
+def _prefer_known(base: Any, name: str) -> str:
+    r"""Returns the path of the class that a name means; of several the first in the known rooms.
+
+    `MLP` is also a class of torchvision, and `LeakyReLU` also one of torch's quantisation.
+
+    Arguments:
+        base: The class, or the type, of which it has to be a subclass.
+        name: The name.
+    """
+    try:
+        return _resolve_name(base, name)
+    except ValueError:
+        bases = base if isinstance(base, tuple) else described_types(base)
+        found = [path for known, path in known_classes(bases) if known == name]
+        if not found:
+            raise
+        return found[0]
+
+
+# jsonargparse has no public way to rank classes of one name.
+typehints.resolve_class_path_by_name = _prefer_known
 
 
 class OneSentence(ArgumentParser):
@@ -56,105 +72,51 @@ class OneSentence(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:
             super().error(message, ex)
-        sys.exit(f"energy-gans: error: {sentence(message, [*_known_flags(self)])}")
+        if type(ex) is KeyError:
+            # jsonargparse does not find the parser of a command in a group of a group, to which it
+            # would add a message.
+            *_, (frame, _) = traceback.walk_tb(ex.__traceback__)
+            message = str(frame.f_locals.get("ex", message))
+        sys.exit(f"energy-gans: error: {sentence(message, dict(_known_flags(self)))}")
 
 
-class _Part(NamedTuple):
-    r"""What a part of a message reports: the reasons, the keys, the class and the depth."""
-
-    reasons: list[str]
-    keys: tuple[str, ...] = ()
-    cls: str | None = None
-    depth: int = 0
-
-
-def sentence(message: str, known: Sequence[str] = ()) -> str:
+def sentence(message: str, known: Mapping[str, Any] | None = None) -> str:
     r"""Returns the essence of a message of jsonargparse, with the nearest valid names.
 
     Arguments:
         message: The message.
-        known: The flags that the parser knows.
+        known: The type of each flag that the parser knows.
     """
+    known = known or {}
     message = re.sub(r'^Parser key "([^"]+)": ', r"\1: ", message)
-    cls, text = None, message
+    told, text = MessagePart([]), message
     if "\n" in message:
         message = re.sub(CALLABLE, "", CALLABLE_CLASS.sub(CLASS, message))
         lines = [line for line in message.splitlines() if line.strip(" -")]
-        told = _parse_lines(
+        told = parse_lines(
             [(len(line) - len(line.lstrip(" ")), line.strip(" -")) for line in lines]
         )
-        cls, text = told.cls, _join_reasons(told.reasons or lines[:1])
+        text = join_reasons(told.reasons or lines[:1])
         given = re.findall(
             r"Given value: (?:NestedArg\(.*val='?)?([\w./+-]+)'?\)?$", message, re.M
         )
         if given and text.startswith("Expected") and "Got value" not in text:
             text += f". Got value: {given[0]}"
-        where = ".".join(told.keys) + (f" ({cls})" if cls else "")
+        where = ".".join(told.keys) + (f" ({told.cls})" if told.cls else "")
         text = f"{where}: {text}" if where else text
-    text = _simplify(text, known)
-    near = _nearest_names(*_candidates(text, cls, known))
-    return text + (f". Did you mean {near}?" if near else "")
+    text = _other_type(_simplify(text, known), told, known)
+    near = nearest_names(*_candidates(text, told, known))
+    if near:
+        return f"{text}. Did you mean {near}?"
+    return suggest_value(_missing_class(text, told, known))
 
 
-def _nearest_names(wrong: str, names: Sequence[str]) -> str:
-    r"""Returns the nearest name to a wrong one, or up to four names that begin with it."""
-    begun = [*dict.fromkeys(name for name in names if wrong and name.startswith(wrong))]
-    if len(begun) > 4 or not begun:
-        begun = difflib.get_close_matches(wrong, names, n=1)
-    return " or ".join(map(repr, begun))
-
-
-def _parse_lines(lines: list[tuple[int, str]]) -> _Part:
-    r"""Returns the deepest part of lines, which come with their indentation."""
-    found = [_Part([])]
-    for text, inner in _split_entries(lines):
-        key = re.fullmatch(r'Parser key "([^"]+)":', text)
-        cls = re.fullmatch(r"Problem with given class_path '([^']+)':", text)
-        if text == "Errors:" or text.startswith(SKIPPED):
-            found.append(_parse_lines(inner))
-        elif key or cls:
-            told = _parse_lines(inner)
-            keys = (key[1], *told.keys) if key else told.keys
-            name = told.cls or (cls[1] if cls else None)
-            found.append(_Part(told.reasons, keys, name, told.depth + 2))
-        else:
-            found.append(_parse_line(text))
-    told = [one for one in found if one.reasons] or found
-    told = [one for one in told if one.depth == max(each.depth for each in told)]
-    return told[0]._replace(reasons=[*dict.fromkeys(r for one in told for r in one.reasons)])
-
-
-def _split_entries(lines: list[tuple[int, str]]) -> Iterator[tuple[str, list[tuple[int, str]]]]:
-    r"""Yields the least indented lines, each with the lines below it."""
-    least = min((indent for indent, _ in lines), default=0)
-    starts = [i for i, (indent, _) in enumerate(lines) if indent == least]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):
-        yield lines[start][1], lines[start + 1 : end]
-
-
-def _parse_line(text: str) -> _Part:
-    r"""Returns the part of one line; a missing file or class matters less than a wrong type."""
-    if text.startswith("Expected a path but"):
-        return _Part([text], depth=-2)
-    if name := re.fullmatch(r"Expected a dot import path string: (.*)", text):
-        return _Part([f"There is no class {name[1]!r}"], depth=1 if name[1][:1].isupper() else -1)
-    if base := re.fullmatch(r"Not a valid subclass of (.*)", text):
-        return _Part([f"Expected class_path and init_args of a {base[1]}"], depth=-1)
-    return _Part([text])
-
-
-def _join_reasons(reasons: Sequence[str]) -> str:
-    r"""Returns one reason for several; expected types are alternatives."""
-    if all(reason.startswith("Expected ") for reason in reasons):
-        return "Expected " + " or ".join(r.removeprefix("Expected ") for r in reasons)
-    return "; ".join(reasons)
-
-
-def _simplify(text: str, known: Sequence[str]) -> str:
+def _simplify(text: str, known: Mapping[str, Any]) -> str:
     r"""Returns a text on one line, with types and flags in users' notation."""
     text = text.replace(".. Got", ". Got")
     text = re.sub(r"a typing\.Literal\[([^\]]*)\]", r"one of \1", " ".join(text.split()))
     text = re.sub(r"a <class '([aeiou][^']*)'>", r"an \1", text)
+    text = re.sub(r"\. Got value: NestedArg\(key='([^']+)'.*", r", which has no option '\1'", text)
     if found := re.fullmatch(r"(the following arguments are required: )(.*)", text):
         keys = [key.split(".") for key in found[2].split(", ")]
         # A key may begin with the command's name.
@@ -164,21 +126,22 @@ def _simplify(text: str, known: Sequence[str]) -> str:
     return re.sub(r"<class '([^']+)'>", r"\1", text)
 
 
-def _candidates(text: str, cls: str | None, known: Sequence[str]) -> tuple[str, list[str]]:
-    r"""Returns the name that a text reports as unknown, and the valid names.
-
-    A message may quote a file of unknown origin, so nothing in it is imported here: jsonargparse
-    has already imported the classes that it reports.
-    """
+def _candidates(text: str, told: MessagePart, known: Mapping[str, Any]) -> Candidates:
+    r"""Returns the name that a text reports as unknown, and the valid names."""
+    if found := re.search(r"Subcommand '[^']+' does not accept option '([^']+)'", text):
+        last = found[1].rpartition(".")[2]
+        return last, [flag.strip("-") for flag in known]
     if found := re.search(r"Option '([^']+)' is not accepted", text):
-        if cls is None:
-            first = found[1].partition(".")[0]
-            return first, [flag.strip("-").partition(".")[0] for flag in known]
-        return found[1].rpartition(".")[2], options_of(cls)
+        if told.cls is not None:
+            return unknown_option(told.cls, found[1])
+        first = found[1].partition(".")[0]
+        return first, [flag.strip("-").partition(".")[0] for flag in known]
     if found := re.search(r"module '([^']+)' has no attribute '([^']+)'", text):
-        return found[2], list(getattr(sys.modules.get(found[1]), "__dict__", ()))
+        return _path_candidates(text, told, found[2], vars(sys.modules.get(found[1], object)))
+    if found := re.search(r"No module named '([^']+)'", text):
+        return _path_candidates(text, told, found[1], sys.modules)
     if found := re.search(r"There is no class '([^']+)'", text):
-        return found[1], [n for room in ROOMS for n in vars(sys.modules.get(room, object))]
+        return found[1], [name for name, _ in known_classes(_bases(told, known))]
     if found := re.search(r"Group '([^']+)' does not accept option '([^']+)'", text):
         return f"--{found[1]}.{found[2]}", list(known)
     if found := re.search(r"unrecognized arguments:.*? (--[^\s=]+)", text):
@@ -188,16 +151,56 @@ def _candidates(text: str, cls: str | None, known: Sequence[str]) -> tuple[str, 
     return "", []
 
 
-def options_of(class_path: str) -> list[str]:
-    r"""Returns the arguments of a class and of its bases, if it is imported."""
-    module, _, name = class_path.rpartition(".")
-    bases = getattr(getattr(sys.modules.get(module), name, None), "__mro__", ())
-    return [key for base in bases for key in inspect.signature(base.__init__).parameters]
+def _other_type(text: str, told: MessagePart, known: Mapping[str, Any]) -> str:
+    r"""Returns a text that says of what type a class is not, instead of that there is none."""
+    found = re.search(r"There is no class '([^']+)'", text)
+    bases = _bases(told, known) if found else ()
+    path = next((path for name, path in known_classes() if found and name == found[1]), None)
+    if not bases or path is None:
+        return text
+    names = " or ".join(dict.fromkeys(base.__name__ for base in bases))
+    return text.replace(found[0], f"{path} is no {names}")
 
 
-def _known_flags(parser: ArgumentParser) -> Iterator[str]:
-    r"""Yields the flags of a parser and of its subcommands."""
+def _missing_class(text: str, told: MessagePart, known: Mapping[str, Any]) -> str:
+    r"""Returns a text that asks for a class if an option is none of the base of all classes."""
+    key = ".".join(told.keys)
+    module, _, name = (told.cls or "").rpartition(".")
+    base = getattr(sys.modules.get(module), name, None)
+    found = re.search(r"Option '([^']+)' is not accepted", text)
+    if not found or base not in described_types(known.get(f"--{key}")):
+        return text
+    return f"{key}: Option '{found[1]}' needs a class: add --{key} CLASS, or a config with one"
+
+
+def _bases(told: MessagePart, known: Mapping[str, Any]) -> tuple[type, ...]:
+    r"""Returns the classes that a config may describe at the place that a part reports."""
+    key = told.keys[-1] if told.keys else ""
+    return described_types(option_types(told.cls or "").get(key, known.get(f"--{key}")))
+
+
+def _path_candidates(
+    text: str, told: MessagePart, wrong: str, names: Mapping[str, Any]
+) -> Candidates:
+    r"""Returns the wrong part of the path of a class and the valid names, or a path for a path.
+
+    Arguments:
+        text: The text of the message.
+        told: What the message reports.
+        wrong: The name that was not found.
+        names: The names where it should be.
+    """
+    given = re.search(r"Got value: ([\w.]+)$", text)
+    path = given[1] if given else told.cls or ""
+    same = [known for name, known in known_classes() if name == path.rpartition(".")[2]]
+    # The nearest to a path are paths of the class itself, wherever it is.
+    return (same[0], same[:1]) if same else (wrong, [*names])
+
+
+def _known_flags(parser: ArgumentParser) -> Iterator[tuple[str, Any]]:
+    r"""Yields the flags of a parser and of its subcommands, each with its type, if it has one."""
     for action in parser._actions:
-        yield from action.option_strings
+        for flag in action.option_strings:
+            yield flag, getattr(action, "_typehint", None)
         for inner in action.choices.values() if isinstance(action.choices, dict) else ():
             yield from _known_flags(inner)

@@ -147,8 +147,7 @@ class Rebuilder:
 
     def _object(self, spec: Mapping[str, Any], hints: list[Any], key: str) -> Any:
         r"""Returns the object of a description, or its factory if the type is a callable."""
-        callables = filter(_is_callable_type, hints)
-        made = tuple(one for c in callables for one in _describable_classes(_return_types(c)))
+        made = _made_classes(hints)
         factory = self.factory(spec, (*made, *_describable_classes(hints)) or nn.Module, key)
         return factory if made and issubclass(factory.func, made) else factory()
 
@@ -167,13 +166,16 @@ def argument_types(cls: type) -> dict[str, tuple[Any, bool]]:
     for one in cls.__mro__:
         if "__init__" not in vars(one):
             continue
-        parameters = inspect.signature(one.__init__).parameters.values()
+        # Without `self`.
+        parameters = [*inspect.signature(one.__init__).parameters.values()][1:]
         try:
             hints = get_type_hints(one.__init__)
         except (NameError, TypeError):
             # Some types can only be resolved by a type checker.
             hints = {}
         for parameter in parameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
             optional = parameter.default is not parameter.empty
             found.setdefault(parameter.name, (hints.get(parameter.name, Any), optional))
         if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
@@ -217,10 +219,22 @@ def _describable_classes(hints: list[Any]) -> tuple[type, ...]:
     return tuple(one for one in found if one.__module__ not in ("builtins", "pathlib"))
 
 
+def _made_classes(hints: list[Any]) -> tuple[type, ...]:
+    r"""Returns the classes whose objects the callables among some types return."""
+    callables = filter(_is_callable_type, hints)
+    return tuple(one for c in callables for one in _describable_classes(_return_types(c)))
+
+
+def described_classes(hint: Any) -> tuple[type, ...]:
+    r"""Returns the classes whose objects, elements or factories a value of a type describes."""
+    hints = _union_members(hint)
+    elements = _union_members(_item_type(hints))
+    return (*_made_classes(hints), *_describable_classes(hints), *_describable_classes(elements))
+
+
 def makes_optimizer(hint: Any) -> bool:
     r"""Returns whether a type is a callable that returns an optimizer or a schedule."""
-    callables = filter(_is_callable_type, _union_members(hint))
-    made = [one for c in callables for one in _describable_classes(_return_types(c))]
+    made = _made_classes(_union_members(hint))
     return any(issubclass(one, (Optimizer, LRScheduler)) for one in made)
 
 

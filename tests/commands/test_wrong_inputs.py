@@ -26,7 +26,9 @@ TRAINING = {
     "fit --config {tmp}/torn.yaml": "line 2, column 8 is no YAML: expected the node content",
     "fit --config {tmp}/words.yaml": "words.yaml should hold keys and values, got 'hello there'",
     "fit --config {tmp}/bytes.yaml": "bytes.yaml is no YAML: it is no text in UTF-8",
-    "fit {plane} --config {tmp}/list.yaml": "'trainer' should hold keys and values, got .1.",
+    "fit --config {config} --config {tmp}/list.yaml": (
+        "'trainer' should hold keys and values, got .1."
+    ),
     "fit {plane} --model ColombGAN": "no class 'ColombGAN'. Did you mean 'CoulombGAN'",
     "fit {plane} --modell.power 3": "unrecognized arguments: --modell.power.*mean '--model",
     "fit {plane} --trainer.max_stepz 3": "unrecognized arguments:.*mean '--trainer.max_steps'",
@@ -142,6 +144,7 @@ def names(trained: Callable[[str], str], tmp_path: Path) -> dict[str, str]:
     config = Path(known["plane"]).parents[3] / "config.yaml"
     flags = f"--config {config} --trainer.logger.init_args.save_dir {tmp_path}"
     more = {
+        "config": str(config),
         "plane": flags,
         "plane_ckpt": known["plane"],
         "run": str(Path(known["gcn"]).parents[1]),

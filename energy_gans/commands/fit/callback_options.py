@@ -8,14 +8,13 @@ the values as usual.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import yaml
 
 from ..config_files import flag_value, flags
-from ..messages import options_of
+from ..suggestions import nearest_names, option_types
 
 FLAG = "--trainer.callbacks"
 
@@ -132,7 +131,7 @@ def _find_owner(
             )
         return names.index(first), last
     key = option.removeprefix("init_args.").partition(".")[0]
-    known = [options_of(one["class_path"]) for one in callbacks]
+    known = [option_types(one["class_path"]) for one in callbacks]
     found = [i for i, keys in enumerate(known) if key in keys]
     if len(callbacks) == 1 or len(found) == 1:
         return (found or [0])[0], option
@@ -151,8 +150,8 @@ def _find_owner(
 
 def _suggestion(wrong: str, names: Sequence[str]) -> str:
     r"""Returns `; did you mean ...?` with the nearest name, or a full stop."""
-    close = difflib.get_close_matches(wrong, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else "."
+    near = nearest_names(wrong, names)
+    return f"; did you mean {near}?" if near else "."
 
 
 def _list_argument(callbacks: Sequence[dict[str, Any]], start: int) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
+from lightning.pytorch.strategies import StrategyRegistry
 
 from ...callbacks import Checkpoints, NonFiniteGuard, SampleWriter, StepProgress
+from ..suggestions import did_you_mean
 
 # `val_check_interval` counts steps of the whole run, and a run starts with training.
 TRAINER_DEFAULTS = {"check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
@@ -85,3 +88,18 @@ def check_no_other_checkpoint(trainer: Trainer) -> None:
                 "'trainer.default_root_dir' should hold no checkpoint of Lightning's requeueing, "
                 f"which would be resumed, got {path}: move it, or name it with --ckpt_path."
             )
+
+
+def suggest_setting(trainer: Namespace) -> str:
+    r"""Returns ` Did you mean ...?` for a setting of the trainer that names nothing, or `""`.
+
+    Arguments:
+        trainer: The settings, which Lightning refused.
+    """
+    names = {
+        "accelerator": ["auto", "gpu", *AcceleratorRegistry.available_accelerators()],
+        "strategy": ["auto", *StrategyRegistry.available_strategies()],
+        "profiler": ["simple", "advanced", "pytorch", "xla"],
+    }
+    wrong = (k for k in names if isinstance(trainer[k], str) and trainer[k] not in names[k])
+    return next((did_you_mean(trainer[k], names[k]) for k in wrong), "")

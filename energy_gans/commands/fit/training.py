@@ -10,6 +10,7 @@ import yaml
 from jsonargparse import SUPPRESS, Namespace
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from ...callbacks.checkpoints import signal_that_stopped
 from ...callbacks.conditions import Conditions
@@ -44,6 +45,7 @@ from .trainer import (
     check_processes,
     follow_max_steps,
     started_by_lightning,
+    suggest_setting,
     validate_each_epoch,
 )
 
@@ -174,8 +176,9 @@ class EnergyGansCLI(LightningCLI):
                 plugins=[*plugins, AtomicCheckpointIO()], **kwargs
             )
             check_processes(trainer)
-        except (ValueError, TypeError, RuntimeError) as error:
-            said = " ".join(str(error).split())
+        except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
+            said, near = " ".join(str(error).split()), suggest_setting(config)
+            said = f"{said.rstrip('.')}.{near}" if near else said
             raise ValueError(f"'trainer' can not be made: {said}") from error
         if self.folder is not None:
             resume_loggers(self.folder, trainer, self.step)

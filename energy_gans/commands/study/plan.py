@@ -6,7 +6,6 @@ early.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -15,6 +14,7 @@ from typing import Any
 
 from ...checks import check_count
 from ..config_files import current_config, near_config, read_yaml
+from ..suggestions import did_you_mean
 
 NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 # The folder of the shipped studies among the configs.
@@ -163,8 +163,7 @@ def _check_known(what: str, name: object, known: Iterable[str]) -> None:
     known = list(known)
     if name in known:
         return
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(str(name), known)
     raise ValueError(f"{name!r} is not {what}: there are {', '.join(known)}.{hint}")
 
 
