@@ -8,6 +8,7 @@ file itself is said here, with its name and the line.
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ import yaml
 CONFIGS = Path("configs")
 _PACKAGE = Path(__file__).parents[1]
 CONFIG_FLAGS = ("-c", "--config")
+CLASS_FLAGS = ("--model", "--data")
 ENDINGS = (".yaml", ".yml")
 # Earlier names in `configs`, and where those files are now.
 RENAMED = (
@@ -82,6 +84,22 @@ def resolve_configs(args: Sequence[str]) -> list[str]:
                 parts = [f"{flag}={new}"] if len(parts) == 1 else [flag, str(new)]
         resolved += parts
     return resolved
+
+
+def configs_first(args: Sequence[str]) -> list[str]:
+    r"""Returns arguments with all configs before the other flags, in their order.
+
+    Values on the command line then override those of configs, wherever they stand. A class that is
+    given before a config, as in `--model CoulombGAN`, is also the one that the config's keys
+    belong to.
+    """
+    command = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+    given = list(flags(args[len(command) :]))
+    names = [flag_value(parts)[0] for parts in given]
+    configs = [i for i, name in enumerate(names) if name in CONFIG_FLAGS]
+    classes = [i for i in range(max(configs, default=0)) if names[i] in CLASS_FLAGS]
+    others = [i for i in range(len(given)) if i not in configs]
+    return [*command, *itertools.chain(*(given[i] for i in (*classes, *configs, *others)))]
 
 
 def shipped_folder() -> Path:

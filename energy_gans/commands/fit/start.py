@@ -10,7 +10,7 @@ import sys
 import torch
 
 from ...callbacks.checkpoints import signal_that_stopped
-from ..config_files import check_config_files, resolve_configs
+from ..config_files import check_config_files, configs_first, resolve_configs
 from .training import EnergyGansCLI
 
 
@@ -27,7 +27,7 @@ def run_training(args: list[str]) -> int:
         FileNotFoundError: If there is no file of a name that `--config` gives.
         ValueError: If such a file is no config, or another argument is wrong.
     """
-    args = resolve_configs(args)
+    args = configs_first(resolve_configs(args))
     check_config_files(args)
     if not torch.cuda.is_available():
         # Otherwise torch looks for a driver at every optimizer step, for 0.3 ms each time.
@@ -52,7 +52,7 @@ def printed_config(flags: list[str]) -> str:
     sys.path.insert(0, os.getcwd())
     try:
         with contextlib.redirect_stdout(text):
-            EnergyGansCLI(["fit", *flags, "--print_config"])
+            EnergyGansCLI(["fit", *configs_first(flags), "--print_config"])
     except SystemExit as stop:
         if stop.code:
             raise ValueError(str(stop.code).removeprefix("energy-gans: error: ")) from stop
