@@ -37,7 +37,8 @@ def run_workbench(args: list[str]) -> None:
     """
     from jsonargparse import auto_cli
 
-    from ..commands.config_files import check_config_files, configs_first, resolve_configs
+    from ..commands.config_files import check_config_files, resolve_configs
+    from ..commands.flags import configs_first
     from ..commands.messages import OneSentence
 
     if args[0] in ("compare", "study"):

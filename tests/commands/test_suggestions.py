@@ -12,7 +12,7 @@ import torchvision.ops
 import yaml
 
 from energy_gans.cli import main
-from energy_gans.commands.config_files import configs_first
+from energy_gans.commands.flags import configs_first
 from energy_gans.commands.suggestions import (
     known_classes,
     nearest_names,

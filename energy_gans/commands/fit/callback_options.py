@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ..config_files import flag_value, flags
+from ..flags import flag_value, flags
 from ..suggestions import nearest_names, option_types
 
 FLAG = "--trainer.callbacks"

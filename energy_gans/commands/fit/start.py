@@ -10,7 +10,8 @@ import sys
 import torch
 
 from ...callbacks.checkpoints import signal_that_stopped
-from ..config_files import check_config_files, configs_first, resolve_configs
+from ..config_files import check_config_files, resolve_configs
+from ..flags import configs_first
 from .training import EnergyGansCLI
 
 

@@ -1,0 +1,41 @@
+r"""The flags of a command line, before it is parsed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+CONFIG_FLAGS = ("-c", "--config")
+CLASS_FLAGS = ("--model", "--data")
+
+
+def flags(args: Sequence[str]) -> Iterator[list[str]]:
+    r"""Yields each flag with the value that follows it, and each other argument alone."""
+    i = 0
+    while i < len(args):
+        bare = args[i].startswith("-") and "=" not in args[i]
+        takes = bare and i + 1 < len(args) and not args[i + 1].startswith("--")
+        yield list(args[i : i + 1 + takes])
+        i += 1 + takes
+
+
+def flag_value(parts: Sequence[str]) -> tuple[str, str | None]:
+    r"""Returns a flag and its value, if any, separated by `=` or by a blank."""
+    flag, equals, value = parts[0].partition("=")
+    return flag, value if equals else parts[1] if len(parts) > 1 else None
+
+
+def configs_first(args: Sequence[str]) -> list[str]:
+    r"""Returns arguments with all configs before the other flags, in their order.
+
+    Values on the command line then override those of configs, wherever they stand. A class that is
+    given before a config, as in `--model CoulombGAN`, is also the one that the config's keys
+    belong to.
+    """
+    command = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+    given = list(flags(args[len(command) :]))
+    names = [flag_value(parts)[0] for parts in given]
+    configs = [i for i, name in enumerate(names) if name in CONFIG_FLAGS]
+    classes = [i for i in range(max(configs, default=0)) if names[i] in CLASS_FLAGS]
+    others = [i for i in range(len(given)) if i not in configs]
+    return [*command, *itertools.chain(*(given[i] for i in (*classes, *configs, *others)))]
