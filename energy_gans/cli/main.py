@@ -18,6 +18,7 @@ from .. import __version__
 from ..commands import COMMANDS
 from ..commands.suggestions import did_you_mean, suggest_value
 from ..interruption import interruptible
+from ..terminal import printing
 from .workbench import help_lines, run_workbench
 
 PACKAGE = Path(__file__).parents[1]
@@ -81,7 +82,7 @@ def main(args: Sequence[str] | None = None) -> None:
         print(__version__)
         return
     _ignore_noise()
-    with sentences(), interruptible():
+    with printing(), sentences(), interruptible():
         run(args)
 
 

@@ -12,8 +12,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..commands import COMMANDS, Tree, function_of
-from .signatures import first_line, outline
+from ..commands import COMMANDS, OUTPUTS, Tree, function_of
+from ..terminal import say
+from .signatures import first_line, for_command_line, outline
 
 
 def help_lines(tree: Tree = COMMANDS) -> Iterator[tuple[str, str]]:
@@ -26,7 +27,7 @@ def help_lines(tree: Tree = COMMANDS) -> Iterator[tuple[str, str]]:
 
 
 def run_workbench(args: list[str]) -> None:
-    r"""Runs a command of the workbench.
+    r"""Runs a command of the workbench, and prints what it returns.
 
     Arguments:
         args: The name of the command, and its arguments.
@@ -55,7 +56,7 @@ def run_workbench(args: list[str]) -> None:
         parser_class=OneSentence,
     )
     if result is not None:
-        print(result)
+        say(str(result))
 
 
 def _components(args: list[str]) -> Any:
@@ -66,10 +67,19 @@ def _components(args: list[str]) -> Any:
     """
     entry = COMMANDS[args[0]]
     if "-h" in args or "--help" in args:
-        # Of other commands of the same group the help has the first line only.
+
+        def find(name: str, path: str, module: str) -> Callable:
+            # Of other commands of the same group the help has the first line only.
+            return outline(name, module, OUTPUTS.get(path), arguments=name in args)
+
         with contextlib.suppress(LookupError):
-            return _functions(args[0], entry, lambda n, m: outline(n, m, arguments=n in args))
-    return _functions(args[0], entry, function_of)
+            return _functions(args[0], args[0], entry, find)
+    return _functions(args[0], args[0], entry, _command_line_function)
+
+
+def _command_line_function(name: str, path: str, module: str) -> Callable:
+    r"""Returns the function of a command, with the signature that the command line has."""
+    return for_command_line(function_of(name, module), OUTPUTS.get(path))
 
 
 def _with_files(args: list[str]) -> list[str]:
@@ -96,8 +106,19 @@ def _with_name(args: list[str]) -> list[str]:
     return args
 
 
-def _functions(name: str, entry: str | Tree, find: Callable[[str, str], Callable]) -> Any:
-    r"""Returns an entry with what `find` returns for each command's name and module."""
+def _functions(
+    name: str, path: str, entry: str | Tree, find: Callable[[str, str, str], Callable]
+) -> Any:
+    r"""Returns an entry with what `find` returns for each command's name, path and module.
+
+    Arguments:
+        name: The name of the command or group.
+        path: Its name with those of its groups, such as `"features train"`.
+        entry: The module of a command, or the commands of a group.
+        find: A function of the name, the path and the module.
+    """
     if isinstance(entry, str):
-        return find(name, entry)
-    return {k: v if k == "_help" else _functions(k, v, find) for k, v in entry.items()}
+        return find(name, path, entry)
+    return {
+        k: v if k == "_help" else _functions(k, f"{path} {k}", v, find) for k, v in entry.items()
+    }

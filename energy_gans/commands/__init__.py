@@ -43,6 +43,21 @@ COMMANDS: Tree = {
         "verify": "prepare",
     },
 }
+# What a command writes unless `--out` says otherwise, by its name; "auto" is beside its input. The
+# Python functions write nothing by default.
+OUTPUTS = {
+    "sample": "samples.png",
+    "interpolate": "interpolation.png",
+    "synthesize": "synthesis.png",
+    "inpaint": "inpainting.png",
+    "ood": "ood.png",
+    "landscape": "landscape.png",
+    "report": "auto",
+    "evaluate": "auto",
+    "features train": "classifier.pt",
+    "features picture": "features.png",
+    "particles": "particles.png",
+}
 # These names are modules of the package, as in earlier versions: `study.study` is the function.
 MODULES = ("particles", "study")
 FUNCTIONS = {

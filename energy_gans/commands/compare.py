@@ -2,6 +2,7 @@ r"""`energy-gans compare`: measures of several runs in one table, if their proto
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,36 @@ from typing import Any
 from ..files import write_text
 from ..storage.stamps import Comparison, comparisons, first_difference, format_number, read_metrics
 from .outputs import comma_separated, markdown_table
+from .results import Result
 
 
-def compare(files: list[str], measures: str | None = None, out: str | None = None) -> None:
-    r"""Prints one table of what `evaluate` wrote for several runs, a row for each file.
+@dataclass(frozen=True, repr=False, eq=False)
+class ComparisonTable(Result):
+    r"""Measures of several runs in one table.
+
+    Arguments:
+        rows: The cells of the table, a row for each file between the headings and real images.
+        path: The file that was written, or `None`.
+    """
+
+    rows: list[list[str]]
+    path: Path | None
+
+    @property
+    def table(self) -> str:
+        r"""The table in Markdown."""
+        return markdown_table(self.rows)
+
+    def __str__(self) -> str:
+        return self.table.rstrip("\n")
+
+
+def compare(
+    files: list[str | os.PathLike],
+    measures: str | None = None,
+    out: str | os.PathLike | None = None,
+) -> ComparisonTable:
+    r"""Puts what `evaluate` wrote for several runs into one table, a row for each file.
 
     All numbers in a column have the same protocol: extractor and weights, number of samples and
     reference. Other numbers are refused. The last row holds the measures of real images. If there
@@ -25,7 +52,8 @@ def compare(files: list[str], measures: str | None = None, out: str | None = Non
         out: A .md or .csv file for the table.
     """
     if out is not None and Path(out).suffix not in (".md", ".csv"):
-        raise ValueError(f"'out' should end in .md or .csv, got {out!r}.")
+        raise ValueError(f"'out' should end in .md or .csv, got {str(out)!r}.")
+    files = [str(path) for path in files]
     if not files:
         raise ValueError("'files' should name at least one metrics.json, got none.")
     runs = {path: read_metrics(path) for path in files}
@@ -41,11 +69,11 @@ def compare(files: list[str], measures: str | None = None, out: str | None = Non
     rows = [["", *(column.heading for column in found)]]
     rows += [[path, *(_cell(column.runs.get(path)) for column in found)] for path in runs]
     rows += [["real", *(_cell(column.real) for column in found)]]
-    print(markdown_table(rows), end="")
-    if out is not None:
-        write_text(
-            markdown_table(rows) if Path(out).suffix == ".md" else comma_separated(rows), Path(out)
-        )
+    made = ComparisonTable(rows, None if out is None else Path(out))
+    if made.path is not None:
+        text = made.table if made.path.suffix == ".md" else comma_separated(rows)
+        write_text(text, made.path)
+    return made
 
 
 def check_same_protocol(name: str, runs: dict[str, dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-r"""Samples to be measured: of a checkpoint, or of any program in a folder or an array file.
+r"""Samples to be measured: of a model, or of any program in a folder, a file or an array.
 
 Samples are read in batches by number, so that processes can share them, pictures can read a few
 again, and memory never holds more than a batch. The order of samples is random, and so is the
@@ -8,6 +8,7 @@ choice if only some of them are measured. Samples that were written class by cla
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -23,11 +24,15 @@ from ..data.prepared.sources.limits import LARGEST, read_regular
 from ..data.prepared.sources.picture_files import picture_names
 from ..functional import keyed_generator, keyed_subset
 from ..methods import GenerativeModule
+from ..metrics.features.fingerprint import fingerprint
 from ..metrics.images import to_uint8
 from ..metrics.reference import MEASURE_BATCH
-from ..storage.arrays import open_array
+from ..storage.arrays import TensorImages, open_array
+from .models import model_origin
 
 Convert = Literal["grey", "rgb"]
+# Images: a folder of pictures, a file of an array, or in Python an array itself.
+Images = str | os.PathLike | Tensor | np.ndarray
 # The weights of red, green and blue in the luma of ITU-R BT.601, times 2^16 as in Pillow.
 LUMA = (19595, 38470, 7471)
 
@@ -82,7 +87,7 @@ class ModelSamples(Samples):
         model: The model, on the device that computes.
         n: The number of samples.
         seed: The seed of the latents.
-        path: The path of the model's checkpoint.
+        path: The path of the model's checkpoint, or the model itself.
         convert: As for :class:`Samples`.
     """
 
@@ -91,7 +96,7 @@ class ModelSamples(Samples):
         model: GenerativeModule,
         n: int,
         seed: int,
-        path: Path,
+        path: Path | GenerativeModule,
         convert: Convert | None = None,
     ) -> None:
         super().__init__(n, convert)
@@ -103,7 +108,7 @@ class ModelSamples(Samples):
         return to_uint8(x[: self.n - j * MEASURE_BATCH]).cpu()
 
     def origin(self) -> dict[str, Any]:
-        return {"checkpoint": str(self.path), "sha256": file_digest(self.path), "seed": self.seed}
+        return model_origin(self.path) | {"seed": self.seed}
 
 
 class _FolderSamples(Samples):
@@ -126,7 +131,7 @@ class _FolderSamples(Samples):
         # Pictures are decoded as RGB; grey data needs one of the three equal channels.
         self.grey = channels == 1 and convert is None
         files = [path / name for name, _ in picture_names(Folder(path).names)]
-        super().__init__(_sample_count(n, len(files), path), convert)
+        super().__init__(_sample_count(n, len(files), f"'samples' = {str(path)!r}"), convert)
         self.files = [files[i] for i in _random_order(len(files), self.n).sort().values]
         self.shape: tuple[int, ...] | None = None
 
@@ -163,14 +168,13 @@ class _FolderSamples(Samples):
 
 
 class _ArraySamples(Samples):
-    r"""The samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time.
+    r"""The samples in an `.npz`, `.npy` or `.pt` file, read a batch at a time, or in memory.
 
-    The file holds a single array or tensor, or one with the name `samples` (or `arr_0`). Its
-    elements are uint8, or floats in [-1, 1], its shape is :math:`(N, C, H, W)` or :math:`(N, H, W,
-    C)`.
+    A file holds one array or tensor, or one with the name `samples` (or `arr_0`). Elements are
+    uint8, or floats in [-1, 1], the shape is :math:`(N, C, H, W)` or :math:`(N, H, W, C)`.
 
     Arguments:
-        path: The file.
+        source: The file, or the array.
         n: The number of samples, or `None` for all.
         convert: As for :class:`Samples`.
 
@@ -178,35 +182,44 @@ class _ArraySamples(Samples):
         ValueError: If the file can not be read, or holds anything else, or fewer than `n` samples.
     """
 
-    def __init__(self, path: Path, n: int | None, convert: Convert | None = None) -> None:
-        self.path, self.array = path, open_array(path)
-        super().__init__(_sample_count(n, len(self.array), path), convert)
+    def __init__(
+        self, source: Path | Tensor, n: int | None, convert: Convert | None = None
+    ) -> None:
+        self.source, self.name = source, "'samples'"
+        if isinstance(source, Path):
+            self.name += f" = {str(source)!r}"
+            self.array = open_array(source)
+        else:
+            self.array = TensorImages(source, self.name)
+        super().__init__(_sample_count(n, len(self.array), self.name), convert)
         self.taken = _random_order(len(self.array), self.n).sort().values
 
     def images(self, j: int) -> Tensor:
         x = self.array.rows(self.taken[j * MEASURE_BATCH : (j + 1) * MEASURE_BATCH].numpy())
         if j == 0 and x.is_floating_point() and x.min() >= 0:
             raise ValueError(
-                f"'samples' = {str(self.path)!r} should hold uint8, or floats in [-1, 1], got "
+                f"{self.name} should hold uint8, or floats in [-1, 1], got "
                 f"floats none of which is below 0, in [{x.min():.4g}, {x.max():.4g}]."
             )
         channels_last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
         try:
-            return to_uint8(x.permute(0, 3, 1, 2) if channels_last else x)
+            return to_uint8(x.permute(0, 3, 1, 2) if channels_last else x).cpu()
         except ValueError as error:
-            raise ValueError(f"'samples' = {str(self.path)!r} can not be used: {error}") from error
+            raise ValueError(f"{self.name} can not be used: {error}") from error
 
     def origin(self) -> dict[str, Any]:
-        return {"samples": str(self.path), "sha256": file_digest(self.path)}
+        if isinstance(self.source, Path):
+            return {"samples": str(self.source), "sha256": file_digest(self.source)}
+        return {"samples": "an array in memory", "sha256": fingerprint(samples=self.source)}
 
 
 def open_samples(
-    path: str, n: int | None, channels: int, convert: Convert | None = None
+    images: Images, n: int | None, channels: int, convert: Convert | None = None
 ) -> Samples:
-    r"""Returns the samples in a folder of pictures or in an `.npz`, `.npy` or `.pt` file.
+    r"""Returns samples: of a folder of pictures, an `.npz`, `.npy` or `.pt` file, or an array.
 
     Arguments:
-        path: The folder or the file.
+        images: The folder, the file, or the array.
         n: The number of samples, or `None` for all.
         channels: The number of channels of the data.
         convert: As for :class:`Samples`.
@@ -214,14 +227,16 @@ def open_samples(
     Raises:
         FileNotFoundError: If there is no such folder or file.
     """
-    place = Path(path)
+    if isinstance(images, (Tensor, np.ndarray)):
+        return _ArraySamples(torch.as_tensor(images), n, convert)
+    place = Path(images)
     if place.is_dir():
         return _FolderSamples(place, n, channels, convert)
     if place.is_file():
         return _ArraySamples(place, n, convert)
     raise FileNotFoundError(
         "'samples' should be a folder of pictures or an .npz, .npy or .pt file, and "
-        f"{path!r} is neither."
+        f"{str(images)!r} is neither."
     )
 
 
@@ -245,14 +260,17 @@ def _random_order(there: int, n: int) -> Tensor:
     return keyed_subset(there, n, 0, "samples")
 
 
-def _sample_count(n: int | None, there: int, path: Path) -> int:
+def _sample_count(n: int | None, there: int, name: str) -> int:
     r"""Returns the number of samples to be measured, all if `n` is `None`.
+
+    Arguments:
+        n: The number that was asked for.
+        there: The number that there is.
+        name: The name of the samples in errors.
 
     Raises:
         ValueError: If there are none, or fewer than `n`.
     """
     if there == 0 or (n is not None and n > there):
-        raise ValueError(
-            f"'samples' = {str(path)!r} should hold {n or 'some'} samples, got {there}."
-        )
+        raise ValueError(f"{name} should hold {n or 'some'} samples, got {there}.")
     return n or there

@@ -8,6 +8,9 @@ latents keep their norm (:mod:`energy_gans.functional.interpolation`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -23,27 +26,65 @@ from ..plots.figures import write_picture
 from ..plots.images import film_picture
 from ..plots.points import paths_picture
 from ..storage.arrays import write_samples
-from ..storage.checkpoint import load_model
-from .models import class_labels
-from .outputs import check_output
+from .models import Checkpoint, argument_of, class_labels, open_model
+from .outputs import Output, check_output
+from .results import Result
 
 PATHS = {"linear": lerp, "spherical": slerp}
 # The largest number of rows and columns of a picture.
 ROWS, COLUMNS = 16, 20
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class Interpolation(Result):
+    r"""Samples of latents on paths.
+
+    Arguments:
+        x: The samples, on the CPU, with shape :math:`(n, T, *)`: pairs and positions.
+        t: The positions on a path in [0, 1], with shape :math:`(T)`.
+        label: The class of each path, with shape :math:`(n)`, or `None` without classes.
+        kind: The kind of the paths, `"linear"` or `"spherical"`.
+        clip: The largest absolute value of a latent's elements, or 0 for no limit.
+        path: The file that was written, or `None`.
+    """
+
+    x: Tensor
+    t: Tensor
+    label: Tensor | None
+    kind: str
+    clip: float
+    path: Path | None
+
+    @cached_property
+    def picture(self) -> Image.Image | None:
+        r"""Images with a row for each path, or lines in the plane; `None` for other samples."""
+        if self.x.ndim == 5:
+            columns = to_uint8(self.x[:ROWS].flatten(0, 1)).unflatten(0, (-1, len(self.t)))
+            times = [f"{s:.2f}" for s in self.t.tolist()]
+            images = dict(zip(times, columns.unbind(1), strict=True))
+            return film_picture(images, "position on the path of latents", "one pair of latents")
+        is_plane = self.x.ndim == 3 and self.x.shape[2] == 2
+        return paths_picture(self.x) if is_plane else None
+
+    def __str__(self) -> str:
+        n, steps = self.x.shape[:2]
+        size = f", latents clipped to {self.clip:g}" if self.clip else ""
+        place = "" if self.path is None else f": {self.path}"
+        return f"{n} {self.kind} paths of {steps} samples{size}{place}"
+
+
 def interpolate(
-    ckpt_path: str,
+    ckpt_path: Checkpoint,
     n: int = 8,
     steps: int = 10,
     path: Literal["linear", "spherical"] | None = None,
     clip: float | None = None,
     label: int | None = None,
     seed: int = 0,
-    out: str = "interpolation.png",
+    out: Output = None,
     overwrite: bool = False,
     trust: str = "",
-) -> None:
+) -> Interpolation:
     r"""Decodes latents on paths between pairs of latents, a row of samples for each pair.
 
     Arguments:
@@ -65,8 +106,8 @@ def interpolate(
             the package of your own network. Their code is run.
     """
     place = check_output(out, overwrite)
-    _check_counts(n, steps, place.suffix == ".png")
-    model = load_model(ckpt_path, trust)
+    _check_counts(n, steps, place is not None and place.suffix == ".png")
+    model = open_model(ckpt_path, trust)
     _check_latents(model, ckpt_path)
     usual_path, usual_clip = model.latent_path
     path, clip = path or usual_path, usual_clip if clip is None else clip
@@ -78,12 +119,15 @@ def interpolate(
     t = torch.linspace(0, 1, steps, device=z.device)
     z = z.clamp(-clip, clip) if clip else z
     x = _decode_paths(model, PATHS[path](*z.unbind(1), t), labels)
-    if place.suffix == ".npz":
+    labels = None if labels is None else labels.cpu()
+    made = Interpolation(x, t.cpu(), labels, path, clip, place)
+    if place is not None and place.suffix == ".npz":
         write_samples(x, place)
-    else:
-        write_picture(_picture(x, t), place)
-    size = f", latents clipped to {clip:g}" if clip else ""
-    print(f"{n} {path} paths of {steps} samples{size}: {place}")
+    elif place is not None and made.picture is None:
+        raise ValueError(f"'out' should end in .npz for samples of shape {tuple(x.shape[2:])}.")
+    elif place is not None:
+        write_picture(made.picture, place)
+    return made
 
 
 def _check_counts(n: int, steps: int, pictured: bool) -> None:
@@ -98,12 +142,12 @@ def _check_counts(n: int, steps: int, pictured: bool) -> None:
         )
 
 
-def _check_latents(model: GenerativeModule, ckpt_path: str) -> None:
+def _check_latents(model: GenerativeModule, ckpt_path: Checkpoint) -> None:
     r"""Raises a `ValueError` unless a model has latents."""
     if model.latent_network is None:
         raise ValueError(
-            f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no latents: "
-            "it should be of a method with a generator."
+            f"{argument_of(ckpt_path)} holds a {type(model).__name__}, which has no latents: it "
+            "should be of a method with a generator."
         )
 
 
@@ -120,22 +164,3 @@ def _decode_paths(model: GenerativeModule, z: Tensor, labels: Tensor | None) -> 
         parts.append(labels.repeat_interleave(z.shape[1]).split(EVALUATION_BATCH))
     x = torch.cat([model.decode(*part).cpu() for part in zip(*parts, strict=True)])
     return x.unflatten(0, z.shape[:2])
-
-
-def _picture(x: Tensor, t: Tensor) -> Image.Image:
-    r"""Returns images with a row for each path and a column for each time, or lines in the plane.
-
-    Arguments:
-        x: The samples, with shape :math:`(n, T, *)`.
-        t: The positions on a path in [0, 1], with shape :math:`(T)`.
-
-    Raises:
-        ValueError: If the samples are neither images nor points in the plane.
-    """
-    if x.ndim == 5:
-        columns = to_uint8(x[:ROWS].flatten(0, 1)).unflatten(0, (-1, len(t))).unbind(1)
-        images = {f"{s:.2f}": y for s, y in zip(t.tolist(), columns, strict=True)}
-        return film_picture(images, "position on the path of latents", "one pair of latents")
-    if x.ndim != 3 or x.shape[2] != 2:
-        raise ValueError(f"'out' should end in .npz for samples of shape {tuple(x.shape[2:])}.")
-    return paths_picture(x)

@@ -11,41 +11,85 @@ density move chains, too, not only the gradient that is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..checks import check_count
 from ..functional import keyed_generator
+from ..functional.langevin import Field
 from ..methods import GenerativeModule
+from ..methods.bases.capabilities import Frame
 from ..plots.figures import write_picture
 from ..plots.plane import Plane, landscape_film, landscape_picture
-from ..storage.saved_run import find_checkpoint
 from .models import (
+    Checkpoint,
+    RunData,
+    argument_of,
     class_labels,
+    find_model,
     follow_trajectory,
     held_out_samples,
     load_data,
     load_supporting,
     potential_field,
+    trajectory_table,
 )
-from .outputs import check_output
+from .outputs import Output, check_output
+from .results import Result
 
 # The number of times in a picture, and by default in a film.
 PANELS, FRAMES = 6, 48
 REAL_POINTS = 1000
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class Landscape(Result):
+    r"""A potential in the plane, and particles in it.
+
+    Arguments:
+        frames: The particles' states in order of time: `time`, `x` with shape :math:`(n, 2)`,
+            `potential` and `speed` with shape :math:`(n)`. Empty if samples of the method do not
+            move.
+        x: The last particles, or samples if these do not move, with shape :math:`(n, 2)`.
+        dynamics: `"chains"`, `"flow"`, or `None` if samples of the method do not move.
+        picture: The picture, or `None` if a film was written.
+        path: The file that was written, or `None`.
+    """
+
+    frames: list[Frame]
+    x: Tensor
+    dynamics: str | None
+    picture: Image.Image | None
+    path: Path | None
+
+    @property
+    def table(self) -> str:
+        r"""The mean potential and speed at each time, in Markdown; empty without states."""
+        return trajectory_table(self.dynamics, self.frames) if self.frames else ""
+
+    def __str__(self) -> str:
+        if self.path is None:
+            return self.table.rstrip("\n") or f"{len(self.x)} samples in the plane"
+        return str(self.path)
+
+
 def landscape(
-    ckpt_path: str,
+    ckpt_path: Checkpoint,
     n: int = 400,
     time: float | None = None,
     frames: int | None = None,
     label: int | None = None,
     seed: int = 0,
-    out: str = "landscape.png",
+    out: Output = None,
     overwrite: bool = False,
     trust: str = "",
-) -> None:
+    data: RunData = None,
+) -> Landscape:
     r"""Draws a model's potential in the plane, its gradient and particles that follow it.
 
     Arguments:
@@ -61,27 +105,42 @@ def landscape(
         overwrite: Whether `out` may exist.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+        data: The data module; that of the model's run by default.
     """
     path = check_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)
-    ckpt_path = str(find_checkpoint(ckpt_path))
+    ckpt_path = find_model(ckpt_path)
     model = _load_plane_model(ckpt_path, label, trust)
-    film = path.suffix == ".gif"
+    film = path is not None and path.suffix == ".gif"
     model.check_conditions(label, time)
     time = _potential_time(time, film)
     frames = _frame_count(model, frames, film)
-    y = held_out_samples(load_data(ckpt_path, trust), REAL_POINTS, seed)[0]
-    course, times = _particles(model, n, frames, label, seed)
-    known = model.time_conditioned
-    plane = Plane(lambda s: potential_field(model, label, s if known else None), y, course)
+    y = held_out_samples(load_data(ckpt_path, trust, data), REAL_POINTS, seed)[0]
+    states, x = _particles(model, n, frames, label, seed)
+    course = {s.time: s.x for s in states} or {0: x}
+    times = {s.time: s.potential_time for s in states} or {0: None}
+    plane = Plane(_potential_in_time(model, label), y, course)
+    picture = None if film else landscape_picture(plane, course, times, time)
     if film:
         landscape_film(plane, course, times, path)
-    else:
-        write_picture(landscape_picture(plane, course, times, time), path)
-    print(path)
+    elif path is not None:
+        write_picture(picture, path)
+    return Landscape(states, x, model.dynamics, picture, path)
 
 
-def _load_plane_model(ckpt_path: str, label: int | None, trust: str = "") -> GenerativeModule:
+def _potential_in_time(model: GenerativeModule, label: int | None) -> Callable[[float], Field]:
+    r"""Returns the potential at a time, as functions of points on the CPU."""
+
+    def at(time: float) -> Field:
+        phi = potential_field(model, label, time if model.time_conditioned else None)
+        return lambda a: phi(a.to(model.device)).cpu()
+
+    return at
+
+
+def _load_plane_model(
+    ckpt_path: Checkpoint, label: int | None, trust: str = ""
+) -> GenerativeModule:
     r"""Returns the model of a checkpoint after checking that it has a potential in the plane.
 
     Raises:
@@ -92,10 +151,10 @@ def _load_plane_model(ckpt_path: str, label: int | None, trust: str = "") -> Gen
     shape = model.sample_shape
     if shape != (2,):
         raise ValueError(
-            f"'ckpt_path' = {ckpt_path!r} should hold a model of points in the plane, got one of "
+            f"{argument_of(ckpt_path)} should hold a model of points in the plane, got one of "
             f"samples of shape {shape}."
         )
-    class_labels(label, model, 1, torch.Generator())
+    class_labels(label, model, 1, torch.Generator(model.device))
     model.check_conditions(label)
     return model
 
@@ -136,8 +195,8 @@ def _frame_count(model: GenerativeModule, frames: int | None, film: bool) -> int
 
 def _particles(
     model: GenerativeModule, n: int, frames: int, label: int | None, seed: int
-) -> tuple[dict[float, Tensor], dict[float, float | None]]:
-    r"""Returns the states of a trajectory, or only samples for models without a trajectory.
+) -> tuple[list[Frame], Tensor]:
+    r"""Returns the states of a trajectory, none for models without one, and the last particles.
 
     Arguments:
         model: The model.
@@ -145,14 +204,10 @@ def _particles(
         frames: The number of times after the start; chains have at most one for each step.
         label: The class of the particles, or `None`.
         seed: The seed.
-
-    Returns:
-        The particles, with shape :math:`(n, 2)`, and the time of the potential, `None` if it does
-        not depend on time. Both are dicts by time, or by step for chains.
     """
     random = keyed_generator(seed, "landscape", device=model.device)
     if not model.supports("trajectory"):
-        return {0: model.sample(n, random=random)}, {0: None}
+        return [], model.sample(n, random=random).cpu()
     labels = None
     if model.classes is not None:
         # In a flow, the label after the last class is the unconditional one.
@@ -160,4 +215,4 @@ def _particles(
     states = follow_trajectory(
         model, model.starting_points(n, labels, random), frames, labels, random
     )
-    return {s.time: s.x for s in states}, {s.time: s.potential_time for s in states}
+    return states, states[-1].x

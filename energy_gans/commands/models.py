@@ -2,7 +2,9 @@ r"""What commands share about models: loading by capability, classes, trajectori
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -11,14 +13,21 @@ from torch import Tensor
 from .. import methods
 from ..data.base import TensorDataModule, to_unit_range
 from ..data.batches import EVALUATION_BATCH
+from ..data.prepared.reader import file_digest
 from ..functional import keyed_subset
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.bases.capabilities import Frame
+from ..metrics.features.fingerprint import fingerprint
 from ..storage.checkpoint import load_model
-from ..storage.saved_run import run_data, run_of
+from ..storage.saved_run import find_checkpoint, run_data, run_of
+from ..terminal import say
 from .outputs import markdown_heading, markdown_row
 
+# The data module of a model's run, if Python gives one. The command line always reads it.
+RunData = TensorDataModule | None
+# A model: a checkpoint, the folder of a run, or in Python the model itself.
+Checkpoint = str | os.PathLike | GenerativeModule
 # What a model is said to have if it supports a member.
 _NAMES = {
     "potential_at": "potential",
@@ -30,26 +39,61 @@ _NAMES = {
 _HEADINGS = {"chains": ("step", "score"), "flow": ("time", "speed")}
 
 
-def load_supporting(ckpt_path: str, member: str, trust: str = "") -> GenerativeModule:
-    r"""Returns the model of a checkpoint, with weights that require no gradients.
+def find_model(ckpt_path: Checkpoint) -> Path | GenerativeModule:
+    r"""Returns the path of a checkpoint, as :func:`find_checkpoint` does, or a live model."""
+    return ckpt_path if isinstance(ckpt_path, GenerativeModule) else find_checkpoint(ckpt_path)
+
+
+def open_model(ckpt_path: Checkpoint, trust: str = "") -> GenerativeModule:
+    r"""Returns the model of a checkpoint, or a live model as it is.
 
     Arguments:
-        ckpt_path: The checkpoint.
+        ckpt_path: The checkpoint, or the model.
+        trust: The packages besides this one whose classes the checkpoint may name.
+    """
+    if isinstance(ckpt_path, GenerativeModule):
+        return ckpt_path
+    return load_model(ckpt_path, trust)
+
+
+def load_supporting(ckpt_path: Checkpoint, member: str, trust: str = "") -> GenerativeModule:
+    r"""Returns a live model, or that of a checkpoint, whose weights then require no gradients.
+
+    Arguments:
+        ckpt_path: The checkpoint, or the model.
         member: The optional member that the model has to support, such as `"trajectory"`.
         trust: The packages besides this one whose classes the checkpoint may name.
 
     Raises:
         ValueError: If the model does not support the member.
     """
-    model = load_model(ckpt_path, trust)
+    model = open_model(ckpt_path, trust)
     if model.supports(member):
-        return model.requires_grad_(False)
+        return model if model is ckpt_path else model.requires_grad_(False)
     classes = {**_exported_models(methods), **_exported_models(methods.baselines)}
     known = [name for name, cls in classes.items() if cls.supports(member)]
     raise ValueError(
-        f"'ckpt_path' = {ckpt_path!r} holds a {type(model).__name__}, which has no "
-        f"{_NAMES[member]}: it should be of {' or '.join(known)}."
+        f"{argument_of(ckpt_path)} holds a {type(model).__name__}, which has no {_NAMES[member]}: "
+        f"it should be of {' or '.join(known)}."
     )
+
+
+def argument_of(ckpt_path: Checkpoint) -> str:
+    r"""Returns the argument as sentences name it, with its value if that is a path."""
+    is_live = isinstance(ckpt_path, GenerativeModule)
+    return "'ckpt_path'" if is_live else f"'ckpt_path' = {str(ckpt_path)!r}"
+
+
+def model_origin(ckpt_path: Path | GenerativeModule) -> dict[str, str]:
+    r"""Returns where samples come from, for a stamp: a checkpoint, or the class of a live model.
+
+    Either has a SHA-256: of the checkpoint's file, or of the names and values of the model's
+    weights.
+    """
+    if isinstance(ckpt_path, GenerativeModule):
+        weights = fingerprint(**ckpt_path.state_dict())
+        return {"model": type(ckpt_path).__name__, "sha256": weights}
+    return {"checkpoint": str(ckpt_path), "sha256": file_digest(ckpt_path)}
 
 
 def check_method(class_path: str) -> None:
@@ -80,10 +124,35 @@ def _exported_models(package: ModuleType) -> dict[str, type[GenerativeModule]]:
     }
 
 
-def load_data(ckpt_path: str, trust: str = "") -> TensorDataModule:
-    r"""Returns the data of the run that a checkpoint belongs to."""
-    data = run_data(run_of(ckpt_path), trust)
+def load_data(
+    ckpt_path: Path | GenerativeModule, trust: str = "", data: TensorDataModule | None = None
+) -> TensorDataModule:
+    r"""Returns a data module, prepared: the given one, or that of a model's run.
+
+    Arguments:
+        ckpt_path: The checkpoint, in the folder of its run, or a live model with its trainer.
+        trust: The packages besides this one whose classes the run may name.
+        data: The data module, or `None`.
+    """
+    data = data or find_data(ckpt_path, trust)
     data.prepare_data()
+    return data
+
+
+def find_data(ckpt_path: Path | GenerativeModule, trust: str = "") -> TensorDataModule:
+    r"""Returns the data module of a model's run, as it is before its preparation.
+
+    Raises:
+        ValueError: If a live model has no trainer with a data module.
+    """
+    if not isinstance(ckpt_path, GenerativeModule):
+        return run_data(run_of(ckpt_path), trust)
+    data = getattr(ckpt_path._trainer, "datamodule", None)
+    if data is None:
+        raise ValueError(
+            f"'data' should be given for this {type(ckpt_path).__name__}, which has no trainer "
+            "with a data module."
+        )
     return data
 
 
@@ -141,7 +210,7 @@ def follow_trajectory(
     labels: Tensor | None,
     random: torch.Generator,
 ) -> list[Frame]:
-    r"""Returns the states of a trajectory, and prints the mean potential and speed of each state.
+    r"""Returns the states of a trajectory; the command line prints a row for each of them.
 
     Arguments:
         model: The model, which supports `trajectory`.
@@ -153,8 +222,7 @@ def follow_trajectory(
     Raises:
         ValueError: If states are not finite.
     """
-    time, speed = _HEADINGS[model.dynamics]
-    print(markdown_heading([time, "potential", speed]), end="")
+    say(trajectory_table(model.dynamics, []).rstrip())
     states = []
     for frame in model.trajectory(x, frames, labels, random):
         if not frame.x.isfinite().all():
@@ -162,13 +230,30 @@ def follow_trajectory(
                 "The chains are not finite any more: the training went wrong, or there are too "
                 "many 'steps' without bounds."
             )
-        at = frame.time if isinstance(frame.time, int) else f"{frame.time:.3g}"
-        means = [f"{values.mean():.4g}" for values in (frame.potential, frame.speed)]
-        print(markdown_row([at, *means]), end="")
-        states.append(frame)
+        say(_trajectory_row(frame).rstrip())
+        moved = (part.cpu() for part in (frame.x, frame.potential, frame.speed))
+        states.append(Frame(frame.time, *moved, frame.potential_time))
     if model.dynamics == "flow":
-        print(f"{model.evaluations} evaluations of the field by {model.flow.solver}")
+        say(f"{model.evaluations} evaluations of the field by {model.flow.solver}")
     return states
+
+
+def trajectory_table(dynamics: str, states: list[Frame]) -> str:
+    r"""Returns the mean potential and speed of the states of a trajectory, as Markdown.
+
+    Arguments:
+        dynamics: `"chains"` or `"flow"`.
+        states: The states.
+    """
+    time, speed = _HEADINGS[dynamics]
+    return markdown_heading([time, "potential", speed]) + "".join(map(_trajectory_row, states))
+
+
+def _trajectory_row(frame: Frame) -> str:
+    r"""Returns the row of a state in a table."""
+    at = frame.time if isinstance(frame.time, int) else f"{frame.time:.3g}"
+    means = [f"{values.mean():.4g}" for values in (frame.potential, frame.speed)]
+    return markdown_row([at, *means])
 
 
 def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -179,16 +264,32 @@ def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor,
 
 
 def draw_samples(
-    model: GenerativeModule, n: int, seed: int, batch_size: int = 500
-) -> torch.Tensor:
-    r"""Returns `n` samples drawn in batches, with shape :math:`(n, *)`.
+    model: GenerativeModule,
+    n: int,
+    seed: int,
+    batch_size: int = 500,
+    label: int | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    r"""Returns `n` samples drawn in batches, with shape :math:`(n, *)`, and their classes.
+
+    The classes have shape :math:`(n)`, or are `None` for models without classes. Both are on the
+    CPU.
 
     Arguments:
         model: The model.
         n: The number of samples.
-        seed: The seed of the latents.
+        seed: The seed of the latents and of random classes.
         batch_size: The number of samples in a batch.
+        label: The class of all samples, or `None` for random classes.
+
+    Raises:
+        ValueError: If `label` is no class of the model.
     """
     random = torch.Generator(model.device).manual_seed(seed)
-    sizes = [min(batch_size, n - i) for i in range(0, n, batch_size)]
-    return torch.cat([model.sample(size, random=random).cpu() for size in sizes])
+    parts = []
+    for size in [min(batch_size, n - i) for i in range(0, n, batch_size)]:
+        labels = class_labels(label, model, size, random)
+        parts.append((model.sample(size, labels, random).cpu(), labels))
+    x = torch.cat([part for part, _ in parts])
+    classes = [labels.cpu() for _, labels in parts if labels is not None]
+    return x, torch.cat(classes) if classes else None

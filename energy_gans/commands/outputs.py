@@ -6,10 +6,17 @@ import csv
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..metrics.statistics import rank_and_world_size
+from ..terminal import is_printing
+
+# The path of an output, or `None` to write nothing: the default of Python functions. The defaults
+# of the command line are in :data:`energy_gans.commands.OUTPUTS`.
+Output = str | os.PathLike | None
+PACKAGE = str(Path(__file__).parents[1])
 
 
 def markdown_table(rows: Iterable[Iterable[object]]) -> str:
@@ -37,18 +44,27 @@ def comma_separated(rows: list[list[str]]) -> str:
 
 
 def warn(sentence: str) -> None:
-    r"""Prints a warning in the first process."""
-    if rank_and_world_size()[0] == 0:
+    r"""Warns in the first process: the command line prints, and functions warn their caller."""
+    if rank_and_world_size()[0] > 0:
+        return
+    if is_printing():
         print(f"energy-gans: warning: {sentence}", file=sys.stderr)
+        return
+    frame, level = sys._getframe(), 1
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(sentence, stacklevel=level)
 
 
-def check_output_and_numbers(out: str, overwrite: bool) -> Path:
+def check_output_and_numbers(out: Output, overwrite: bool) -> Path | None:
     r"""Returns the path of an output after checking that it and its `.json` file can be written.
 
     Raises:
         FileExistsError: If the `.json` file exists and may not be overwritten.
     """
     path = check_output(out, overwrite)
+    if path is None:
+        return None
     numbers = path.with_suffix(".json")
     if numbers.exists() and not overwrite:
         raise FileExistsError(
@@ -58,12 +74,15 @@ def check_output_and_numbers(out: str, overwrite: bool) -> Path:
 
 
 def check_output(
-    out: str, overwrite: bool, endings: tuple[str, ...] = (".png", ".npz"), argument: str = "out"
-) -> Path:
+    out: Output,
+    overwrite: bool,
+    endings: tuple[str, ...] = (".png", ".npz"),
+    argument: str = "out",
+) -> Path | None:
     r"""Returns the path of an output after checking that it can be written.
 
     Arguments:
-        out: The path.
+        out: The path, or `None` to write nothing.
         overwrite: Whether the file may exist.
         endings: The accepted endings.
         argument: The name of the argument in errors.
@@ -73,12 +92,14 @@ def check_output(
         FileExistsError: If the file exists and may not be overwritten.
         PermissionError: If its folder can not be written.
     """
-    path = Path(out)
+    if out is None:
+        return None
+    path, given = Path(out), str(out)
     if path.suffix not in endings:
-        raise ValueError(f"{argument!r} should end in {' or '.join(endings)}, got {out!r}.")
+        raise ValueError(f"{argument!r} should end in {' or '.join(endings)}, got {given!r}.")
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{argument!r} = {out!r} exists: choose another name, or add --overwrite true."
+            f"{argument!r} = {given!r} exists: choose another name, or add --overwrite true."
         )
     check_writable(path, argument)
     return path

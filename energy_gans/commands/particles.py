@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -35,8 +37,9 @@ from ..plots.figures import write_picture
 from ..plots.images import film_picture
 from ..plots.points import trajectory_picture
 from ..storage.arrays import write_samples
-from ..terminal import progress_bar
-from .outputs import check_output, markdown_heading, markdown_row
+from ..terminal import progress_bar, say
+from .outputs import Output, check_output, markdown_heading, markdown_row, markdown_table
+from .results import Result
 
 # The number of real samples in the table's measures and in pictures of the plane.
 REFERENCE = 500
@@ -46,6 +49,40 @@ ROWS = 8
 # Particles coincide if their distance is below this share of the real samples' median distance.
 COINCIDENT = 1e-3
 HEADINGS = ("step", "energy", "nearest", "coincide", "velocity")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ParticleFlow(Result):
+    r"""Particles that moved through a data set.
+
+    Arguments:
+        frames: The particles' positions, with shape :math:`(M, *)`, by step.
+        rows: The cells of the table: the step, the energy, the distance to the nearest other
+            particle, the share of particles that coincide, and the velocity.
+        picture: A film of images, or panels of points.
+        path: The array or the picture that was written, or `None`. An array has its picture
+            beside it.
+    """
+
+    frames: dict[int, Tensor]
+    rows: list[list[str]]
+    picture: Image.Image
+    path: Path | None
+
+    @property
+    def x(self) -> Tensor:
+        r"""The last positions, with shape :math:`(M, *)`."""
+        return self.frames[max(self.frames)]
+
+    @property
+    def table(self) -> str:
+        r"""The measures of the particles at several steps, in Markdown."""
+        return markdown_table([HEADINGS, *self.rows])
+
+    def __str__(self) -> str:
+        if self.path is None:
+            return self.table.rstrip("\n")
+        return "\n".join(dict.fromkeys(map(str, (self.path, self.path.with_suffix(".png")))))
 
 
 def particles(
@@ -59,9 +96,9 @@ def particles(
     cutoff: float = 1.0,
     power: float | None = 1.0,
     seed: int = 0,
-    out: str = "particles.png",
+    out: Output = None,
     overwrite: bool = False,
-) -> None:
+) -> ParticleFlow:
     r"""Moves particles through a data set by the EIEG metric's flow, without a network.
 
     Arguments:
@@ -82,7 +119,8 @@ def particles(
         overwrite: Whether files may exist.
     """
     path = check_output(out, overwrite)
-    picture = check_output(str(path.with_suffix(".png")), overwrite)
+    if path is not None:
+        check_output(path.with_suffix(".png"), overwrite)
     _check_shape(data.shape)
     _check_counts(particles, steps, step_size)
     check_mobilities(attraction, repulsion)
@@ -99,19 +137,21 @@ def particles(
         _table_cells, y=y, velocity=velocity, kernel=partial(elastic, cutoff=cutoff, power=power)
     )
     batches = _data_batches(data, data_batch, steps, seed)
-    frames = {}
-    print(markdown_heading(HEADINGS), end="")
+    frames, rows = {}, []
+    say(markdown_heading(HEADINGS).rstrip())
     with progress_bar(steps, "steps", items=batches) as bar:
         for step, state in _states_to_show(x, evolve(x, bar, velocity, step_size), steps):
             frames[step] = state
+            rows.append([str(step), *cells(state)])
             bar.clear()
-            print(markdown_row([step, *cells(state)]), end="", flush=True)
-    if path.suffix == ".npz":
-        write_samples(frames[steps], path)
-        print(path)
+            say(markdown_row(rows[-1]).rstrip())
     images = len(data.shape) == 3
-    write_picture(_film(frames, data) if images else trajectory_picture(frames, y), picture)
-    print(picture)
+    picture = _film(frames, data) if images else trajectory_picture(frames, y)
+    if path is not None:
+        if path.suffix == ".npz":
+            write_samples(frames[steps], path)
+        write_picture(picture, path.with_suffix(".png"))
+    return ParticleFlow(frames, rows, picture, path)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

@@ -6,6 +6,8 @@ reading them.
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,78 @@ from ..data.prepared.pipeline import Pipeline
 from ..data.prepared.preprocessing import Crop, Preprocessing
 from ..data.prepared.reader import verify as verify_set
 from ..data.prepared.sources import Labels
-from ..terminal import PRINTED, print_first, say
+from ..terminal import PRINTED, first_lines
+from .results import Result
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class PreparedSet(Result):
+    r"""A data set as training reads it.
+
+    Arguments:
+        root: The folder of the set.
+        manifest: Its manifest: the splits with their numbers of images, the classes, the source,
+            the preprocessing, and the check sums of the files.
+        module: The name of the data module in `energy_gans.data` that reads the set.
+        arguments: The data module's arguments.
+    """
+
+    root: Path
+    manifest: dict[str, Any]
+    module: str
+    arguments: dict[str, Any]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        r"""The number of images in each split."""
+        return {split: about["count"] for split, about in self.manifest["splits"].items()}
+
+    @property
+    def skipped(self) -> list[dict[str, str]]:
+        r"""The `name` of each image that was skipped, and the `reason`."""
+        return [one for split in self.manifest["splits"].values() for one in split["skipped"]]
+
+    @property
+    def left_out(self) -> list[dict[str, str]]:
+        r"""The `name` of each file of the source that was left out, and the `reason`."""
+        return self.manifest["source"]["left_out"]
+
+    def __str__(self) -> str:
+        return "\n".join(_report_lines(self))
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class VerifiedSet(Result):
+    r"""A prepared set every byte of which matches its manifest.
+
+    Arguments:
+        root: The folder of the set.
+        manifest: Its manifest.
+    """
+
+    root: Path
+    manifest: dict[str, Any]
+
+    def __str__(self) -> str:
+        counts = _describe_counts(self.manifest)
+        name = self.manifest["name"]
+        text = f"{self.root}: {name}, {counts}: every byte matches the manifest."
+        if SUM_KEY not in self.manifest:
+            text += (
+                "\nThe manifest has no checksum of its own, since an older version wrote it: its "
+                "classes, crops and means were not checked."
+            )
+        return text
 
 
 def celeba(
-    source: str,
-    out: str,
+    source: str | os.PathLike,
+    out: str | os.PathLike,
     size: int = 64,
     crop: Crop = "rows",
     hold_out: int = 20,
     **kwargs: Any,
-) -> None:
+) -> PreparedSet:
     r"""Prepares CelebA: the aligned faces, in the official partition.
 
     Arguments:
@@ -39,20 +102,20 @@ def celeba(
             images.
         kwargs: The other arguments of :class:`Pipeline`.
     """
-    pipeline = Pipeline("celeba", source, out, Preprocessing(size, crop), **kwargs)
+    pipeline = Pipeline("celeba", str(source), str(out), Preprocessing(size, crop), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.celeba_source(path, hold_out))
-    _print_report(out, manifest, "CelebA", crop=crop)
+    return _prepared(out, manifest, "CelebA", crop=crop)
 
 
 def lsun(
-    source: str,
-    out: str,
+    source: str | os.PathLike,
+    out: str | os.PathLike,
     size: int = 64,
     category: str | None = None,
     crop: Crop = "square",
     hold_out: int = 20,
     **kwargs: Any,
-) -> None:
+) -> PreparedSet:
     r"""Prepares one category of LSUN.
 
     Arguments:
@@ -66,14 +129,20 @@ def lsun(
             images.
         kwargs: The other arguments of :class:`Pipeline`.
     """
-    pipeline = Pipeline("lsun", source, out, Preprocessing(size, crop), **kwargs)
+    pipeline = Pipeline("lsun", str(source), str(out), Preprocessing(size, crop), **kwargs)
     manifest = pipeline.run(
         lambda path, scratch: sources.lsun_source(path, category, hold_out, scratch)
     )
-    _print_report(out, manifest, "LSUN", category=manifest["classes"][0], crop=crop)
+    return _prepared(out, manifest, "LSUN", category=manifest["classes"][0], crop=crop)
 
 
-def tinyimagenet(source: str, out: str, size: int = 64, hold_out: int = 20, **kwargs: Any) -> None:
+def tinyimagenet(
+    source: str | os.PathLike,
+    out: str | os.PathLike,
+    size: int = 64,
+    hold_out: int = 20,
+    **kwargs: Any,
+) -> PreparedSet:
     r"""Prepares Tiny ImageNet, with the labels of its 200 classes.
 
     Arguments:
@@ -84,20 +153,22 @@ def tinyimagenet(source: str, out: str, size: int = 64, hold_out: int = 20, **kw
             images.
         kwargs: The other arguments of :class:`Pipeline`.
     """
-    pipeline = Pipeline("tinyimagenet", source, out, Preprocessing(size, "none"), **kwargs)
+    pipeline = Pipeline(
+        "tinyimagenet", str(source), str(out), Preprocessing(size, "none"), **kwargs
+    )
     manifest = pipeline.run(lambda path, _: sources.tiny_imagenet_source(path, hold_out))
-    _print_report(out, manifest, "TinyImageNet")
+    return _prepared(out, manifest, "TinyImageNet")
 
 
 def folder(
-    source: str,
-    out: str,
+    source: str | os.PathLike,
+    out: str | os.PathLike,
     size: int = 64,
     crop: Crop = "square",
     labels: Labels = "first",
     hold_out: int = 20,
     **kwargs: Any,
-) -> None:
+) -> PreparedSet:
     r"""Prepares your own pictures.
 
     Arguments:
@@ -111,12 +182,14 @@ def folder(
         hold_out: One in this many images of each class is held out, if there is no held-out split.
         kwargs: The other arguments of :class:`Pipeline`.
     """
-    pipeline = Pipeline("folder", source, out, Preprocessing(size, crop), **kwargs)
+    pipeline = Pipeline("folder", str(source), str(out), Preprocessing(size, crop), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.folder_source(path, hold_out, labels))
-    _print_report(out, manifest, "ImageFolder")
+    return _prepared(out, manifest, "ImageFolder")
 
 
-def cifar10(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
+def cifar10(
+    source: str | os.PathLike, out: str | os.PathLike, size: int = 32, **kwargs: Any
+) -> PreparedSet:
     r"""Prepares CIFAR-10; its test set is held out.
 
     Arguments:
@@ -126,12 +199,14 @@ def cifar10(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
         size: The width and height of the images, in pixels.
         kwargs: The other arguments of :class:`Pipeline`.
     """
-    pipeline = Pipeline("cifar10", source, out, Preprocessing(size, "none"), **kwargs)
+    pipeline = Pipeline("cifar10", str(source), str(out), Preprocessing(size, "none"), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.cifar_source(path, 10))
-    _print_report(out, manifest, "CIFAR10")
+    return _prepared(out, manifest, "CIFAR10")
 
 
-def cifar100(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
+def cifar100(
+    source: str | os.PathLike, out: str | os.PathLike, size: int = 32, **kwargs: Any
+) -> PreparedSet:
     r"""Prepares CIFAR-100 with its fine labels; its test set is held out.
 
     Arguments:
@@ -141,12 +216,14 @@ def cifar100(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
         size: The width and height of the images, in pixels.
         kwargs: The other arguments of :class:`Pipeline`.
     """
-    pipeline = Pipeline("cifar100", source, out, Preprocessing(size, "none"), **kwargs)
+    pipeline = Pipeline("cifar100", str(source), str(out), Preprocessing(size, "none"), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.cifar_source(path, 100))
-    _print_report(out, manifest, "CIFAR100")
+    return _prepared(out, manifest, "CIFAR100")
 
 
-def svhn(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
+def svhn(
+    source: str | os.PathLike, out: str | os.PathLike, size: int = 32, **kwargs: Any
+) -> PreparedSet:
     r"""Prepares SVHN's cropped digits; its test set is held out.
 
     Arguments:
@@ -156,29 +233,27 @@ def svhn(source: str, out: str, size: int = 32, **kwargs: Any) -> None:
         size: The width and height of the images, in pixels.
         kwargs: The other arguments of :class:`Pipeline`.
     """
-    pipeline = Pipeline("svhn", source, out, Preprocessing(size, "none"), **kwargs)
+    pipeline = Pipeline("svhn", str(source), str(out), Preprocessing(size, "none"), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.svhn_source(path))
-    _print_report(out, manifest, "SVHN")
+    return _prepared(out, manifest, "SVHN")
 
 
-def verify(root: str) -> None:
+def verify(root: str | os.PathLike) -> VerifiedSet:
     r"""Checks a prepared set against the checksums in its manifest.
 
     Arguments:
         root: The folder of the prepared set.
+
+    Raises:
+        ValueError: If a byte differs.
     """
-    manifest = verify_set(Path(root))
-    counts = _describe_counts(manifest)
-    say(f"{root}: {manifest['name']}, {counts}: every byte matches the manifest.")
-    if SUM_KEY not in manifest:
-        say(
-            "The manifest has no checksum of its own, since an older version wrote it: its "
-            "classes, crops and means were not checked."
-        )
+    return VerifiedSet(Path(root), verify_set(Path(root)))
 
 
-def _print_report(out: str, manifest: dict[str, Any], module: str, **arguments: Any) -> None:
-    r"""Prints what was prepared, what was left out, and the lines of a config that use the set.
+def _prepared(
+    out: str | os.PathLike, manifest: dict[str, Any], module: str, **arguments: Any
+) -> PreparedSet:
+    r"""Returns the result of a preparation.
 
     Arguments:
         out: The folder of the set.
@@ -186,19 +261,25 @@ def _print_report(out: str, manifest: dict[str, Any], module: str, **arguments: 
         module: The name of the data module that reads the set.
         arguments: The data module's arguments besides `root` and `size`.
     """
+    size = manifest["preprocessing"]["size"]
+    return PreparedSet(Path(out), manifest, module, {"root": str(out), **arguments, "size": size})
+
+
+def _report_lines(made: PreparedSet) -> list[str]:
+    r"""Returns what was prepared, what was left out, and a config that uses the set, in lines."""
+    manifest, out = made.manifest, made.arguments["root"]
     about, size = manifest["source"], manifest["preprocessing"]["size"]
     classes = _describe_classes(manifest["classes"])
-    say(f"{out}: {_describe_counts(manifest)} images of {size} pixels{classes}")
-    skipped = [image for split in manifest["splits"].values() for image in split["skipped"]]
-    print_first("images were skipped", _lines(skipped))
-    print_first("names of the source were left out", _lines(about["left_out"]))
-    print_first("held-out images are copies of training images", about["held_out_copies"])
+    lines = [f"{out}: {_describe_counts(manifest)} images of {size} pixels{classes}"]
+    lines += first_lines("images were skipped", _lines(made.skipped))
+    lines += first_lines("names of the source were left out", _lines(made.left_out))
+    copies = about["held_out_copies"]
+    lines += first_lines("held-out images are copies of training images", copies)
     if about["copies"]:
-        say(f"{about['copies']} images are copies of others in their split.")
-    arguments = {"root": out, **arguments, "size": size}
-    inner = ", ".join(f"{key}: {value}" for key, value in arguments.items())
-    say("To train on it:")
-    say(f"data:\n  class_path: energy_gans.data.{module}\n  init_args: {{{inner}}}")
+        lines.append(f"{about['copies']} images are copies of others in their split.")
+    inner = ", ".join(f"{key}: {value}" for key, value in made.arguments.items())
+    data = f"data:\n  class_path: energy_gans.data.{made.module}\n  init_args: {{{inner}}}"
+    return [*lines, "To train on it:", data]
 
 
 def _describe_counts(manifest: dict[str, Any]) -> str:

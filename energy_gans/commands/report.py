@@ -14,7 +14,12 @@ References:
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..callbacks.sample_pictures import samples_picture
@@ -24,21 +29,74 @@ from ..functional import energy_distance
 from ..metrics import ModeCoverage
 from ..plots.curves import curves_picture
 from ..plots.figures import write_picture
-from ..plots.images import caption
+from ..plots.images import caption, stacked
 from ..storage.checkpoint import load_checkpoint, load_model
+from ..storage.curves import Curves
 from ..storage.saved_run import SavedRun
 from .models import draw_samples
-from .outputs import markdown_table
+from .outputs import Output, check_writable, markdown_table
+from .results import Result
 
 # The number of samples in a batch of the energy distance.
 SAMPLES = 500
 
 
-def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -> None:
+@dataclass(frozen=True, repr=False, eq=False)
+class Report(Result):
+    r"""A run's samples and curves, and the distance of the samples from the data.
+
+    Arguments:
+        checkpoint: The checkpoint.
+        step: Its step.
+        measures: The energy distance, and the coverage of modes if the data has some, of the
+            samples, of real training samples and of noise.
+        curves: The steps and the values of all logged numbers, by name.
+        pictures: The pictures `"samples.png"` and, if the run has curves, `"curves.png"`.
+        run: The run's directory.
+        folder: The folder of the files that were written, or `None`.
+    """
+
+    checkpoint: Path
+    step: int
+    measures: dict[str, dict[str, float]]
+    curves: Curves
+    pictures: dict[str, Image.Image]
+    run: Path
+    folder: Path | None
+
+    @property
+    def table(self) -> str:
+        r"""The measures in Markdown, a row for each set of samples."""
+        return _table(self.measures)
+
+    @property
+    def picture(self) -> Image.Image:
+        r"""The samples above the curves."""
+        return stacked(list(self.pictures.values()))
+
+    def __str__(self) -> str:
+        text = f"{self.checkpoint} at step {self.step}\n\n{self.table}"
+        names = [] if self.folder is None else [*self.pictures, "report.md"]
+        text += "".join(f"{self.folder / name}\n" for name in names)
+        if not self.curves and self.folder is not None:
+            text += (
+                f"No curves.png: {self.run} has no metrics.csv with numbers. Only a CSVLogger "
+                "writes that file."
+            )
+        return text.rstrip("\n")
+
+
+def report(
+    run: str | os.PathLike,
+    checkpoint: str = "last",
+    seed: int = 0,
+    trust: str = "",
+    out: Output = None,
+) -> Report:
     r"""Draws a run's samples and curves and measures how far the samples are from the data.
 
-    Writes samples.png, curves.png and report.md into the run's directory, and prints the table.
-    The curves come from the metrics.csv of a CSVLogger.
+    Writes samples.png, curves.png and report.md. The curves come from the metrics.csv of a
+    CSVLogger.
 
     Arguments:
         run: The run's directory, a directory of runs (then the run that was trained last), or a
@@ -47,29 +105,30 @@ def report(run: str, checkpoint: str = "last", seed: int = 0, trust: str = "") -
         seed: The seed of the latents, and of the choice of training samples.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+        out: The folder of the files; auto is the run's directory.
     """
     found = SavedRun(run)
+    folder = found.directory if out == "auto" else None if out is None else Path(out)
+    if folder is not None:
+        check_writable(folder / "report.md")
     path = found.checkpoint(checkpoint)
-    torch.manual_seed(seed)
-    model, data = load_model(path, trust), found.data(trust)
     curves, step = found.curves(), load_checkpoint(path)["global_step"]
-    n = 100 if len(data.shape) > 1 else 4000
-    text = f"{n:,} samples of {type(model).__name__} at step {step:,}"
-    pictures = {"samples.png": caption(samples_picture(model, data, n, seed), text)}
+    # Data modules take the seed of their order from torch.
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model, data = load_model(path, trust), found.data(trust)
+        n = 100 if len(data.shape) > 1 else 4000
+        text = f"{n:,} samples of {type(model).__name__} at step {step:,}"
+        pictures = {"samples.png": caption(samples_picture(model, data, n, seed), text)}
+        measures = _measure(draw_samples(model, 10 * SAMPLES, seed)[0], data)
     if curves:
         pictures["curves.png"] = curves_picture(curves)
-    for name, picture in pictures.items():
-        write_picture(picture, found.directory / name)
-    table = _table(_measure(draw_samples(model, 10 * SAMPLES, seed), data))
-    write_text(f"{path.name} at step {step}\n\n{table}", found.directory / "report.md")
-    print(f"{path} at step {step}\n\n{table}")
-    for name in [*pictures, "report.md"]:
-        print(f"{found.directory / name}")
-    if not curves:
-        print(
-            f"No curves.png: {found.directory} has no metrics.csv with numbers. Only a CSVLogger "
-            "writes that file."
-        )
+    made = Report(path, step, measures, curves, pictures, found.directory, folder)
+    if folder is not None:
+        for name, picture in pictures.items():
+            write_picture(picture, folder / name)
+        write_text(f"{path.name} at step {step}\n\n{made.table}", folder / "report.md")
+    return made
 
 
 def _measure(x: Tensor, data: object) -> dict[str, dict[str, float]]:

@@ -2,25 +2,61 @@ r"""`energy-gans sample`: samples of a checkpoint, as a picture or as an array."
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
 from ..checks import check_count
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
 from ..plots.plane import field_picture
 from ..storage.arrays import write_samples
-from ..storage.checkpoint import load_model
-from .models import draw_samples
-from .outputs import check_output
+from .models import Checkpoint, draw_samples, open_model
+from .outputs import Output, check_output
+from .results import Result
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class DrawnSamples(Result):
+    r"""Samples of a model.
+
+    Arguments:
+        x: The samples, float32 on the CPU, with shape :math:`(n, *)`, images in [-1, 1].
+        label: Their classes, with shape :math:`(n)`, or `None` for models without classes.
+        path: The file that was written, or `None`.
+    """
+
+    x: Tensor
+    label: Tensor | None
+    path: Path | None
+
+    @cached_property
+    def picture(self) -> Image.Image | None:
+        r"""A grid of images, or a scatter of points in the plane; `None` for other samples."""
+        if self.x.ndim == 4:
+            return image_grid(self.x)
+        if self.x.ndim == 2 and self.x.shape[1] == 2:
+            return field_picture(None, self.x[:0], self.x)
+        return None
+
+    def __str__(self) -> str:
+        where = f"shape {tuple(self.x.shape[1:])}" if self.path is None else self.path
+        return f"{len(self.x)} samples: {where}"
 
 
 def sample(
-    ckpt_path: str,
+    ckpt_path: Checkpoint,
     n: int = 64,
-    out: str = "samples.png",
+    out: Output = None,
     seed: int = 0,
     batch_size: int = 500,
     overwrite: bool = False,
     trust: str = "",
-) -> None:
+    label: int | None = None,
+) -> DrawnSamples:
     r"""Draws samples from a model and writes them as a picture or an array.
 
     Arguments:
@@ -33,17 +69,22 @@ def sample(
         overwrite: Whether `out` may exist.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+        label: The class of all samples, for class-conditional models; random classes by default.
     """
     path = check_output(out, overwrite)
     check_count("n", n)
     check_count("batch_size", batch_size)
-    x = draw_samples(load_model(ckpt_path, trust), n, seed, batch_size)
+    drawn = DrawnSamples(
+        *draw_samples(open_model(ckpt_path, trust), n, seed, batch_size, label), path
+    )
+    if path is None:
+        return drawn
     if path.suffix == ".npz":
-        write_samples(x, path)
-    elif x.ndim == 4:
-        write_picture(image_grid(x), path)
-    elif x.ndim == 2 and x.shape[1] == 2:
-        write_picture(field_picture(None, x[:0], x), path)
+        write_samples(drawn.x, path)
+    elif drawn.picture is None:
+        raise ValueError(
+            f"'out' should end in .npz for samples of shape {tuple(drawn.x.shape[1:])}."
+        )
     else:
-        raise ValueError(f"'out' should end in .npz for samples of shape {tuple(x.shape[1:])}.")
-    print(f"{n} samples: {path}")
+        write_picture(drawn.picture, path)
+    return drawn

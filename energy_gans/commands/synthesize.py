@@ -9,25 +9,38 @@ A VAPO flows from noise instead.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..checks import check_count
 from ..data.base import TensorDataModule
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
+from ..methods.bases.capabilities import Frame
 from ..metrics.images import to_uint8
 from ..plots.figures import write_picture
 from ..plots.images import film_picture
 from ..plots.points import trajectory_picture
 from ..storage.arrays import write_samples
-from ..storage.saved_run import find_checkpoint
-from .models import class_labels, follow_trajectory, held_out_samples, load_data, load_supporting
-from .outputs import check_output
+from .models import (
+    Checkpoint,
+    RunData,
+    class_labels,
+    find_model,
+    follow_trajectory,
+    held_out_samples,
+    load_data,
+    load_supporting,
+    trajectory_table,
+)
+from .outputs import Output, check_output
+from .results import Result
 
 # The number of times that are shown by default.
 FRAMES = 11
@@ -44,18 +57,64 @@ Start = Literal["noise", "data", "generator"]
 Data = Callable[[], TensorDataModule]
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class Synthesis(Result):
+    r"""The states of moving samples: Langevin chains, or a flow.
+
+    Arguments:
+        frames: The states in order of time: `time` (steps of chains, or the time of a flow), `x`
+            with shape :math:`(n, *)`, `potential` and `speed` with shape :math:`(n)`.
+        label: The classes of the samples, with shape :math:`(n)`, or `None` without classes.
+        dynamics: `"chains"` or `"flow"`.
+        real: Real points for the picture of samples in the plane, with shape :math:`(N, 2)`. N is
+            0 for other samples, or if neither a picture nor data was asked for.
+        path: The file that was written, or `None`.
+    """
+
+    frames: list[Frame]
+    label: Tensor | None
+    dynamics: str
+    real: Tensor
+    path: Path | None
+
+    @property
+    def x(self) -> Tensor:
+        r"""The last states, with shape :math:`(n, *)`."""
+        return self.frames[-1].x
+
+    @property
+    def table(self) -> str:
+        r"""The mean potential and speed at each time, in Markdown."""
+        return trajectory_table(self.dynamics, self.frames)
+
+    @cached_property
+    def picture(self) -> Image.Image | None:
+        r"""A film of images, or panels of points; `None` for samples of other shapes."""
+        states = {frame.time: frame.x for frame in self.frames}
+        if self.x.shape[1:] == (2,):
+            return trajectory_picture(states, self.real)
+        if self.x.ndim != 4 or self.x.shape[1] not in (1, 3):
+            return None
+        images = {f"{time:,g}": to_uint8(x[:ROWS].clamp(-1, 1)) for time, x in states.items()}
+        return film_picture(images, *FILMS[self.dynamics])
+
+    def __str__(self) -> str:
+        return self.table.rstrip("\n") if self.path is None else str(self.path)
+
+
 def synthesize(
-    ckpt_path: str,
+    ckpt_path: Checkpoint,
     start: Start = "noise",
     steps: int | None = None,
     n: int = 8,
     every: int | None = None,
     label: int | None = None,
     seed: int = 0,
-    out: str = "synthesis.png",
+    out: Output = None,
     overwrite: bool = False,
     trust: str = "",
-) -> None:
+    data: RunData = None,
+) -> Synthesis:
     r"""Runs a model's Langevin chains or its flow and draws the samples on their way.
 
     Chains have the step size, the noise and the bounds of the training. A multi-grid ConvNet runs
@@ -76,19 +135,30 @@ def synthesize(
         overwrite: Whether `out` may exist.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+        data: The data module; that of the model's run by default.
     """
     path = check_output(out, overwrite)
     check_count("n", n)
-    ckpt_path = str(find_checkpoint(ckpt_path))
+    ckpt_path = find_model(ckpt_path)
     model = load_supporting(ckpt_path, "trajectory", trust)
-    if path.suffix == ".png":
+    pictured = path is not None and path.suffix == ".png"
+    if pictured:
         _check_drawable(model.sample_shape)
-    frames = _frames(model, start, steps, every, path.suffix == ".png")
+    frames = _frames(model, start, steps, every, pictured)
     random = keyed_generator(seed, "synthesize", device=model.device)
-    data = partial(load_data, ckpt_path, trust)
-    x, labels = _starting_points(model, data, start, n, label, seed, random)
+    opened = partial(load_data, ckpt_path, trust, data)
+    x, labels = _starting_points(model, opened, start, n, label, seed, random)
     states = follow_trajectory(model, x, frames, labels, random)
-    _write_output(model, {frame.time: frame.x for frame in states}, data, seed, path)
+    real = torch.empty(0, 2)
+    if (pictured or data is not None) and model.sample_shape == (2,):
+        real = held_out_samples(opened(), REAL_POINTS, seed)[0]
+    labels = None if labels is None else labels.cpu()
+    made = Synthesis(states, labels, model.dynamics, real, path)
+    if pictured:
+        write_picture(made.picture, path)
+    elif path is not None:
+        write_samples(made.x, path)
+    return made
 
 
 def _frames(
@@ -108,23 +178,6 @@ def _frames(
                 "solver goes: leave it out."
             )
     return FRAMES - 1
-
-
-def _write_output(
-    model: GenerativeModule, frames: dict[float, Tensor], data: Data, seed: int, path: Path
-) -> None:
-    r"""Writes the last states as an array, or all states as a picture."""
-    last = frames[max(frames)]
-    if path.suffix == ".npz":
-        write_samples(last, path)
-    elif last.ndim == 4:
-        images = {f"{time:,g}": to_uint8(x[:ROWS].clamp(-1, 1)) for time, x in frames.items()}
-        heading, row = FILMS[model.dynamics]
-        write_picture(film_picture(images, heading, row), path)
-    else:
-        real = held_out_samples(data(), REAL_POINTS, seed)[0]
-        write_picture(trajectory_picture(frames, real), path)
-    print(path)
 
 
 def _chain_times(steps: int, every: int | None, pictured: bool) -> list[int]:
@@ -169,7 +222,7 @@ def _starting_points(
             it.
     """
     if start == "data":
-        x, own = held_out_samples(data(), n, seed)
+        x, own = (part.to(model.device) for part in held_out_samples(data(), n, seed))
         return x, class_labels(label, model, len(x), random, own)
     labels = class_labels(label, model, n, random)
     return model.starting_points(n, labels, random, start), labels

@@ -3,7 +3,7 @@ r"""Pictures of images: grids, panels side by side, and films with a row for eac
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -63,6 +63,16 @@ def caption(image: Image.Image, text: str) -> Image.Image:
     captioned.paste(image, (0, 28))
     ImageDraw.Draw(captioned).text((8, 5), text, "black", font)
     return captioned
+
+
+def stacked(images: Sequence[Image.Image]) -> Image.Image:
+    r"""Returns images one above the other, on white."""
+    size = max(image.width for image in images), sum(image.height for image in images)
+    whole, top = Image.new("RGB", size, "white"), 0
+    for image in images:
+        whole.paste(image, (0, top))
+        top += image.height
+    return whole
 
 
 def side_by_side(panels: Mapping[str, Tensor], rows: str) -> Image.Image:

@@ -110,13 +110,13 @@ def trajectory_picture(frames: Mapping[float, Tensor], y: Tensor) -> Image.Image
 
     Arguments:
         frames: The points, with shape :math:`(M, 2)`, by step (an integer) or time.
-        y: The real points, with shape :math:`(N, 2)`.
+        y: The real points, with shape :math:`(N, 2)`; N may be 0.
     """
     columns = math.ceil(math.sqrt(len(frames)))
     rows = math.ceil(len(frames) / columns)
     figure = Figure(figsize=(8.4, 8.4 * rows / columns + 0.8), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    limits = square_limits(y, margin=0.2)
+    limits = square_limits(y if len(y) else frames[max(frames)], margin=0.2)
     for axis in axes:
         axis.set_visible(False)
     for axis, (time, x) in zip(axes, frames.items(), strict=False):

@@ -48,20 +48,22 @@ def open_array(path: Path) -> _ImageArray:
             type than uint8 and floats or is too large, or if the file is shorter than its header
             says.
     """
-    return _TensorFile(path) if path.suffix in (".pt", ".pth") else _NumpyFile(path)
+    if path.suffix in (".pt", ".pth"):
+        name = f"'samples' = {str(path)!r}"
+        return TensorImages(_find_tensor(load_tensors("samples", path, mmap=True), name), name)
+    return _NumpyFile(path)
 
 
-def _check_array(path: Path, shape: tuple[int, ...], kind: str, bits: int, floats: bool) -> None:
+def _check_array(name: str, shape: tuple[int, ...], kind: str, bits: int, floats: bool) -> None:
     r"""Raises a `ValueError` unless an array holds images and is not too large.
 
     Arguments:
-        path: The file.
+        name: The name of the array in errors.
         shape: The shape of the array.
         kind: The name of the elements' type.
         bits: The size of an element in bits.
         floats: Whether the elements are floats.
     """
-    name = f"'samples' = {str(path)!r}"
     if len(shape) != 4 or shape[0] < 0 or min(shape[1:]) < 1 or not {1, 3} & {shape[1], shape[3]}:
         raise ValueError(
             f"{name} should hold an array of images with shape (N, C, H, W) or (N, H, W, C), and "
@@ -91,7 +93,7 @@ class _NumpyFile:
         self.path, self.position = path, 0
         self.file = self._open()
         bits, floats = 8 * self.dtype.itemsize, self.dtype.kind == "f"
-        _check_array(path, self.shape, str(self.dtype), bits, floats)
+        _check_array(f"'samples' = {str(path)!r}", self.shape, str(self.dtype), bits, floats)
         self.size = math.prod(self.shape[1:]) * self.dtype.itemsize
         if self.left < len(self) * self.size:
             raise ValueError(
@@ -161,21 +163,21 @@ class _NumpyFile:
         return x.astype(np.float32) if self.dtype.kind == "f" else x
 
 
-class _TensorFile:
-    r"""The tensor in a file of `torch.save`; in a dict of several, `samples`.
+class TensorImages:
+    r"""A tensor of images, in memory or in a file of `torch.save`.
 
     Arguments:
-        path: The file.
+        x: The tensor.
+        name: The name of the tensor in errors.
 
     Raises:
         ValueError: As :func:`open_array` says.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.x = _find_tensor(load_tensors("samples", path, mmap=True), path)
-        kind = str(self.x.dtype).removeprefix("torch.")
-        bits, floats = 8 * self.x.element_size(), self.x.is_floating_point()
-        _check_array(path, tuple(self.x.shape), kind, bits, floats)
+    def __init__(self, x: Tensor, name: str) -> None:
+        self.x = x.detach()
+        kind = str(x.dtype).removeprefix("torch.")
+        _check_array(name, tuple(x.shape), kind, 8 * x.element_size(), x.is_floating_point())
 
     def __len__(self) -> int:
         return len(self.x)
@@ -186,8 +188,12 @@ class _TensorFile:
         return x.float() if x.is_floating_point() else x
 
 
-def _find_tensor(content: Any, path: Path) -> Tensor:
+def _find_tensor(content: Any, name: str) -> Tensor:
     r"""Returns the tensor with the name `samples`, or the only one.
+
+    Arguments:
+        content: The content of a file.
+        name: The name of the file in errors.
 
     Raises:
         ValueError: If there is none, or it is sparse, quantized or without elements.
@@ -197,15 +203,14 @@ def _find_tensor(content: Any, path: Path) -> Tensor:
         content = content.get("samples", tensors[0] if len(tensors) == 1 else None)
     if not isinstance(content, Tensor):
         raise ValueError(
-            f"'samples' = {str(path)!r} should hold one tensor, alone or by the name 'samples', "
-            "and does not."
+            f"{name} should hold one tensor, alone or by the name 'samples', and does not."
         )
     if content.layout != torch.strided or content.is_quantized or content.is_meta:
         raise ValueError(
-            f"'samples' = {str(path)!r} should hold a dense tensor, got one that is sparse, "
+            f"{name} should hold a dense tensor, got one that is sparse, "
             "quantized or has no elements."
         )
-    return content.detach()
+    return content
 
 
 def write_samples(x: Tensor, path: Path) -> None:

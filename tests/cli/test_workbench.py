@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.cli.workbench and signatures modules: commands and their help."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -7,11 +8,13 @@ import sys
 import pytest
 
 from energy_gans.cli import main
-from energy_gans.cli.signatures import first_line, outline
+from energy_gans.cli.signatures import first_line, for_command_line, outline
 from energy_gans.cli.workbench import help_lines
-from energy_gans.commands import COMMANDS, Tree, function_of
+from energy_gans.commands import COMMANDS, OUTPUTS, Tree, function_of
 
 LISTED = dict(help_lines())
+# What only Python can give.
+LIVE = r"\bTensor\b|ndarray|GenerativeModule|PathLike"
 # The help of these names classes that can be given, or arguments that are handed on.
 NAME_CLASSES = ("evaluate", "features picture", "features train", "inpaint", "ood", "particles")
 HAND_ON = tuple(
@@ -76,7 +79,8 @@ def test_a_help_without_imports_is_the_help_of_the_function(
     assert outline(*FUNCTIONS[command]) is not function_of(*FUNCTIONS[command])
     quick = help_of(command, capsys)
     monkeypatch.setattr(
-        "energy_gans.cli.workbench.outline", lambda n, m, arguments: function_of(n, m)
+        "energy_gans.cli.workbench.outline",
+        lambda n, m, out, arguments: for_command_line(function_of(n, m), out),
     )
     assert quick == help_of(command, capsys)
 
@@ -89,6 +93,25 @@ def test_a_help_that_depends_on_other_modules_imports_them(
         outline(*FUNCTIONS[command])
     told = r"--\w+\.help" if command in NAME_CLASSES else r"--on_error \{fail,skip\}"
     assert re.search(told, help_of(command, capsys))
+
+
+@pytest.mark.parametrize("command", FUNCTIONS)
+def test_the_command_line_has_names_for_outputs_and_no_live_objects(command: str) -> None:
+    function = function_of(*FUNCTIONS[command])
+    ours = inspect.signature(function).parameters
+    typed = inspect.signature(for_command_line(function, OUTPUTS.get(command))).parameters
+    # From Python, a command writes only what it is told to write, or what it is about.
+    assert ("out" in ours and ours["out"].annotation == "Output") == (command in OUTPUTS)
+    if command in OUTPUTS:
+        assert ours["out"].default is None
+        assert typed["out"].default == OUTPUTS[command]
+        assert typed["out"].annotation is str
+    for name, parameter in typed.items():
+        assert not re.search(LIVE, str(parameter.annotation))
+        assert name == "out" or parameter.default == ours[name].default
+    assert {*ours} - {*typed} == (
+        {"data"} if ours.get("data") and "RunData" in str(ours["data"]) else set()
+    )
 
 
 @pytest.mark.parametrize("group", ["features", "configs", "data", "data prepare"])

@@ -109,7 +109,7 @@ def test_outputs_are_refused_before_anything_is_drawn(run: Callable, tmp_path: P
         (tmp_path / "file" / "a.png", "can not be written"),
     ):
         with (
-            mock.patch("energy_gans.commands.sample.load_model") as load,
+            mock.patch("energy_gans.commands.models.load_model") as load,
             pytest.raises(SystemExit, match=message),
         ):
             main(["sample", "--ckpt_path", path, "--out", str(out)])

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from energy_gans.cli import main
-from energy_gans.commands.interpolate import _picture
+from energy_gans.commands.interpolate import Interpolation
 from energy_gans.functional import keyed_generator
 from energy_gans.functional.interpolation import slerp
 from energy_gans.storage import load_model
@@ -90,9 +90,9 @@ def test_pictures_of_images_and_of_points(trained: Callable, tmp_path: Path, nam
     assert [p.name for p in tmp_path.iterdir()] == ["paths.png"]
 
 
-def test_what_is_no_picture_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'out' should end in .npz for samples of shape \(3,\)"):
-        _picture(torch.zeros(2, 4, 3), torch.linspace(0, 1, 4))
+def test_samples_that_are_no_picture_have_none() -> None:
+    x, t = torch.zeros(2, 4, 3), torch.linspace(0, 1, 4)
+    assert Interpolation(x, t, None, "linear", 0.0, None).picture is None
 
 
 @pytest.mark.parametrize(

@@ -111,18 +111,17 @@ def test_a_film_draws_a_potential_without_time_once(trained: Callable, tmp_path:
 def test_samples_that_do_not_move_are_the_models(trained: Callable) -> None:
     path = trained("plane")
     model = _load_plane_model(path, None)
-    course, times = _particles(model, 9, 5, None, 2)
-    assert times == {0: None}
-    expected = model.sample(9, random=keyed_generator(2, "landscape"))
-    assert torch.equal(course[0], expected)
+    states, x = _particles(model, 9, 5, None, 2)
+    assert states == []
+    assert torch.equal(x, model.sample(9, random=keyed_generator(2, "landscape")))
 
 
 def test_chains_end_where_samples_do(trained: Callable) -> None:
     path = trained("points")
     model = _load_plane_model(path, None)
-    course, _ = _particles(model, 9, 2, None, 2)
-    assert list(course) == [0, 2, 3]
-    torch.testing.assert_close(course[3], model.sample(9, random=keyed_generator(2, "landscape")))
+    states, x = _particles(model, 9, 2, None, 2)
+    assert [state.time for state in states] == [0, 2, 3]
+    torch.testing.assert_close(x, model.sample(9, random=keyed_generator(2, "landscape")))
 
 
 def test_a_flow_with_classes_flows_to_none_or_to_one() -> None:
@@ -130,10 +129,11 @@ def test_a_flow_with_classes_flows_to_none_or_to_one() -> None:
     model = VAPO(descriptor=network, shape=[2], classes=4, flow=Flow("euler", 3)).eval()
     z = torch.randn(9, 2, generator=keyed_generator(0, "landscape"))
     for label, known in ((None, 4), (2, 2)):
-        course, _ = _particles(model, 9, 3, label, 0)
+        states, x = _particles(model, 9, 3, label, 0)
+        assert states[-1].time == 1.0
         with torch.no_grad():
             expected = model.solve(network, z, torch.full((9,), known))[-1]
-        torch.testing.assert_close(course[1.0], expected)
+        torch.testing.assert_close(x, expected)
 
 
 def test_a_class_of_an_energy_has_to_be_chosen(trained: Callable) -> None:

@@ -9,55 +9,97 @@ work.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningDataModule
 
 from ...checks import check_count
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
 from ...metrics.floor import choose_floor
 from ...metrics.measures import parse_measures
-from ...metrics.reference import broadcast_from_first, default_cache
-from ...metrics.statistics import Statistics, rank_and_world_size
+from ...metrics.reference import default_cache
+from ...metrics.statistics import rank_and_world_size
 from ...plots.figures import write_picture
-from ...storage.checkpoint import load_model
-from ...storage.export import is_export
-from ...storage.saved_run import find_checkpoint, run_data, run_of
 from ...storage.stamps import Comparison, comparisons, format_number, write_metrics
 from ..devices import process_group
-from ..inputs import Convert, ModelSamples, Samples, open_samples
-from ..outputs import check_writable, markdown_table
+from ..inputs import Convert, Images, Samples
+from ..models import Checkpoint, find_model
+from ..outputs import Output, markdown_table
+from ..results import Result
 from .pictures import duplicates_picture, neighbours_picture
-from .sets import compute_measures, drop_measures_with_few_images, gather_sets, warn_of_few_images
+from .sets import (
+    Sets,
+    compute_measures,
+    drop_measures_with_few_images,
+    gather_sets,
+    warn_of_few_images,
+)
+from .sources import RealImages, check_inputs, open_inputs, output_path
 
-SAMPLES = 10_000
 HEADINGS = ("measure", "samples", "real", "n", "reference n")
 MATCHED = (
     "A measure has a second row if there are fewer real images than samples: the second row "
     "compares fewer samples, or a part of the reference."
 )
-COLOURS = {1: "grey", 3: "RGB"}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Evaluation(Result):
+    r"""Measures of samples, with their stamps.
+
+    Arguments:
+        measures: The stamped numbers by the name of the measure, such as `"fd"`, as metrics.json
+            holds them: `value` (`None` for infinity), `std` or `low` and `high` if the measure
+            has them, `protocol`, and `real`, the same measure of real images.
+        origin: Where the samples come from: checkpoint or file with its SHA-256, seed, device.
+        path: The file of the numbers, or `None` if nothing was written.
+        pictures: The pictures that were written, `"support"` and `"neighbours"`, by name.
+    """
+
+    measures: dict[str, dict[str, Any]]
+    origin: dict[str, Any]
+    path: Path | None
+    pictures: dict[str, Path]
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        r"""The numbers of the samples alone, by name; `None` for infinity."""
+        return {name: number["value"] for name, number in self.measures.items()}
+
+    @property
+    def table(self) -> str:
+        r"""The measures of the samples and of real images as a table in Markdown."""
+        rows = [_row(c) for name, n in self.measures.items() for c in comparisons(name, n)]
+        note = f"\n{MATCHED}\n" if len(rows) > len(self.measures) else ""
+        return markdown_table([HEADINGS, *rows]) + note
+
+    def __str__(self) -> str:
+        places = [] if self.path is None else [self.path, *self.pictures.values()]
+        return f"{self.table}{chr(10).join(map(str, places))}".rstrip("\n")
 
 
 def evaluate(
-    ckpt_path: str | None = None,
-    samples: str | None = None,
-    data: LightningDataModule | None = None,
+    ckpt_path: Checkpoint | None = None,
+    samples: Images | None = None,
+    data: RealImages | None = None,
     measures: str = "fd,is,kid,pr,dc,support,neighbours",
     n: int | None = None,
     extractor: FeatureExtractor | None = None,
     reference: str = "train",
     reference_n: int = 50_000,
     seed: int = 0,
-    out: str | None = None,
+    out: Output = None,
     cache: str | None = None,
     device: str = "auto",
     trust: str = "",
     convert: Convert | None = None,
-) -> None:
+) -> Evaluation | None:
     r"""Measures samples of a model, a folder or a file: FD, IS, KID, precision and others.
+
+    In all processes of `torchrun` but the first one, the function returns `None`.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.
@@ -71,7 +113,7 @@ def evaluate(
         reference: The split that samples are compared with.
         reference_n: The number of images in the reference; all if the split has fewer.
         seed: The seed of the latents of a checkpoint's samples.
-        out: The file of the numbers, with pictures beside it. By default metrics.json in the run's
+        out: The file of the numbers, with pictures beside it. auto is metrics.json in the run's
             directory for its last checkpoint, metrics.best.json for its best checkpoint, and
             SAMPLES.metrics.json for samples.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
@@ -85,13 +127,12 @@ def evaluate(
     if n is not None:
         check_count("n", n)
     check_count("reference_n", reference_n)
-    if ckpt_path is not None:
-        ckpt_path = str(find_checkpoint(ckpt_path))
-    names, path = parse_measures(measures), _output_path(out, ckpt_path, samples)
+    ckpt_path = None if ckpt_path is None else find_model(ckpt_path)
+    names, path = parse_measures(measures), output_path(out, ckpt_path, samples)
     with process_group(device) as where:
-        source, data = _open_inputs(ckpt_path, samples, data, n, seed, where, trust, convert)
+        source, data = open_inputs(ckpt_path, samples, data, n, seed, where, trust, convert)
         extractor = (extractor or EfficientNetLite0()).to(where)
-        _check_inputs(names, extractor, data, reference)
+        check_inputs(names, extractor, data, reference)
         splits = reference, "val" if reference == "train" else "train"
         reference_n, other = min(reference_n, data.length(reference)), data.length(splits[1])
         floor = choose_floor(source.n, reference_n, data.length(reference), other)
@@ -101,23 +142,21 @@ def evaluate(
         folder = Path(cache) if cache else default_cache()
         sets = gather_sets(source, data, splits, reference_n, floor, extractor, folder, where)
         if rank_and_world_size()[0] > 0:
-            return
-        about = [
-            {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
-            for split in splits
-        ]
-        numbers = compute_measures(names, sets, extractor, *about)
+            return None
+        numbers = compute_measures(names, sets, extractor, *_describe_data(data, splits))
         origin = source.origin() | ({"convert": convert} if convert else {})
-        write_metrics(numbers, origin | {"device": where.type}, path)
-        print(f"{_measures_table(numbers)}{path}")
-        _write_pictures(names, sets.samples, sets.reference, source, data, reference, path)
+        origin |= {"device": where.type}
+        if path is None:
+            return Evaluation(numbers, origin, None, {})
+        write_metrics(numbers, origin, path)
+        pictures = _write_pictures(names, sets, source, data, reference, path)
+        return Evaluation(numbers, origin, path, pictures)
 
 
-def _measures_table(numbers: dict[str, dict[str, Any]]) -> str:
-    r"""Returns the measures of samples and of real images as a table in Markdown."""
-    rows = [_row(c) for name, number in numbers.items() for c in comparisons(name, number)]
-    note = f"\n{MATCHED}\n" if len(rows) > len(numbers) else ""
-    return markdown_table([HEADINGS, *rows]) + note
+def _describe_data(data: LightningDataModule, splits: tuple[str, str]) -> list[dict[str, str]]:
+    r"""Returns the class and the fingerprint of splits of data, for stamps."""
+    name = type(data).__name__
+    return [{"data": name, "fingerprint": data.fingerprint(s), "split": s} for s in splits]
 
 
 def _row(comparison: Comparison) -> list[str]:
@@ -130,98 +169,21 @@ def _row(comparison: Comparison) -> list[str]:
 
 def _write_pictures(
     names: list[str],
-    x: Statistics,
-    y: Statistics,
+    sets: Sets,
     source: Samples,
     data: LightningDataModule,
     reference: str,
     path: Path,
-) -> None:
+) -> dict[str, Path]:
     r"""Writes pictures beside the numbers, and removes those of an earlier evaluation."""
+    x, y = sets.samples, sets.reference
     pictures = {
-        "support": lambda: duplicates_picture(x, y, source),
-        "neighbours": lambda: neighbours_picture(x, y, source, data, reference),
+        "support": partial(duplicates_picture, x, y, source),
+        "neighbours": partial(neighbours_picture, x, y, source, data, reference),
     }
+    places = {name: path.with_name(f"{path.stem}.{name}.png") for name in pictures}
     for name, picture in pictures.items():
-        place = path.with_name(f"{path.stem}.{name}.png")
-        place.unlink(missing_ok=True)
+        places[name].unlink(missing_ok=True)
         if name in names:
-            write_picture(picture(), place)
-            print(place)
-
-
-def _output_path(out: str | None, ckpt_path: str | None, samples: str | None) -> Path:
-    r"""Returns the file of the numbers after checking that it can be written.
-
-    Raises:
-        ValueError: If it is a folder.
-        PermissionError: If its folder can not be written.
-    """
-    if out is not None:
-        path = Path(out)
-    elif ckpt_path is not None:
-        stem = Path(ckpt_path).stem
-        name = "" if stem == "last" or is_export(ckpt_path) else f".{stem}"
-        path = run_of(ckpt_path) / f"metrics{name}.json"
-    else:
-        path = Path(samples).resolve()
-        path = path.with_name(f"{path.stem if path.is_file() else path.name}.metrics.json")
-    if path.is_dir():
-        raise ValueError(f"'out' = {str(path)!r} can not be written: it is a folder.")
-    check_writable(path)
-    return path
-
-
-def _check_inputs(
-    names: list[str], extractor: FeatureExtractor, data: LightningDataModule, reference: str
-) -> None:
-    r"""Raises a `ValueError` for what would fail after the pass over all images."""
-    extractor.stamp()
-    if "is" in names and extractor.num_classes is None:
-        raise ValueError(f"'measures' has 'is', and {extractor.name} has no classifier.")
-    if reference not in data.splits:
-        raise ValueError(
-            f"'reference' should be one of {', '.join(map(repr, data.splits))}, got {reference!r}."
-        )
-
-
-def _open_inputs(
-    ckpt_path: str | None,
-    samples: str | None,
-    data: LightningDataModule | None,
-    n: int | None,
-    seed: int,
-    device: torch.device,
-    trust: str,
-    convert: Convert | None,
-) -> tuple[Samples, LightningDataModule]:
-    r"""Returns the samples and the data with which they are compared."""
-    if data is None and samples is not None:
-        raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
-    data = data or run_data(run_of(ckpt_path), trust)
-    if rank_and_world_size()[0] == 0:
-        data.prepare_data()
-    broadcast_from_first(None)
-    if len(data.shape) != 3:
-        raise ValueError(
-            f"'data' should be images for these measures, got samples of shape {data.shape}: "
-            "`energy-gans report` measures points."
-        )
-    if samples is not None:
-        source = open_samples(samples, n, data.shape[0], convert)
-    else:
-        model = load_model(ckpt_path, trust).to(device)
-        source = ModelSamples(model, n or SAMPLES, seed, Path(ckpt_path), convert)
-    shape = tuple(source.batch(0).shape[1:])
-    if shape[0] != data.shape[0]:
-        ours, theirs = (COLOURS[channels] for channels in (shape[0], data.shape[0]))
-        raise ValueError(
-            f"The samples are {ours}, and 'data' is {theirs}: --convert {theirs.lower()} makes "
-            f"them {theirs}."
-        )
-    if shape != tuple(data.shape):
-        raise ValueError(
-            f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be "
-            "of one size, such as --data.size gives."
-        )
-    return source, data
+            write_picture(picture(), places[name])
+    return {name: place for name, place in places.items() if name in names}

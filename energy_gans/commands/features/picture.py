@@ -13,8 +13,12 @@ References:
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import torch
+from PIL import Image
 from sklearn.manifold import TSNE
 from torch import Tensor
 
@@ -23,28 +27,84 @@ from ...data.base import TensorDataModule
 from ...data.batches import EVALUATION_BATCH
 from ...functional.evaluation.feature_spread import extent, separation, share_of_dimensions
 from ...methods import GenerativeModule
+from ...methods.parts.networks import evaluation_mode
 from ...metrics.features import FeatureExtractor
 from ...metrics.images import to_uint8
 from ...plots.figures import write_picture
 from ...plots.points import classes_picture
 from ...storage.checkpoint import load_checkpoint
-from ...storage.saved_run import find_checkpoint
-from ..models import draw_samples, held_out_samples, load_data, load_supporting
-from ..outputs import check_output, markdown_table
+from ..models import (
+    Checkpoint,
+    RunData,
+    draw_samples,
+    find_model,
+    held_out_samples,
+    load_data,
+    load_supporting,
+)
+from ..outputs import Output, check_output, markdown_table
+from ..results import Result
 
 # The perplexity of t-SNE: the effective number of neighbours of a point.
 NEIGHBOURS = 30.0
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class FeatureSpace(Result):
+    r"""Features of real and generated samples, and their layout in the plane.
+
+    Arguments:
+        real: The features of held-out samples, with shape :math:`(N, d)`.
+        generated: The features of generated samples, with shape :math:`(n, d)`.
+        label: The labels of the held-out samples, with shape :math:`(N)`.
+        predicted: The classes that the classifier predicts for generated samples, with shape
+            :math:`(n)`, or `None` without a classifier.
+        layout: The coordinates of real and then generated samples, with shape :math:`(N + n, 2)`.
+        classes: The names of the classes.
+        title: The title of the picture.
+        path: The picture that was written, or `None`.
+    """
+
+    real: Tensor
+    generated: Tensor
+    label: Tensor
+    predicted: Tensor | None
+    layout: Tensor
+    classes: list[str]
+    title: str
+    path: Path | None
+
+    @property
+    def table(self) -> str:
+        r"""The spread of the features in Markdown, a row for each set of samples."""
+        sets = {"real": (self.real, self.label), "generated": (self.generated, self.predicted)}
+        return _spread_table(sets)
+
+    @cached_property
+    def picture(self) -> Image.Image:
+        r"""The layout of real and of generated samples, side by side."""
+        count = len(self.real)
+        panels = {
+            f"{count:,} held-out samples": (self.layout[:count], self.label),
+            f"{len(self.generated):,} generated samples": (self.layout[count:], self.predicted),
+        }
+        name = "feature" if self.real.shape[1] <= 2 else "t-SNE"
+        return classes_picture(panels, self.classes, self.title, (f"{name} 1", f"{name} 2"))
+
+    def __str__(self) -> str:
+        return f"{self.table}{self.path or ''}".rstrip("\n")
+
+
 def picture(
-    ckpt_path: str,
+    ckpt_path: Checkpoint,
     n: int = 2000,
-    out: str = "features.png",
+    out: Output = None,
     classifier: FeatureExtractor | None = None,
     seed: int = 0,
     overwrite: bool = False,
     trust: str = "",
-) -> None:
+    data: RunData = None,
+) -> FeatureSpace:
     r"""Draws a model's feature space and measures how its features are spread.
 
     Real held-out samples are coloured by label, generated samples by the class that a classifier
@@ -60,29 +120,25 @@ def picture(
         overwrite: Whether `out` may exist.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+        data: The data module; that of the model's run by default.
     """
     path = check_output(out, overwrite)
-    if path.suffix != ".png":
-        raise ValueError(f"'out' should end in .png, got {out!r}.")
+    if path is not None and path.suffix != ".png":
+        raise ValueError(f"'out' should end in .png, got {str(out)!r}.")
     check_count("n", n)
-    ckpt_path = str(find_checkpoint(ckpt_path))
+    ckpt_path = find_model(ckpt_path)
     model = load_supporting(ckpt_path, "features", trust)
-    data = load_data(ckpt_path, trust)
+    data = load_data(ckpt_path, trust, data)
     _check_classifier(classifier, data)
     y, label = held_out_samples(data, n, seed)
-    x = draw_samples(model, n, seed)
+    x, _ = draw_samples(model, n, seed)
     seen = None if classifier is None else _predict_classes(x, classifier)
     u, v = (_features_of(model, a) for a in (y, x))
-    print(_spread_table({"real": (u, label), "generated": (v, seen)}), end="")
-    points = _plane_layout(torch.cat([u, v]), seed)
-    panels = {
-        f"{len(u):,} held-out samples": (points[: len(u)], label),
-        f"{n:,} generated samples": (points[len(u) :], seen),
-    }
-    name = "feature" if u.shape[1] <= 2 else "t-SNE"
-    text, coordinates = _title(model, u, ckpt_path), (f"{name} 1", f"{name} 2")
-    write_picture(classes_picture(panels, data.classes, text, coordinates), path)
-    print(path)
+    layout, title = _plane_layout(torch.cat([u, v]), seed), _title(model, u, ckpt_path)
+    made = FeatureSpace(u, v, label, seen, layout, data.classes, title, path)
+    if path is not None:
+        write_picture(made.picture, path)
+    return made
 
 
 def _check_classifier(classifier: FeatureExtractor | None, data: TensorDataModule) -> None:
@@ -113,7 +169,9 @@ def _features_of(model: GenerativeModule, a: Tensor) -> Tensor:
     Raises:
         ValueError: If a feature is not finite.
     """
-    u = torch.cat([model.features(part) for part in a.split(EVALUATION_BATCH)])
+    with evaluation_mode(model):
+        parts = a.split(EVALUATION_BATCH)
+        u = torch.cat([model.features(part.to(model.device)).cpu() for part in parts])
     if not u.isfinite().all():
         raise ValueError(
             f"The model's features of {int((~u.isfinite().all(1)).sum())} of {len(u)} samples are "
@@ -150,8 +208,9 @@ def _spread_table(sets: dict[str, tuple[Tensor, Tensor | None]]) -> str:
     return markdown_table(rows)
 
 
-def _title(model: GenerativeModule, u: Tensor, ckpt_path: str) -> str:
+def _title(model: GenerativeModule, u: Tensor, ckpt_path: Path | GenerativeModule) -> str:
     r"""Returns the title of the picture."""
-    step, n = load_checkpoint(ckpt_path)["global_step"], u.shape[1]
+    n = u.shape[1]
     layout = "" if n <= 2 else ", laid out by t-SNE"
-    return f"{type(model).__name__} at step {step:,}: {n} features{layout}"
+    at = "" if model is ckpt_path else f" at step {load_checkpoint(ckpt_path)['global_step']:,}"
+    return f"{type(model).__name__}{at}: {n} features{layout}"

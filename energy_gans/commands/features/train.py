@@ -2,17 +2,51 @@ r"""`energy-gans features train`: a classifier of a data set, for measures in it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from ...data.base import TensorDataModule
 from ...metrics.features import save_classifier, train_classifier
 from ..devices import resolve_device
-from ..outputs import check_writable
+from ..outputs import Output, check_writable
+from ..results import Result
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TrainedClassifier(Result):
+    r"""A classifier of a data set.
+
+    Arguments:
+        network: The network, from uint8 images to class logits and features.
+        metadata: What its file says of it: the classes, the data with its fingerprint, the
+            settings, `accuracy` and `inception_score` on held-out images.
+        held_out: The number of held-out images.
+        path: The file that was written, for `DomainClassifier`, or `None`.
+    """
+
+    network: nn.Module
+    metadata: dict[str, Any]
+    held_out: int
+    path: Path | None
+
+    @property
+    def accuracy(self) -> float:
+        r"""The share of held-out images whose class is predicted, in [0, 1]."""
+        return self.metadata["accuracy"]
+
+    def __str__(self) -> str:
+        return (
+            f"accuracy {self.accuracy:.4f} on {self.held_out} images held out, whose own "
+            f"Inception Score is {self.metadata['inception_score']:.4f}"
+        ) + ("" if self.path is None else f": {self.path}")
 
 
 def train(
     data: TensorDataModule,
-    out: str = "classifier.pt",
+    out: Output = None,
     epochs: int = 5,
     batch_size: int = 128,
     width: int = 32,
@@ -20,7 +54,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
-) -> None:
+) -> TrainedClassifier:
     r"""Trains a classifier of a data set, for measures in its feature space.
 
     Arguments:
@@ -35,18 +69,17 @@ def train(
         device: The device that computes; a GPU by default, if there is one.
         overwrite: Whether `out` may exist.
     """
-    path = Path(out)
-    if path.exists() and not overwrite:
+    path = None if out is None else Path(out)
+    if path is not None and path.exists() and not overwrite:
         raise FileExistsError(
-            f"'out' = {out!r} exists: choose another name, or add --overwrite true."
+            f"'out' = {str(out)!r} exists: choose another name, or add --overwrite true."
         )
-    check_writable(path)
+    if path is not None:
+        check_writable(path)
     data.prepare_data()
     network, metadata = train_classifier(
         data, epochs, batch_size, width, learning_rate, seed, resolve_device(device)
     )
-    save_classifier(network, metadata, path)
-    print(
-        f"accuracy {metadata['accuracy']:.4f} on {data.length('val')} images held out, whose own "
-        f"Inception Score is {metadata['inception_score']:.4f}: {path}"
-    )
+    if path is not None:
+        save_classifier(network, metadata, path)
+    return TrainedClassifier(network, metadata, data.length("val"), path)

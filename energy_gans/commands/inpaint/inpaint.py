@@ -19,14 +19,17 @@ References:
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ...checks import check_count
 from ...data.batches import EVALUATION_BATCH
-from ...data.prepared.reader import file_digest
 from ...files import write_text
 from ...functional import keyed_generator
 from ...methods import GenerativeModule
@@ -37,10 +40,20 @@ from ...metrics.statistics import Statistics
 from ...plots.figures import write_picture
 from ...plots.images import side_by_side
 from ...storage.arrays import write_samples
-from ...storage.saved_run import find_checkpoint
 from ...storage.stamps import package_versions
-from ..models import class_labels, held_out_samples, load_data, load_supporting
-from ..outputs import check_output_and_numbers, warn
+from ..models import (
+    Checkpoint,
+    RunData,
+    argument_of,
+    class_labels,
+    find_model,
+    held_out_samples,
+    load_data,
+    load_supporting,
+    model_origin,
+)
+from ..outputs import Output, check_output_and_numbers, warn
+from ..results import Result
 from .baselines import RANGE, fill_by_baselines, fill_statistics, measure_fills, measures_table
 from .masks import choose_mask
 
@@ -48,8 +61,51 @@ from .masks import choose_mask
 ROWS = 8
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class Inpainting(Result):
+    r"""Held-out images with filled holes, and their measures.
+
+    Arguments:
+        x: The images filled by the model, in [-1, 1], with shape :math:`(N, C, H, W)`.
+        y: The originals, in the same form.
+        known: The masks, 1 where a pixel is known, with shape :math:`(N, 1, H, W)`.
+        sets: The filled images by the name of what fills them: the model, and two baselines.
+        measures: The measures of these, by the same names: `mse`, `psnr`, `ssim`, `hole_mse`,
+            `hole_psnr` and, if there are enough images, `fd`; `None` for infinity.
+        protocol: What the numbers depend on: the holes, the numbers of images and steps, the data.
+        origin: Where the samples come from: the checkpoint with its SHA-256, the seed, versions.
+        path: The picture or the array that was written, with the numbers as `.json` beside it, or
+            `None`.
+    """
+
+    x: Tensor
+    y: Tensor
+    known: Tensor
+    sets: dict[str, Tensor]
+    measures: dict[str, dict[str, float | None]]
+    protocol: dict[str, Any]
+    origin: dict[str, Any]
+    path: Path | None
+
+    @property
+    def table(self) -> str:
+        r"""The measures in Markdown, a row for each way to fill holes."""
+        return measures_table(self.measures)
+
+    @cached_property
+    def picture(self) -> Image.Image:
+        r"""The first images: originals, holes, and each way to fill them."""
+        panels = {"original": self.y, "masked": self.known * self.y, **self.sets}
+        rows = {name: to_uint8(images[:ROWS])[:, None] for name, images in panels.items()}
+        return side_by_side(rows, rows="one held-out image")
+
+    def __str__(self) -> str:
+        places = "" if self.path is None else f"{self.path}\n{self.path.with_suffix('.json')}"
+        return f"{self.table}{places}".rstrip("\n")
+
+
 def inpaint(
-    ckpt_path: str,
+    ckpt_path: Checkpoint,
     mask: str = "square",
     square: int | None = None,
     spots: float | None = None,
@@ -58,14 +114,15 @@ def inpaint(
     label: int | None = None,
     extractor: FeatureExtractor | None = None,
     seed: int = 0,
-    out: str = "inpainting.png",
+    out: Output = None,
     overwrite: bool = False,
     trust: str = "",
-) -> None:
+    data: RunData = None,
+) -> Inpainting:
     r"""Fills holes in held-out images with a model and measures the result.
 
     Two baselines fill the same holes: the mean training image and the nearest one. The measures
-    are printed, and written as `.json` beside `out`.
+    are also written as `.json` beside `out`.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
@@ -84,15 +141,16 @@ def inpaint(
         overwrite: Whether files may exist.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+        data: The data module; that of the model's run by default.
     """
     path = check_output_and_numbers(out, overwrite)
     check_count("n", n)
-    ckpt_path = str(find_checkpoint(ckpt_path))
+    ckpt_path = find_model(ckpt_path)
     model = _load_image_model(ckpt_path, trust)
     steps = _chain_steps(model, steps)
     random = keyed_generator(seed, "mask")
     known = choose_mask(mask, square, spots, model.sample_shape[1:], n, random)
-    data = load_data(ckpt_path, trust)
+    data = load_data(ckpt_path, trust, data)
     y, own = held_out_samples(data, n, seed)
     known = known[: len(y)].expand(len(y), -1, -1, -1)
     labels = class_labels(label, model, len(y), random, own)
@@ -101,19 +159,14 @@ def inpaint(
     way = "chains of " if steps > 0 else ""
     sets = {f"{way}{type(model).__name__}": x} | fill_by_baselines(y, known, data)
     measures = {name: measure_fills(a, y, known, real) for name, a in sets.items()}
-    print(measures_table(measures), end="")
-    _write_output(x, sets, y, known, path)
     about = {"data": type(data).__name__, "fingerprint": data.fingerprint("val"), "split": "val"}
     protocol = {"mask": mask, "hole": 1 - known.mean().item(), "n": len(y), "steps": steps}
     protocol |= {"data_range": RANGE, "extractor": real and real[0].stamp(), "reference": about}
-    origin = {"checkpoint": ckpt_path, "sha256": file_digest(Path(ckpt_path)), "seed": seed}
-    content = {
-        "measures": measures,
-        "protocol": protocol,
-        "origin": origin | {"versions": package_versions()},
-    }
-    write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))
-    print(f"{path}\n{path.with_suffix('.json')}")
+    origin = model_origin(ckpt_path) | {"seed": seed, "versions": package_versions()}
+    made = Inpainting(x, y, known, sets, measures, protocol, origin, path)
+    if path is not None:
+        _write_output(made, path)
+    return made
 
 
 def _chain_steps(model: GenerativeModule, steps: int | None) -> int:
@@ -129,12 +182,12 @@ def _chain_steps(model: GenerativeModule, steps: int | None) -> int:
     return steps
 
 
-def _load_image_model(ckpt_path: str, trust: str = "") -> GenerativeModule:
+def _load_image_model(ckpt_path: Checkpoint, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint after checking that it fills holes of images."""
     model = load_supporting(ckpt_path, "fill", trust)
     if len(model.sample_shape) != 3:
         raise ValueError(
-            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, in which there can be "
+            f"{argument_of(ckpt_path)} should hold a model of images, in which there can be "
             f"holes, got one of samples of shape {model.sample_shape}."
         )
     return model
@@ -159,8 +212,9 @@ def _fill_holes(
     parts = []
     for j, index in enumerate(torch.arange(len(y)).split(EVALUATION_BATCH)):
         label = None if labels is None else labels[index]
-        random = keyed_generator(seed, "inpaint", j)
-        parts.append(model.fill(y[index], known[index], label, steps, random))
+        random = keyed_generator(seed, "inpaint", j, device=model.device)
+        given = (part[index].to(model.device) for part in (y, known))
+        parts.append(model.fill(*given, label, steps, random).cpu())
     x = torch.cat(parts)
     if not x.isfinite().all():
         raise ValueError("The chains are not finite at last: the training went wrong.")
@@ -186,21 +240,11 @@ def _reference_features(
     return extractor, real
 
 
-def _write_output(
-    x: Tensor, sets: dict[str, Tensor], y: Tensor, known: Tensor, path: Path
-) -> None:
-    r"""Writes the filled images as an array, or the first ones with the baselines as a picture.
-
-    Arguments:
-        x: The filled images.
-        sets: The images of every way to fill holes, by name.
-        y: The originals.
-        known: The masks.
-        path: The path of the array or the picture.
-    """
+def _write_output(made: Inpainting, path: Path) -> None:
+    r"""Writes the filled images as an array or as a picture, and the numbers beside it."""
     if path.suffix == ".npz":
-        write_samples(x, path)
-        return
-    panels = {"original": y, "masked": known * y, **sets}
-    rows = {name: to_uint8(images[:ROWS])[:, None] for name, images in panels.items()}
-    write_picture(side_by_side(rows, rows="one held-out image"), path)
+        write_samples(made.x, path)
+    else:
+        write_picture(made.picture, path)
+    content = {"measures": made.measures, "protocol": made.protocol, "origin": made.origin}
+    write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))

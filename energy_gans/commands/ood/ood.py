@@ -23,27 +23,37 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ...data.base import TensorDataModule
-from ...data.prepared.reader import file_digest
 from ...files import atomic_write, write_text
 from ...functional import potential_gradient
 from ...functional.langevin import Field
 from ...methods import GenerativeModule
 from ...plots.figures import write_picture
 from ...plots.histograms import TRAINING, histograms_picture
-from ...storage.saved_run import find_checkpoint
 from ...storage.stamps import package_versions
 from ...terminal import progress_bar
 from ..devices import resolve_device
-from ..models import load_data, load_supporting, potential_field
-from ..outputs import check_output, check_output_and_numbers
+from ..models import (
+    Checkpoint,
+    argument_of,
+    find_model,
+    load_data,
+    load_supporting,
+    model_origin,
+    potential_field,
+)
+from ..outputs import Output, check_output, check_output_and_numbers
+from ..results import Result
 from .outliers import ImageSet, open_sets, parse_outliers
 from .scores import (
     BASELINE,
@@ -57,23 +67,65 @@ from .scores import (
 SCORES = {"potential": "potential", "gradient": "minus the norm of the gradient"}
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class OutlierDetection(Result):
+    r"""How well scores of a model tell real images from outliers.
+
+    Arguments:
+        measures: For each set of outliers, the name of its inliers, `"inliers"`, and for each
+            score its `auroc`, `aupr` and `fpr95`, all in [0, 1].
+        scores: The scores of the images, with shape :math:`(N)`, by the name of the score (that
+            of the model first, then the baseline's) and the name of the set.
+        counts: The number of images in each set.
+        protocol: What the numbers depend on: the scores, and the sets with their origin.
+        origin: The checkpoint with its SHA-256, the seed, the device and the versions.
+        path: The histograms that were written, with the numbers as `.json` beside them, or `None`.
+        raw: The file of the scores that was written, or `None`.
+    """
+
+    measures: dict[str, dict[str, str | dict[str, float]]]
+    scores: dict[str, dict[str, Tensor]]
+    counts: dict[str, int]
+    protocol: dict[str, Any]
+    origin: dict[str, Any]
+    path: Path | None
+    raw: Path | None
+
+    @property
+    def table(self) -> str:
+        r"""The measures in Markdown, a row for each set of outliers."""
+        return scores_table(self.measures, self.counts)
+
+    @cached_property
+    def picture(self) -> Image.Image:
+        r"""Histograms of the model's scores."""
+        name, scores = next(iter(self.scores.items()))
+        areas = {key: row[name]["auroc"] for key, row in self.measures.items()}
+        return histograms_picture(scores, areas, SCORES[name])
+
+    def __str__(self) -> str:
+        places = [] if self.path is None else [self.path, self.path.with_suffix(".json")]
+        places += [] if self.raw is None else [self.raw]
+        return f"{self.table}{chr(10).join(map(str, places))}".rstrip("\n")
+
+
 def ood(
-    ckpt_path: str,
+    ckpt_path: Checkpoint,
     outliers: str = "interpolated,noise,constant",
     outlier_data: list[TensorDataModule] | None = None,
     inliers: TensorDataModule | None = None,
     score: Literal["potential", "gradient"] = "potential",
     n: int = 10_000,
     seed: int = 0,
-    out: str = "ood.png",
+    out: Output = None,
     device: str = "auto",
     overwrite: bool = False,
     trust: str = "",
     raw: str | None = None,
-) -> None:
+) -> OutlierDetection:
     r"""Measures how well a model's potential tells held-out images from outliers.
 
-    The measures are printed, and written as `.json` beside the histograms.
+    The measures are also written as `.json` beside the histograms.
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
@@ -96,17 +148,19 @@ def ood(
     """
     path = check_output_and_numbers(out, overwrite)
     raw_path = None if raw is None else check_output(raw, overwrite, (".npz",), "raw")
-    if path.suffix != ".png":
-        raise ValueError(f"'out' should end in .png, got {out!r}.")
+    if path is not None and path.suffix != ".png":
+        raise ValueError(f"'out' should end in .png, got {str(out)!r}.")
     if n < 2:
         raise ValueError(f"'n' should be at least 2, got {n}.")
     names, where = parse_outliers(outliers), resolve_device(device)
-    ckpt_path = str(find_checkpoint(ckpt_path))
+    ckpt_path = find_model(ckpt_path)
     model = _load_detector(ckpt_path, trust)
     shape = model.sample_shape
     sets = open_sets(
         names, outlier_data or [], inliers or load_data(ckpt_path, trust), shape, n, seed
     )
+    # A live model stays where it is.
+    where = str(model.device) if model is ckpt_path else where
     phi = _score_function(potential_field(model.to(where)), score)
     found = {name: _score_images(s, phi, where, name) for name, s in sets.items()}
     plain = statistics_score(found[TRAINING][1])
@@ -114,21 +168,22 @@ def ood(
         score: {name: s for name, (s, _) in found.items()},
         BASELINE: {name: plain(u) for name, (_, u) in found.items()},
     }
-    measures = compare_scores(scores)
-    print(scores_table(measures, {name: s.n for name, s in sets.items()}), end="")
-    areas = {name: row[score]["auroc"] for name, row in measures.items()}
-    write_picture(histograms_picture(scores[score], areas, SCORES[score]), path)
-    origin = {"checkpoint": ckpt_path, "sha256": file_digest(Path(ckpt_path)), "seed": seed}
+    counts = {name: s.n for name, s in sets.items()}
     protocol = {"score": score, BASELINE: STATISTICS}
     protocol |= {"sets": {name: {"n": s.n} | s.about for name, s in sets.items()}}
-    _write_numbers(measures, scores, protocol, origin | {"device": where}, path)
-    print(f"{path}\n{path.with_suffix('.json')}")
+    known = package_versions() | {"scikit-learn": importlib.metadata.version("scikit-learn")}
+    origin = model_origin(ckpt_path) | {"seed": seed, "device": where, "versions": known}
+    measures = compare_scores(scores)
+    made = OutlierDetection(measures, scores, counts, protocol, origin, path, raw_path)
+    if path is not None:
+        write_picture(made.picture, path)
+        _write_numbers(made, path.with_suffix(".json"))
     if raw_path is not None:
         _write_scores(scores, raw_path)
-        print(raw_path)
+    return made
 
 
-def _load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
+def _load_detector(ckpt_path: Checkpoint, trust: str = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint after checking that it has a potential of images.
 
     Raises:
@@ -139,12 +194,12 @@ def _load_detector(ckpt_path: str, trust: str = "") -> GenerativeModule:
     shape = model.sample_shape
     if len(shape) != 3:
         raise ValueError(
-            f"'ckpt_path' = {ckpt_path!r} should hold a model of images, got one of samples of "
-            f"shape {shape}."
+            f"{argument_of(ckpt_path)} should hold a model of images, got one of samples of shape "
+            f"{shape}."
         )
     if model.potential_needs_label:
         raise ValueError(
-            f"'ckpt_path' = {ckpt_path!r} should hold a model without classes, got a "
+            f"{argument_of(ckpt_path)} should hold a model without classes, got a "
             f"{type(model).__name__} with {model.classes}: its potential is that of a class, and "
             "outliers have none."
         )
@@ -195,19 +250,12 @@ def _write_scores(scores: Mapping[str, Mapping[str, Tensor]], path: Path) -> Non
         np.savez_compressed(file, **arrays)
 
 
-def _write_numbers(
-    measures: Mapping[str, Any],
-    scores: Mapping[str, Mapping[str, Tensor]],
-    protocol: dict[str, Any],
-    origin: dict[str, Any],
-    path: Path,
-) -> None:
+def _write_numbers(made: OutlierDetection, path: Path) -> None:
     r"""Writes measures, the mean and the spread of scores, the protocol and the origin as JSON."""
     spread = {
         name: {key: {"mean": s.mean().item(), "std": s.std().item()} for key, s in found.items()}
-        for name, found in scores.items()
+        for name, found in made.scores.items()
     }
-    known = package_versions() | {"scikit-learn": importlib.metadata.version("scikit-learn")}
-    content = {"measures": measures, "scores": spread, "protocol": protocol}
-    content |= {"origin": origin | {"versions": known}}
-    write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path.with_suffix(".json"))
+    content = {"measures": made.measures, "scores": spread, "protocol": made.protocol}
+    content |= {"origin": made.origin}
+    write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path)

@@ -7,28 +7,56 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...files import remove_stale
 from ...interruption import SignalError, requeue_job, signals_as_errors
-from ...terminal import progress_bar
+from ...terminal import progress_bar, say
+from ..results import Result as CommandResult
 from .cells import check_same, lock_file, read_state, run_cell
 from .configs import check_fair, resolved_config
 from .job import Job
 from .pictures import write_pictures
 from .plan import Cell, Study, find_study, parse_cells, read_study
-from .results import read_results
+from .results import Result, read_results
 from .table import write_tables
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class StudyResults(CommandResult):
+    r"""What a study has found so far.
+
+    Arguments:
+        folder: The folder of the study, with table.md, table.csv and pictures.
+        table: The means and deviations over seeds, in Markdown; empty without finished cells or
+            in a dry run.
+        states: The state of each cell that this process was to run, by the name of the cell:
+            `"done"`, `"failed"`, `"stopped"` or `"locked"`, and in a dry run also `"half"` or
+            `"new"`.
+        cells: The states and the numbers of all cells of the study; none in a dry run.
+    """
+
+    folder: Path
+    table: str
+    states: dict[str, str]
+    cells: list[Result]
+
+    def __str__(self) -> str:
+        if not self.cells:
+            return "\n".join(f"{name}: {state}" for name, state in self.states.items())
+        counts = Counter(self.states.values()).items()
+        return f"{self.table}{', '.join(f'{n} {state}' for state, n in counts)}: {self.folder}"
+
+
 def study(
-    file: str,
-    out: str | None = None,
+    file: str | os.PathLike,
+    out: str | os.PathLike | None = None,
     only: str | None = None,
     methods: str | None = None,
     retry: bool = False,
     dry_run: bool = False,
-) -> None:
+) -> StudyResults:
     r"""Trains several methods with several seeds each and compares them.
 
     Finished cells are not run again, so a study that was stopped continues. Several processes may
@@ -41,7 +69,7 @@ def study(
         only: The share of the cells to run, k/n with k from 1 to n, for the jobs of an array.
         methods: The methods to run, separated by commas; all by default.
         retry: Whether failed cells are run again.
-        dry_run: Whether to only check all configs and print the state of each cell.
+        dry_run: Whether to only check all configs and give the state of each cell.
     """
     path = find_study(file)
     plan = read_study(path)
@@ -49,23 +77,22 @@ def study(
     folder = Path(out) if out else Path("runs") / "studies" / path.stem
     jobs = _check_configs(plan, folder, cells if retry else [])
     if dry_run:
-        for cell in cells:
-            print(f"{cell}: {read_state(folder / str(cell))[0]}")
-        return
+        found = {str(cell): read_state(folder / str(cell))[0] for cell in cells}
+        return StudyResults(folder, "", found, [])
     states = _run_cells(plan, [jobs[cell] for cell in cells], folder, retry)
-    print((folder / "table.md").read_text(), end="")
-    print(f"{', '.join(f'{n} {state}' for state, n in states.items())}: {folder}")
+    table = (folder / "table.md").read_text()
+    return StudyResults(folder, table, states, read_results(plan, folder))
 
 
-def _run_cells(plan: Study, jobs: list[Job], folder: Path, retry: bool) -> Counter[str]:
-    r"""Runs cells one after another, writes the summary after each, and counts their states."""
-    states: Counter[str] = Counter()
+def _run_cells(plan: Study, jobs: list[Job], folder: Path, retry: bool) -> dict[str, str]:
+    r"""Runs cells one after another, writes the summary after each, and returns their states."""
+    states: dict[str, str] = {}
     with _interrupted_by_schedulers():
         for number, job in enumerate(jobs, 1):
             was = read_state(job.folder)[0]
             state = run_cell(job, retry)
-            states[state] += 1
-            print(f"[{number}/{len(jobs)}] {job.cell}: {_describe_state(job, state)}", flush=True)
+            states[str(job.cell)] = state
+            say(f"[{number}/{len(jobs)}] {job.cell}: {_describe_state(job, state)}")
             if state != was and state in ("done", "failed"):
                 _write_summary(plan, folder)
         _write_summary(plan, folder)

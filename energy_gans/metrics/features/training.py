@@ -15,10 +15,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ...checks import check_count, check_positive
 from ...functional import class_sums, inception_score, keyed_generator
+from ...terminal import draws_bars, say
 from .classifier import PreActResNet
 
 _EVALUATION_BATCH = 500
@@ -110,13 +111,15 @@ def _train(
     )
     schedule = OneCycleLR(optimizer, learning_rate, total_steps=epochs * steps)
     scores: dict[str, float] = {}
+    # `None` draws a bar in a terminal only.
+    hidden = None if draws_bars() else True
     for epoch in range(epochs):
         random = keyed_generator(seed, "order", epoch)
         order = torch.randperm(data.length("train"), generator=random)
         batches = data.loader("train", order[: steps * batch_size].split(batch_size))
         network.train()
         name = f"epoch {epoch + 1} of {epochs}"
-        for y, label in tqdm(batches, name, steps, leave=False, disable=None):
+        for y, label in tqdm(batches, name, steps, leave=False, disable=hidden):
             logits = network(y.to(network.device).float())[1]
             loss = nn.functional.cross_entropy(logits, label.to(network.device))
             optimizer.zero_grad()
@@ -129,7 +132,7 @@ def _train(
                 f"The classifier's outputs are not finite after {name}: 'learning_rate' = "
                 f"{learning_rate!r} is too large."
             )
-        tqdm.write(f"{name}: accuracy {scores['accuracy']:.4f}")
+        say(f"{name}: accuracy {scores['accuracy']:.4f}")
     return scores
 
 

@@ -1,0 +1,115 @@
+r"""The samples, the real images and the output file of an evaluation, opened and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from ...data import FromDataset
+from ...methods import GenerativeModule
+from ...metrics.features import FeatureExtractor
+from ...metrics.reference import broadcast_from_first
+from ...metrics.statistics import rank_and_world_size
+from ...storage.export import is_export
+from ...storage.saved_run import run_of
+from ..inputs import Convert, Images, ModelSamples, Samples, open_samples
+from ..models import find_data, open_model
+from ..outputs import Output, check_writable
+
+SAMPLES = 10_000
+COLOURS = {1: "grey", 3: "RGB"}
+# Real images: a data module, or in Python an array.
+RealImages = LightningDataModule | Tensor | np.ndarray
+
+
+def output_path(
+    out: Output, ckpt_path: Path | GenerativeModule | None, samples: Images | None
+) -> Path | None:
+    r"""Returns the file of the numbers after checking that it can be written.
+
+    Raises:
+        ValueError: If it is a folder, or `"auto"` for a live model or an array.
+        PermissionError: If its folder can not be written.
+    """
+    if out is None:
+        return None
+    if out != "auto":
+        path = Path(out)
+    elif isinstance(
+        ckpt_path if samples is None else samples, (GenerativeModule, Tensor, np.ndarray)
+    ):
+        raise ValueError("'out' = 'auto' is the place beside a file: give a path.")
+    elif ckpt_path is not None:
+        name = "" if ckpt_path.stem == "last" or is_export(ckpt_path) else f".{ckpt_path.stem}"
+        path = run_of(ckpt_path) / f"metrics{name}.json"
+    else:
+        path = Path(samples).resolve()
+        path = path.with_name(f"{path.stem if path.is_file() else path.name}.metrics.json")
+    if path.is_dir():
+        raise ValueError(f"'out' = {str(path)!r} can not be written: it is a folder.")
+    check_writable(path)
+    return path
+
+
+def check_inputs(
+    names: list[str], extractor: FeatureExtractor, data: LightningDataModule, reference: str
+) -> None:
+    r"""Raises a `ValueError` for what would fail after the pass over all images."""
+    extractor.stamp()
+    if "is" in names and extractor.num_classes is None:
+        raise ValueError(f"'measures' has 'is', and {extractor.name} has no classifier.")
+    if reference not in data.splits:
+        raise ValueError(
+            f"'reference' should be one of {', '.join(map(repr, data.splits))}, got {reference!r}."
+        )
+
+
+def open_inputs(
+    ckpt_path: Path | GenerativeModule | None,
+    samples: Images | None,
+    data: RealImages | None,
+    n: int | None,
+    seed: int,
+    device: torch.device,
+    trust: str,
+    convert: Convert | None,
+) -> tuple[Samples, LightningDataModule]:
+    r"""Returns the samples and the data with which they are compared."""
+    if data is None and samples is not None:
+        raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
+    if isinstance(data, (Tensor, np.ndarray)):
+        data = FromDataset(data)
+    # The first process alone may download the data.
+    data = data or find_data(ckpt_path, trust)
+    if rank_and_world_size()[0] == 0:
+        data.prepare_data()
+    broadcast_from_first(None)
+    if len(data.shape) != 3:
+        raise ValueError(
+            f"'data' should be images for these measures, got samples of shape {data.shape}: "
+            "`energy-gans report` measures points."
+        )
+    if samples is not None:
+        source = open_samples(samples, n, data.shape[0], convert)
+    else:
+        model = open_model(ckpt_path, trust)
+        # A live model stays where it is.
+        model = model if model is ckpt_path else model.to(device)
+        source = ModelSamples(model, n or SAMPLES, seed, ckpt_path, convert)
+    shape = tuple(source.batch(0).shape[1:])
+    if shape[0] != data.shape[0]:
+        ours, theirs = (COLOURS[channels] for channels in (shape[0], data.shape[0]))
+        raise ValueError(
+            f"The samples are {ours}, and 'data' is {theirs}: --convert {theirs.lower()} makes "
+            f"them {theirs}."
+        )
+    if shape != tuple(data.shape):
+        raise ValueError(
+            f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be "
+            "of one size, such as --data.size gives."
+        )
+    return source, data
