@@ -6,9 +6,9 @@ The names of this module are imported when they are used, because torch takes se
 
     import energy_gans
 
-    model = energy_gans.load("runs/coulomb_ring")
-    x = energy_gans.sample(model, 1000).x
-    numbers = energy_gans.evaluate(model, data=energy_gans.data.EmbeddedDigits()).values
+    run = energy_gans.fit("coulomb/ring", {"trainer.max_steps": 1000})
+    x = energy_gans.sample(run.model, 1000).x
+    model = energy_gans.load(run.folder)
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         sample,
         synthesize,
     )
+    from .commands.fit.fit import fit
     from .commands.particles import particles
     from .commands.study.study import study
     from .methods import (
@@ -81,6 +82,7 @@ __all__ = [
     "data",
     "evaluate",
     "export",
+    "fit",
     "functional",
     "inpaint",
     "interpolate",
@@ -105,6 +107,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"{__name__}.methods"), name)
     if name == "load":
         return importlib.import_module(f"{__name__}.storage.checkpoint").load_model
+    if name == "fit":
+        return importlib.import_module(f"{__name__}.commands.fit.fit").fit
     if name in _COMMANDS:
         commands = importlib.import_module(f"{__name__}.commands")
         return commands.function_of(name, commands.COMMANDS[name])

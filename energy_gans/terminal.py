@@ -7,7 +7,9 @@ line and in notebooks.
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +25,20 @@ INTERACTIVE_INTERVAL, LOG_INTERVAL = 0.1, 20.0
 
 # The number of items of a list that are printed.
 PRINTED = 5
+
+# What libraries say that no user can act on, or that this package says in its own errors.
+NOISE = (
+    "infer the batch indices",
+    "litlogger",
+    "LeafSpec",
+    "args parameter is intended",
+    "does not have many workers",
+    "TPU available",
+    "not resumable",
+    "recommended to use `self.log",
+    "could be decompression bomb",
+    "Detected KeyboardInterrupt",
+)
 
 
 @contextmanager
@@ -104,3 +120,11 @@ def progress_bar(
         mininterval=INTERACTIVE_INTERVAL if interactive else LOG_INTERVAL,
         miniters=1,
     )
+
+
+def ignore_noise() -> None:
+    r"""Leaves out what libraries say that no user of this package can act on."""
+    for words in NOISE:
+        warnings.filterwarnings("ignore", message=f".*{words}.*")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).addFilter(lambda r: not any(w in r.getMessage() for w in NOISE))

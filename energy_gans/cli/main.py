@@ -5,23 +5,18 @@ What a command needs is imported when it is run: help, the version and a wrong n
 
 from __future__ import annotations
 
-import logging
-import re
 import sys
-import traceback
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from .. import __version__
 from ..commands import COMMANDS
-from ..commands.suggestions import did_you_mean, suggest_value
+from ..commands.errors import sentence_of
+from ..commands.suggestions import did_you_mean
 from ..interruption import interruptible
-from ..terminal import printing
+from ..terminal import ignore_noise, printing
 from .workbench import help_lines, run_workbench
 
-PACKAGE = Path(__file__).parents[1]
 # What each training command does, for the list of commands.
 TRAINING = {
     "fit": "Trains a model; --ckpt_path last|RUN|FILE resumes a run.",
@@ -48,19 +43,6 @@ A FILE given by --config is code: the classes and functions that it names are ru
 The files of a run (checkpoints, config.yaml) run no code of others: --trust PACKAGE lets them name
 its classes.
 """
-# What libraries say that no user can act on, or that this package says in its own errors.
-NOISE = (
-    "infer the batch indices",
-    "litlogger",
-    "LeafSpec",
-    "args parameter is intended",
-    "does not have many workers",
-    "TPU available",
-    "not resumable",
-    "recommended to use `self.log",
-    "could be decompression bomb",
-    "Detected KeyboardInterrupt",
-)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -81,7 +63,7 @@ def main(args: Sequence[str] | None = None) -> None:
     if args[0] == "--version":
         print(__version__)
         return
-    _ignore_noise()
+    ignore_noise()
     with printing(), sentences(), interruptible():
         run(args)
 
@@ -96,29 +78,10 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = _sentence_of(error)
+        said = sentence_of(error)
         if said is None:
             raise
         sys.exit(f"energy-gans: error: {said}")
-
-
-def _sentence_of(error: Exception) -> str | None:
-    r"""Returns the sentence of an error for the user, or `None` if the error is a bug."""
-    if isinstance(error, (OSError, *_misconfiguration())):
-        return str(error)
-    if isinstance(error, (MemoryError, RuntimeError)):
-        return _what_is_lacking(error)
-    if not isinstance(error, (ValueError, FloatingPointError, ModuleNotFoundError)):
-        return None
-    # What this package raises is a sentence for the user.
-    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-    if PACKAGE in raised_in.parents:
-        return suggest_value(str(error))
-    if "Union subtypes" not in str(error):
-        return None
-    from ..commands.messages import sentence
-
-    return sentence(str(error))
 
 
 def _usage() -> str:
@@ -147,36 +110,3 @@ def run(args: list[str]) -> None:
         raise ValueError(
             f"There is no command {args[0]!r}." + (near or " `energy-gans --help` lists them.")
         )
-
-
-def _what_is_lacking(error: Exception) -> str | None:
-    r"""Returns the sentence on a lack of memory, or on a base class; else `None`."""
-    name, text = type(error).__name__, str(error)
-    if name in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in text:
-        size = re.search(r"allocate ([\d.]+ \w+)", text)
-        return (
-            f"There is not enough memory{f' for {size[1]} at once' if size else ''}: ask for "
-            "fewer samples, or for a smaller batch."
-        )
-    if isinstance(error, NotImplementedError):
-        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-        if PACKAGE in Path(frame.f_code.co_filename).parents and "self" in frame.f_locals:
-            return (
-                f"{type(frame.f_locals['self']).__name__} does not implement "
-                f"{frame.f_code.co_name!r}: give one of its subclasses."
-            )
-    return None
-
-
-def _misconfiguration() -> tuple[type[Exception], ...]:
-    r"""Returns Lightning's error of a wrong setting, once Lightning is there to raise it."""
-    module = sys.modules.get("lightning.fabric.utilities.exceptions")
-    return () if module is None else (module.MisconfigurationException,)
-
-
-def _ignore_noise() -> None:
-    r"""Leaves out what libraries say that no user of this package can act on."""
-    for words in NOISE:
-        warnings.filterwarnings("ignore", message=f".*{words}.*")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
-        logging.getLogger(name).addFilter(lambda r: not any(w in r.getMessage() for w in NOISE))

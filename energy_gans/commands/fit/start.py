@@ -15,14 +15,11 @@ from ..flags import configs_first
 from .training import EnergyGansCLI
 
 
-def run_training(args: list[str]) -> int:
-    r"""Runs a training command.
+def start_training(args: list[str]) -> EnergyGansCLI:
+    r"""Runs a training command, and returns LightningCLI with its trainer and its model.
 
     Arguments:
         args: The name of the command, and its arguments.
-
-    Returns:
-        The number of the signal that stopped the command, or 0.
 
     Raises:
         FileNotFoundError: If there is no file of a name that `--config` gives.
@@ -33,7 +30,19 @@ def run_training(args: list[str]) -> int:
     if not torch.cuda.is_available():
         # Otherwise torch looks for a driver at every optimizer step, for 0.3 ms each time.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    return signal_that_stopped(EnergyGansCLI(args).trainer)
+    return EnergyGansCLI(args)
+
+
+def run_training(args: list[str]) -> int:
+    r"""Runs a training command.
+
+    Arguments:
+        args: The name of the command, and its arguments.
+
+    Returns:
+        The number of the signal that stopped the command, or 0.
+    """
+    return signal_that_stopped(start_training(args).trainer)
 
 
 def printed_config(flags: list[str]) -> str:

@@ -28,6 +28,7 @@ from ...storage.resume import (
     runs_folder,
 )
 from ...storage.training_directory import discard_failed_start, local_run_directory, lock_directory
+from ...terminal import draws_bars, say
 from ..messages import OneSentence
 from ..models import check_method
 from .callback_options import place_options
@@ -165,6 +166,8 @@ class EnergyGansCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
         check_precision(config.precision or "32-true")
+        if config.enable_progress_bar is None and not draws_bars():
+            config.enable_progress_bar = False
         validate_each_epoch(config)
         follow_max_steps(config)
         added = added_callbacks(config, self.subcommand)
@@ -224,4 +227,4 @@ class EnergyGansCLI(LightningCLI):
                 packages_beyond(self.config_dump["model"]),
             )
             stopped = signal_that_stopped(trainer) != 0
-            print(next_command(folder, trainer.global_step, stopped, packages))
+            say(next_command(folder, trainer.global_step, stopped, packages))

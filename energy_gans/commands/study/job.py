@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..fit.fit import value_as_typed
 from .configs import budget_of, config_flags, trusted_packages
 from .plan import Cell, Study
 
@@ -51,7 +52,9 @@ class Job:
             ckpt_path += ["--trust", trust]
         commands = {"fit": self.fit_arguments()}
         if self.study.evaluate:
-            flags = [f for k, v in self.study.evaluate.items() for f in (f"--{k}", _flag_value(v))]
+            flags = [
+                f for k, v in self.study.evaluate.items() for f in (f"--{k}", value_as_typed(k, v))
+            ]
             commands["evaluate"] = ["evaluate", *ckpt_path, *flags]
             commands["evaluate"] += ["--out", f"{folder}/metrics.json"]
         output = ["--out", f"{folder}/samples.npz", "--overwrite", "true"]
@@ -67,12 +70,11 @@ class Job:
         return [
             *("fit", *config_flags(self.study, self.cell.setting, self.cell.method)),
             *("--seed_everything", str(self.cell.seed)),
-            *(flag for k, v in budget.items() for flag in (f"--trainer.{k}", _flag_value(v))),
+            *(
+                flag
+                for k, v in budget.items()
+                for flag in (f"--trainer.{k}", value_as_typed(k, v))
+            ),
             *("--trainer.logger", json.dumps(logger), "--trainer.enable_progress_bar", "false"),
             *([] if CLOCK in known else [f"--trainer.callbacks+={CLOCK}"]),
         ]
-
-
-def _flag_value(value: Any) -> str:
-    r"""Returns a value as it is written on a command line."""
-    return value if isinstance(value, str) else json.dumps(value)
