@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..base import Batch, Samples
+from ..prepared.held_out import content_hash, draw_held_out
 from ..prepared.manifest import canonical_json
 from ..prepared.module import StoredImages, root_message
 from ..prepared.preprocessing import Crop, Preprocessing
+from ..prepared.sources.catalog import HOLD_OUT
 from ..prepared.sources.folders import Labels, find_empty_classes, folder_layout
 from ..prepared.sources.picture_files import Pictures, find_pictures
 from ..prepared.sources.records import NothingFound
@@ -70,7 +74,9 @@ class ImageFolder(StoredImages):
 
     Arguments:
         root: The folder that holds a prepared set, or `train/<class>/*.jpg` and
-            `val/<class>/*.jpg` (or PNG, WebP).
+            `val/<class>/*.jpg` (or PNG, WebP). If it holds pictures without these splits,
+            `<class>/*.jpg` or `*.jpg`, one in 20 is held out for validation. They are those that
+            a prepared set holds out, which depend on the contents of all files.
         size: The width and height of the images, in pixels.
         num_workers: The number of worker processes that read image files.
         crop: The part of a picture that is kept. The default is the centre square for image files
@@ -124,7 +130,7 @@ class ImageFolder(StoredImages):
         except ValueError as error:
             raise ValueError(root_message(error)) from error
         if found.hold_out:
-            raise FileNotFoundError(f"{self.missing_message()}: it has no held-out images.")
+            found = self.hold_out(found)
         if self.labels in (None, "first") and (empty := find_empty_classes(found)):
             raise FileNotFoundError(f"{self.missing_message()}: {empty[0]!r} has no picture.")
         if found.left_out:
@@ -134,6 +140,39 @@ class ImageFolder(StoredImages):
                 f"as {name!r}: {reason}."
             )
         return found
+
+    def hold_out(self, found: Pictures) -> Pictures:
+        r"""Holds out one in `HOLD_OUT` pictures by their contents, as a prepared set does.
+
+        Raises:
+            FileNotFoundError: If there are fewer pictures, or all of each class have one content.
+            ValueError: If a file can not be read.
+        """
+        names, hashes = list(found.assignments), {}
+        if len(names) < HOLD_OUT:
+            raise FileNotFoundError(
+                f"{self.missing_message()}: it has no held-out images, and {len(names)}, fewer "
+                f"than {HOLD_OUT}, to hold some out."
+            )
+        for name, contents in found.container.read(names):
+            if isinstance(contents, ValueError):
+                raise ValueError(f"{found.container.path / name} can not be used: {contents}.")
+            hashes[name] = content_hash(contents)
+        labels = np.array([label for _, label in found.assignments.values()])
+        held_out = draw_held_out(
+            labels, np.array([hashes[name] for name in names], np.uint64), HOLD_OUT
+        )
+        if not held_out.any():
+            raise FileNotFoundError(
+                f"{self.missing_message()}: all pictures of a class have the same contents, and "
+                "none can be held out."
+            )
+        splits = np.where(held_out, "val", "train").tolist()
+        return replace(
+            found,
+            assignments=dict(zip(names, zip(splits, labels.tolist(), strict=True), strict=True)),
+            hold_out=0,
+        )
 
     def missing_message(self) -> str:
         out = Path(f"{self.root}_{self.size}")

@@ -311,3 +311,35 @@ def test_prepared_labels_are_those_of_the_files(
         order = [torch.arange(files.length(split))]
         ((y, label),), ((z, expected),) = files.loader(split, order), prepared.loader(split, order)
         assert torch.equal(y, z) and torch.equal(label, expected)
+
+
+@pytest.mark.parametrize("classes", [["."], ["a", "b"]])
+def test_images_are_held_out_as_those_of_a_prepared_set(
+    tmp_path: Path, classes: list[str]
+) -> None:
+    root, out = tmp_path / "files", tmp_path / "out"
+    for i in range(45):
+        at = root / classes[i % len(classes)]
+        at.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 8), (5 * i, 0, 0)).save(at / f"{i}.png")
+    main(["data", "prepare", "folder", f"--source={root}", f"--out={out}", "--size=8"])
+    files, prepared = (ImageFolder(str(at), 8, 0, batch_size=4) for at in (root, out))
+    held_out, expected = (next(iter(data.val_dataloader())) for data in (files, prepared))
+    assert len(held_out[0]) == files.length("val") == 2
+    for a, b in zip(held_out, expected, strict=True):
+        assert torch.equal(a, b)
+    values = [y[:, 0, 0, 0] for y, _ in files.loader("train", torch.arange(43).split(43))]
+    assert sorted(torch.cat([*values, held_out[0][:, 0, 0, 0]]).tolist()) == list(range(0, 225, 5))
+
+
+def test_too_few_images_to_hold_some_out_are_said(tmp_path: Path) -> None:
+    for i in range(20):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"{i}.png")
+    assert ImageFolder(str(tmp_path), 8, 0).length("val") == 1
+    (tmp_path / "3.png").unlink()
+    with pytest.raises(FileNotFoundError, match="no held-out images, and 19, fewer than 20, to"):
+        ImageFolder(str(tmp_path), 8, 0).length("val")
+    for i in range(20):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{i}.png")
+    with pytest.raises(FileNotFoundError, match="same contents, and none can be held out"):
+        ImageFolder(str(tmp_path), 8, 0).length("val")
