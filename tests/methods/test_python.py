@@ -45,3 +45,29 @@ def test_a_run_made_in_python_is_loaded_with_its_networks(tmp_path: Path) -> Non
     loaded = CoulombGAN.load_from_checkpoint(tmp_path / "checkpoints/last.ckpt", **networks)
     assert (loaded.power, loaded.latent_dim) == (3.0, 2)
     assert_close(loaded.state_dict(), gan.state_dict(), rtol=0, atol=0)
+
+
+STORY = """
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from energy_gans.data import FromDataset
+from energy_gans.methods import CoulombGAN
+from energy_gans.networks import DCGANDiscriminator, DCGANGenerator
+
+seed_everything(0)
+data = FromDataset(images, value_range=(0, 1), batch_size=16)
+sizes = {"channels": 3, "size": 32, "width": 4}
+model = CoulombGAN(DCGANGenerator(8, **sizes), DCGANDiscriminator(**sizes), latent_dim=8)
+Trainer(max_steps=4, accelerator="cpu", default_root_dir=folder).fit(model, data)
+x = model.sample(9)
+"""
+
+
+def test_own_images_are_trained_on_and_sampled_in_twelve_lines(tmp_path: Path) -> None:
+    assert len([line for line in STORY.splitlines() if line]) <= 12
+    made = {"images": torch.rand(40, 3, 32, 32), "folder": tmp_path}
+    exec(STORY, made)
+    x, losses = made["x"], made["model"].trainer.callback_metrics
+    assert x.shape == (9, 3, 32, 32)
+    assert x.abs().max() <= 1
+    assert losses["val/energy"].isfinite()
