@@ -155,8 +155,8 @@ class FromDataset(ImageDataModule):
 class FromLoader(LightningDataModule):
     r"""Data module of loaders of the user's own, for batches that need a range or keys.
 
-    The loaders decide on the order and the size of batches. The trainer restarts a loader when a
-    run is resumed within an epoch, so the resumed run reads other batches than a run without
+    The loaders decide on the order and the size of batches. A loader has no state that a
+    checkpoint could hold, so a run that is resumed reads other batches than a run without
     interruption. With several processes, each reads batches of the loader's size, and the trainer
     gives them different samples of a data set with a length; a data set without one has to do so
     itself. :class:`FromDataset` has none of these limits.

@@ -234,8 +234,8 @@ def _to_tensor(sample: Any, decoding: Preprocessing | None) -> Tensor:
             f"'size' should be left out for samples that are no PIL images, got {decoding.size} "
             f"and {type(sample).__name__}: resize samples in the data set's transform."
         )
-    if isinstance(sample, np.ndarray) and not sample.flags.writeable:
-        sample = sample.copy()  # torch warns of such arrays.
+    if isinstance(sample, np.ndarray):
+        sample = np.array(sample)  # torch takes no array that is read-only or reversed.
     try:
         return torch.as_tensor(sample)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -72,10 +72,11 @@ class BatchReadingMixin:
         self.batch_length = len(y)
         if self.classes is not None:
             check_label(label, self.classes, len(y))
-        if isinstance(loader, DataLoader):
-            self.check_last_batch(loader)
         if self.world_size > 1:
-            self.check_processes(y)
+            self.check_processes(len(y))
+        if isinstance(loader, DataLoader):
+            self.check_shares(loader, y)
+            self.check_last_batch(loader)
 
     def check_batch(self, y: Tensor) -> None:
         r"""Checks the networks on the first batch, and finds the parameters of no loss.
@@ -115,20 +116,17 @@ class BatchReadingMixin:
             return
         if last := len(loader.sampler) % loader.batch_size:
             self.check_length(last)
-        sampler = loader.sampler
-        if isinstance(sampler, DistributedSampler) and sampler.total_size > len(sampler.dataset):
-            rank_zero_warn(
-                f"{sampler.num_replicas} processes can not share {len(sampler.dataset)} samples "
-                "equally, so each epoch repeats some: energy_gans.data.FromDataset repeats none."
-            )
 
-    def check_processes(self, y: Tensor) -> None:
-        r"""Checks that processes read different batches of one size, and have one seed.
+    def check_processes(self, n: int) -> None:
+        r"""Checks that all processes have one seed and batches of one size.
+
+        Arguments:
+            n: The number of samples of this process.
 
         Raises:
             ValueError: If they do not.
         """
-        own = torch.tensor([len(y), self.seed % 2**62], device=self.device)
+        own = torch.tensor([n, self.seed % 2**62], device=self.device)
         lengths, seeds = self.all_gather(own).unbind(1)
         if len(seeds.unique()) > 1:
             raise ValueError(
@@ -140,12 +138,25 @@ class BatchReadingMixin:
                 f"The batches of all processes should have one size, got {lengths.tolist()}: give "
                 "the DataLoader drop_last=True."
             )
-        batches = self.all_gather(y)
+
+    def check_shares(self, loader: DataLoader, y: Tensor) -> None:
+        r"""Checks that the processes read different samples. Warns of samples that are repeated.
+
+        Raises:
+            ValueError: If two processes read the same batch.
+        """
+        batches = self.all_gather(y) if self.world_size > 1 else [y]
         if any(torch.equal(batches[0], other) for other in batches[1:]):
             raise ValueError(
                 "Each process should read its own samples, and two read the same: leave the "
                 "trainer's use_distributed_sampler true, shard an IterableDataset by rank, or use "
                 "energy_gans.data.FromDataset."
+            )
+        sampler = loader.sampler
+        if isinstance(sampler, DistributedSampler) and sampler.total_size > len(sampler.dataset):
+            rank_zero_warn(
+                f"{sampler.num_replicas} processes can not share {len(sampler.dataset)} samples "
+                "equally, so each epoch repeats some: energy_gans.data.FromDataset repeats none."
             )
 
     def configure_callbacks(self) -> list[Callback]:

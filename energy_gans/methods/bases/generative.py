@@ -219,6 +219,8 @@ class GenerativeModule(
         self.to(memory_format=self.memory_format)
         if stage == "fit":
             allow_unused_parameters(self.trainer, self)
+            # Another loader may follow in another call of `fit`.
+            self.checked, self.batch_length = False, 0
         if stage == "fit" and self.initial_weights and self.trainer.ckpt_path is None:
             load_weights(self, self.initial_weights)
 

@@ -44,7 +44,7 @@ class ReplayMixin:
         super().check_batch_size(n)
         if self.replays and self.batch_length not in (0, n):
             raise ValueError(
-                "The replay buffer holds chains for each place of a minibatch, so all batches "
+                "the replay buffer holds chains for each place of a minibatch, so all batches "
                 f"should have {self.batch_length} samples, got {n}."
             )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ...batch_formats import check_values, split_labels
 from ...functional import energy_distance
 
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -25,6 +26,8 @@ class ValidationMixin:
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         r"""Logs :meth:`validation_measures` of a batch. Lightning averages them over batches."""
         y, _ = self.read_batch(batch)
+        if batch_idx == 0:
+            check_values(split_labels(batch)[0])
         place = self.place_of_batch(batch_idx)
         values = dict.fromkeys(self.validation_measures(), y.new_zeros(()))
         # A process may run out of batches, but the first batch of all is empty only if the set is.

@@ -195,6 +195,34 @@ def test_a_last_batch_that_can_not_be_used_is_said_before_the_first_step(
     fit(model(), DataLoader(points(size + 7), size, drop_last=True), steps=2)
 
 
+def test_another_loader_is_checked_again() -> None:
+    gan = image_gan()
+    fit(gan, DataLoader(Y, 16), steps=1)
+    fit(gan, DataLoader(Y, 8), steps=2)
+    with pytest.raises(ValueError, match="got values from 0 to 255"):
+        fit(gan, DataLoader(Y.float(), 16), steps=3)
+
+
+def test_held_out_images_are_checked_too() -> None:
+    with pytest.raises(ValueError, match="got values from 0 to 255"):
+        fit(image_gan(), DataLoader(Y, 16), DataLoader(Y.float(), 16))
+
+
+def test_labels_of_a_loader_are_those_of_a_conditional_model() -> None:
+    gcn, loader = classes(LABEL)()
+    fit(gcn, loader)
+    assert gcn.sample(4, torch.tensor([0, 1, 2, 2])).isfinite().all()
+
+
+def test_samples_that_processes_repeat_are_said() -> None:
+    for n, repeated in ((47, True), (48, False)):
+        sampler = DistributedSampler(points(n), num_replicas=2, rank=0)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            fit(point_gan(), DataLoader(points(n), 8, sampler=sampler))
+        assert repeated == any("2 processes can not share 47" in str(w.message) for w in said)
+
+
 def test_the_last_batch_is_not_checked_if_it_is_not_read() -> None:
     fit(point_gan(updates_per_step=3), DataLoader(points(22), 15), limit_train_batches=1)
 
