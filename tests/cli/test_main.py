@@ -244,29 +244,6 @@ def test_studies_name_configs_that_there_are(study: Path) -> None:
     assert plan.cells()
 
 
-@pytest.mark.parametrize("sweep", ["coulomb_grid", "study_grid"])
-def test_sweeps_name_their_project_and_leave_the_names_of_runs_to_wandb(
-    sweep: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(CONFIGS.parent)
-    plan = yaml.safe_load((CONFIGS / "sweeps" / f"{sweep}.yaml").read_text())
-    values = {
-        name: (given.get("values") or [given.get("min")])[-1]
-        for name, given in plan["parameters"].items()
-    }
-    # What `wandb agent` makes of the command.
-    program, fit, *flags, args = plan["command"]
-    assert (program, fit, args) == ("${program}", "fit", "${args}")
-    with pytest.raises(SystemExit):
-        main([fit, *flags, *(f"--{k}={v}" for k, v in values.items()), "--print_config"])
-    config = yaml.safe_load(capsys.readouterr().out)
-    logger = config["trainer"]["logger"]
-    assert logger["class_path"] == "lightning.pytorch.loggers.WandbLogger"
-    assert logger["init_args"]["name"] is None
-    assert logger["init_args"]["project"] == plan["project"]
-    assert config["seed_everything"] == values["seed_everything"]
-
-
 @pytest.mark.parametrize("overlay", [[], ["paper"], ["paper", "paper_nostab"]], ids=len)
 def test_overlays_of_the_eieg_paper_parse(
     overlay: list[str], capsys: pytest.CaptureFixture
