@@ -71,6 +71,12 @@ def check_config_files(args: Sequence[str]) -> None:
             read_yaml(path)
 
 
+def given_configs(args: Sequence[str]) -> list[Path]:
+    r"""Returns the paths of the configs in arguments."""
+    given = [value for flag, value in map(flag_value, flags(args)) if flag in CONFIG_FLAGS]
+    return [Path(value) for value in given if value is not None and not _is_inline(value)]
+
+
 def resolve_configs(args: Sequence[str]) -> list[str]:
     r"""Returns arguments in which each config is the path of a file, if there is one."""
     resolved = []

@@ -2,6 +2,8 @@ r"""`energy-gans configs`: the configs that come with the package, listed and co
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -26,7 +28,7 @@ class ShippedConfig(NamedTuple):
         name: Its name for `--config`, `energy-gans study` and `energy-gans configs copy`.
         method: The name of the method's class; empty unless the config is a whole run.
         data: The name of the data's class, likewise.
-        line: A sentence on it, the first line of the file.
+        line: A sentence on it, with which the file begins.
     """
 
     name: str
@@ -95,6 +97,8 @@ def copy(name: str, out: str | None = None, overwrite: bool = False) -> Path:
     path = check_output(out or source.name, overwrite, endings)
     with atomic_write(path) as file:
         file.write(source.read_bytes())
+    # A script stays one.
+    shutil.copymode(source, path)
     return path
 
 
@@ -111,7 +115,7 @@ def _read_shipped() -> Iterator[ShippedConfig]:
             (file.with_suffix("") if is_yaml else file).as_posix(),
             _class_name(content.get("model")),
             _class_name(content.get("data")),
-            _first_line(path),
+            _first_sentence(path),
         )
 
 
@@ -120,7 +124,8 @@ def _class_name(part: dict[str, Any] | None) -> str:
     return (part or {}).get("class_path", "").rpartition(".")[2]
 
 
-def _first_line(path: Path) -> str:
-    r"""Returns the first line of a file's comments."""
+def _first_sentence(path: Path) -> str:
+    r"""Returns the first sentence of a file's comments, if it ends on its line."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return next((line[2:] for line in lines if line.startswith("# ")), "")
+    comment = next((line[2:] for line in lines if line.startswith("# ")), "")
+    return re.sub(r"\. .*", ".", comment)

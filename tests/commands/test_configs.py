@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.commands.configs module."""
 
+import os
 import re
 import subprocess
 import sys
@@ -74,6 +75,11 @@ def test_a_copy_is_the_shipped_file_and_wins_over_it(
         configs.copy("eieg/ring", "coulomb/ring.yaml")
     assert configs.copy("eieg/ring", "coulomb/ring.yaml", overwrite=True) == path
     assert path.read_bytes() == (CONFIGS / "eieg/ring.yaml").read_bytes()
+
+
+def test_a_copy_of_a_script_is_a_script(tmp_path: Path) -> None:
+    path = configs.copy("cluster/torchrun.sh", str(tmp_path / "own.sh"))
+    assert os.access(path, os.X_OK)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import torch
 from ...callbacks.checkpoints import signal_that_stopped
 from ..config_files import check_config_files, resolve_configs
 from ..flags import configs_first
+from .logger_names import expand_loggers
 from .training import EnergyGansCLI
 
 
@@ -25,8 +26,7 @@ def start_training(args: list[str]) -> EnergyGansCLI:
         FileNotFoundError: If there is no file of a name that `--config` gives.
         ValueError: If such a file is no config, or another argument is wrong.
     """
-    args = configs_first(resolve_configs(args))
-    check_config_files(args)
+    args = _prepare(args)
     if not torch.cuda.is_available():
         # Otherwise torch looks for a driver at every optimizer step, for 0.3 ms each time.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -45,6 +45,13 @@ def run_training(args: list[str]) -> int:
     return signal_that_stopped(start_training(args).trainer)
 
 
+def _prepare(args: list[str]) -> list[str]:
+    r"""Returns arguments as LightningCLI takes them: paths of configs, and classes of loggers."""
+    args = configs_first(resolve_configs(args))
+    check_config_files(args)
+    return expand_loggers(args)
+
+
 def printed_config(flags: list[str]) -> str:
     r"""Returns the whole config that `fit` would run with, as YAML.
 
@@ -56,13 +63,12 @@ def printed_config(flags: list[str]) -> str:
     Raises:
         ValueError: If there is no such config, with the message of `fit`.
     """
-    flags = resolve_configs(flags)
-    check_config_files(flags)
+    flags = _prepare(flags)
     text = io.StringIO()
     sys.path.insert(0, os.getcwd())
     try:
         with contextlib.redirect_stdout(text):
-            EnergyGansCLI(["fit", *configs_first(flags), "--print_config"])
+            EnergyGansCLI(["fit", *flags, "--print_config"])
     except SystemExit as stop:
         if stop.code:
             raise ValueError(str(stop.code).removeprefix("energy-gans: error: ")) from stop

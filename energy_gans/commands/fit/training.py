@@ -33,6 +33,7 @@ from ..messages import OneSentence
 from ..models import check_method
 from .callback_options import place_options
 from .changes import check_conditions, check_unchanged
+from .logger_names import check_loggers
 from .run_messages import (
     end_with_parent,
     explain_lost_process,
@@ -154,6 +155,7 @@ class EnergyGansCLI(LightningCLI):
             if not isinstance(config[name], Namespace):
                 raise ValueError(f"{name!r} should hold keys and values, got {config[name]!r}.")
         check_method(config.model.class_path)
+        check_loggers(config.trainer)
 
     def after_instantiate_classes(self) -> None:
         path = self.config[self.subcommand].ckpt_path
