@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from ..terminal import is_printing
 from .flags import CONFIG_FLAGS, flag_value, flags
 
 CONFIGS = Path("configs")
@@ -180,11 +181,11 @@ def _renamed_config(folder: Path, name: str) -> Path | None:
 
 @cache
 def _print_once(sentence: str) -> None:
-    r"""Prints a sentence, once and only in the first process."""
+    r"""Prints a sentence on the command line, once and only in the first process."""
     # The import takes seconds, and most configs are where their path says.
     from lightning.pytorch.utilities import rank_zero_only
 
-    if rank_zero_only.rank == 0:
+    if rank_zero_only.rank == 0 and is_printing():
         print(f"energy-gans: {sentence}", file=sys.stderr)
 
 

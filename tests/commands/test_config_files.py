@@ -24,6 +24,7 @@ from energy_gans.commands.config_files import (
     shipped_folder,
 )
 from energy_gans.data.prepared.writer import PreparedWriter
+from energy_gans.terminal import printing
 
 ROOT = Path(__file__).parents[2]
 # The names of all configs before they were sorted by method, by what they began with.
@@ -55,7 +56,8 @@ def names(by_start: dict[str, str]) -> list[str]:
 @pytest.fixture(autouse=True)
 def _nothing_said() -> Iterator[None]:
     _print_once.cache_clear()
-    yield
+    with printing():
+        yield
     _print_once.cache_clear()
 
 

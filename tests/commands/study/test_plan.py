@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from energy_gans.commands.study.plan import Cell, find_study, parse_cells, read_study
+from energy_gans.terminal import printing
 
 from .conftest import Workshop
 
@@ -97,7 +98,8 @@ def test_earlier_names_of_shipped_configs_are_resolved(
     new.write_text("{}")
     workshop.change(settings={"ring": ["base.yaml", "configs/coulomb_ring.yaml"]})
     workshop.change(methods={name: ["configs/coulomb_ring.yaml"] for name in ("a", "b")})
-    study = read_study(workshop.file)
+    with printing():
+        study = read_study(workshop.file)
     assert study.settings == {"ring": [workshop.folder / "base.yaml", new]}
     assert study.methods == {"a": [new], "b": [new]}
     earlier = workshop.folder / "configs/coulomb_ring.yaml"
