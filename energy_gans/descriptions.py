@@ -62,7 +62,8 @@ def describe(value: Any) -> Any:
     if isinstance(value, type) and "<" not in value.__qualname__:
         return {"class_path": class_path(value)}
     if isinstance(value, partial) and isinstance(value.func, type) and not value.args:
-        return describe(value.func) | {"init_args": describe(value.keywords)}
+        given = {"init_args": describe(value.keywords)} if value.keywords else {}
+        return describe(value.func) | given
     if dataclasses.is_dataclass(value):
         return {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
     found = getattr(value, "description", None)
@@ -105,7 +106,8 @@ def _description_of_torch(module: nn.Module) -> dict | None:
 def _arguments_of_layer(module: nn.Module) -> dict[str, Any] | None:
     r"""Returns the arguments of a layer from its attributes of the same names, or `None`."""
     parameters = inspect.signature(type(module).__init__).parameters
-    names = [n for n in parameters if n not in ("self", "device", "dtype", "bias") and n[0] != "_"]
+    ignored = ("self", "device", "dtype", "bias", "args", "kwargs")
+    names = [name for name in parameters if name not in ignored and name[0] != "_"]
     given = {name: describe(getattr(module, name)) for name in names}
     if "bias" in parameters and module.bias is None:
         given["bias"] = False

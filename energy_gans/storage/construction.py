@@ -43,11 +43,13 @@ def construction_of(checkpoint: Mapping[str, Any]) -> Construction | None:
     if class_path is not None:
         return Construction(class_path, options, {}, {}, checkpoint["hyper_parameters"])
     made = checkpoint.get("construction")
-    if made is None:
+    if not isinstance(made, Mapping):
         return None
-    return Construction(
-        made["class_path"], options | made["init_args"], made["layers"], made["objects"]
-    )
+    parts = [made.get(key) for key in ("init_args", "layers", "objects")]
+    if not all(isinstance(part, dict) for part in parts):
+        return None
+    init_args, layers, objects = parts
+    return Construction(made.get("class_path"), options | init_args, layers, objects)
 
 
 def check_objects(
@@ -60,12 +62,12 @@ def check_objects(
         types: The type of each argument of the method, and whether it has a default.
         given: The objects that the user gives, by argument.
     """
-    name = made.class_path.rpartition(".")[2]
+    method = made.class_path.rpartition(".")[2]
     for argument, value in given.items():
         hint = types.get(argument, (None, False))[0]
         if argument not in types or makes_optimizer(hint):
             reason = "has no such argument" if argument not in types else "is not trained here"
-            raise ValueError(f"{argument!r} should be left out: the loaded {name} {reason}.")
+            raise ValueError(f"{argument!r} should be left out: the loaded {method} {reason}.")
         if not takes_objects(hint):
             raise ValueError(
                 f"{argument!r} should be left out, got {value!r}: it is "
@@ -75,10 +77,15 @@ def check_objects(
             raise ValueError(
                 f"{argument!r} should be an object such as a network, got {value!r:.100}."
             )
-    needed = {a: o for a, o in made.objects.items() if not makes_optimizer(types[a][0])}
-    missing = [argument for argument in needed if argument not in given]
+        if hint is nn.Module and not isinstance(value, nn.Module):
+            raise ValueError(f"{argument!r} should be a torch.nn.Module, got {value!r:.100}.")
+    missing = [
+        argument
+        for argument in made.objects
+        if argument not in given and not makes_optimizer(types.get(argument, (None, False))[0])
+    ]
     if missing:
-        names = " and ".join(f"{argument!r} ({needed[argument]})" for argument in missing)
+        names = " and ".join(f"{argument!r} ({made.objects[argument]})" for argument in missing)
         verb = "was given as an object" if len(missing) == 1 else "were given as objects"
         example = ", ".join(f"{argument}=..." for argument in missing)
         raise ValueError(f"{names} of this checkpoint {verb}: give load(path, {example}).")

@@ -23,6 +23,7 @@ from torch import Tensor
 from ..files import atomic_write, write_text
 from ..methods import GenerativeModule
 from ..tensor_files import load_safetensors
+from .construction import construction_of
 from .rebuild import check_size
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -85,6 +86,7 @@ def checkpoint_of(model: GenerativeModule) -> dict[str, Any]:
     data = None if trainer is None else trainer.datamodule
     return {
         "hyper_parameters": dict(model.hparams),
+        "construction": model.construction,
         "datamodule_hyper_parameters": {} if data is None else dict(data.hparams),
         "seed": model.seed,
         "global_step": None if trainer is None else trainer.global_step,
@@ -104,14 +106,12 @@ def write_export(
 
     Raises:
         OSError: If a file can not be written.
-        ValueError: If `config.json` can not hold an argument of the model or of the data, or the
-            model does not say how it is made.
+        ValueError: If `config.json` can not hold an argument of the model or of the data.
     """
-    if (model_spec := _spec(checkpoint["hyper_parameters"], "model")) is None:
-        raise ValueError(
-            f"This {type(model).__name__} was made in Python and does not say how it is made: "
-            "train it by the command line to export it."
-        )
+    made = construction_of(checkpoint)
+    model_spec = _spec(made.init_args | {"_class_path": made.class_path}, "model")
+    if made.objects:
+        model_spec["objects"] = made.objects
     weights = safetensors.torch.save(exported_weights(model), metadata={"format": "pt"})
     with atomic_write(folder / WEIGHTS) as file:
         file.write(weights)
@@ -211,7 +211,7 @@ def read_export(path: str | os.PathLike, argument: str = "ckpt_path") -> dict[st
     charges = [state.pop(name) for name in _CHARGES if name in state]
     return {
         "state_dict": state,
-        "hyper_parameters": _options(config["model"]),
+        **_model_options(config["model"]),
         "datamodule_hyper_parameters": _options(config["data"] or {}),
         "seed": config["seed"],
         "global_step": config["step"],
@@ -220,6 +220,16 @@ def read_export(path: str | os.PathLike, argument: str = "ckpt_path") -> dict[st
         # Lightning reads it before it loads weights.
         "pytorch-lightning_version": lightning.__version__,
     } | ({"charges": charges} if charges else {})
+
+
+def _model_options(spec: Mapping[str, Any]) -> dict[str, Any]:
+    r"""Returns the description of a model under the keys of a checkpoint.
+
+    A model with objects that are given when it is loaded was made in Python.
+    """
+    if "objects" not in spec:
+        return {"hyper_parameters": _options(spec)}
+    return {"hyper_parameters": {}, "construction": {"layers": {}} | dict(spec)}
 
 
 def _options(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torch import Tensor, nn
 
 from energy_gans.cli import main
 from energy_gans.commands import export, load_model
@@ -221,8 +222,25 @@ def test_a_block_of_code_ends_where_its_text_ends() -> None:
     assert fence == "`" * 5 and block == f"{fence}yaml\n{text}\n{fence}\n"
 
 
-def test_networks_alone_do_not_say_how_a_model_is_made(tmp_path: Path) -> None:
-    model = CoulombGAN(generator=MLP(2, 2), discriminator=MLP(2, 1), latent_dim=2)
-    with pytest.raises(ValueError, match="was made in Python"):
-        export(model, str(tmp_path / "shared"))
-    assert not (tmp_path / "shared").exists()
+class Twice(nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        return 2 * z
+
+
+def test_a_model_that_was_made_in_python_is_exported(tmp_path: Path) -> None:
+    folder = str(tmp_path / "shared")
+    model = CoulombGAN(MLP(2, 2, [4]), nn.Sequential(nn.Linear(2, 1)), latent_dim=2, power=2.0)
+    export(model, folder)
+    loaded = load_model(folder)
+    assert loaded.power == 2.0
+    samples = [one.sample(5, random=torch.Generator().manual_seed(0)) for one in (model, loaded)]
+    assert torch.equal(*samples)
+
+
+def test_objects_of_an_exported_model_are_given_when_it_is_loaded(tmp_path: Path) -> None:
+    folder = str(tmp_path / "shared")
+    export(CoulombGAN(Twice(), MLP(2, 1, [4]), latent_dim=2, power=2.0), folder)
+    with pytest.raises(ValueError, match="'generator' .*Twice.* give load.path, generator=...."):
+        load_model(folder)
+    assert load_model(folder, generator=Twice()).power == 2.0
+    assert CoulombGAN.from_pretrained(folder, generator=Twice()).sample(3).shape == (3, 2)
