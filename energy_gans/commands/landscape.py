@@ -32,15 +32,14 @@ from .models import (
     argument_of,
     class_labels,
     find_model,
-    follow_trajectory,
     held_out_samples,
     load_data,
     load_supporting,
     potential_field,
-    trajectory_table,
 )
 from .outputs import Output, check_output
 from .results import Result
+from .trajectories import follow_trajectory, trajectory_table
 
 # The number of times in a picture, and by default in a film.
 PANELS, FRAMES = 6, 48

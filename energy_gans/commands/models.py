@@ -1,4 +1,4 @@
-r"""What commands share about models: loading by capability, classes, trajectories and samples."""
+r"""What commands share about models: loading by capability, their data, classes and samples."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ from ..data.prepared.reader import file_digest
 from ..functional import keyed_subset
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
-from ..methods.bases.capabilities import Frame
 from ..metrics.features.fingerprint import fingerprint
 from ..storage.checkpoint import load_model
 from ..storage.saved_run import find_checkpoint, run_data, run_of
-from ..terminal import say
-from .outputs import markdown_heading, markdown_row
 
 # The data module of a model's run, if Python gives one. The command line always reads it.
 RunData = TensorDataModule | None
@@ -35,8 +32,6 @@ _NAMES = {
     "fill": "chains",
     "features": "feature space",
 }
-# The columns of time and speed in a table of a trajectory, by the model's dynamics.
-_HEADINGS = {"chains": ("step", "score"), "flow": ("time", "speed")}
 
 
 def find_model(ckpt_path: Checkpoint) -> Path | GenerativeModule:
@@ -201,59 +196,6 @@ def class_labels(
     if not 0 <= label < model.classes:
         raise ValueError(f"'label' should be from 0 to {model.classes - 1}, got {label}.")
     return torch.full((n,), label, device=model.device)
-
-
-def follow_trajectory(
-    model: GenerativeModule,
-    x: Tensor,
-    frames: int | list[int],
-    labels: Tensor | None,
-    random: torch.Generator,
-) -> list[Frame]:
-    r"""Returns the states of a trajectory; the command line prints a row for each of them.
-
-    Arguments:
-        model: The model, which supports `trajectory`.
-        x: The starting points, with shape :math:`(n, *)`.
-        frames: The number of states after the first one, or the steps of chains that are kept.
-        labels: The classes of the samples, with shape :math:`(n)`, or `None`.
-        random: The generator of the chains' noise.
-
-    Raises:
-        ValueError: If states are not finite.
-    """
-    say(trajectory_table(model.dynamics, []).rstrip())
-    states = []
-    for frame in model.trajectory(x, frames, labels, random):
-        if not frame.x.isfinite().all():
-            raise ValueError(
-                "The chains are not finite any more: the training went wrong, or there are too "
-                "many 'steps' without bounds."
-            )
-        say(_trajectory_row(frame).rstrip())
-        moved = (part.cpu() for part in (frame.x, frame.potential, frame.speed))
-        states.append(Frame(frame.time, *moved, frame.potential_time))
-    if model.dynamics == "flow":
-        say(f"{model.evaluations} evaluations of the field by {model.flow.solver}")
-    return states
-
-
-def trajectory_table(dynamics: str, states: list[Frame]) -> str:
-    r"""Returns the mean potential and speed of the states of a trajectory, as Markdown.
-
-    Arguments:
-        dynamics: `"chains"` or `"flow"`.
-        states: The states.
-    """
-    time, speed = _HEADINGS[dynamics]
-    return markdown_heading([time, "potential", speed]) + "".join(map(_trajectory_row, states))
-
-
-def _trajectory_row(frame: Frame) -> str:
-    r"""Returns the row of a state in a table."""
-    at = frame.time if isinstance(frame.time, int) else f"{frame.time:.3g}"
-    means = [f"{values.mean():.4g}" for values in (frame.potential, frame.speed)]
-    return markdown_row([at, *means])
 
 
 def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:

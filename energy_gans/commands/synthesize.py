@@ -33,14 +33,13 @@ from .models import (
     RunData,
     class_labels,
     find_model,
-    follow_trajectory,
     held_out_samples,
     load_data,
     load_supporting,
-    trajectory_table,
 )
 from .outputs import Output, check_output
 from .results import Result
+from .trajectories import follow_trajectory, trajectory_table
 
 # The number of times that are shown by default.
 FRAMES = 11

@@ -10,7 +10,7 @@ import torch
 from energy_gans import terminal
 from energy_gans.callbacks import StepProgress, step_progress as progress
 from energy_gans.metrics.statistics import image_progress
-from energy_gans.terminal import is_interactive, progress_bar
+from energy_gans.terminal import is_interactive, printing, progress_bar
 
 
 class Clock:
@@ -92,14 +92,16 @@ def test_a_log_file_is_told_of_what_takes_long(
 ) -> None:
     batches = [(torch.zeros(40, 1), torch.arange(40))] * 3
     # As fast as it is here, nothing is said.
-    assert list(image_progress("train", batches, 100)) == batches
+    with printing():
+        assert list(image_progress("train", batches, 100)) == batches
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(terminal, "LOG_INTERVAL", 0.0)
-    assert list(image_progress("train", batches, 100)) == batches
+    with printing():
+        assert list(image_progress("train", batches, 100)) == batches
     said = capsys.readouterr().err
     assert "features of train" in said
     assert " 40/100" in said
     assert "100/100" in said.splitlines()[-1]
-    with progress_bar(1, "images", shown=False) as bar:
+    with printing(), progress_bar(1, "images", shown=False) as bar:
         bar.update()
     assert capsys.readouterr().err == ""

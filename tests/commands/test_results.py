@@ -37,7 +37,8 @@ from energy_gans.commands.interpolate import Interpolation
 from energy_gans.commands.landscape import Landscape
 from energy_gans.commands.ood.ood import OutlierDetection
 from energy_gans.commands.particles import ParticleFlow, particles
-from energy_gans.commands.prepare import PreparedSet, VerifiedSet, folder, verify
+from energy_gans.commands.prepare import folder, verify
+from energy_gans.commands.prepared_sets import PreparedSet, VerifiedSet
 from energy_gans.commands.report import Report
 from energy_gans.commands.results import Result
 from energy_gans.commands.sample import DrawnSamples

@@ -11,8 +11,9 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.models import follow_trajectory, held_out_samples
+from energy_gans.commands.models import held_out_samples
 from energy_gans.commands.synthesize import _chain_times
+from energy_gans.commands.trajectories import follow_trajectory
 from energy_gans.data import EmbeddedDigits
 from energy_gans.functional import keyed_generator
 from energy_gans.metrics.images import to_uint8
