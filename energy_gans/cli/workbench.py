@@ -44,7 +44,7 @@ def run_workbench(args: list[str]) -> None:
 
     if args[0] in ("compare", "study"):
         args = _with_files(args)
-    if args[0] == "configs":
+    if args[0] in ("configs", "explain"):
         args = _with_name(args)
     args = configs_first(resolve_configs(args))
     check_config_files(args)
@@ -98,11 +98,12 @@ def _with_files(args: list[str]) -> list[str]:
 
 
 def _with_name(args: list[str]) -> list[str]:
-    r"""Returns arguments of `configs` with `list` if there are none, and `--name` for a name."""
-    if len(args) == 1:
+    r"""Returns arguments with `--name` for a name; those of `configs` with `list` if none."""
+    if args == ["configs"]:
         return [*args, "list"]
-    if args[1] == "copy" and len(args) > 2 and not args[2].startswith("-"):
-        return [*args[:2], f"--name={args[2]}", *args[3:]]
+    i = 1 if args[0] == "explain" else 2
+    if args[i - 1] in ("copy", "explain") and len(args) > i and not args[i].startswith("-"):
+        return [*args[:i], f"--name={args[i]}", *args[i + 1 :]]
     return args
 
 

@@ -28,6 +28,7 @@ COMMANDS: Tree = {
     "export": "export.export",
     "features": {"train": "features.train", "picture": "features.picture"},
     "particles": "particles",
+    "explain": "explain",
     "configs": {"list": "configs", "copy": "configs"},
     "data": {
         "prepare": {

@@ -1,0 +1,132 @@
+r"""Which networks of the package fit which arguments of the methods, found out by trying all.
+
+A network fits if the check of the first batch, which every training begins with, accepts it.
+"""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import nn
+
+from energy_gans import methods
+from energy_gans.methods import baselines
+from energy_gans.networks import (
+    FRAME,
+    MLP,
+    Autoencoder,
+    ConvDescriptor,
+    CoulombDiscriminator,
+    CoulombGenerator,
+    DCGANDiscriminator,
+    DCGANGenerator,
+    FourierMLP,
+    GaborBank,
+    GGCNDescriptor,
+    GGCNGenerator,
+    MultigridDescriptors,
+    ResNetAutoencoder,
+    ResNetDescriptor,
+    ResNetGenerator,
+    WideResNet,
+)
+from energy_gans.storage.rebuild import argument_types
+
+SLOTS = ("generator", "discriminator", "descriptor", "decoder")
+IMAGE = {"channels": 1, "size": 16}
+
+
+def small_networks() -> list[tuple[str, nn.Module]]:
+    r"""Returns the networks in small sizes, for points and for images; from 3 or 4 latents.
+
+    The banks of filters are parts of networks, and are left out.
+    """
+    critics = (
+        (
+            f"DCGANDiscriminator{about}",
+            DCGANDiscriminator(**IMAGE, width=2, out_features=n, **norm),
+        )
+        for about, norm in (("", {}), ("(norm='none')", {"norm": "none"}))
+        for n in (1, 4)
+    )
+    networks = (
+        *(MLP(n, m, [4]) for n, m in ((3, 2), (2, 1), (2, 2), (2, 4), (4, 2))),
+        FourierMLP(hidden_features=[4], frequencies=4),
+        FRAME(GaborBank(channels=1, size=5)),
+        Autoencoder(MLP(2, 1, [4]), MLP(1, 2, [4])),
+        ConvDescriptor(**IMAGE, widths=[4], kernels=[3], strides=[2], hidden=None),
+        CoulombDiscriminator(**IMAGE, width=2),
+        CoulombGenerator(**IMAGE, latent_dim=4, width=4),
+        DCGANGenerator(**IMAGE, latent_dim=4, width=2),
+        GGCNDescriptor(**IMAGE, width=4),
+        GGCNGenerator(**IMAGE, latent_dim=4, width=8),
+        MultigridDescriptors(channels=1, grids=[1, 4, 16], width=2),
+        ResNetAutoencoder(**IMAGE, width=2),
+        ResNetDescriptor(**IMAGE, width=2),
+        ResNetGenerator(**IMAGE, latent_dim=4, width=2),
+        WideResNet(**IMAGE, width=4, multipliers=[1], blocks=1),
+    )
+    return [*((type(one).__name__, one) for one in networks), *critics]
+
+
+def others(name: str, kind: str) -> dict[str, Any]:
+    r"""Returns arguments of a method for points or images, with networks that fit."""
+    image, features = kind == "images", name in ("EIEGGAN", "MMDGAN")
+    if image:
+        generator = DCGANGenerator(**IMAGE, latent_dim=4, width=2)
+        outputs = 4 if features else 1
+        potential = DCGANDiscriminator(**IMAGE, width=2, norm="none", out_features=outputs)
+    else:
+        generator, potential = MLP(3, 2, [4]), MLP(2, 4 if features else 1, [4])
+    if name == "BEGAN":
+        potential = ResNetAutoencoder(**IMAGE, width=2) if image else MLP(2, 2, [4])
+    if name == "InpaintingGGCN":
+        generator = ResNetAutoencoder(**IMAGE, width=2)
+    if name == "MultigridGCN":
+        potential = MultigridDescriptors(channels=1, grids=[1, 4, 16], width=2)
+    return {
+        "generator": generator,
+        "discriminator": potential,
+        "descriptor": potential,
+        "latent_dim": 4 if image else 3,
+        "shape": [1, 16, 16] if image else [2],
+        "chains": methods.Chains(steps=1, bound=1.0),
+    }
+
+
+def accepts(name: str, slot: str, network: nn.Module) -> bool:
+    r"""Returns whether a method takes a network for an argument, for points or for images."""
+    cls = getattr(methods, name, None) or getattr(baselines, name)
+    known = argument_types(cls)
+    for kind, y in (("points", torch.rand(4, 2)), ("images", torch.rand(4, 1, 16, 16))):
+        try:
+            given = others(name, kind) | {slot: network}
+            model = cls(**{key: value for key, value in given.items() if key in known})
+            model.check_batch(y)
+            return True
+        except (ValueError, RuntimeError, TypeError, IndexError):
+            continue
+    return False
+
+
+def fitting_networks() -> dict[str, dict[str, list[str]]]:
+    r"""Returns the names of the networks that fit, by method and argument."""
+    found: dict[str, dict[str, list[str]]] = {}
+    instances = small_networks()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in (*methods.__all__, *baselines.__all__):
+            cls = getattr(methods, name, None) or getattr(baselines, name)
+            slots = [slot for slot in SLOTS if slot in _network_arguments(cls)]
+            for slot in slots:
+                fit = {about for about, network in instances if accepts(name, slot, network)}
+                # A network that fits as it is needs no special argument.
+                fit -= {about for about in fit if about.partition("(")[0] in fit - {about}}
+                found.setdefault(name, {})[slot] = sorted(fit)
+    return found
+
+
+def _network_arguments(cls: object) -> dict[str, Any]:
+    r"""Returns the arguments of a method; none of anything else."""
+    is_method = isinstance(cls, type) and issubclass(cls, methods.GenerativeModule)
+    return argument_types(cls) if is_method else {}
