@@ -14,7 +14,7 @@ from ..commands import COMMANDS
 from ..commands.errors import sentence_of
 from ..commands.suggestions import did_you_mean
 from ..interruption import interruptible
-from ..terminal import ignore_noise, printing
+from ..terminal import ignore_noise, printing, say
 from .workbench import help_lines, run_workbench
 
 # What each training command does, for the list of commands.
@@ -100,6 +100,11 @@ def run(args: list[str]) -> None:
     if args[0] in COMMANDS:
         run_workbench(args)
     elif args[0] in TRAINING:
+        if {"-h", "--help"} & {*args}:
+            from ..commands.fit.help import short_help
+
+            say(short_help(args, TRAINING[args[0]]))
+            return
         # It imports torch.
         from ..commands.fit.start import run_training
 

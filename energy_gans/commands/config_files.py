@@ -122,30 +122,43 @@ def find_named(name: str | Path, folder: Path) -> Path | None:
 
 
 def current_config(path: Path, *names: str | Path) -> Path:
-    r"""Returns the file of a config: a local one, else a shipped one, else the path.
-
-    The ending `.yaml` may be left out. If the file is in another folder, or has another name, its
-    path is printed: it is the new path of a config that has moved, or the config of that name in
-    the local folder `configs`, or the one that comes with the package.
+    r"""Returns the file of a config, and prints where it is unless it is at its path.
 
     Arguments:
         path: The path, or the name of a config.
         names: The names to look for in folders of configs, by default the path.
     """
+    new, sentence = locate_config(path, *names)
+    if sentence:
+        _print_once(sentence)
+    return new
+
+
+def locate_config(path: Path, *names: str | Path) -> tuple[Path, str]:
+    r"""Returns the file of a config: a local one, else a shipped one, else the path.
+
+    The ending `.yaml` may be left out. The file may be in another folder, or have another name: it
+    is the new path of a config that has moved, or the config of that name in the local folder
+    `configs`, or the one that comes with the package.
+
+    Arguments:
+        path: The path, or the name of a config.
+        names: The names to look for in folders of configs, by default the path.
+
+    Returns:
+        The path of the file, and a sentence that says so if it is in another place.
+    """
     for file in _with_endings(path):
         if file.is_file():
-            return file
+            return file, ""
     new = _moved_config(path)
     if new is not None:
-        _print_once(f"{path} is {new} now")
-        return new
+        return new, f"{path} is {new} now"
     for folder in (CONFIGS, shipped_folder()):
         for name in names or (path,):
             if new := find_named(name, folder):
-                new = _short_path(new)
-                _print_once(f"{path} is {new}")
-                return new
-    return path
+                return _short_path(new), f"{path} is {_short_path(new)}"
+    return path, ""
 
 
 def _with_endings(path: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import torch
 from ...callbacks.checkpoints import signal_that_stopped
 from ..config_files import check_config_files, resolve_configs
 from ..flags import configs_first
+from .help import TRAINER_FLAG
 from .logger_names import expand_loggers
 from .training import EnergyGansCLI
 
@@ -49,6 +50,8 @@ def _prepare(args: list[str]) -> list[str]:
     r"""Returns arguments as LightningCLI takes them: paths of configs, and classes of loggers."""
     args = configs_first(resolve_configs(args))
     check_config_files(args)
+    if TRAINER_FLAG in args:
+        return [args[0], "--help"]
     return expand_loggers(args)
 
 

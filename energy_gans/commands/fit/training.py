@@ -33,6 +33,7 @@ from ..messages import OneSentence
 from ..models import check_method
 from .callback_options import place_options
 from .changes import check_conditions, check_unchanged
+from .help import CODE
 from .logger_names import check_loggers
 from .run_messages import (
     end_with_parent,
@@ -49,12 +50,6 @@ from .trainer import (
     started_by_lightning,
     suggest_setting,
     validate_each_epoch,
-)
-
-# What `--help` of a training command opens with.
-CODE = (
-    "Files given by --config are code: the classes and functions that they name are run. Read "
-    "those of others first. The checkpoint of --ckpt_path runs nothing."
 )
 
 
