@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import energy_gans
-from energy_gans.interruption import SignalError, interruptible, signals_as_errors
+from energy_gans.interruption import SignalError, interruptible, requeue_job, signals_as_errors
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +95,36 @@ def test_a_program_that_starts_can_be_interrupted(number: signal.Signals, tmp_pa
         text=True,
     )
     assert (shown.returncode, shown.stderr) == (128 + number, "energy-gans: interrupted.\n")
+
+
+@pytest.mark.parametrize(
+    ("array", "scontrol", "said"),
+    [
+        (False, "true", "SLURM starts job 4711 again."),
+        (True, "true", "SLURM starts job 4700_3 again."),
+        (False, "echo 'Job is done' >&2; exit 1", "submit it: scontrol requeue: Job is done"),
+        (False, "exit 3", "submit it: scontrol requeue: status 3"),
+        (False, None, "submit it: scontrol requeue: No such file or directory"),
+    ],
+)
+def test_slurm_is_asked_for_the_job_again(
+    array: bool,
+    scontrol: str | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if scontrol is not None:
+        (tmp_path / "scontrol").write_text(
+            f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n{scontrol}\n'
+        )
+        (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    if array:
+        monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "4700")
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert requeue_job().endswith(said)
+    if scontrol is not None:
+        asked = (tmp_path / "asked").read_text()
+        assert asked == f"requeue {'4700_3' if array else '4711'}\n"

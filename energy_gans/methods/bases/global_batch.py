@@ -73,7 +73,7 @@ class GlobalBatchMixin:
             The samples of all processes, with shape :math:`(W B, *)`.
         """
         x = x.detach()
-        return x if self.world_size == 1 else self.all_gather(x).transpose(0, 1).flatten(0, 1)
+        return x if self.world_size == 1 else self._every(x).transpose(0, 1).flatten(0, 1)
 
     def gather_columns(self, x: Tensor) -> SharedPoints:
         r"""Returns the samples of this process with those of all processes, for losses of pairs.
@@ -85,7 +85,7 @@ class GlobalBatchMixin:
         """
         if self.world_size == 1:
             return SharedPoints(x, x)
-        every = self.all_gather(x.detach()).flatten(0, 1)
+        every = self._every(x.detach()).flatten(0, 1)
         return SharedPoints(x, every, self.global_rank * len(x))
 
     def total(self, x: Tensor) -> Tensor:
@@ -124,9 +124,15 @@ class GlobalBatchMixin:
         """
         if self.world_size == 1:
             return x
-        parts = list(self.all_gather(x.detach()))
+        parts = list(self._every(x.detach()))
         parts[self.global_rank] = x.detach() + self.world_size * (x - x.detach())
         return torch.cat(parts)
+
+    def _every(self, x: Tensor) -> Tensor:
+        r"""Returns detached samples of all processes, with shape :math:`(W, B, *)`."""
+        every = x.new_empty(self.world_size, *x.shape)
+        torch.distributed.all_gather(list(every), x.contiguous())
+        return every
 
     def place_of_batch(self, batch_idx: int) -> int:
         r"""Returns the index of a batch of held-out samples among those of all processes."""

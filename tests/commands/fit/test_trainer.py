@@ -1,9 +1,13 @@
 r"""Tests for the energy_gans.commands.fit.trainer module."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from jsonargparse import Namespace
 
 from energy_gans.callbacks import NonFiniteGuard, SampleWriter, StepProgress
+from energy_gans.cli import main
 from energy_gans.commands.fit.trainer import (
     added_callbacks,
     follow_max_steps,
@@ -51,3 +55,40 @@ def test_a_run_has_callbacks_that_its_config_leaves_out(
     command: str, options: dict[str, object], added: list[type]
 ) -> None:
     assert [type(c) for c in added_callbacks(settings(**options), command)] == added
+
+
+SLURM = {"JOB_ID": "1", "NTASKS": "1", "NTASKS_PER_NODE": "1", "PROCID": "0", "LOCALID": "0"}
+
+
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in (SLURM | {"NODEID": "0", "JOB_NAME": "tiny"}).items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("slurm")
+def test_another_number_of_tasks_than_devices_is_one_sentence(
+    tiny: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="error: 'trainer' can not be made: .*devices=2"):
+        main(tiny("--trainer.devices=2", points=True))
+    # For a single device, too: each task would train on its own.
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
+    with pytest.raises(SystemExit, match="error: 'trainer' can not be made: .*devices=1"):
+        main(tiny(points=True))
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    with pytest.raises(SystemExit, match="error: 'trainer' can not be made: .*--ntasks=2"):
+        main(tiny(points=True))
+
+
+@pytest.mark.usefixtures("slurm")
+def test_a_checkpoint_that_nobody_named_is_not_resumed(
+    tiny: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "hpc_ckpt_2.ckpt").touch()
+    with pytest.raises(SystemExit, match="which would be resumed, got .*hpc_ckpt_2.ckpt: move it"):
+        main(tiny("--trainer.max_steps=1", points=True))
+    (tmp_path / "hpc_ckpt_2.ckpt").unlink()
+    main(tiny("--trainer.max_steps=1", "--trainer.limit_val_batches=0", points=True))

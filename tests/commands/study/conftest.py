@@ -96,7 +96,8 @@ class Workshop:
         steps = int(args[args.index("--trainer.max_steps") + 1])
         seed = int(args[args.index("--seed_everything") + 1])
         run = folder / "run"
-        (run / "checkpoints").mkdir(parents=True)
+        # A run that was stopped is resumed in its folder.
+        (run / "checkpoints").mkdir(parents=True, exist_ok=True)
         rows = [f"{s - 1},{0.5 * s},{(10 + seed) * s / steps}" for s in range(1, steps + 1)]
         (run / "metrics.csv").write_text("\n".join(["step,time/seconds,val/modes", *rows, ""]))
         config = yaml.safe_load(self.printed_config(args[1 : args.index("--seed_everything")]))

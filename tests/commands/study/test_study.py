@@ -103,6 +103,41 @@ def test_unfair_and_changed_configs_are_refused_before_anything_runs(workshop: W
     assert not workshop.ran
 
 
+@pytest.mark.usefixtures("unseen")
+@pytest.mark.parametrize("job", [None, "4711"])
+def test_a_job_whose_time_is_nearly_over_is_asked_for_again(
+    workshop: Workshop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    job: str | None,
+) -> None:
+    (tmp_path / "scontrol").write_text("#!/bin/sh\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    if job:
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+    heard = []
+
+    def hear(stage: str, cell: str) -> None:
+        if job is None:
+            # Outside of a job, the signal is not handled, and would end this process.
+            heard.append(signal.getsignal(signal.SIGUSR1))
+        else:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    workshop.before = hear
+    if job is None:
+        study(workshop)
+        assert {*heard} == {signal.SIG_DFL}
+        return
+    with pytest.raises(SystemExit) as stop:
+        study(workshop)
+    assert stop.value.code == 128 + signal.SIGUSR1
+    assert "SLURM starts job 4711 again." in capsys.readouterr().out
+
+
 # With the real programs
 
 OVERLAY = """

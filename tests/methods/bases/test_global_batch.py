@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import torch
 import torch.distributed
-from lightning.fabric.utilities.distributed import _all_gather_ddp_if_available
 from torch import Tensor
 
 from energy_gans.methods import EIEGGAN
@@ -35,10 +34,7 @@ def gradients(
     gan: FeatureGAN, x: Tensor, y: Tensor, rank: int = 0, world_size: int = 1
 ) -> dict[str, Tensor]:
     r"""Returns a process's losses and their gradients by all parameters."""
-    strategy = SimpleNamespace(all_gather=_all_gather_ddp_if_available)
-    gan._trainer = SimpleNamespace(
-        world_size=world_size, global_rank=rank, strategy=strategy, global_step=0
-    )
+    gan._trainer = SimpleNamespace(world_size=world_size, global_rank=rank)
     gan.random.manual_seed(0)
     x, y = x[rank::world_size], y[rank::world_size]
     found = {}
