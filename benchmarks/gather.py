@@ -7,12 +7,13 @@ r"""The cost of sharing a minibatch among processes: gathered samples, and losse
 
 `steps` trains a Coulomb GAN on images of 32 pixels with 1, 2 and 4 processes and one global batch.
 It prints the bytes of samples that a process receives in a step, counted and by the formula
-:math:`2 (W - 1) / W \cdot B D \cdot 4`, and the share of the step that gathering takes, with and
-without the time in which processes wait for the slowest one.
+:math:`2 (W - 1) / W \cdot B D \cdot 4`, the bytes of the gradients, and the median shares of a
+step in which samples are gathered, and in which processes wait for the slowest one.
 
 `pairs` computes the loss of an EIEG GAN's discriminator from features, forward and backward, as
-the whole of all pairs in each process, and in rows. It prints the median times, the bytes that the
-backward pass keeps, and the largest difference of gradients from those of one process.
+the whole of all pairs in each process, and in rows. It prints the median CPU times of a process,
+collective operations included, the bytes that the backward pass keeps, and the relative difference
+of the gradients. CPU times depend little on what else runs.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from energy_gans.methods import EIEGGAN, CoulombGAN
 from energy_gans.methods.bases.global_batch import GlobalBatchMixin
 from energy_gans.networks import DCGANDiscriminator, DCGANGenerator
 
-SIZE, WARM_UP = 32, 5
+SIZE = 32
 
 
 class Noise(TensorDataModule):
@@ -60,25 +61,31 @@ class Clock:
 
     def __init__(self) -> None:
         self.gather = torch.distributed.all_gather
-        self.step_seconds: list[float] = []
-        self.waiting = self.moving = self.received = 0.0
+        self.steps: list[float] = []
+        self.waiting: list[float] = []
+        self.moving: list[float] = []
+        self.received = 0
 
     def timed_gather(self, every: list[Tensor], x: Tensor) -> None:
         start = time.perf_counter()
         torch.distributed.barrier()
         moved = time.perf_counter()
         self.gather(every, x)
-        self.waiting += moved - start
-        self.moving += time.perf_counter() - moved
+        self.waiting.append(moved - start)
+        self.moving.append(time.perf_counter() - moved)
         self.received += (len(every) - 1) * x.nbytes
 
     def step(self, step: Callable[..., object], *args: object) -> object:
         start = time.perf_counter()
         result = step(*args)
-        self.step_seconds.append(time.perf_counter() - start)
-        if len(self.step_seconds) == WARM_UP:
-            self.waiting = self.moving = self.received = 0.0
+        self.steps.append(time.perf_counter() - start)
         return result
+
+    def row(self) -> list[float]:
+        r"""Returns the median seconds of a step, and of what it waits and gathers, and bytes."""
+        a_step = len(self.moving) / len(self.steps)
+        parts = [a_step * statistics.median(part or [0.0]) for part in (self.waiting, self.moving)]
+        return [statistics.median(self.steps), *parts, self.received / len(self.steps)]
 
 
 def train(rank: int, world_size: int, batch: int, width: int, steps: int) -> list[float]:
@@ -93,7 +100,7 @@ def train(rank: int, world_size: int, batch: int, width: int, steps: int) -> lis
     options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     strategy = "ddp_find_unused_parameters_true" if world_size > 1 else "auto"
     trainer = Trainer(
-        max_steps=WARM_UP + steps,
+        max_steps=steps,
         limit_val_batches=0,
         accelerator="cpu",
         devices=world_size,
@@ -106,9 +113,7 @@ def train(rank: int, world_size: int, batch: int, width: int, steps: int) -> lis
         mock.patch("torch.distributed.all_gather", clock.timed_gather),
     ):
         trainer.fit(model, Noise(batch_size=batch))
-    step = statistics.fmean(clock.step_seconds[WARM_UP:])
-    gradients = 4 * sum(p.numel() for p in model.parameters())
-    return [step, clock.waiting / steps, clock.moving / steps, clock.received / steps, gradients]
+    return [*clock.row(), 4 * sum(p.numel() for p in model.parameters())]
 
 
 def eieg(rank: int, world_size: int) -> EIEGGAN:
@@ -161,9 +166,9 @@ def compare_pairs(rank: int, world_size: int, batch: int, dim: int, repeats: int
     for i in range(repeats + 1):
         for seconds, way in zip(found, ways, strict=True):
             torch.distributed.barrier()
-            start = time.perf_counter()
+            start = time.process_time()
             (gradient,) = torch.autograd.grad(way(), own)
-            seconds += [time.perf_counter() - start] if i else []
+            seconds += [time.process_time() - start] if i else []
             gradients = [*gradients[-1:], gradient]
     off = (gradients[0] - gradients[1]).norm() / gradients[0].norm()
     return [*map(statistics.median, found), *map(kept_bytes, ways), off.item()]
