@@ -5,6 +5,8 @@ What a command needs is imported when it is run: help, the version and a wrong n
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,10 +75,16 @@ def sentences() -> Iterator[None]:
     r"""Turns errors that a user can correct into one sentence, and ends the process.
 
     Raises:
-        SystemExit: Instead of such an error. Any other error is a bug, and keeps its traceback.
+        SystemExit: Instead of such an error, or if the reader of the output has closed it. Any other
+            error is a bug, and keeps its traceback.
     """
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has closed the pipe, as `head` does. Python would flush what is left at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         said = sentence_of(error)
         if said is None:

@@ -222,6 +222,12 @@ print(sorted({{"torch", "lightning", "numpy", "jsonargparse"}} & sys.modules.key
     assert shown.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_reader_that_closes_the_output_is_no_error() -> None:
+    command = f"{sys.executable} -m energy_gans explain | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("methods") and done.stderr == ""
+
+
 def test_every_training_command_is_listed_and_can_be_run(capsys: pytest.CaptureFixture) -> None:
     main(["--help"])
     listed = capsys.readouterr().out
