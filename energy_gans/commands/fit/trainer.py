@@ -2,14 +2,18 @@ r"""A run's trainer: defaults, settings that follow from others, and callbacks o
 
 from __future__ import annotations
 
+import platform
+
+import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.accelerators import AcceleratorRegistry
+from lightning.pytorch.accelerators import AcceleratorRegistry, CPUAccelerator
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 from lightning.pytorch.strategies import StrategyRegistry
 
 from ...callbacks import Checkpoints, NonFiniteGuard, SampleWriter, StepProgress
+from ..outputs import warn
 from ..suggestions import did_you_mean
 
 # `val_check_interval` counts steps of the whole run, and a run starts with training.
@@ -59,6 +63,23 @@ def follow_max_steps(trainer: Namespace) -> None:
         # A share of an epoch is a float.
         if type(trainer[name]) is int and 0 < trainer.max_steps < trainer[name]:
             trainer[name] = trainer.max_steps
+
+
+def warn_of_emulation(trainer: Trainer) -> None:
+    r"""Warns of a run in bfloat16 on a CPU that has no instructions for it.
+
+    Arguments:
+        trainer: The trainer, before it runs.
+    """
+    on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
+    if not (on_cpu and trainer.precision in ("bf16-mixed", "bf16-true")):
+        return
+    is_x86 = platform.machine() in ("x86_64", "AMD64")
+    if is_x86 and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2"):
+        warn(
+            "This CPU emulates bfloat16, which is many times slower than float32: add "
+            "--trainer.precision 32-true."
+        )
 
 
 def check_processes(trainer: Trainer) -> None:

@@ -50,6 +50,7 @@ from .trainer import (
     started_by_lightning,
     suggest_setting,
     validate_each_epoch,
+    warn_of_emulation,
 )
 
 
@@ -180,6 +181,7 @@ class EnergyGansCLI(LightningCLI):
             said, near = " ".join(str(error).split()), suggest_setting(config)
             said = f"{said.rstrip('.')}.{near}" if near else said
             raise ValueError(f"'trainer' can not be made: {said}") from error
+        warn_of_emulation(trainer)
         if self.folder is not None:
             resume_loggers(self.folder, trainer, self.step)
         return trainer

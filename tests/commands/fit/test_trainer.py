@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 from jsonargparse import Namespace
+from lightning.pytorch import Trainer
 
 from energy_gans.callbacks import NonFiniteGuard, SampleWriter, StepProgress
 from energy_gans.cli import main
 from energy_gans.commands.fit.trainer import (
     added_callbacks,
     follow_max_steps,
+    warn_of_emulation,
 )
+from energy_gans.terminal import printing
 
 
 def settings(**options: object) -> Namespace:
@@ -92,3 +95,30 @@ def test_a_checkpoint_that_nobody_named_is_not_resumed(
         main(tiny("--trainer.max_steps=1", points=True))
     (tmp_path / "hpc_ckpt_2.ckpt").unlink()
     main(tiny("--trainer.max_steps=1", "--trainer.limit_val_batches=0", points=True))
+
+
+@pytest.mark.parametrize(
+    ("precision", "machine", "capability", "warned"),
+    [
+        ("bf16-mixed", "x86_64", "AVX2", True),
+        ("bf16-true", "AMD64", "DEFAULT", True),
+        ("bf16-mixed", "x86_64", "AVX512", False),
+        ("bf16-mixed", "aarch64", "DEFAULT", False),
+        ("32-true", "x86_64", "AVX2", False),
+    ],
+)
+def test_a_cpu_that_emulates_bfloat16_is_warned_of(
+    precision: str,
+    machine: str,
+    capability: str,
+    warned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    trainer = Trainer(accelerator="cpu", precision=precision, logger=False)
+    capsys.readouterr()
+    with printing():
+        warn_of_emulation(trainer)
+    assert ("add --trainer.precision 32-true." in capsys.readouterr().err) is warned
