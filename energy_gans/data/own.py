@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 from ..batch_formats import check_values, scale, split_labels, to_unit_range
 from .base import Batch, Samples
@@ -64,12 +65,15 @@ class FromDataset(ImageDataModule):
         ValueError: If the data have another format.
     """
 
-    not_saved = ("train", "val")
+    @property
+    def not_saved(self) -> tuple[str, ...]:
+        # On the command line, hyper-parameters are class paths, in Python the data themselves.
+        return () if _given_hyperparameters.get() else ("train", "val")
 
     def __init__(
         self,
-        train: Any,
-        val: Any = None,
+        train: Dataset | Any,
+        val: Dataset | Any = None,
         batch_size: int = 128,
         value_range: ValueRange | None = None,
         image_key: str | None = None,

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from energy_gans.cli import main
 from energy_gans.data import FromDataset, FromLoader
 from energy_gans.data.base import to_unit_range
 from energy_gans.data.prepared.preprocessing import Preprocessing
@@ -219,6 +220,30 @@ def test_the_data_are_not_a_part_of_checkpoints() -> None:
     data = FromDataset(pixels(), val=pixels(), value_range=None, batch_size=4, flip=True)
     assert not {"train", "val"} & set(data.hparams)
     assert (data.hparams.batch_size, data.hparams.flip) == (4, True)
+
+
+def test_a_config_names_a_data_set_and_its_run_is_resumed(tmp_path: Path) -> None:
+    classes = "energy_gans.networks.DCGAN"
+    options = [
+        "--model=EIEGGenerator",
+        f"--model.generator={classes}Generator",
+        *("--model.generator.latent_dim=2", "--model.latent_dim=2"),
+        *("--model.generator.width=4", "--model.generator.channels=1"),
+        "--model.generator.size=32",
+        "--data=FromDataset",
+        "--data.train=torchvision.datasets.FakeData",
+        *("--data.train.image_size=[1, 32, 32]", "--data.train.size=22", "--data.batch_size=8"),
+        "--trainer.callbacks+=Checkpoints",
+        "--trainer.callbacks.monitor=null",
+        *("--trainer.accelerator=cpu", f"--trainer.default_root_dir={tmp_path}"),
+    ]
+    main(["fit", *options, "--trainer.max_steps=1"])
+    main(["fit", *options, "--trainer.max_steps=2", "--ckpt_path=last"])
+    (path,) = tmp_path.glob("**/last.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    assert checkpoint["global_step"] == 2
+    train = checkpoint["datamodule_hyper_parameters"]["train"]
+    assert train["class_path"] == "torchvision.datasets.FakeData"
 
 
 class Stream(IterableDataset):
