@@ -17,6 +17,7 @@ from ...callbacks.conditions import Conditions
 from ...callbacks.save_config import SaveConfig
 from ...methods import GenerativeModule
 from ...methods.parts.networks import check_precision
+from ...methods.parts.unused_parameters import allow_unused_parameters
 from ...storage import AtomicCheckpointIO, find_checkpoint, packages_beyond, step_of
 from ...storage.export import is_export, read_export
 from ...storage.resume import (
@@ -182,6 +183,9 @@ class EnergyGansCLI(LightningCLI):
             said = f"{said.rstrip('.')}.{near}" if near else said
             raise ValueError(f"'trainer' can not be made: {said}") from error
         warn_of_emulation(trainer)
+        if self.subcommand == "fit":
+            # Before other processes start, the error is raised once.
+            allow_unused_parameters(trainer, self.model)
         if self.folder is not None:
             resume_loggers(self.folder, trainer, self.step)
         return trainer
