@@ -112,7 +112,7 @@ def run(args: list[str]) -> None:
             from ..commands.fit.help import short_help
 
             say(short_help(args, TRAINING[args[0]]))
-            return
+            sys.exit(0)
         # It imports torch.
         from ..commands.fit.start import run_training
 

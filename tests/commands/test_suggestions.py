@@ -130,6 +130,7 @@ FILES = {
 COMMANDS = {
     "fitt": "fit",
     "evalute": "evaluate",
+    "explian": "explain",
     "features trin": "train",
     "data prepar celeba": "prepare",
     "data prepare celebaa": "celeba",

@@ -13,7 +13,9 @@ COMMANDS = ("fit", "validate", "test", "predict")
 
 
 def help_of(capsys: pytest.CaptureFixture, *args: str) -> str:
-    main([*args, "--help"])
+    with pytest.raises(SystemExit) as stop:
+        main([*args, "--help"])
+    assert stop.value.code == 0
     return capsys.readouterr().out
 
 
