@@ -35,22 +35,18 @@ _resolve_name = typehints.resolve_class_path_by_name
 
 
 def _prefer_known(base: Any, name: str) -> str:
-    r"""Returns the path of the class that a name means; of several the first in the known rooms.
+    r"""Returns the path of the class that a name means: in the known rooms, or anywhere.
 
-    `MLP` is also a class of torchvision, and `LeakyReLU` also one of torch's quantisation.
+    `MLP` is also a class of torchvision, and `CoulombGAN` also an attribute of this package, which
+    would be the path in the config of a run.
 
     Arguments:
         base: The class, or the type, of which it has to be a subclass.
         name: The name.
     """
-    try:
-        return _resolve_name(base, name)
-    except ValueError:
-        bases = base if isinstance(base, tuple) else described_types(base)
-        found = [path for known, path in known_classes(bases) if known == name]
-        if not found:
-            raise
-        return found[0]
+    bases = base if isinstance(base, tuple) else described_types(base)
+    known = (path for one, path in known_classes(bases) if bases and one == name)
+    return next(known, None) or _resolve_name(base, name)
 
 
 # jsonargparse has no public way to rank classes of one name.

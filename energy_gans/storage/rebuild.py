@@ -35,6 +35,8 @@ PACKAGES = (
     "torch.nn",
     "torch.optim",
 )
+# This package also exports the classes of methods, which are defined in one of those packages.
+TOP = "energy_gans"
 SPEC = {"class_path", "init_args", "dict_kwargs"}
 # The largest number of values in a file; with YAML's aliases a few lines can expand to billions.
 VALUES = 10**6
@@ -98,7 +100,8 @@ class Rebuilder:
             ValueError: If the class is not accepted.
         """
         module, _, name = str(class_path).rpartition(".")
-        if not isinstance(class_path, str) or not is_within(module, (*PACKAGES, *self.trusted)):
+        accepted = module == TOP or is_within(module, (*PACKAGES, *self.trusted))
+        if not isinstance(class_path, str) or not accepted:
             self.refuse(module, key, class_path, "not one of this package's classes or of torch's")
         try:
             found = getattr(importlib.import_module(module), name, None)
@@ -260,7 +263,8 @@ def packages_beyond(config: Any) -> set[str]:
     r"""Returns the packages of the class paths in a config, except for :data:`PACKAGES`."""
     if isinstance(config, Mapping):
         path = config.get("class_path")
-        beyond = isinstance(path, str) and "." in path and not is_within(path, PACKAGES)
+        module = path.rpartition(".")[0] if isinstance(path, str) else ""
+        beyond = module and module != TOP and not is_within(path, PACKAGES)
         own = {path.partition(".")[0]} if beyond else set()
         return own.union(*map(packages_beyond, config.values()))
     if isinstance(config, (list, tuple)):

@@ -8,9 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch.ao.nn.quantized
 import torchvision.ops
 import yaml
 
+import energy_gans
 from energy_gans.cli import main
 from energy_gans.commands.flags import configs_first
 from energy_gans.commands.suggestions import (
@@ -297,10 +299,22 @@ def test_a_class_before_a_config_is_the_one_that_the_config_is_about(
     ]
 
 
-def test_a_name_means_the_class_of_this_package(capsys: pytest.CaptureFixture) -> None:
-    assert torchvision.ops.MLP
-    config = config_of(capsys, "--config", str(RING), "--model.generator", "MLP")
-    assert config["model"]["init_args"]["generator"]["class_path"] == "energy_gans.networks.MLP"
+@pytest.mark.parametrize(
+    ("flag", "path"),
+    [
+        # torchvision and torch's quantisation have classes of these names, too.
+        ("--model.generator", "energy_gans.networks.MLP"),
+        ("--model.generator.activation", "torch.nn.LeakyReLU"),
+        # The package exports its methods, but configs keep their paths.
+        ("--model", "energy_gans.methods.CoulombGAN"),
+        ("--model.generator_optimizer", "torch.optim.Adam"),
+        ("--data", "energy_gans.data.Grid"),
+    ],
+)
+def test_a_name_means_the_known_class(flag: str, path: str, capsys: pytest.CaptureFixture) -> None:
+    assert torchvision.ops.MLP and torch.ao.nn.quantized.LeakyReLU and energy_gans.CoulombGAN
+    config = config_of(capsys, "--config", str(RING), flag, path.rpartition(".")[2])
+    assert value_of(config, flag.strip("-"))["class_path"] == path
 
 
 # The functions

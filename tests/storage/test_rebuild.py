@@ -327,6 +327,16 @@ def test_a_function_of_a_trusted_package_is_refused_all_the_same() -> None:
         Rebuilder("os").instance(SHELL, nn.Module, "net")
 
 
+def test_a_method_may_be_named_as_an_attribute_of_this_package() -> None:
+    named = "energy_gans.CoulombGAN"
+    assert Rebuilder().resolve(named, CoulombGAN, "model") is CoulombGAN
+    assert packages_beyond({"class_path": named}) == set()
+    # Functions and modules are attributes, too.
+    for other in ("energy_gans.sample", "energy_gans.methods", "energy_gans.os"):
+        with pytest.raises(ValueError, match="should name a class that is a CoulombGAN"):
+            Rebuilder().resolve(other, CoulombGAN, "model")
+
+
 def test_what_is_rebuilt_is_what_was_described() -> None:
     generator = part("networks.MLP", in_features=2, out_features=2, hidden_features=[8, 4])
     generator["init_args"]["activation"] = {
