@@ -16,6 +16,8 @@ from ..commands import COMMANDS, OUTPUTS, Tree, function_of
 from ..terminal import say
 from .signatures import first_line, for_command_line, outline
 
+HELP = {"-h", "--help"}
+
 
 def help_lines(tree: Tree = COMMANDS) -> Iterator[tuple[str, str]]:
     r"""Yields each command of a tree, with the names of its groups, and what it does."""
@@ -66,11 +68,13 @@ def _components(args: list[str]) -> Any:
         args: The name of the command, and its arguments.
     """
     entry = COMMANDS[args[0]]
-    if "-h" in args or "--help" in args:
+    if HELP & {*args}:
+        # Values of flags are read before the help is printed.
+        given = any(arg.startswith("-") and arg not in HELP for arg in args)
 
         def find(name: str, path: str, module: str) -> Callable:
             # Of other commands of the same group the help has the first line only.
-            return outline(name, module, OUTPUTS.get(path), arguments=name in args)
+            return outline(name, module, OUTPUTS.get(path), name in args, classes=not given)
 
         with contextlib.suppress(LookupError):
             return _functions(args[0], args[0], entry, find)

@@ -29,7 +29,7 @@ from ...storage.resume import (
     runs_folder,
 )
 from ...storage.training_directory import discard_failed_start, local_run_directory, lock_directory
-from ...terminal import draws_bars, say
+from ...terminal import draws_bars, is_printing, say
 from ..messages import OneSentence
 from ..models import check_method
 from .callback_options import place_options
@@ -167,6 +167,8 @@ class EnergyGansCLI(LightningCLI):
         check_precision(config.precision or "32-true")
         if config.enable_progress_bar is None and not draws_bars():
             config.enable_progress_bar = False
+        if config.enable_model_summary is None and not is_printing():
+            config.enable_model_summary = False
         validate_each_epoch(config)
         follow_max_steps(config)
         added = added_callbacks(config, self.subcommand)
