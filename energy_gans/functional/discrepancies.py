@@ -38,6 +38,7 @@ from torch import Tensor
 
 from ..checks import check_filled
 from .elastic_kernels import Softening, elastic_log_force, scaled_elastic
+from .potentials import Kernel
 
 
 def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
@@ -56,6 +57,20 @@ def discrepancy(uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
     """
     check_filled(uu=uu, vv=vv, uv=uv)
     return uu.mean() + vv.mean() - 2 * uv.mean()
+
+
+def kernel_within(u: Tensor, kernel: Kernel) -> Tensor:
+    r"""Returns the kernel between the points of a set, with a diagonal of zeros.
+
+    Arguments:
+        u: The points, with shape :math:`(N, *)`.
+        kernel: The kernel :math:`k(a, b)`.
+
+    Returns:
+        The matrix, with shape :math:`(N, N)`.
+    """
+    k = kernel(u, u)
+    return k.masked_fill(torch.eye(len(u), dtype=torch.bool, device=k.device), 0)
 
 
 def matching_loss(vv: Tensor, uv: Tensor) -> Tensor:

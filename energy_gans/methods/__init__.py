@@ -8,7 +8,8 @@ and `MultigridGCN` take `chains`, that of `VAPO` takes `flow`. A method of one's
 from . import baselines
 from .bases.generative import GenerativeModule
 from .coulomb_gan import CoulombGAN
-from .eieg_gan import EIEGGAN, EIEGGenerator
+from .eieg_gan import EIEGGAN
+from .eieg_generator import EIEGGenerator
 from .gcn import GCN
 from .ggcn import GGCN
 from .inpainting import InpaintingGGCN

@@ -42,6 +42,7 @@ from ..functional.potentials import Kernel
 from .bases.adversarial import AdversarialModule
 from .bases.arguments import base_arguments
 from .bases.optimizers import ADAM
+from .bases.own_kernel import check_kernel, check_left_out, fixed_kernel
 from .bases.validation import Measure
 from .parts.networks import fixed_parameters
 
@@ -50,6 +51,9 @@ class CoulombGAN(AdversarialModule):
     r"""The Coulomb GAN of Unterthiner et al.
 
     Arguments:
+        kernel: The kernel :math:`k(a, b)`, a function or a module of points :math:`(N, *)` and
+            :math:`(M, *)` with values :math:`(N, M)`, in place of the Plummer kernel. A module is
+            saved with the model, and not trained.
         power: The exponent of the Plummer kernel: 1 in the authors' code, 3 in the paper's text.
         epsilon: The softening length of the Plummer kernel, in data units.
         epsilon_decay: The factor on `epsilon` from one step to the next.
@@ -63,7 +67,8 @@ class CoulombGAN(AdversarialModule):
             authors' code.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of its range, or parameters of the Plummer kernel are given
+            besides a kernel.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class CoulombGAN(AdversarialModule):
         discriminator: nn.Module,
         latent_dim: int,
         *,
+        kernel: Kernel | nn.Module | None = None,
         power: float = 1.0,
         epsilon: float = 1.0,
         epsilon_decay: float = 1.0,
@@ -90,6 +96,8 @@ class CoulombGAN(AdversarialModule):
         initial_weights: str | None = None,
     ) -> None:
         super().__init__(**base_arguments(CoulombGAN, locals()))
+        names = ("power", "epsilon", "epsilon_decay", "epsilon_min")
+        check_left_out(CoulombGAN, locals(), names, "Plummer")
         check_positive("power", power)
         check_positive("epsilon", epsilon)
         check_positive("potential_scale", potential_scale)
@@ -97,6 +105,7 @@ class CoulombGAN(AdversarialModule):
         _check_epsilon_min(power, epsilon, epsilon_decay, epsilon_min)
         if noise_std < 0:
             raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")
+        self.own_kernel = fixed_kernel(kernel)
         self.power = power
         self.epsilon = epsilon
         self.epsilon_decay = epsilon_decay
@@ -105,7 +114,9 @@ class CoulombGAN(AdversarialModule):
         self.noise_std = noise_std
 
     def kernel(self) -> Kernel:
-        r"""Returns the Plummer kernel with the softening length of the present step."""
+        r"""Returns the given kernel, or Plummer's with the softening length of this step."""
+        if self.own_kernel is not None:
+            return self.own_kernel
         epsilon = exponential_decay(
             self.epsilon, self.epsilon_decay, self.global_step, self.epsilon_min
         )
@@ -149,6 +160,10 @@ class CoulombGAN(AdversarialModule):
             # One pass for each set, as batch norm should not mix them.
             d = torch.cat([self.potential(a_y), self.potential(a_x)])
             yield potential_loss(d, self.potential_scale * phi)
+
+    def check(self, y: Tensor) -> None:
+        super().check(y)
+        check_kernel(self.kernel(), y)
 
     def smooth(self, a: Tensor) -> Tensor:
         r"""Returns points with Gaussian noise of `noise_std` added, with shape :math:`(B, *)`."""

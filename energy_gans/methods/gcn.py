@@ -50,7 +50,7 @@ class GCN(ReplayMixin, ContrastiveModule):
         self,
         descriptor: nn.Module,
         shape: list[int],
-        chains: Chains,
+        chains: Chains | None = None,
         *,
         start: str = "persistent",
         gamma: float = 0.0,

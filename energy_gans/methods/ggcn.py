@@ -92,7 +92,7 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         descriptor: nn.Module,
         shape: list[int],
         latent_dim: int,
-        chains: Chains,
+        chains: Chains | None = None,
         *,
         start: str = "generator",
         learn_hidden_space: bool = True,

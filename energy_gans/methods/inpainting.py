@@ -56,8 +56,8 @@ class InpaintingGGCN(CooperativeMixin, ContrastiveModule):
     Arguments:
         generator: The generator :math:`G`, from images :math:`(B, C, H, W)` to images of the same
             shape.
-        chains: The description of chains, of which only the reference and the bound on gradients
-            have an effect, as no chains are run.
+        chains: The description of chains, of which only the reference, a standard normal one if
+            `None`, and the bound on gradients have an effect, as no chains are run.
         fidelity: The factor :math:`\kappa` on the squared distance to the image.
         masks: The kinds of holes in training, `"square"`, `"spot"` and `"both"`. The samples of a
             minibatch take the kinds in turn.
@@ -76,7 +76,7 @@ class InpaintingGGCN(CooperativeMixin, ContrastiveModule):
         generator: nn.Module,
         descriptor: nn.Module,
         shape: list[int],
-        chains: Chains,
+        chains: Chains | None = None,
         *,
         fidelity: float = 1.0,
         masks: Sequence[str] = KINDS,

@@ -59,7 +59,7 @@ class MultigridGCN(ContrastiveModule):
         self,
         descriptor: nn.ModuleList,
         shape: list[int],
-        chains: Chains,
+        chains: Chains | None = None,
         *,
         seeds: int = 4096,
         gamma: float = 0.0,

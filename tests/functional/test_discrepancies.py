@@ -15,6 +15,7 @@ from energy_gans.functional import (
     elastic_profile,
     elastic_sums,
     interaction_energy,
+    kernel_within,
     matching_loss,
     repulsive_loss,
     share_within,
@@ -258,3 +259,13 @@ def descended(coefficient: float, steps: int = 200) -> Tensor:
 def test_without_the_stabilising_term_features_collapse() -> None:
     assert clusters(descended(0.0, steps=600)) <= 4
     assert clusters(descended(1.2)) == 32
+
+
+def test_a_kernel_within_a_set_has_no_self_terms() -> None:
+    u, _ = points(4, 0, 3)
+    k = kernel_within(u, partial(elastic, cutoff=E))
+    expected = [
+        [0 if i == j else elastic(u[i : i + 1], u[j : j + 1], E).item() for j in range(4)]
+        for i in range(4)
+    ]
+    torch.testing.assert_close(k, torch.tensor(expected, dtype=k.dtype))

@@ -36,6 +36,7 @@ EMPTY: dict[str, list[Callable]] = {
     "hole_masks": [lambda f: f(["both"], (8, 8), 2, 0.1, torch.Generator(), 0)],
     "homotopy_time": [lambda f: f(NONE, 0.1)],
     "innovation": [lambda f: f(FEW, FEW, NONE, 0.1, 1.0)],
+    "kernel_within": [lambda f: f(FEW, functional.plummer)],
     "known_distances": [
         lambda f: f(NO_IMAGES, IMAGES, torch.ones(1, 1, 8, 8)),
         lambda f: f(IMAGES, NO_IMAGES, torch.ones(1, 1, 8, 8)),

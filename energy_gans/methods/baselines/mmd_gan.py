@@ -33,9 +33,11 @@ from torch import Tensor
 
 from ...checks import check_positive
 from ...functional import gaussian_profile
+from ...functional.potentials import Kernel
 from ..bases.arguments import base_arguments
 from ..bases.feature_gan import FeatureGAN
 from ..bases.optimizers import ADAM
+from ..bases.own_kernel import check_left_out
 from ..parts.elastic_kernel import Profile
 from ..parts.networks import check_output_shape, clip_weights
 
@@ -44,6 +46,9 @@ class MMDGAN(FeatureGAN):
     r"""The MMD GAN of Li et al.
 
     Arguments:
+        kernel: The kernel :math:`k(a, b)` of features, a function or a module of points
+            :math:`(N, n)` and :math:`(M, n)` with values :math:`(N, M)`, in place of the Gaussian
+            kernels. A module is saved with the model, and not trained.
         bandwidths: The standard deviations :math:`\sigma_s` of the Gaussian kernels, in units of
             features.
         decoder: The decoder :math:`R`, from :math:`(B, n)` to :math:`(B, *)`, which is trained
@@ -61,6 +66,7 @@ class MMDGAN(FeatureGAN):
         discriminator: nn.Module,
         latent_dim: int,
         *,
+        kernel: Kernel | nn.Module | None = None,
         bandwidths: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0),
         decoder: nn.Module | None = None,
         reconstruction: float = 8.0,
@@ -80,6 +86,7 @@ class MMDGAN(FeatureGAN):
         initial_weights: str | None = None,
     ) -> None:
         super().__init__(**base_arguments(MMDGAN, locals()))
+        check_left_out(MMDGAN, locals(), ["bandwidths"], "Gaussian")
         gaussian_profile(torch.zeros(1), bandwidths)
         check_positive("reconstruction", reconstruction)
         if clip is not None:

@@ -28,33 +28,39 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import torch
+import torch.nn as nn
 from torch import Tensor
 
 from ...functional import (
     discrepancy,
     gradient_penalty,
+    kernel_within,
     matching_loss,
     median_distance,
-    potential,
     repulsive_loss,
-    squared_distances,
 )
 from ...functional.pair_rows import SharedPoints, pairs_between, pairs_within
+from ...functional.potentials import Kernel
 from ..parts.elastic_kernel import Profile
 from ..parts.networks import check_output_shape, fixed_parameters
 from .adversarial import AdversarialModule
+from .own_kernel import check_kernel, fixed_kernel
+from .witness import WitnessMixin
 
 Pairs = tuple[Tensor, Tensor, Tensor]
 
 
-class FeatureGAN(AdversarialModule):
+class FeatureGAN(WitnessMixin, AdversarialModule):
     r"""A method whose discriminator maps samples to features.
 
     A method implements :meth:`profile`, the kernel. A method that scales its losses overrides
-    :meth:`kernels`, too.
+    :meth:`kernels`, too. Its argument `kernel` replaces both.
 
     Arguments:
         discriminator: The feature map :math:`D`, from :math:`(B, *)` to :math:`(B, n)`.
+        kernel: The kernel :math:`k(a, b)` of features, a function or a module of points
+            :math:`(N, n)` and :math:`(M, n)` with values :math:`(N, M)`, in place of that of the
+            method. A module is saved with the model, and not trained.
         objective: The objective of the discriminator: `"attractive"` raises the discrepancy,
             `"repulsive"` moves real features apart and generated features together.
         normalize: Whether features are divided by the median distance of the minibatch's distinct
@@ -73,6 +79,7 @@ class FeatureGAN(AdversarialModule):
 
     def __init__(
         self,
+        kernel: Kernel | nn.Module | None = None,
         objective: Literal["attractive", "repulsive"] = "attractive",
         normalize: bool = False,
         gradient_penalty: float = 0.0,
@@ -86,6 +93,7 @@ class FeatureGAN(AdversarialModule):
         if gradient_penalty < 0:
             raise ValueError(f"'gradient_penalty' should not be negative, got {gradient_penalty}.")
         check_not_accumulated(self.accumulate)
+        self.own_kernel = fixed_kernel(kernel)
         self.objective = objective
         self.normalize = normalize
         self.gradient_penalty = gradient_penalty
@@ -158,28 +166,65 @@ class FeatureGAN(AdversarialModule):
             return repulsive_loss(*self.kernels(n, uu, vv))
         return -discrepancy(*self.kernels(n, uu, vv, uv))
 
+    def separating_loss_of_own(self, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
+        r"""Returns the discriminator's loss of matrices of the given kernel, a scalar."""
+        if self.objective == "repulsive":
+            return repulsive_loss(uu, vv)
+        return -discrepancy(uu, vv, uv)
+
+    def own_kernels(self, u: Tensor, v: Tensor) -> Pairs:
+        r"""Returns the given kernel between real features, generated ones, and both.
+
+        Every process computes all pairs.
+
+        Arguments:
+            u: The real features of this process, with shape :math:`(B, n)`.
+            v: The generated features of this process, with shape :math:`(B, n)`.
+        """
+        u, v = self.gather_attached(u), self.gather_attached(v)
+        _, length = self.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
+        u, v = u / length, v / length
+        k = self.own_kernel
+        return kernel_within(u, k), kernel_within(v, k), k(u, v)
+
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         # One pass for each set, as batch norm should not mix them.
-        u, v = (self.gather_columns(self.features(a)) for a in (y, x))
-        pairs, length = self.pair_distances(u, v)
-        n = u.own.shape[1]
-        loss = self.separating_loss(n, *pairs)
+        u, v = self.features(y), self.features(x)
+        if self.own_kernel is not None:
+            loss = self.separating_loss_of_own(*self.own_kernels(u, v))
+            witness = self.witness(self.gather(u), self.gather(v))
+        else:
+            loss, witness = self._separate(self.gather_columns(u), self.gather_columns(v))
         if self.gradient_penalty:
-            nearest = torch.stack([r2.detach().amin() for r2 in pairs]).amin(0, keepdim=True)
-            k = self.profile(n, -self.largest(-nearest))
-            witness = self._potential_of(u.every.detach(), v.every.detach(), k, length)
             penalty = gradient_penalty(witness, y, x, self.uniform(len(y)))
             self.note(penalty=penalty)
             loss = loss + self.gradient_penalty * penalty
         yield loss
 
+    def _separate(
+        self, u: SharedPoints, v: SharedPoints
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor] | None]:
+        r"""Returns the discriminator's loss of features, and the witness if it is penalised."""
+        pairs, length = self.pair_distances(u, v)
+        n = u.own.shape[1]
+        loss = self.separating_loss(n, *pairs)
+        if not self.gradient_penalty:
+            return loss, None
+        nearest = torch.stack([r2.detach().amin() for r2 in pairs]).amin(0, keepdim=True)
+        k = self.profile(n, -self.largest(-nearest))
+        return loss, self.witness_of(u.every.detach(), v.every.detach(), k, length)
+
     def generator_losses(self, y: Tensor) -> Iterator[Tensor]:
         with fixed_parameters(self.discriminator):
             x = self.generator(self.noise(len(y), self.latent_dim))
             with torch.no_grad():
-                u = self.gather_columns(self.features(y))
-            v = self.gather_columns(self.features(x))
+                u = self.features(y)
+            v = self.features(x)
             self.charges = (y, x.detach())
+            if self.own_kernel is not None:
+                yield matching_loss(*self.own_kernels(u, v)[1:])
+                return
+            u, v = self.gather_columns(u), self.gather_columns(v)
             (_, vv, uv), _ = self.pair_distances(u, v)
             yield matching_loss(*self.kernels(v.own.shape[1], vv, uv))
 
@@ -190,45 +235,8 @@ class FeatureGAN(AdversarialModule):
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
         # With the penalty, a constant would shift the features of points against the fixed
-        # features.
-        return [] if self.gradient_penalty else [self.features(y)]
-
-    # The potential
-
-    def witness(self, u: Tensor, v: Tensor) -> Callable[[Tensor], Tensor]:
-        r"""Returns the potential :math:`\Phi(D(a))` of fixed features as a function of :math:`a`.
-
-        Arguments:
-            u: The real features, with shape :math:`(M, n)`.
-            v: The generated features, with shape :math:`(N, n)`.
-        """
-        pairs, length = self.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
-        return self._potential_of(u, v, self.profile(u.shape[1], *pairs), length)
-
-    def _potential_of(
-        self, u: Tensor, v: Tensor, k: Profile, length: Tensor | float
-    ) -> Callable[[Tensor], Tensor]:
-        r"""Returns the witness for a kernel in units of a length."""
-
-        def kernel(a: Tensor, b: Tensor) -> Tensor:
-            return k(squared_distances(a, b) / length**2)
-
-        return lambda a: potential(self.features(a), u, v, kernel)
-
-    def potential(self, a: Tensor) -> Tensor:
-        r"""Returns the potential of the last minibatch's features, high where real data is.
-
-        The unit of the potential depends on the minibatch.
-
-        Arguments:
-            a: The points, with shape :math:`(B, *)`.
-
-        Returns:
-            The potential, with shape :math:`(B)`, in float32 at least.
-        """
-        with torch.no_grad():
-            u, v = (self.features(charges.to(a.device)) for charges in self.require_charges())
-        return self.witness(u, v)(a)
+        # features. A given kernel may depend on more than distances.
+        return [] if self.gradient_penalty or self.own_kernel is not None else [self.features(y)]
 
     def check_discriminator(self, y: Tensor) -> None:
         b, shape = len(y), tuple(y.shape[1:])
@@ -237,6 +245,8 @@ class FeatureGAN(AdversarialModule):
             f"features, {(b, 'n')}"
         )
         check_output_shape(lambda: self.discriminator(y).flatten(1)[:, :0], (b, 0), message)
+        if self.own_kernel is not None:
+            check_kernel(self.own_kernel, self.features(y))
 
 
 def check_not_accumulated(accumulate: int) -> None:

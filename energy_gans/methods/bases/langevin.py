@@ -33,7 +33,8 @@ class LangevinMixin:
         descriptor: The network :math:`\Phi`, from :math:`(B, *)`, and labels :math:`(B)` if there
             are classes, to :math:`(B, 1)` or :math:`(B)`. It may not use batch statistics, as each
             value has to depend on its own sample alone.
-        chains: The description of the chains.
+        chains: The description of the chains; 30 steps of size 0.1 that start at a standard normal
+            reference if `None`.
         sample_steps: The number of steps of :meth:`sample`, which starts at the reference; that of
             the chains if `None`.
         half_chains: Whether chains compute :math:`\nabla \Phi` in bfloat16. States remain float32.
@@ -48,7 +49,7 @@ class LangevinMixin:
 
     def __init__(
         self,
-        chains: Chains,
+        chains: Chains | None = None,
         sample_steps: int | None = None,
         half_chains: bool = False,
         compile_gradient: bool = False,
@@ -57,7 +58,8 @@ class LangevinMixin:
         super().__init__(**kwargs)
         if sample_steps is not None:
             check_count("sample_steps", sample_steps)
-        self.chains, self.sample_steps = chains, sample_steps
+        self.chains = Chains(reference_std=1.0) if chains is None else chains
+        self.sample_steps = sample_steps
         self.half_chains, self.compile_gradient = half_chains, compile_gradient
         self.compiled: dict[int, Any] = {}
 
