@@ -75,8 +75,8 @@ def sentences() -> Iterator[None]:
     r"""Turns errors that a user can correct into one sentence, and ends the process.
 
     Raises:
-        SystemExit: Instead of such an error, or if the reader of the output has closed it. Any other
-            error is a bug, and keeps its traceback.
+        SystemExit: Instead of such an error, or if the reader of the output has closed it. Any
+            other error is a bug, and keeps its traceback.
     """
     try:
         yield
