@@ -199,7 +199,7 @@ def _print_once(sentence: str) -> None:
     from lightning.pytorch.utilities import rank_zero_only
 
     if rank_zero_only.rank == 0 and is_printing():
-        print(f"energy-gans: {sentence}", file=sys.stderr)
+        sys.stderr.write(f"energy-gans: {sentence}\n")
 
 
 def _is_inline(value: str) -> bool:

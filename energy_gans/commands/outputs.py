@@ -48,7 +48,7 @@ def warn(sentence: str) -> None:
     if rank_and_world_size()[0] > 0:
         return
     if is_printing():
-        print(f"energy-gans: warning: {sentence}", file=sys.stderr)
+        sys.stderr.write(f"energy-gans: warning: {sentence}\n")
         return
     frame, level = sys._getframe(), 1
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from ...data import FromDataset
 from ...methods import GenerativeModule
@@ -22,8 +23,8 @@ from ..outputs import Output, check_writable
 
 SAMPLES = 10_000
 COLOURS = {1: "grey", 3: "RGB"}
-# Real images: a data module, or in Python an array.
-RealImages = LightningDataModule | Tensor | np.ndarray
+# Real images: a data module, or in Python an array or a data set, as for `FromDataset`.
+RealImages = LightningDataModule | Tensor | np.ndarray | Dataset
 
 
 def output_path(
@@ -81,7 +82,7 @@ def open_inputs(
     r"""Returns the samples and the data with which they are compared."""
     if data is None and samples is not None:
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
-    if isinstance(data, (Tensor, np.ndarray)):
+    if data is not None and not isinstance(data, LightningDataModule):
         data = FromDataset(data)
     # The first process alone may download the data.
     data = data or find_data(ckpt_path, trust)

@@ -111,7 +111,7 @@ def _interrupted_by_schedulers() -> Iterator[None]:
             yield
     except SignalError as error:
         if error.number in ends:
-            print(requeue_job(), flush=True)
+            say(requeue_job())
         raise
 
 
