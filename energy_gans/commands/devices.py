@@ -29,9 +29,13 @@ def resolve_device(device: str) -> str:
 
 @contextmanager
 def process_group(device: str) -> Iterator[torch.device]:
-    r"""Joins the processes that `torchrun` started, and yields the device of this process."""
+    r"""Joins the processes that `torchrun` started, and yields the device of this process.
+
+    Processes that have joined already, for a training, stay together.
+    """
     device = resolve_device(device)
-    many = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    joined = torch.distributed.is_available() and torch.distributed.is_initialized()
+    many = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not joined
     if many and device == "cuda":
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)

@@ -164,6 +164,27 @@ def test_what_python_gets_is_what_the_command_line_writes(
         sample(path, 3, label=10)
 
 
+@pytest.mark.parametrize("kind", [Interpolation, Synthesis, Inpainting, Evaluation])
+def test_a_result_reads_as_what_the_command_line_prints_at_its_end(
+    kind: type[Result], trained: Callable, capsys: pytest.CaptureFixture
+) -> None:
+    name, function, _ = CALLS[kind]
+    flags = {"n": 130} if kind is Evaluation else {"n": 3}
+    typed = [function.__name__, "--ckpt_path", trained(name), "--n", str(flags["n"])]
+    if kind is Evaluation:
+        typed += ["--extractor", "Pixels", "--extractor.shape", "[1,8,8]", "--measures", "fd,pr"]
+        flags |= EXTRACTOR
+    out = "a.json" if kind is Evaluation else "a.png"
+    made = function(trained(name), out=out, **flags)
+    written = {path: path.read_bytes() for path in Path().iterdir()}
+    capsys.readouterr()
+    overwrite = [] if kind is Evaluation else ["--overwrite", "true"]
+    energy_gans.cli.main([*typed, "--out", out, *overwrite])
+    assert capsys.readouterr().out.endswith(f"{made}\n")
+    assert str(made.path) in str(made)
+    assert written == {path: path.read_bytes() for path in Path().iterdir()}
+
+
 # Arrays
 
 

@@ -22,7 +22,7 @@ from ...storage import packages_beyond
 from ...storage.checkpoint import load_model
 from ...storage.curves import Curves, read_curves
 from ...storage.saved_run import LAST
-from ...storage.training_directory import local_run_directory
+from ...storage.training_directory import run_directory
 from ...terminal import ignore_noise, is_printing
 from ..errors import sentence_of
 from ..results import Result
@@ -122,7 +122,7 @@ def value_as_typed(key: str, value: Any) -> str:
 
 def _run_of(started: EnergyGansCLI) -> Run:
     r"""Returns the result of a training that has ended."""
-    trainer, folder = started.trainer, local_run_directory(started.trainer)
+    trainer, folder = started.trainer, run_directory(started.trainer)
     # A config is code: its packages were imported for the training.
     trust = ",".join(sorted(packages_beyond(started.config_dump["model"])))
     saved = (folder / LAST).is_file()
