@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .commands import (
         compare,
         evaluate,
+        explain,
         export,
         inpaint,
         interpolate,
@@ -57,6 +58,7 @@ _COMMANDS = (
     *(
         "compare",
         "evaluate",
+        "explain",
         "export",
         "inpaint",
         "interpolate",
@@ -81,6 +83,7 @@ __all__ = [
     "compare",
     "data",
     "evaluate",
+    "explain",
     "export",
     "fit",
     "functional",

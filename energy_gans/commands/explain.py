@@ -29,7 +29,7 @@ MODULES = {
 _LINES = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     r"""What is known of a class; as a text, one screen.
 
@@ -65,6 +65,9 @@ class Explanation:
         apart = "\n\n".join(parts)
         return apart if apart.count("\n") < _LINES else "\n".join(parts)
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 class ClassList(tuple[ClassSource, ...]):
     r"""All classes that can be explained; as a text, a line for each, by module."""
@@ -82,6 +85,9 @@ class ClassList(tuple[ClassSource, ...]):
             ]
             parts.append(section(f"{title} ({module})", lines))
         return "\n\n".join(part for part in parts if part)
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def explain(name: str | None = None) -> Explanation | ClassList:

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+import energy_gans
 from energy_gans.cli import main
 from energy_gans.commands.explain import ClassList, Explanation, explain, explained_paths
 from energy_gans.commands.fitting_networks import FITTING_NETWORKS
@@ -86,6 +87,9 @@ def test_a_network_names_the_methods_that_it_fits() -> None:
 def test_the_list_has_all_classes_by_module(capsys: pytest.CaptureFixture) -> None:
     found = explain()
     assert isinstance(found, ClassList)
+    # As in a notebook.
+    assert repr(found) == str(found)
+    assert repr(energy_gans.explain("MLP")) == str(explain("MLP"))
     assert [source.path for source in found] == explained_paths()
     main(["explain"])
     shown = capsys.readouterr().out
