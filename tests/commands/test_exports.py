@@ -58,6 +58,8 @@ def test_the_package_exports_its_commands() -> None:
     names = {
         "compare",
         "evaluate",
+        "explain",
+        "export",
         "inpaint",
         "interpolate",
         "landscape",
