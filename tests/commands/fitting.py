@@ -4,6 +4,7 @@ A network fits if the check of the first batch, which every training begins with
 """
 
 import warnings
+from functools import cache
 from typing import Any
 
 import torch
@@ -33,11 +34,12 @@ from energy_gans.networks import (
 from energy_gans.storage.rebuild import argument_types
 
 SLOTS = ("generator", "discriminator", "descriptor", "decoder")
+SHAPES = {"points": (2,), "images": (1, 16, 16)}
 IMAGE = {"channels": 1, "size": 16}
 
 
-def small_networks() -> list[tuple[str, nn.Module]]:
-    r"""Returns the networks in small sizes, for points and for images; from 3 or 4 latents.
+def small_networks() -> list[tuple[str, str, nn.Module]]:
+    r"""Returns the networks in small sizes, for points or images, from 3 or 4 latents.
 
     The banks of filters are parts of networks, and are left out.
     """
@@ -49,11 +51,13 @@ def small_networks() -> list[tuple[str, nn.Module]]:
         for about, norm in (("", {}), ("(norm='none')", {"norm": "none"}))
         for n in (1, 4)
     )
-    networks = (
+    points = (
         *(MLP(n, m, [4]) for n, m in ((3, 2), (2, 1), (2, 2), (2, 4), (4, 2))),
         FourierMLP(hidden_features=[4], frequencies=4),
-        FRAME(GaborBank(channels=1, size=5)),
         Autoencoder(MLP(2, 1, [4]), MLP(1, 2, [4])),
+    )
+    images = (
+        FRAME(GaborBank(channels=1, size=5)),
         ConvDescriptor(**IMAGE, widths=[4], kernels=[3], strides=[2], hidden=None),
         CoulombDiscriminator(**IMAGE, width=2),
         CoulombGenerator(**IMAGE, latent_dim=4, width=4),
@@ -66,9 +70,14 @@ def small_networks() -> list[tuple[str, nn.Module]]:
         ResNetGenerator(**IMAGE, latent_dim=4, width=2),
         WideResNet(**IMAGE, width=4, multipliers=[1], blocks=1),
     )
-    return [*((type(one).__name__, one) for one in networks), *critics]
+    return [
+        *((type(one).__name__, "points", one) for one in points),
+        *((type(one).__name__, "images", one) for one in images),
+        *((name, "images", one) for name, one in critics),
+    ]
 
 
+@cache
 def others(name: str, kind: str) -> dict[str, Any]:
     r"""Returns arguments of a method for points or images, with networks that fit."""
     image, features = kind == "images", name in ("EIEGGAN", "MMDGAN")
@@ -89,24 +98,22 @@ def others(name: str, kind: str) -> dict[str, Any]:
         "discriminator": potential,
         "descriptor": potential,
         "latent_dim": 4 if image else 3,
-        "shape": [1, 16, 16] if image else [2],
+        "shape": SHAPES[kind],
         "chains": methods.Chains(steps=1, bound=1.0),
     }
 
 
-def accepts(name: str, slot: str, network: nn.Module) -> bool:
-    r"""Returns whether a method takes a network for an argument, for points or for images."""
+def accepts(name: str, slot: str, kind: str, network: nn.Module) -> bool:
+    r"""Returns whether a method takes a network for an argument, for points or images."""
     cls = getattr(methods, name, None) or getattr(baselines, name)
     known = argument_types(cls)
-    for kind, y in (("points", torch.rand(4, 2)), ("images", torch.rand(4, 1, 16, 16))):
-        try:
-            given = others(name, kind) | {slot: network}
-            model = cls(**{key: value for key, value in given.items() if key in known})
-            model.check_batch(y)
-            return True
-        except (ValueError, RuntimeError, TypeError, IndexError):
-            continue
-    return False
+    given = others(name, kind) | {slot: network}
+    try:
+        model = cls(**{key: value for key, value in given.items() if key in known})
+        model.check_batch(torch.rand(4, *SHAPES[kind]))
+    except (ValueError, RuntimeError, TypeError, IndexError):
+        return False
+    return True
 
 
 def fitting_networks() -> dict[str, dict[str, list[str]]]:
@@ -119,7 +126,7 @@ def fitting_networks() -> dict[str, dict[str, list[str]]]:
             cls = getattr(methods, name, None) or getattr(baselines, name)
             slots = [slot for slot in SLOTS if slot in _network_arguments(cls)]
             for slot in slots:
-                fit = {about for about, network in instances if accepts(name, slot, network)}
+                fit = {about for about, *one in instances if accepts(name, slot, *one)}
                 # A network that fits as it is needs no special argument.
                 fit -= {about for about in fit if about.partition("(")[0] in fit - {about}}
                 found.setdefault(name, {})[slot] = sorted(fit)
