@@ -4,6 +4,9 @@ BIN := .venv/bin
 # Options for pip, such as an index that holds builds of torch without CUDA.
 PIP_ARGS ?=
 
+# CPUs without AVX-512 emulate bfloat16, the precision of the demo, far slower than float32.
+DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format bench clean
 
@@ -18,7 +21,7 @@ install: .venv/installed  ## install the package and its tools into .venv
 	@touch $@
 
 demo: install  ## train a Coulomb GAN on real digits for at most five minutes and look at it
-	$(BIN)/energy-gans fit --config configs/demo.yaml
+	$(BIN)/energy-gans fit --config configs/demo.yaml $(DEMO_PRECISION)
 	$(BIN)/energy-gans report --run runs/demo
 
 test: install  ## run the whole test suite, a process for each of up to eight cores
