@@ -13,7 +13,13 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    TensorDataset,
+    default_collate,
+)
 
 from ..batch_formats import check_values, scale, split_labels
 from ..functional import fold
@@ -97,7 +103,8 @@ def _remedy(name: str, data: Any) -> str | None:
         return "energy_gans.data.ImageFolder reads a folder"
     if isinstance(data, Mapping):
         return f"choose one of its parts, {', '.join(map(repr, data))}"
-    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+    sized = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if not sized or isinstance(data, IterableDataset):
         return "energy_gans.data.FromLoader reads a DataLoader of such data"
     return None
 

@@ -247,6 +247,9 @@ def test_a_config_names_a_data_set_and_its_run_is_resumed(tmp_path: Path) -> Non
 
 
 class Stream(IterableDataset):
+    def __len__(self) -> int:
+        return N
+
     def __iter__(self) -> Any:
         return iter(pixels())
 
