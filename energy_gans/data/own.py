@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
+from lightning.pytorch.core.mixins import hparams_mixin
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
@@ -68,7 +68,7 @@ class FromDataset(ImageDataModule):
     @property
     def not_saved(self) -> tuple[str, ...]:
         # On the command line, hyper-parameters are class paths, in Python the data themselves.
-        return () if _given_hyperparameters.get() else ("train", "val")
+        return () if hparams_mixin._given_hyperparameters.get() else ("train", "val")
 
     def __init__(
         self,
