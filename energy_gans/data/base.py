@@ -137,6 +137,9 @@ class TensorDataModule(LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         for split in (self.test_split,) if stage == "test" else _STAGES.get(stage, ()):
             self.contents(split)
+        if stage == "fit":
+            # An error in `train_dataloader` would leave Lightning's changes in torch's DataLoader.
+            self.step_order(self.length("train"))
 
     def train_dataloader(self) -> Iterable[Batch]:
         return self.loader("train", self.step_order(self.length("train")))

@@ -344,6 +344,13 @@ def test_images_of_0_to_1_are_suspected_once() -> None:
         fit(image_gan(), DataLoader(Y, 16))
 
 
+def test_a_batch_that_is_too_large_leaves_torch_as_it_is() -> None:
+    init = DataLoader.__init__
+    with pytest.raises(ValueError, match="'batch_size' should be at most .* got 99"):
+        fit(image_gan(), FromDataset(Y, batch_size=99))
+    assert DataLoader.__init__ is init
+
+
 def test_a_failure_elsewhere_keeps_its_words() -> None:
     class Broken(Items):
         def __getitem__(self, i: int) -> Any:
