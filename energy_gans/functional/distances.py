@@ -12,6 +12,7 @@ from functools import reduce
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
 # Below this fraction of |a|^2 + |b|^2, r^2 is recomputed from a - b: there the matrix form has
 # lost about 24 of float64's 53 bits. Elsewhere its relative error stays below 1e-7.
@@ -53,6 +54,9 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
         if a.shape[1] <= FEW_DIMENSIONS:
             coordinates = zip(a.unbind(1), b.unbind(1), strict=True)
             return reduce(torch.add, ((u[:, None] - v).square() for u, v in coordinates))
+        if isinstance(a, FakeTensor):
+            # A traced graph can not choose by values, as the matrix form does.
+            return (a[:, None] - b).square().sum(2)
         return _matrix_form(a.double(), b.double()).to(dtype)
 
 

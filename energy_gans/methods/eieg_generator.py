@@ -6,6 +6,8 @@ The generator lowers the elastic energy between samples themselves (Section 2.3 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -128,11 +130,26 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
         Returns:
             The potential, with shape :math:`(B)`, float64 with the elastic kernel.
         """
-        y, x = (charges.to(a.device) for charges in self.require_charges())
+        return self.minibatch_potential()(a)
+
+    def minibatch_potential(self) -> Callable[[Tensor], Tensor]:
+        r"""Returns the potential of the last minibatch's samples as a function of points."""
+        y, x = (charges.to(self.device) for charges in self.require_charges())
         if self.own_kernel is not None:
-            return potential(a, y, x, self.own_kernel)
+            return lambda a: potential(a, y, x, self.own_kernel)
         k = self.kernel.profile(y[0].numel(), squared_distances(y, x))
-        return potential(a, y, x, lambda a, b: k(squared_distances(a, b)))
+        return lambda a: potential(a, y, x, lambda a, b: k(squared_distances(a, b)))
+
+    def potential_function(self) -> Callable[..., Tensor]:
+        minibatch_potential = self.minibatch_potential()
+
+        def potential_at(
+            a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
+        ) -> Tensor:
+            self.check_conditions(label, time)
+            return minibatch_potential(a)
+
+        return potential_at
 
     def potential_at(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None

@@ -61,7 +61,7 @@ class Descriptor(Described, nn.Module):
         Raises:
             ValueError: If labels are missing or unexpected.
         """
-        check_label(label, self.classes, len(x))
+        check_label(label, self.classes, x.shape[0])
         phi = self.features(x)
         if self.embedding is None:
             return self.head(phi)

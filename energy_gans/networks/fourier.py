@@ -74,8 +74,8 @@ class FourierMLP(Described, nn.Module):
         Raises:
             ValueError: If labels or times are missing or unexpected.
         """
-        check_label(label, self.classes, len(x))
-        check_time(time, self.time_conditioned, len(x))
+        check_label(label, self.classes, x.shape[0])
+        check_time(time, self.time_conditioned, x.shape[0])
         parts = [x, _fourier_features(x, self.points)]
         if time is not None:
             parts.append(_fourier_features(time[:, None], self.times))

@@ -65,5 +65,5 @@ class LabelledLatents(nn.Module):
             z: The latents, with shape :math:`(B, Z)`.
             label: The classes, with shape :math:`(B)`; `None` without classes.
         """
-        check_label(label, self.classes, len(z))
+        check_label(label, self.classes, z.shape[0])
         return z if self.embedding is None else torch.cat([z, self.embedding(label)], 1)

@@ -134,7 +134,7 @@ class WideResNet(Described, nn.Module):
         Raises:
             ValueError: If labels or times are missing or unexpected.
         """
-        check_time(time, self.time_conditioned, len(x))
+        check_time(time, self.time_conditioned, x.shape[0])
         embedded = None if self.embedding is None else self.embedding(time)
         h = self.stem(x)
         for i, level in enumerate(self.levels):

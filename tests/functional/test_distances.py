@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from energy_gans.functional import distances, distinct, median_distance, squared_distances
@@ -240,3 +241,11 @@ def test_the_median_of_shared_distances_is_that_of_all(dtype: torch.dtype, n: in
 
 def test_shared_points_that_all_coincide_have_the_median_distance_zero() -> None:
     assert median_distance(torch.zeros(3), total=lambda counts: 2 * counts) == 0
+
+
+def test_a_traced_graph_of_distances_does_not_choose_by_values() -> None:
+    a, b = torch.randn(2, 6, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    graph = make_fx(squared_distances, tracing_mode="fake")(a, b)
+    # The matrix form would recompute the pairs that nearly coincide.
+    torch.testing.assert_close(graph(a, a + 1e-9), squared_distances(a, a + 1e-9))
+    assert graph(a, a).diagonal().eq(0).all()

@@ -17,7 +17,7 @@ there is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -117,6 +117,14 @@ class Capabilities:
                 potential.
         """
         raise ValueError(f"{type(self).__name__} has no potential.")
+
+    def potential_function(self) -> Callable[..., Tensor]:
+        r"""Returns :meth:`potential_at`, with what depends on no point computed once.
+
+        Raises:
+            ValueError: If the method has no potential.
+        """
+        return self.potential_at
 
     def starting_points(
         self,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, ClassVar
 
 import torch
@@ -142,7 +143,7 @@ class FlowModule(PotentialModule):
             frames: The number :math:`F` of times. The start is none of them, the end is the last.
         """
         solutions = []
-        labels = [None] * len(x) if label is None else label.split(self.flow.batch_size)
+        labels = repeat(None) if label is None else label.split(self.flow.batch_size)
         for part, one in zip(x.split(self.flow.batch_size), labels, strict=False):
             velocity = self.velocity(network, one)
             solutions.append(self.flow.run(self.formatted(part), velocity, frames))
@@ -191,7 +192,7 @@ class FlowModule(PotentialModule):
         """
 
         def field(time: Tensor, x: Tensor) -> Tensor:
-            s = self.network_time(time).clamp(max=1).to(x).expand(len(x))
+            s = self.network_time(time).clamp(max=1).to(x).expand(x.shape[0])
             conditional = gradient(label, s)(x)
             if label is None or self.guidance == 0:
                 return conditional

@@ -82,11 +82,13 @@ class PotentialModule(GenerativeModule):
                 time.
         """
         self.check_conditions(label, time)
-        labels = None if label is None else torch.as_tensor(label, device=a.device).expand(len(a))
+        labels = (
+            None if label is None else torch.as_tensor(label, device=a.device).expand(a.shape[0])
+        )
         if not self.time_conditioned:
             return labels, None
         time = 1.0 if time is None else time
-        return labels, torch.as_tensor(time, dtype=a.dtype, device=a.device).expand(len(a))
+        return labels, torch.as_tensor(time, dtype=a.dtype, device=a.device).expand(a.shape[0])
 
     def potential(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None

@@ -51,7 +51,7 @@ class PretrainedMixin:
         Raises:
             FileExistsError: If the folder holds anything but an exported model.
         """
-        _commands().export(self, str(save_directory), overwrite=True)
+        _package().export(self, str(save_directory), overwrite=True)
         if not push_to_hub:
             return None
         return self.push_to_hub(repo_id or Path(save_directory).name, **push_to_hub_kwargs)
@@ -78,8 +78,7 @@ class PretrainedMixin:
             cache_dir: The folder to which files of a repository are downloaded.
             local_files_only: Whether only files that were downloaded before are used.
             revision: The branch, the tag or the commit of a repository.
-            model_kwargs: The other arguments of :func:`energy_gans.commands.load_model`, such as
-                `trust`.
+            model_kwargs: The other arguments of :func:`energy_gans.load`, such as `trust`.
 
         Raises:
             FileNotFoundError: If there is neither such a folder nor a repository of that name.
@@ -97,7 +96,7 @@ class PretrainedMixin:
                 local_files_only=local_files_only,
                 allow_patterns=["config.json", "model.safetensors"],
             )
-        model = _commands().load_model(path, **model_kwargs)
+        model = _package().load(path, **model_kwargs)
         if not isinstance(model, cls):
             raise ValueError(
                 f"{str(pretrained_model_name_or_path)!r} holds a {type(model).__name__}, and no "
@@ -157,9 +156,9 @@ class PretrainedMixin:
             )
 
 
-def _commands() -> ModuleType:
-    r"""Returns the package's functions, which are imported when they are used."""
-    return importlib.import_module("energy_gans.commands")
+def _package() -> ModuleType:
+    r"""Returns the package, whose functions are imported when they are used."""
+    return importlib.import_module("energy_gans")
 
 
 def _hub() -> ModuleType:

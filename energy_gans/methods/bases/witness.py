@@ -10,6 +10,7 @@ from torch import Tensor
 from ...functional import potential, squared_distances
 from ...functional.pair_rows import SharedPoints
 from ..parts.elastic_kernel import Profile
+from ..parts.networks import evaluation_mode
 
 
 class WitnessMixin:
@@ -50,6 +51,23 @@ class WitnessMixin:
         Returns:
             The potential, with shape :math:`(B)`, in float32 at least.
         """
+        return self.minibatch_witness()(a)
+
+    def minibatch_witness(self) -> Callable[[Tensor], Tensor]:
+        r"""Returns the potential of the last minibatch's features as a function of points."""
         with torch.no_grad():
-            u, v = (self.features(charges.to(a.device)) for charges in self.require_charges())
-        return self.witness(u, v)(a)
+            u, v = (self.features(c.to(self.device)) for c in self.require_charges())
+        return self.witness(u, v)
+
+    def potential_function(self) -> Callable[..., Tensor]:
+        with evaluation_mode(self.discriminator):
+            witness = self.minibatch_witness()
+
+        def potential_at(
+            a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
+        ) -> Tensor:
+            self.check_conditions(label, time)
+            with evaluation_mode(self.discriminator):
+                return witness(a)
+
+        return potential_at

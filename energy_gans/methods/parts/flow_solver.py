@@ -27,6 +27,21 @@ _ADAPTIVE: dict[str, tuple[str, dict[str, Any]]] = {
     "dopri5": ("dopri5", {}),
     "rk45": ("scipy_solver", {"solver": "RK45"}),
 }
+# The stages of a step of equal size: the time within the step, and the weights of the slopes of
+# the stages before; and at last, without a time, the weights of the step itself.
+_TABLEAUS: dict[str, tuple[tuple[float | None, tuple[float, ...]], ...]] = {
+    "euler": ((0.0, ()), (None, (1.0,))),
+    "midpoint": ((0.0, ()), (0.5, (0.5,)), (None, (0.0, 1.0))),
+    "heun": ((0.0, ()), (1.0, (1.0,)), (None, (0.5, 0.5))),
+    # torchdiffeq's "rk4" is the 3/8 rule.
+    "rk4": (
+        (0.0, ()),
+        (1 / 3, (1 / 3,)),
+        (2 / 3, (-1 / 3, 1.0)),
+        (1.0, (1.0, -1.0, 1.0)),
+        (None, (1 / 8, 3 / 8, 3 / 8, 1 / 8)),
+    ),
+}
 _FIXED = {"euler": "euler", "midpoint": "midpoint", "heun": "heun2", "rk4": "rk4"}
 
 
@@ -119,6 +134,11 @@ class Flow:
             exhausted = True
         return Solution(torch.stack(points), counted.count, exhausted, counted.speed)
 
+    @property
+    def is_fixed(self) -> bool:
+        r"""Whether the solver has steps of equal size."""
+        return self.solver in _FIXED
+
     def method(self, frames: int) -> dict[str, Any]:
         r"""Returns the arguments of torchdiffeq's `odeint` for the interval before each frame."""
         if self.solver in _FIXED:
@@ -132,6 +152,35 @@ class Flow:
             return {"method": _FIXED[self.solver], "options": {"grid_constructor": grid}}
         name, options = _ADAPTIVE[self.solver]
         return {"method": name, "options": options, "rtol": self.rtol, "atol": self.atol}
+
+
+class UnrolledFlow(Flow):
+    r"""A flow by a solver with steps of equal size, as operations that do not depend on values.
+
+    It takes the steps of :class:`Flow`, up to rounding, and can be traced. It does not check the
+    field.
+    """
+
+    def run(self, x: Tensor, velocity: Velocity, frames: int = 1) -> Solution:
+        nodes, points = _TABLEAUS[self.solver], []
+        steps = max(1, round(self.steps / frames))
+        size = self.terminal_time / (frames * steps)
+        for i in range(frames * steps):
+            slopes: list[Tensor] = []
+            for node, weights in nodes:
+                if node is None:
+                    break
+                a = x + size * _weighted_sum(weights, slopes) if slopes else x
+                slopes.append(velocity(torch.tensor((i + node) * size, dtype=x.dtype), a))
+            x = x + size * _weighted_sum(weights, slopes)
+            if (i + 1) % steps == 0:
+                points.append(x)
+        return Solution(torch.stack(points), len(nodes) - 1, False, 0.0)
+
+
+def _weighted_sum(weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
+    r"""Returns a linear combination of slopes."""
+    return sum(w * slope for w, slope in zip(weights, slopes, strict=True) if w)
 
 
 class _ExhaustedError(Exception):

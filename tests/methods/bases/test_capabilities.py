@@ -170,3 +170,20 @@ def test_no_method_is_more_than_five_classes_deep(method: type) -> None:
         return 1 + max(above)
 
     assert depth(method) <= 5
+
+
+def test_a_function_of_the_potential_computes_the_minibatch_once() -> None:
+    networks = {"generator": MLP(2, 2, [8]), "latent_dim": 2}
+    for model in (
+        EIEGGAN(discriminator=MLP(2, 3, [8]), normalize=True, **networks),
+        EIEGGenerator(**networks),
+        CoulombGAN(discriminator=MLP(2, 1, [8]), **networks),
+        gcn(),
+    ):
+        model.charges = A + 1, A - 1
+        function = model.potential_function()
+        expected = model.potential_at(A)
+        model.charges = A + 2, A
+        assert torch.equal(function(A), expected)
+        with pytest.raises(ValueError, match="'label' should be left out"):
+            function(A, label=1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from energy_gans.methods import Flow
+from energy_gans.methods.parts.flow_solver import UnrolledFlow
 
 FIXED = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
 
@@ -44,6 +45,16 @@ def test_solvers_of_one_step_size_have_their_order(solver: str, order: int) -> N
         assert count == steps * order
         errors.append((points[-1] - exact).abs().max().item())
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.25)
+
+
+@pytest.mark.parametrize("solver", FIXED)
+def test_an_unrolled_flow_takes_the_steps_of_torchdiffeq(solver: str) -> None:
+    for frames in (1, 3):
+        options = {"solver": solver, "steps": 6, "terminal_time": 1.5}
+        points, *_ = Flow(**options).run(start(), turning, frames)
+        unrolled, *_ = UnrolledFlow(**options).run(start(), turning, frames)
+        # The bounds of torchdiffeq's steps have the digits of float32.
+        torch.testing.assert_close(unrolled, points, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("solver", ["dopri5", "rk45", "heun"])
