@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 CONFIG_FLAGS = ("-c", "--config")
 CLASS_FLAGS = ("--model", "--data")
+# Flags that stand for true without a value.
+SWITCHES = ("--onnx", "--overwrite", "--retry")
 
 
 def flags(args: Sequence[str]) -> Iterator[list[str]]:
@@ -39,3 +41,12 @@ def configs_first(args: Sequence[str]) -> list[str]:
     classes = [i for i in range(max(configs, default=0)) if names[i] in CLASS_FLAGS]
     others = [i for i in range(len(given)) if i not in configs]
     return [*command, *itertools.chain(*(given[i] for i in (*classes, *configs, *others)))]
+
+
+def complete_switches(args: Sequence[str]) -> list[str]:
+    r"""Returns arguments in which each of :data:`SWITCHES` has a value."""
+    completed: list[str] = []
+    for parts in flags(args):
+        bare = len(parts) == 1 and parts[0] in SWITCHES
+        completed += [f"{parts[0]}=true"] if bare else parts
+    return completed

@@ -42,6 +42,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "conditions": (dict,),
     "weights": (dict,),
 }
+_PYTHON = {"layers", "objects"}
 _CHARGES = ("charges.real", "charges.generated")
 
 
@@ -110,8 +111,8 @@ def write_export(
     """
     made = construction_of(checkpoint)
     model_spec = _spec(made.init_args | {"_class_path": made.class_path}, "model")
-    if made.objects:
-        model_spec["objects"] = made.objects
+    # A model that was made in Python.
+    model_spec |= {k: v for k, v in made._asdict().items() if k in _PYTHON and v}
     weights = safetensors.torch.save(exported_weights(model), metadata={"format": "pt"})
     with atomic_write(folder / WEIGHTS) as file:
         file.write(weights)
@@ -225,11 +226,12 @@ def read_export(path: str | os.PathLike, argument: str = "ckpt_path") -> dict[st
 def _model_options(spec: Mapping[str, Any]) -> dict[str, Any]:
     r"""Returns the description of a model under the keys of a checkpoint.
 
-    A model with objects that are given when it is loaded was made in Python.
+    A model with layers that are compared, or with objects that are given, when it is loaded was
+    made in Python.
     """
-    if "objects" not in spec:
+    if not _PYTHON & spec.keys():
         return {"hyper_parameters": _options(spec)}
-    return {"hyper_parameters": {}, "construction": {"layers": {}} | dict(spec)}
+    return {"hyper_parameters": {}, "construction": {key: {} for key in _PYTHON} | dict(spec)}
 
 
 def _options(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,10 +77,12 @@ class Card:
         cls, n = type(self.model), 64
         shape = (n, *self.model.sample_shape)
         beyond = sorted(packages_beyond(self.config["model"]))
-        trust = f', trust="{",".join(beyond)}"' if beyond else ""
+        options = f', trust="{",".join(beyond)}"' if beyond else ""
+        # Objects without a description are given when the model is loaded.
+        options += "".join(f", {name}=..." for name in self.config["model"].get("objects", ()))
         code = f"""
             from {self.config["model"]["class_path"].rpartition(".")[0]} import {cls.__name__}
-            model = {cls.__name__}.from_pretrained("{self.name}"{trust})
+            model = {cls.__name__}.from_pretrained("{self.name}"{options})
             x = model.sample({n})  # {shape}
         """
         text = (

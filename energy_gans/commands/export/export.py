@@ -7,6 +7,7 @@ folder in place of a checkpoint.
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +23,16 @@ from ...methods import GenerativeModule
 from ...methods.parts.recent_samples import RecentSamples
 from ...plots.curves import curves_picture
 from ...plots.figures import write_picture
-from ...storage.checkpoint import load_checkpoint, load_model
+from ...storage.checkpoint import load_checkpoint
 from ...storage.curves import read_curves
 from ...storage.export import CONFIG, WEIGHTS, checkpoint_of, write_export
-from ...storage.saved_run import find_checkpoint, run_data, run_of
+from ...storage.saved_run import run_data, run_of
 from ...storage.stamps import find_metrics, package_versions, read_metrics
+from ..models import Checkpoint, find_model, open_model
 from ..outputs import check_writable
+from ..results import Result
 from .card import Card
+from .onnx_files import check_onnx, write_onnx
 
 CARD, TRAINING, NUMBERS, LOGGED = "README.md", "config.yaml", "metrics.json", "metrics.csv"
 # What an exported folder may hold: a folder that holds anything else is not replaced.
@@ -39,8 +43,8 @@ _CAPTIONS = {"samples.png": "Samples", "curves.png": "Curves of the training"}
 _IMAGES, _POINTS = 64, 1000
 
 
-@dataclass(frozen=True)
-class Exported:
+@dataclass(frozen=True, repr=False)
+class ExportedModel(Result):
     r"""An exported model.
 
     Arguments:
@@ -101,12 +105,13 @@ class _Source:
 
 
 def export(
-    ckpt_path: str,
-    out: str,
+    ckpt_path: Checkpoint,
+    out: str | os.PathLike,
+    onnx: bool = False,
     overwrite: bool = False,
     seed: int = 0,
     trust: str = "",
-) -> Exported:
+) -> ExportedModel:
     r"""Writes a model as a folder to share: weights, description, model card and pictures.
 
     Commands take the folder in place of a checkpoint, and `load_model` returns its model. It holds
@@ -115,19 +120,21 @@ def export(
     Arguments:
         ckpt_path: The checkpoint, the folder of a run, then its last one, or an exported folder.
         out: The folder to write.
+        onnx: Whether to add sampler.onnx, potential.onnx and, of a flow, field.onnx, for any batch
+            size. What can not be converted is left out, and named.
         overwrite: Whether `out` may be an exported folder, which is replaced.
         seed: The seed of the samples in the pictures.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
     """
-    folder = _check_folder(out, overwrite)
+    folder = _check_folder(str(out), overwrite)
     source = _source(ckpt_path, trust)
+    if onnx:
+        check_onnx(source.model)
     with atomic_folder(folder) as part:
-        left_out = _write(part, source, folder.name, seed)
+        left_out = _write(part, source, folder.name, seed, onnx)
         files = {path.name: path.stat().st_size for path in sorted(part.iterdir())}
-    result = Exported(Path(out), files, tuple(left_out))
-    print(result)
-    return result
+    return ExportedModel(Path(out), files, tuple(left_out))
 
 
 def _check_folder(out: str, overwrite: bool) -> Path:
@@ -158,7 +165,7 @@ def _check_folder(out: str, overwrite: bool) -> Path:
     return folder
 
 
-def _source(ckpt_path: str | Path | GenerativeModule, trust: str) -> _Source:
+def _source(ckpt_path: Checkpoint, trust: str) -> _Source:
     r"""Returns a model and what is known of it.
 
     Arguments:
@@ -166,17 +173,18 @@ def _source(ckpt_path: str | Path | GenerativeModule, trust: str) -> _Source:
         trust: The packages besides this one whose classes its files may name.
     """
     origin: dict[str, Any] = {"versions": package_versions()}
-    if isinstance(ckpt_path, GenerativeModule):
-        return _Source(ckpt_path, checkpoint_of(ckpt_path), origin)
-    path = find_checkpoint(ckpt_path)
-    model, checkpoint = load_model(path, trust), load_checkpoint(path)
+    path = find_model(ckpt_path)
+    model = open_model(path, trust)
+    if path is model:
+        return _Source(model, checkpoint_of(model), origin)
+    checkpoint = load_checkpoint(path)
     origin["checkpoint"] = {"name": path.name, "sha256": file_digest(path)}
     # The numbers in an exported folder are those of the checkpoint that it was made of.
     origin |= checkpoint.get("origin", {})
     return _Source(model, checkpoint, origin, run_of(path), trust)
 
 
-def _write(folder: Path, source: _Source, name: str, seed: int) -> list[str]:
+def _write(folder: Path, source: _Source, name: str, seed: int, onnx: bool) -> list[str]:
     r"""Writes all files of an exported model, and returns a sentence for each that is left out.
 
     Arguments:
@@ -184,6 +192,7 @@ def _write(folder: Path, source: _Source, name: str, seed: int) -> list[str]:
         source: The model.
         name: The name that the folder is going to have.
         seed: The seed of the samples in the pictures.
+        onnx: Whether to write ONNX files.
     """
     config = write_export(folder, source.model, source.checkpoint, source.origin)
     for own, path in (
@@ -196,6 +205,7 @@ def _write(folder: Path, source: _Source, name: str, seed: int) -> list[str]:
     pictures, left_out = _pictures(source, seed)
     for title, picture in pictures.items():
         write_picture(picture, folder / title)
+    functions, missing = write_onnx(source.model, folder) if onnx else ({}, [])
     training, numbers = folder / TRAINING, folder / NUMBERS
     card = Card(
         name,
@@ -205,9 +215,10 @@ def _write(folder: Path, source: _Source, name: str, seed: int) -> list[str]:
         read_metrics(str(numbers)) if numbers.is_file() else {},
         {title: _CAPTIONS[title] for title in pictures},
         _real_samples(source.model),
+        functions,
     )
     write_text(str(card), folder / CARD)
-    return left_out
+    return left_out + missing
 
 
 def _real_samples(model: GenerativeModule) -> int:

@@ -18,7 +18,7 @@ from energy_gans.cli import main
 from energy_gans.commands import export, load_model
 from energy_gans.commands.export.card import _fenced
 from energy_gans.data.prepared.reader import file_digest
-from energy_gans.methods import CoulombGAN
+from energy_gans.methods import CoulombGAN, GenerativeModule
 from energy_gans.networks import MLP
 from energy_gans.storage.stamps import write_metrics
 
@@ -244,3 +244,39 @@ def test_objects_of_an_exported_model_are_given_when_it_is_loaded(tmp_path: Path
         load_model(folder)
     assert load_model(folder, generator=Twice()).power == 2.0
     assert CoulombGAN.from_pretrained(folder, generator=Twice()).sample(3).shape == (3, 2)
+
+
+def test_a_network_that_its_description_does_not_cover_is_given_when_it_is_loaded(
+    tmp_path: Path,
+) -> None:
+    generator = MLP(2, 2, [4])
+    generator[1] = nn.Tanh()
+    model = CoulombGAN(generator, MLP(2, 1, [4]), latent_dim=2)
+    export(model, tmp_path / "shared")
+    with pytest.raises(ValueError, match="'generator' of this checkpoint was changed after its"):
+        load_model(tmp_path / "shared")
+    loaded = load_model(tmp_path / "shared", generator=generator)
+    assert isinstance(loaded.generator[1], nn.Tanh)
+
+
+def test_switches_need_no_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def write_onnx(model: GenerativeModule, folder: Path) -> tuple[dict[str, str], list[str]]:
+        asked.append(type(model).__name__)
+        (folder / "sampler.onnx").write_bytes(b"")
+        return {"sampler.onnx": "samples"}, ["field.onnx is left out: why."]
+
+    module = sys.modules["energy_gans.commands.export.export"]
+    monkeypatch.setattr(module, "write_onnx", write_onnx)
+    monkeypatch.setattr(module, "check_onnx", lambda model: None)
+    path = str(FOLDER / "InpaintingGGCN/last.ckpt")
+    for _ in range(2):
+        main(["export", "--onnx", "--ckpt_path", path, "--overwrite", "--out", "shared"])
+    assert asked == ["InpaintingGGCN"] * 2
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("shared: README.md (") and said[1] == "field.onnx is left out: why."
+    assert "- `sampler.onnx`: samples\n" in Path("shared/README.md").read_text()
