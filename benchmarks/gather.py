@@ -227,8 +227,8 @@ def print_pairs(args: argparse.Namespace) -> None:
     headings = (
         "B",
         "W",
-        "whole, ms",
-        "rows, ms",
+        "whole, CPU ms",
+        "rows, CPU ms",
         "ratio",
         "whole, MB",
         "rows, MB",

@@ -7,7 +7,6 @@ import os
 import resource
 import shlex
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -41,17 +40,9 @@ def train(args: list[str]) -> None:
     main(args)
 
 
-def train_until_asked(
-    args: list[str], long_step: int | None = None, rank: int = 0, port: int | None = None
-) -> None:
-    r"""Trains without end, as a program that Ctrl-C reaches, and for an hour in some step.
-
-    With a port it is one of two processes.
-    """
+def train_until_asked(args: list[str], long_step: int | None = None) -> None:
+    r"""Trains without end, as a program that Ctrl-C reaches, and for an hour in some step."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if port is not None:
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-        os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0"}
     descend = SteppedModule.descend
 
     def wait(self: SteppedModule, *rest: object) -> torch.Tensor:
@@ -91,22 +82,6 @@ def test_an_interrupted_run_saves_its_last_step_and_ends_with_the_status_of_the_
     saved = checkpoint(tmp_path / "tiny")
     assert 3 <= saved["global_step"] < 1_000_000
     assert saved["state_dict"]["averaged.n_averaged"] == saved["global_step"]
-
-
-def test_a_signal_to_one_process_stops_all(tiny: Callable, tmp_path: Path) -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    args = tiny("--trainer.max_steps=1000000", "--trainer.devices=2", points=True)
-    with (
-        running(args, tmp_path, None, 0, port) as first,
-        running(args, tmp_path, None, 1, port) as second,
-    ):
-        await_file(tmp_path / "tiny/version_0/checkpoints/last.ckpt")
-        os.kill(second.pid, signal.SIGTERM)
-    # The second one's status is that of a part of the first.
-    assert [first.exitcode, second.exitcode] == [143, 0]
-    assert 3 <= checkpoint(tmp_path / "tiny")["global_step"] < 1_000_000
 
 
 def test_a_second_interruption_ends_a_run_at_once(tiny: Callable, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from unittest import mock
 
 import pytest
 import torch
+import yaml
 
 import energy_gans
+from energy_gans.cli import main
 from energy_gans.methods.bases.stepped import SteppedModule
 
 from ..methods.conftest import preloaded  # noqa: F401
@@ -55,16 +57,22 @@ JOB = {
 }
 
 
+# Says with what it would have been run.
+ECHO = '#!/bin/sh\nprintf "%s\\n" "$@"\n'
+
+
 @pytest.fixture
 def batch(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
-    r"""Returns a function that runs a batch file with stand-ins of `srun` and `scontrol`."""
+    r"""Returns a function that runs a batch file with stand-ins of the programs of a cluster."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
 
-    def run(name: str, args: list[str], **more: str) -> subprocess.CompletedProcess:
+    def run(
+        name: str, args: list[str], srun: str = ECHO, **more: str
+    ) -> subprocess.CompletedProcess:
+        for program, text in (("srun", srun), ("scontrol", SCONTROL), ("torchrun", ECHO)):
+            (programs / program).write_text(text)
+            (programs / program).chmod(0o755)
         environment = os.environ | JOB | more
         environment["PATH"] = f"{programs}:{os.environ['PATH']}"
         environment["PYTHONPATH"] = str(Path(energy_gans.__file__).parents[1])
@@ -93,7 +101,7 @@ def test_a_job_that_slurm_stops_is_started_again_and_ends_as_if_it_had_not_been(
 ) -> None:
     assert spawn(train, tiny("--trainer.max_steps=14", points=True, name="whole")) == 0
     command = tiny("--trainer.max_steps=14", points=True)[1:]
-    stopped = batch("slurm.sh", command)
+    stopped = batch("slurm.sh", command, SRUN)
     assert stopped.returncode == 128 + signal.SIGUSR1, stopped.stderr
     run = tmp_path / "runs/tiny/job_4711"
     assert last(run.parent, "job_4711")["global_step"] == 8
@@ -102,7 +110,7 @@ def test_a_job_that_slurm_stops_is_started_again_and_ends_as_if_it_had_not_been(
     # Nor is there a checkpoint of Lightning's own requeueing.
     assert not list(tmp_path.glob("**/hpc_ckpt*"))
 
-    started = batch("slurm.sh", command, SLURM_RESTART_COUNT="1")
+    started = batch("slurm.sh", command, SRUN, SLURM_RESTART_COUNT="1")
     assert started.returncode == 0, started.stderr
     assert (tmp_path / "scontrol.log").read_text() == "requeue 4711\n"
     assert [path.name for path in run.parent.iterdir() if path.is_dir()] == ["job_4711"]
@@ -112,6 +120,54 @@ def test_a_job_that_slurm_stops_is_started_again_and_ends_as_if_it_had_not_been(
     tables = [folder / "metrics.csv" for folder in (tmp_path / "whole/version_0", run)]
     assert tables[0].read_text() == tables[1].read_text()
     assert "--kill-on-bad-exit=1" in (tmp_path / "srun.log").read_text()
+
+
+ARRAY = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "1"}
+ARRAY |= {"SLURM_ARRAY_TASK_MAX": "24", "SLURM_ARRAY_TASK_COUNT": "24"}
+
+
+def test_a_task_of_an_array_runs_its_share_of_a_study(batch: Callable) -> None:
+    study = batch("study.sh", ["plan.yaml"], **ARRAY)
+    assert study.stdout.split()[1:] == ["energy-gans", "study", "plan.yaml", "--only", "3/24"]
+    # Shares of other tasks would be left out.
+    some = batch("study.sh", ["plan.yaml"], **(ARRAY | {"SLURM_ARRAY_TASK_COUNT": "2"}))
+    assert some.returncode == 2 and "--array should be 1-N" in some.stderr
+
+
+def test_a_task_of_an_array_makes_a_run_of_a_sweep(batch: Callable) -> None:
+    sweep = batch("sweep.sh", ["me/energy-gans/abc"])
+    assert sweep.stdout.split()[1:] == ["wandb", "agent", "--count", "1", "me/energy-gans/abc"]
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_torchrun_starts_or_resumes_a_run_on_each_node(
+    tiny: Callable[..., list[str]],
+    batch: Callable,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    saved: bool,
+) -> None:
+    if saved:
+        path = tmp_path / "runs/torchrun/first/checkpoints/last.ckpt"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    node = {"RUN": "first", "NODE": "1", "MAIN": "node0", "PROCESSES": "4"}
+    started = batch("torchrun.sh", tiny(points=True)[1:], **node)
+    assert started.returncode == 0, started.stderr
+    words = started.stdout.splitlines()
+    launcher, command = words[: words.index("--")], words[words.index("--") + 1 :]
+    assert launcher[launcher.index("--node-rank") + 1] == "1"
+    assert launcher[-2:] == ["-m", "energy_gans"]
+    assert ("--ckpt_path" in command) == saved
+    command = [word for word in command if word not in ("--ckpt_path", "last")]
+    with pytest.raises(SystemExit):
+        main([*command, "--print_config"])
+    trainer = yaml.safe_load(capsys.readouterr().out)["trainer"]
+    assert (trainer["num_nodes"], int(trainer["devices"])) == (2, 4)
+    options = trainer["logger"]["init_args"]
+    assert Path(*(options[k] for k in ("save_dir", "name", "version"))) == Path(
+        "runs/torchrun/first"
+    )
 
 
 def run_task(rank: int, port: int, args: list[str], programs: Path, stop_at: int | None) -> None:
