@@ -66,13 +66,14 @@ def batch(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
     r"""Returns a function that runs a batch file with stand-ins of the programs of a cluster."""
     programs = tmp_path / "bin"
     programs.mkdir()
+    for program, text in (("srun", ECHO), ("scontrol", SCONTROL), ("torchrun", ECHO)):
+        (programs / program).write_text(text)
+        (programs / program).chmod(0o755)
 
     def run(
         name: str, args: list[str], srun: str = ECHO, **more: str
     ) -> subprocess.CompletedProcess:
-        for program, text in (("srun", srun), ("scontrol", SCONTROL), ("torchrun", ECHO)):
-            (programs / program).write_text(text)
-            (programs / program).chmod(0o755)
+        (programs / "srun").write_text(srun)
         environment = os.environ | JOB | more
         environment["PATH"] = f"{programs}:{os.environ['PATH']}"
         environment["PYTHONPATH"] = str(Path(energy_gans.__file__).parents[1])
