@@ -41,7 +41,7 @@ from ..functional import (
 from ..functional.potentials import Kernel
 from .bases.adversarial import AdversarialModule
 from .bases.arguments import base_arguments
-from .bases.optimizers import ADAM
+from .bases.optimizers import ADAM, SLOW_ADAM
 from .bases.own_kernel import check_kernel, check_left_out, fixed_kernel
 from .bases.validation import Measure
 from .parts.networks import fixed_parameters
@@ -55,7 +55,8 @@ class CoulombGAN(AdversarialModule):
             :math:`(M, *)` with values :math:`(N, M)`, in place of the Plummer kernel. A module is
             saved with the model, and not trained.
         power: The exponent of the Plummer kernel: 1 in the authors' code, 3 in the paper's text.
-        epsilon: The softening length of the Plummer kernel, in data units.
+        epsilon: The softening length of the Plummer kernel, in data units: 1 in the runs of the
+            paper on images; below the distance of modes in the plane.
         epsilon_decay: The factor on `epsilon` from one step to the next.
         epsilon_min: The smallest `epsilon`. It has to be positive if `epsilon` decays, as forces
             diverge where `epsilon` approaches zero.
@@ -79,12 +80,12 @@ class CoulombGAN(AdversarialModule):
         *,
         kernel: Kernel | nn.Module | None = None,
         power: float = 1.0,
-        epsilon: float = 1.0,
+        epsilon: float = 0.2,
         epsilon_decay: float = 1.0,
         epsilon_min: float = 0.0,
         potential_scale: float = 1.0,
         noise_std: float = 0.0,
-        generator_optimizer: OptimizerCallable = ADAM,
+        generator_optimizer: OptimizerCallable = SLOW_ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
         discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,

@@ -58,7 +58,7 @@ from ..functional.elastic_kernels import Softening
 from ..functional.potentials import Kernel
 from .bases.arguments import base_arguments
 from .bases.feature_gan import FeatureGAN
-from .bases.optimizers import ADAM
+from .bases.optimizers import ADAM, SLOW_ADAM
 from .bases.own_kernel import check_left_out
 from .parts.elastic_kernel import Elastic, Profile
 
@@ -108,7 +108,7 @@ class EIEGGAN(FeatureGAN):
         objective: Literal["attractive", "repulsive"] = "attractive",
         normalize: bool = False,
         gradient_penalty: float = 0.0,
-        generator_optimizer: OptimizerCallable = ADAM,
+        generator_optimizer: OptimizerCallable = SLOW_ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
         discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
-from .bases.optimizers import ADAM
+from .bases.optimizers import SLOWEST_ADAM
 from .bases.replay import ReplayMixin
 from .parts.chains import Chains
 from .parts.replay_buffer import State
@@ -64,7 +64,7 @@ class GCN(ReplayMixin, ContrastiveModule):
         sample_steps: int | None = None,
         half_chains: bool = False,
         compile_gradient: bool = False,
-        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_optimizer: OptimizerCallable = SLOWEST_ADAM,
         descriptor_scheduler: LRSchedulerCallable | None = None,
         updates_per_step: int = 1,
         discriminator_steps: int = 1,

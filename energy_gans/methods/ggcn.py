@@ -48,7 +48,7 @@ from ..functional import amortized_loss, ascent_loss, stein_direction
 from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
 from .bases.generator import CooperativeMixin, check_generator
-from .bases.optimizers import ADAM
+from .bases.optimizers import ADAM, SLOWEST_ADAM
 from .bases.replay import ReplayMixin
 from .parts.chains import Chains, sampler_of
 from .parts.networks import fixed_parameters
@@ -112,7 +112,7 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         compile_gradient: bool = False,
         generator_optimizer: OptimizerCallable = ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
-        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_optimizer: OptimizerCallable = SLOWEST_ADAM,
         descriptor_scheduler: LRSchedulerCallable | None = None,
         updates_per_step: int = 1,
         discriminator_steps: int = 1,

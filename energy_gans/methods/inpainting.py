@@ -42,7 +42,7 @@ from ..functional.masks import KINDS
 from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
 from .bases.generator import CooperativeMixin
-from .bases.optimizers import ADAM
+from .bases.optimizers import ADAM, SLOWEST_ADAM
 from .parts.chains import Chains, Draw
 from .parts.networks import check_output_shape, evaluation_mode
 from .parts.recent_samples import RecentSamples
@@ -92,7 +92,7 @@ class InpaintingGGCN(CooperativeMixin, ContrastiveModule):
         compile_gradient: bool = False,
         generator_optimizer: OptimizerCallable = ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
-        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_optimizer: OptimizerCallable = SLOWEST_ADAM,
         descriptor_scheduler: LRSchedulerCallable | None = None,
         updates_per_step: int = 1,
         discriminator_steps: int = 1,

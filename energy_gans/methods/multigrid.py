@@ -31,7 +31,7 @@ from ..checks import check_count
 from ..functional import downscale, upscale
 from .bases.arguments import base_arguments
 from .bases.contrastive import ContrastiveModule
-from .bases.optimizers import ADAM
+from .bases.optimizers import SLOWEST_ADAM
 from .parts.chains import Chains, sampler_of
 from .parts.recent_samples import RecentSamples
 
@@ -69,7 +69,7 @@ class MultigridGCN(ContrastiveModule):
         sample_steps: int | None = None,
         half_chains: bool = False,
         compile_gradient: bool = False,
-        descriptor_optimizer: OptimizerCallable = ADAM,
+        descriptor_optimizer: OptimizerCallable = SLOWEST_ADAM,
         descriptor_scheduler: LRSchedulerCallable | None = None,
         updates_per_step: int = 1,
         discriminator_steps: int = 1,

@@ -37,7 +37,7 @@ from ...functional.adversarial import (
 )
 from ..bases.adversarial import AdversarialModule
 from ..bases.arguments import base_arguments
-from ..bases.optimizers import ADAM
+from ..bases.optimizers import ADAM, SLOW_ADAM
 from ..parts.networks import check_output_shape
 
 
@@ -65,7 +65,7 @@ class BEGAN(AdversarialModule):
         gamma: float = 0.5,
         lambda_k: float = 1e-3,
         eta: Literal[1, 2] = 1,
-        generator_optimizer: OptimizerCallable = ADAM,
+        generator_optimizer: OptimizerCallable = SLOW_ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
         discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,

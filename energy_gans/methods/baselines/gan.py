@@ -26,7 +26,7 @@ from torch import Tensor
 from ...functional.adversarial import logistic_loss, nonsaturating_loss
 from ..bases.adversarial import AdversarialModule
 from ..bases.arguments import base_arguments
-from ..bases.optimizers import ADAM
+from ..bases.optimizers import ADAM, SLOW_ADAM
 
 
 class GAN(AdversarialModule):
@@ -38,7 +38,7 @@ class GAN(AdversarialModule):
         discriminator: nn.Module,
         latent_dim: int,
         *,
-        generator_optimizer: OptimizerCallable = ADAM,
+        generator_optimizer: OptimizerCallable = SLOW_ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
         discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,

@@ -32,7 +32,7 @@ from ...functional import gradient_penalty as slope_penalty
 from ...functional.adversarial import wasserstein_loss
 from ..bases.adversarial import AdversarialModule
 from ..bases.arguments import base_arguments
-from ..bases.optimizers import ADAM
+from ..bases.optimizers import ADAM, SLOW_ADAM
 from ..parts.networks import clip_weights
 
 
@@ -67,7 +67,7 @@ class WGAN(_WassersteinModule):
         latent_dim: int,
         *,
         clip: float = 0.01,
-        generator_optimizer: OptimizerCallable = ADAM,
+        generator_optimizer: OptimizerCallable = SLOW_ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
         discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,
@@ -105,7 +105,7 @@ class WGANGP(_WassersteinModule):
         latent_dim: int,
         *,
         gradient_penalty: float = 10.0,
-        generator_optimizer: OptimizerCallable = ADAM,
+        generator_optimizer: OptimizerCallable = SLOW_ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
         discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,

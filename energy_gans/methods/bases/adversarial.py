@@ -18,7 +18,7 @@ from torch import Tensor
 from ..parts.networks import check_output_shape, evaluation_mode, fixed_parameters
 from .generative import GenerativeModule
 from .generator import GeneratorMixin
-from .optimizers import ADAM, Trained
+from .optimizers import ADAM, SLOW_ADAM, Trained
 
 
 class AdversarialModule(GeneratorMixin, GenerativeModule):
@@ -33,6 +33,9 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         discriminator: The discriminator :math:`D`, from :math:`(B, *)` to :math:`(B, 1)` or
             :math:`(B)`, with an unbounded output.
         latent_dim: The number :math:`Z` of standard normal latents.
+        generator_optimizer: The optimizer of the generator, by default slower than that of the
+            discriminator. Its weight decay applies to the weights of dense and (de)convolutional
+            layers only.
         discriminator_optimizer: The optimizer of the discriminator. Its weight decay applies to
             the weights of dense and (de)convolutional layers only.
         discriminator_scheduler: The learning rate schedule of the discriminator, stepped once a
@@ -45,11 +48,12 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         generator: nn.Module,
         discriminator: nn.Module,
         latent_dim: int,
+        generator_optimizer: OptimizerCallable = SLOW_ADAM,
         discriminator_optimizer: OptimizerCallable = ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(generator, latent_dim, **kwargs)
+        super().__init__(generator, latent_dim, generator_optimizer=generator_optimizer, **kwargs)
         self.discriminator = discriminator
         self.trained.append(
             Trained(discriminator, discriminator_optimizer, discriminator_scheduler)

@@ -30,11 +30,13 @@ from typing import Any, Literal
 
 import torch
 import torch.nn as nn
+from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.func import functional_call
 
 from ...functional import contrastive_loss, fold, gap_share, magnitude, transport_cost
 from .langevin import LangevinMixin
+from .optimizers import SLOWEST_ADAM
 from .potential import PotentialModule
 
 
@@ -47,6 +49,8 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
         penalized: The weights that the penalty trains: `"all"`, or those of the last layer,
             `"head"`, which the descriptor has to name `head`.
         magnitude: The factor on :math:`\mathbb{E} \Phi^2`, which keeps the potential near zero.
+        descriptor_optimizer: The optimizer of the descriptor, by default a slow one. Its weight
+            decay applies to the weights of dense and convolutional layers only.
         kwargs: The arguments of :class:`LangevinMixin` and :class:`PotentialModule`.
 
     Raises:
@@ -58,9 +62,10 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
         gamma: float = 0.0,
         penalized: Literal["all", "head"] = "all",
         magnitude: float = 0.0,
+        descriptor_optimizer: OptimizerCallable = SLOWEST_ADAM,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(descriptor_optimizer=descriptor_optimizer, **kwargs)
         for name, value in (("gamma", gamma), ("magnitude", magnitude)):
             if not value >= 0:
                 raise ValueError(f"{name!r} should not be negative, got {value!r}.")
