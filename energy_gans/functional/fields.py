@@ -123,8 +123,10 @@ def blocks_of(a: Tensor, n: int) -> Iterator[tuple[int, Tensor]]:
         a: The points, with shape :math:`(B, *)`.
         n: The number of columns.
     """
-    rows = max(1, _BLOCK // n)
-    yield from zip(range(0, len(a), rows), a.split(rows), strict=True)
+    start = 0
+    for part in a.split(max(1, _BLOCK // n)):
+        yield start, part
+        start += len(part)
 
 
 def check_sets(a: Tensor, y: Tensor, x: Tensor) -> None:

@@ -35,14 +35,14 @@ def test_the_model_and_the_data_come_before_the_trainer(
 
 def test_the_named_model_has_its_own_arguments(capsys: pytest.CaptureFixture) -> None:
     shown = help_of(capsys, "fit", "--model", "CoulombGAN", "--data=energy_gans.data.Grid")
-    assert "\n  --model.epsilon: float = 1.0  " in shown
+    assert "\n  --model.power: float = 1.0  " in shown
     assert "\n  --model.generator: Module  " in shown
     assert "\n  --data.side: int = 5  " in shown
 
 
 def test_a_config_gives_the_values(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     shown = help_of(capsys, "fit", "--config", "coulomb/ring")
-    assert "\n  --model.epsilon: float = 0.2  " in shown
+    assert "\n  --model.power: float = 3.0  " in shown
     assert "\n  --model.generator: Module = MLP  " in shown
     assert "\n  --data.batch_size: int = 1280  " in shown
     assert "\n  --trainer.max_steps: int = 600  " in shown

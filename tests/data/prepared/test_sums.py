@@ -48,7 +48,7 @@ def edit(root: Path, change: Callable[[dict], object]) -> None:
 
 def opened(root: Path, seed: int = 0, **options: object) -> StoredImages:
     torch.manual_seed(seed)
-    data = TinyImageNet(str(root), size=8, **options)
+    data = TinyImageNet(str(root), size=8, **{"batch_size": 2, **options})
     data.setup("fit")
     return data
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from energy_gans.cli import main
 from energy_gans.methods import EIEGGAN, CoulombGAN
 from energy_gans.methods.baselines import GAN, MMDGAN, WGAN, WGANGP
-from energy_gans.methods.bases import generative as base
+from energy_gans.methods.bases import batch_reading as base
 from energy_gans.methods.parts.constant_shifts import shift_parameters
 from energy_gans.networks import (
     FRAME,
