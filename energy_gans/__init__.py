@@ -48,74 +48,30 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# What is imported when it is used: packages, methods, and the functions of commands.
-_PACKAGES = ("data", "functional", "methods", "metrics", "networks")
-_METHODS = (
-    *("CoulombGAN", "EIEGGAN", "EIEGGenerator", "GCN", "GGCN", "InpaintingGGCN", "MultigridGCN"),
-    "VAPO",
-)
-_COMMANDS = (
-    *(
-        "compare",
-        "evaluate",
-        "explain",
-        "export",
-        "inpaint",
-        "interpolate",
-        "landscape",
-        "ood",
-        "particles",
-        "report",
-    ),
-    *("sample", "study", "synthesize"),
-)
-
-__all__ = [
-    "EIEGGAN",
-    "GCN",
-    "GGCN",
-    "VAPO",
-    "CoulombGAN",
-    "EIEGGenerator",
-    "InpaintingGGCN",
-    "MultigridGCN",
-    "__version__",
-    "compare",
-    "data",
-    "evaluate",
-    "explain",
-    "export",
-    "fit",
-    "functional",
-    "inpaint",
-    "interpolate",
-    "landscape",
-    "load",
-    "methods",
-    "metrics",
-    "networks",
-    "ood",
-    "particles",
-    "report",
-    "sample",
-    "study",
-    "synthesize",
-]
+# The names that are imported when they are used, by their module; those of "" are packages.
+_NAMES = {
+    "": "data functional methods metrics networks",
+    "methods": "CoulombGAN EIEGGAN EIEGGenerator GCN GGCN InpaintingGGCN MultigridGCN VAPO",
+    "commands": """
+        compare evaluate explain export inpaint interpolate landscape ood report sample synthesize
+    """,
+    "commands.fit.fit": "fit",
+    "commands.particles": "particles",
+    "commands.study.study": "study",
+    "storage.checkpoint": "load",
+}
+_SOURCES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = ["__version__", *_SOURCES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
+    module = _SOURCES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not module:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in _METHODS:
-        return getattr(importlib.import_module(f"{__name__}.methods"), name)
-    if name == "load":
-        return importlib.import_module(f"{__name__}.storage.checkpoint").load_model
-    if name == "fit":
-        return importlib.import_module(f"{__name__}.commands.fit.fit").fit
-    if name in _COMMANDS:
-        commands = importlib.import_module(f"{__name__}.commands")
-        return commands.function_of(name, commands.COMMANDS[name])
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    own = "load_model" if name == "load" else name
+    return getattr(importlib.import_module(f"{__name__}.{module}"), own)
 
 
 def __dir__() -> list[str]:
