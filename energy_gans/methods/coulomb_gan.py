@@ -41,7 +41,7 @@ from ..functional import (
 from ..functional.potentials import Kernel
 from .bases.adversarial import AdversarialModule
 from .bases.arguments import base_arguments
-from .bases.optimizers import ADAM, SLOW_ADAM
+from .bases.optimizers import FAST_ADAM, SLOWEST_ADAM
 from .bases.own_kernel import check_kernel, check_left_out, fixed_kernel
 from .bases.validation import Measure
 from .parts.networks import fixed_parameters
@@ -85,9 +85,9 @@ class CoulombGAN(AdversarialModule):
         epsilon_min: float = 0.0,
         potential_scale: float = 1.0,
         noise_std: float = 0.0,
-        generator_optimizer: OptimizerCallable = SLOW_ADAM,
+        generator_optimizer: OptimizerCallable = SLOWEST_ADAM,
         generator_scheduler: LRSchedulerCallable | None = None,
-        discriminator_optimizer: OptimizerCallable = ADAM,
+        discriminator_optimizer: OptimizerCallable = FAST_ADAM,
         discriminator_scheduler: LRSchedulerCallable | None = None,
         updates_per_step: int = 1,
         discriminator_steps: int = 1,

@@ -47,7 +47,7 @@ def test_types_and_defaults_are_written_out() -> None:
 
     gan = shown("energy_gans.methods.CoulombGAN")
     assert gan["generator"] == "generator: Module"
-    assert gan["generator_optimizer"] == "generator_optimizer: Optimizer = Adam(lr=0.0003)"
+    assert gan["generator_optimizer"] == "generator_optimizer: Optimizer = Adam(lr=0.0001)"
     # An alias of a `Literal`, in another module.
     crop = shown("energy_gans.data.CelebA")["crop"]
     assert crop.startswith("crop: 'rows' | 'center140' | ") and crop.endswith(" = 'rows'")

@@ -41,9 +41,12 @@ class OptimizerSpec:
         return f"{self.class_path}({arguments})"
 
 
-# The default optimizers: of potentials and discriminators; of generators that follow a
-# discriminator more slowly; and of potentials that chains climb, which diverge at a higher rate.
-# Only the rate is given, as a config that names a rate keeps the other arguments of a default.
+# The default optimizers: of the Coulomb GAN's discriminator, which has to keep up with the
+# potential of each minibatch; of other potentials and discriminators; of generators that follow a
+# discriminator more slowly; and of potentials that chains climb and the Coulomb GAN's generator,
+# which diverge at a higher rate. Only the rate is given, as a config that names a rate keeps the
+# other arguments of a default.
+FAST_ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 2e-3})
 ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 1e-3})
 SLOW_ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 3e-4})
 SLOWEST_ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 1e-4})

@@ -33,6 +33,9 @@ class ValidationMixin:
         # A process may run out of batches, but the first batch of all is empty only if the set is.
         if len(y) or place == 0:
             x = self.sample(len(y), random=self.observing("validation", place))
+            if x.shape != y.shape:
+                # A plain trainer validates before the first training batch is checked.
+                self.check(y[:2])
             values = {name: f(y, x) for name, f in self.validation_measures().items()}
         # Lightning rounds the mean of integer batch sizes over processes, but not that of floats.
         self.log_dict(values, sync_dist=True, batch_size=float(len(y)))

@@ -11,7 +11,7 @@ from torch import nn
 
 from energy_gans.cli import main
 from energy_gans.methods import CoulombGAN
-from energy_gans.methods.bases.optimizers import ADAM, SLOW_ADAM, OptimizerSpec
+from energy_gans.methods.bases.optimizers import FAST_ADAM, SLOWEST_ADAM, OptimizerSpec
 
 BASE = """
 model:
@@ -48,7 +48,7 @@ def test_a_signature_shows_what_its_default_is() -> None:
     spec = OptimizerSpec("torch.optim.Adam", {"lr": 1e-3, "betas": (0.5, 0.9)})
     assert repr(spec) == "torch.optim.Adam(lr=0.001, betas=(0.5, 0.9))"
     signature = str(inspect.signature(CoulombGAN))
-    assert f"discriminator_optimizer: 'OptimizerCallable' = {ADAM!r}" in signature
+    assert f"discriminator_optimizer: 'OptimizerCallable' = {FAST_ADAM!r}" in signature
     assert "lambda" not in signature
 
 
@@ -61,7 +61,10 @@ def test_it_makes_the_optimizer() -> None:
 
 def test_the_command_line_overrides_arguments_of_a_default_one_by_one(printed: Callable) -> None:
     plain = printed()
-    for name, spec in (("generator_optimizer", SLOW_ADAM), ("discriminator_optimizer", ADAM)):
+    for name, spec in (
+        ("generator_optimizer", SLOWEST_ADAM),
+        ("discriminator_optimizer", FAST_ADAM),
+    ):
         assert plain[name]["class_path"] == spec.class_path
         assert plain[name]["init_args"]["lr"] == spec.init_args["lr"]
     prefix = "--model.generator_optimizer"
