@@ -2,6 +2,7 @@ r"""Batches that worker processes read, in an order that the main process gives.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -25,7 +26,8 @@ class WorkerLoader:
     Arguments:
         data: The data, which returns the batch of each key.
         order: The indices of the samples in each batch.
-        num_workers: The number of worker processes; 0 reads in the process that iterates.
+        num_workers: The number of worker processes, of which there are at most as many as CPUs; 0
+            reads in the process that iterates.
         keys: A function that yields the keys of batches, given their order.
     """
 
@@ -48,7 +50,7 @@ class WorkerLoader:
             self.data,
             batch_size=None,
             sampler=self.keys(self.order),
-            num_workers=self.num_workers,
+            num_workers=min(self.num_workers, os.cpu_count() or 1),
             worker_init_fn=_ignore_interrupts,
         )
         for batch in loader:

@@ -78,7 +78,7 @@ class ImageFolder(StoredImages):
             `<class>/*.jpg` or `*.jpg`, one in 20 is held out for validation. They are those that
             a prepared set holds out, which depend on the contents of all files.
         size: The width and height of the images, in pixels.
-        num_workers: The number of worker processes that read image files.
+        num_workers: The number of worker processes that read image files, at most that of CPUs.
         crop: The part of a picture that is kept. The default is the centre square for image files
             and any crop for a prepared set.
         labels: The folder that is a picture's class: `"first"`, the first one within the split's
