@@ -96,12 +96,10 @@ def sliced_field(
     u, v, w = (s.flatten(1).to(dtype) for s in (a, y, x))
     total, d = torch.zeros_like(u), u.shape[1]
     at_once = max(1, _PROJECTED // max(len(a), len(y), len(x)))
-    for start in range(0, slices, at_once):
-        size = min(at_once, slices - start)
-        xi = torch.randn(size, d, generator=random, device=u.device, dtype=dtype)
-        xi = normalize(xi)
-        with torch.autocast(u.device.type, enabled=False):
-            total += _sliced_difference(u, v, w, xi)
+    xi = torch.randn(slices, d, generator=random, device=u.device, dtype=dtype)
+    with torch.autocast(u.device.type, enabled=False):
+        for part in normalize(xi).split(at_once):
+            total += _sliced_difference(u, v, w, part)
     scale = math.sqrt(math.pi) * math.exp(math.lgamma((d + 1) / 2) - math.lgamma(d / 2))
     return (total * (scale / slices)).reshape(a.shape)
 

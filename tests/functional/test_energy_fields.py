@@ -84,9 +84,7 @@ def test_directions_in_parts_equal_all_at_once(monkeypatch: pytest.MonkeyPatch) 
     whole = sliced_field(a, y, x, 64, torch.Generator().manual_seed(0))
     monkeypatch.setattr(module, "_PROJECTED", 16)
     parts = sliced_field(a, y, x, 64, torch.Generator().manual_seed(0))
-    # Other numbers at once use the generator's stream in another order.
-    assert parts.shape == whole.shape and torch.isfinite(parts).all()
-    torch.testing.assert_close(parts, exact(a, y, x), rtol=0, atol=0.6)
+    torch.testing.assert_close(parts, whole)
 
 
 def test_the_number_of_slices_is_checked() -> None:
