@@ -13,12 +13,12 @@ all pairs times all pixels. The third has a process for each row, whose peak mem
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -112,7 +112,9 @@ def large_table(names: list[str], n: int, d: int) -> None:
 def run_one(name: str, n: int, d: int) -> None:
     r"""Prints the seconds of one field and the peak memory of this process, in GB."""
     seconds = seconds_of(fields(d)[name], *draw(n, d))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    # Linux counts the memory of the parent process in ru_maxrss, but not in VmHWM.
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    peak = int(status["VmHWM"].split()[0]) / 1e6
     print(f"{seconds:.1f} {peak:.2f}")
 
 
