@@ -37,14 +37,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..checks import check_count
+from ..checks import check_count, check_positive
 from .fields import check_sets
 
 # The largest number of projected samples that are held at a time.
 _PROJECTED = 2**20
 
 
-def scattering_field(a: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def scattering_field(a: Tensor, y: Tensor, x: Tensor, attraction: float = 1.0) -> Tensor:
     r"""Returns the difference :math:`S` of unit vectors to one real and one generated sample.
 
     Arguments:
@@ -52,12 +52,15 @@ def scattering_field(a: Tensor, y: Tensor, x: Tensor) -> Tensor:
         y: A real sample for each point, with shape :math:`(B, *)`.
         x: A generated sample for each point, with shape :math:`(B, *)`, independent of it.
 
+        attraction: The factor on the part of real samples.
+
     Returns:
         The field, with shape :math:`(B, *)`. A sample that coincides with its point adds nothing.
 
     Raises:
-        ValueError: If the sets differ in size.
+        ValueError: If the sets differ in size, or `attraction` is not positive.
     """
+    check_positive("attraction", attraction)
     if not a.shape == y.shape == x.shape:
         raise ValueError(
             "'a', 'y' and 'x' should have one shape, got "
@@ -66,11 +69,17 @@ def scattering_field(a: Tensor, y: Tensor, x: Tensor) -> Tensor:
     dtype = torch.promote_types(a.dtype, torch.float32)
     u, v, w = (s.flatten(1).to(dtype) for s in (a, y, x))
     tiny = torch.finfo(dtype).tiny
-    return (normalize(v - u, eps=tiny) - normalize(w - u, eps=tiny)).reshape(a.shape)
+    towards_y = attraction * normalize(v - u, eps=tiny)
+    return (towards_y - normalize(w - u, eps=tiny)).reshape(a.shape)
 
 
 def sliced_field(
-    a: Tensor, y: Tensor, x: Tensor, slices: int, random: torch.Generator | None = None
+    a: Tensor,
+    y: Tensor,
+    x: Tensor,
+    slices: int,
+    random: torch.Generator | None = None,
+    attraction: float = 1.0,
 ) -> Tensor:
     r"""Returns the field of the energy distance by ranks along random directions.
 
@@ -83,14 +92,17 @@ def sliced_field(
             the pair of a sample with itself adds nothing.
         slices: The number :math:`P` of directions.
         random: The generator of the directions.
+        attraction: The factor on the part of real samples. With any factor but 1, the field does
+            not vanish for equal sets.
 
     Returns:
         An unbiased estimate of the field, with shape :math:`(B, *)`, float32 at least.
 
     Raises:
-        ValueError: If `slices` is not positive, or a set is empty.
+        ValueError: If a number is not positive, or a set is empty.
     """
     check_count("slices", slices)
+    check_positive("attraction", attraction)
     check_sets(a, y, x)
     dtype = torch.promote_types(a.dtype, torch.float32)
     u, v, w = (s.flatten(1).to(dtype) for s in (a, y, x))
@@ -99,12 +111,14 @@ def sliced_field(
     xi = torch.randn(slices, d, generator=random, device=u.device, dtype=dtype)
     with torch.autocast(u.device.type, enabled=False):
         for part in normalize(xi).split(at_once):
-            total += _sliced_difference(u, v, w, part)
+            total += _sliced_difference(u, v, w, part, attraction)
     scale = math.sqrt(math.pi) * math.exp(math.lgamma((d + 1) / 2) - math.lgamma(d / 2))
     return (total * (scale / slices)).reshape(a.shape)
 
 
-def _sliced_difference(a: Tensor, y: Tensor, x: Tensor, xi: Tensor) -> Tensor:
+def _sliced_difference(
+    a: Tensor, y: Tensor, x: Tensor, xi: Tensor, attraction: float
+) -> Tensor:
     r"""Returns the sum over directions of the difference of mean signs, with shape :math:`(B, d)`.
 
     Arguments:
@@ -112,9 +126,10 @@ def _sliced_difference(a: Tensor, y: Tensor, x: Tensor, xi: Tensor) -> Tensor:
         y: The real samples, with shape :math:`(N, d)`.
         x: The generated samples, with shape :math:`(M, d)`.
         xi: The directions, with shape :math:`(P, d)`.
+        attraction: The factor on the part of real samples.
     """
     projected = xi @ a.T
-    difference = _mean_sign(projected, xi @ y.T) - _mean_sign(projected, xi @ x.T)
+    difference = attraction * _mean_sign(projected, xi @ y.T) - _mean_sign(projected, xi @ x.T)
     return difference.T @ xi
 
 

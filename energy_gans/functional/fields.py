@@ -41,7 +41,9 @@ Field = Callable[[Tensor, Tensor, Tensor], Tensor]
 _BLOCK = 2**23
 
 
-def potential_field(a: Tensor, y: Tensor, x: Tensor, kernel: Kernel) -> Tensor:
+def potential_field(
+    a: Tensor, y: Tensor, x: Tensor, kernel: Kernel, attraction: float = 1.0
+) -> Tensor:
     r"""Returns the gradient :math:`\nabla \Phi(a)` of the potential of a kernel.
 
     Arguments:
@@ -49,19 +51,36 @@ def potential_field(a: Tensor, y: Tensor, x: Tensor, kernel: Kernel) -> Tensor:
         y: The real samples, with shape :math:`(N, *)`.
         x: The generated samples, with shape :math:`(M, *)`.
         kernel: The kernel :math:`k(a, b)`.
+        attraction: The factor on the part of real samples. With any factor but 1, the field does
+            not vanish for equal sets.
 
     Returns:
         The field, with shape :math:`(B, *)`.
 
     Raises:
-        ValueError: If a set is empty.
+        ValueError: If `attraction` is not positive, or a set is empty.
     """
+    check_positive("attraction", attraction)
     check_sets(a, y, x)
-    parts = blocks_of(a, len(y) + len(x))
-    return torch.cat([-field(part, y, x, kernel) for _, part in parts])
+
+    def velocity(part: Tensor) -> Tensor:
+        v = -field(part, y, x, kernel)
+        if attraction == 1:
+            return v
+        towards_y = torch.func.grad(lambda a: kernel(a, y).mean(1).sum())(part)
+        return v + (attraction - 1) * towards_y.to(v.dtype)
+
+    return torch.cat([velocity(part) for _, part in blocks_of(a, len(y) + len(x))])
 
 
-def drifting_field(a: Tensor, y: Tensor, x: Tensor, bandwidth: float, own: bool = False) -> Tensor:
+def drifting_field(
+    a: Tensor,
+    y: Tensor,
+    x: Tensor,
+    bandwidth: float,
+    own: bool = False,
+    attraction: float = 1.0,
+) -> Tensor:
     r"""Returns the field of Drifting Models (Algorithm 2).
 
     Arguments:
@@ -69,16 +88,19 @@ def drifting_field(a: Tensor, y: Tensor, x: Tensor, bandwidth: float, own: bool 
         y: The real samples, with shape :math:`(N, *)`.
         x: The generated samples, with shape :math:`(M, *)`.
         bandwidth: The temperature :math:`\tau > 0`, in data units.
-        own: Whether `a` and `x` are the same samples. Then the pair of a sample with itself is
-            left out.
+        own: Whether the points are the first of the samples `x`. Then the pair of a sample with
+            itself is left out.
+        attraction: The factor on the part of real samples. With any factor but 1, the field does
+            not vanish for equal sets.
 
     Returns:
         The field, with shape :math:`(B, *)`, in data units.
 
     Raises:
-        ValueError: If `bandwidth` is not positive, or there are too few samples.
+        ValueError: If a number is not positive, or there are too few samples.
     """
     check_positive("bandwidth", bandwidth)
+    check_positive("attraction", attraction)
     check_sets(a, y, x)
     check_own(a, x, own)
     m, samples = len(x), torch.cat([x, y])
@@ -92,11 +114,12 @@ def drifting_field(a: Tensor, y: Tensor, x: Tensor, bandwidth: float, own: bool 
     with torch.autocast(a.device.type, enabled=False):
         columns = reduce(torch.logaddexp, (log.logsumexp(0) for log in logits()))
         moves = []
-        for log in logits():
+        for log, (_, part) in zip(logits(), blocks_of(u, len(v)), strict=True):
             w = torch.exp(log - (log.logsumexp(1, keepdim=True) + columns) / 2)
             w_x, w_y = w[:, :m], w[:, m:]
-            real = w_x.sum(1, keepdim=True) * (w_y @ v[m:])
-            moves.append(real - w_y.sum(1, keepdim=True) * (w_x @ v[:m]))
+            s_x, s_y = w_x.sum(1, keepdim=True), w_y.sum(1, keepdim=True)
+            towards_y = s_x * (w_y @ v[m:] - s_y * part)
+            moves.append(attraction * towards_y - s_y * (w_x @ v[:m] - s_x * part))
     return torch.cat(moves).reshape(a.shape)
 
 
@@ -146,10 +169,10 @@ def check_own(a: Tensor, b: Tensor, own: bool) -> None:
             f"'b' should hold at least {1 + own} samples{' where own = True' if own else ''}, "
             f"got {len(b)}."
         )
-    if own and a.shape != b.shape:
+    if own and len(b) < len(a):
         raise ValueError(
-            f"'own' should be False unless both sets are the same, got shapes {tuple(a.shape)} "
-            f"and {tuple(b.shape)}."
+            "'own' should be False unless the points are the first of the samples, got "
+            f"{len(a)} points and {len(b)} samples."
         )
 
 

@@ -46,8 +46,8 @@ def mean_shift(
         bandwidth: The bandwidth :math:`\tau > 0`, in data units.
         kernel: The kernel of the weights; `"sharp"` is the Laplace kernel over the sum of
             :math:`H`.
-        own: Whether `a` and `b` are the same samples. Then the pair of a sample with itself is
-            left out.
+        own: Whether the points are the first of the samples `b`. Then the pair of a sample with
+            itself is left out.
 
     Returns:
         The shift, with shape :math:`(B, *)`, in data units.
@@ -76,6 +76,7 @@ def mean_shift_field(
     bandwidth: float,
     kernel: MeanShiftKernel = "laplace",
     own: bool = False,
+    attraction: float = 1.0,
 ) -> Tensor:
     r"""Returns the mean shift towards real samples minus that towards generated samples.
 
@@ -85,7 +86,9 @@ def mean_shift_field(
         x: The generated samples, with shape :math:`(M, *)`.
         bandwidth: The bandwidth :math:`\tau > 0`, in data units.
         kernel: See :func:`mean_shift`.
-        own: Whether `a` and `x` are the same samples, see :func:`mean_shift`.
+        own: Whether the points are the first of the samples `x`, see :func:`mean_shift`.
+        attraction: The factor on the part of real samples. With any factor but 1, the field does
+            not vanish for equal sets.
 
     Returns:
         The field, with shape :math:`(B, *)`, in data units.
@@ -93,9 +96,10 @@ def mean_shift_field(
     Raises:
         ValueError: If a number is out of its range, or there are too few samples.
     """
+    check_positive("attraction", attraction)
     check_sets(a, y, x)
-    real = mean_shift(a, y, bandwidth, kernel)
-    return real - mean_shift(a, x, bandwidth, kernel, own)
+    towards_y = mean_shift(a, y, bandwidth, kernel)
+    return attraction * towards_y - mean_shift(a, x, bandwidth, kernel, own)
 
 
 def mean_shift_potential(

@@ -87,6 +87,7 @@ def sinkhorn_field(
     epsilon: float,
     iterations: int = 20,
     tolerance: float | None = None,
+    attraction: float = 1.0,
 ) -> Tensor:
     r"""Returns the difference of the transport maps to real and to generated samples.
 
@@ -98,6 +99,8 @@ def sinkhorn_field(
         epsilon: The entropic regularisation :math:`\varepsilon > 0`, in squared data units.
         iterations: The number of Sinkhorn's iterations.
         tolerance: The largest accepted error of a plan's columns, or `None` for any.
+        attraction: The factor on the part of real samples. With any factor but 1, the field does
+            not vanish for equal sets.
 
     Returns:
         The field, with shape :math:`(B, *)`, in data units.
@@ -106,6 +109,7 @@ def sinkhorn_field(
         ValueError: If a number is out of its range, a set is empty, or an error exceeds
             `tolerance`.
     """
+    check_positive("attraction", attraction)
     check_sets(a, y, x)
     maps = [transport(a, b, epsilon, iterations) for b in (y, x)]
     if tolerance is not None:
@@ -116,7 +120,8 @@ def sinkhorn_field(
                 f"{iterations} 'iterations', and 'tolerance' is {tolerance!r}. A larger 'epsilon' "
                 "converges faster."
             )
-    return maps[0].target - maps[1].target
+    y_target, x_target = (plan.target for plan in maps)
+    return y_target - x_target + (attraction - 1) * (y_target - a)
 
 
 class _Costs:

@@ -23,8 +23,8 @@ from energy_gans.functional import (
 )
 
 
-def sliced(a: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    return sliced_field(a, y, x, 64, torch.Generator().manual_seed(0))
+def sliced(a: Tensor, y: Tensor, x: Tensor, **kwargs: float) -> Tensor:
+    return sliced_field(a, y, x, 64, torch.Generator().manual_seed(0), **kwargs)
 
 
 FIELDS = {
@@ -90,6 +90,32 @@ def test_blocks_equal_the_whole(v: Callable, monkeypatch: pytest.MonkeyPatch) ->
     whole = v(a, y, x)
     monkeypatch.setattr(module, "_BLOCK", 30)
     torch.testing.assert_close(v(a, y, x), whole, rtol=1e-12, atol=1e-13)
+
+
+@every_field
+def test_attraction_scales_the_part_of_real_samples(v: Callable) -> None:
+    a, y, x = points(5, 8, 6)
+    base, towards_y = v(a, y, x), v(a, y, x, attraction=2.0) - v(a, y, x)
+    torch.testing.assert_close(v(a, y, x, attraction=0.5), base - towards_y / 2)
+    # What is left, without real samples, repels from generated ones alone.
+    repelled = v(a, x, y, attraction=2.0) - v(a, x, y)
+    if v is not FIELDS["drifting"]:
+        torch.testing.assert_close(base, towards_y - repelled)
+
+
+@every_field
+@pytest.mark.parametrize("attraction", [0.0, -1.0, math.inf])
+def test_an_attraction_that_is_not_positive_is_refused(v: Callable, attraction: float) -> None:
+    with pytest.raises(ValueError, match="'attraction' should be positive and finite"):
+        v(*points(5, 8, 6), attraction=attraction)
+
+
+def test_points_may_be_the_first_of_the_generated_samples() -> None:
+    y, x = points(8, 7)
+    for v in (mean_shift_field, drifting_field):
+        # A generated sample at infinity, which has no weight, changes nothing.
+        more = torch.cat([x, torch.full((1, 3), 1e6, dtype=torch.float64)])
+        torch.testing.assert_close(v(x, y, more, 0.7, own=True), v(x, y, x, 0.7, own=True))
 
 
 @pytest.mark.parametrize("v", [mean_shift_field, drifting_field])
@@ -212,6 +238,6 @@ def test_one_negative_that_is_the_point_itself_is_refused() -> None:
         drifting_field(a, y, a, 1.0, own=True)
 
 
-def test_own_samples_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="'own' should be False unless both sets are the same"):
-        drifting_field(*points(3, 8, 6), 1.0, own=True)
+def test_fewer_samples_than_own_points_are_refused() -> None:
+    with pytest.raises(ValueError, match="'own' should be False unless the points are the first"):
+        drifting_field(*points(7, 8, 6), 1.0, own=True)
