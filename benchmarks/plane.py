@@ -21,7 +21,15 @@ from torch import Generator, nn
 
 from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.data import Ring
-from energy_gans.methods import EIEGGAN, GCN, GGCN, VAPO, CoulombGAN, EIEGGenerator
+from energy_gans.methods import (
+    EIEGGAN,
+    GCN,
+    GGCN,
+    VAPO,
+    CoulombGAN,
+    EIEGGenerator,
+    FieldGenerator,
+)
 from energy_gans.methods.baselines import BEGAN, GAN, MMDGAN, WGAN, WGANGP
 from energy_gans.methods.bases.generative import GenerativeModule
 from energy_gans.metrics import ModeCoverage
@@ -43,6 +51,7 @@ def critic(features: int = 1) -> nn.Module:
 METHODS: dict[str, tuple[Callable[[], GenerativeModule], int]] = {
     "CoulombGAN": (lambda: CoulombGAN(generator(), critic(), latent_dim=2), 3000),
     "EIEGGenerator": (lambda: EIEGGenerator(generator(), latent_dim=2), 3000),
+    "FieldGenerator": (lambda: FieldGenerator(generator(), latent_dim=2), 3000),
     "EIEGGAN": (lambda: EIEGGAN(generator(), critic(16), latent_dim=2), 3000),
     "GCN": (lambda: GCN(critic(), shape=[2]), 300),
     "GGCN": (lambda: GGCN(generator(), critic(), shape=[2], latent_dim=2), 1000),

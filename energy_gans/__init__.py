@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import data, functional, methods, metrics, networks
+    from . import data, fields, functional, methods, metrics, networks
     from .commands import (
         compare,
         evaluate,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         VAPO,
         CoulombGAN,
         EIEGGenerator,
+        FieldGenerator,
         InpaintingGGCN,
         MultigridGCN,
     )
@@ -50,8 +51,10 @@ __version__ = "0.2.0"
 
 # The names that are imported when they are used, by their module; those of "" are packages.
 _NAMES = {
-    "": "data functional methods metrics networks",
-    "methods": "CoulombGAN EIEGGAN EIEGGenerator GCN GGCN InpaintingGGCN MultigridGCN VAPO",
+    "": "data fields functional methods metrics networks",
+    "methods": """
+        CoulombGAN EIEGGAN EIEGGenerator FieldGenerator GCN GGCN InpaintingGGCN MultigridGCN VAPO
+    """,
     "commands": """
         compare evaluate explain export inpaint interpolate landscape ood report sample synthesize
     """,

@@ -23,6 +23,11 @@ PUBLIC = {
         GaussianMixture Grid ImageDataModule ImageFolder Moons Ring Spirals
         TensorDataModule TinyImageNet TwoModes
     """,
+    "energy_gans.fields": """
+        DriftingField ElasticField EnergyDistanceField GaussianField KernelField
+        MeanShiftField ParticleField PlummerField ScatteringField SinkhornField
+        SlicedField SumOfFields
+    """,
     "energy_gans.functional": """
         ElasticTerm alignment amortized_loss annealed ascent_loss balanced class_sums
         climbing_loss closest_pairs conditional_moments conditional_point
@@ -43,8 +48,8 @@ PUBLIC = {
         unit_length upscale warmed_decay wasserstein_loss
     """,
     "energy_gans.methods": """
-        EIEGGAN GCN GGCN VAPO Chains CoulombGAN EIEGGenerator Flow GenerativeModule
-        InpaintingGGCN MultigridGCN baselines
+        EIEGGAN GCN GGCN VAPO Chains CoulombGAN EIEGGenerator FieldGenerator Flow
+        GenerativeModule InpaintingGGCN MultigridGCN baselines
     """,
     "energy_gans.methods.baselines": """
         BEGAN GAN MMDGAN WGAN WGANGP

@@ -32,6 +32,7 @@ _AUTOENCODERS = ("Autoencoder", "MLP", "ResNetAutoencoder")
 
 FITTING_NETWORKS: dict[str, dict[str, tuple[str, ...]]] = {
     "EIEGGenerator": {"generator": _GENERATORS},
+    "FieldGenerator": {"generator": _GENERATORS},
     "GCN": {"descriptor": _POTENTIALS},
     "GGCN": {"generator": _GENERATORS, "descriptor": _POTENTIALS},
     "InpaintingGGCN": {"generator": ("ResNetAutoencoder",), "descriptor": _IMAGE_POTENTIALS},

@@ -29,7 +29,13 @@ from .evaluation.feature_spread import extent, separation, share_of_dimensions
 from .evaluation.frechet import frechet_distance, moments
 from .evaluation.inception_score import class_sums, inception_score
 from .evaluation.neighbours import density_coverage, nearest, neighbour_radii, precision_recall
-from .field_scale import feature_unit, mean_distance, root_mean_square, sum_of_unit_fields
+from .field_scale import (
+    feature_unit,
+    mean_distance,
+    root_mean_square,
+    sum_of_unit_fields,
+    unit_field,
+)
 from .fields import drifting_field, potential_field
 from .filters import (
     difference_of_gaussians,
@@ -182,6 +188,7 @@ __all__ = [
     "time_rate",
     "transport",
     "transport_cost",
+    "unit_field",
     "unit_length",
     "upscale",
     "warmed_decay",

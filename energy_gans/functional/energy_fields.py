@@ -116,9 +116,7 @@ def sliced_field(
     return (total * (scale / slices)).reshape(a.shape)
 
 
-def _sliced_difference(
-    a: Tensor, y: Tensor, x: Tensor, xi: Tensor, attraction: float
-) -> Tensor:
+def _sliced_difference(a: Tensor, y: Tensor, x: Tensor, xi: Tensor, attraction: float) -> Tensor:
     r"""Returns the sum over directions of the difference of mean signs, with shape :math:`(B, d)`.
 
     Arguments:

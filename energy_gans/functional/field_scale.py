@@ -75,14 +75,21 @@ def root_mean_square(v: Tensor) -> Tensor:
     return v.double().square().mean().sqrt()
 
 
-def sum_of_unit_fields(a: Tensor, y: Tensor, x: Tensor, fields: Sequence[Field]) -> Tensor:
-    r"""Returns the sum of fields, each in units of its root mean square.
+def sum_of_unit_fields(
+    a: Tensor,
+    y: Tensor,
+    x: Tensor,
+    fields: Sequence[Field],
+    weights: Sequence[float] | None = None,
+) -> Tensor:
+    r"""Returns the weighted sum of fields, each in units of its root mean square.
 
     Arguments:
         a: The points, with shape :math:`(B, *)`.
         y: The real samples, with shape :math:`(N, *)`.
         x: The generated samples, with shape :math:`(M, *)`.
         fields: The fields :math:`V(a, y, x)`.
+        weights: The factor on each field; 1 if `None`.
 
     Returns:
         The sum, with shape :math:`(B, *)`. A field that vanishes at all points adds nothing.
@@ -93,8 +100,22 @@ def sum_of_unit_fields(a: Tensor, y: Tensor, x: Tensor, fields: Sequence[Field])
     if len(fields) == 0:
         raise ValueError("'fields' should hold at least one field, got none.")
     total = torch.zeros_like(a, dtype=torch.promote_types(a.dtype, torch.float32))
-    for field in fields:
-        v = field(a, y, x)
-        scale = root_mean_square(v).clamp_min(torch.finfo(v.dtype).tiny ** 0.5)
-        total = total + v / scale.to(v.dtype)
+    for field, weight in zip(fields, weights or [1.0] * len(fields), strict=True):
+        total = total + weight * unit_field(field(a, y, x))
     return total
+
+
+def unit_field(v: Tensor) -> Tensor:
+    r"""Returns a field in units of its root mean square.
+
+    Arguments:
+        v: The field, with shape :math:`(B, *)`.
+
+    Returns:
+        The field, with shape :math:`(B, *)`, zero if it vanishes at all points.
+
+    Raises:
+        ValueError: If the field has no points.
+    """
+    scale = root_mean_square(v).clamp_min(torch.finfo(v.dtype).tiny ** 0.5)
+    return v / scale.to(v.dtype)

@@ -10,6 +10,7 @@ from .bases.generative import GenerativeModule
 from .coulomb_gan import CoulombGAN
 from .eieg_gan import EIEGGAN
 from .eieg_generator import EIEGGenerator
+from .field_generator import FieldGenerator
 from .gcn import GCN
 from .ggcn import GGCN
 from .inpainting import InpaintingGGCN
@@ -26,6 +27,7 @@ __all__ = [
     "Chains",
     "CoulombGAN",
     "EIEGGenerator",
+    "FieldGenerator",
     "Flow",
     "GenerativeModule",
     "InpaintingGGCN",

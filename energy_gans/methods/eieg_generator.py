@@ -26,15 +26,13 @@ from ..functional.elastic_kernels import Softening
 from ..functional.pair_rows import pairs_between, pairs_within
 from ..functional.potentials import Kernel
 from .bases.arguments import base_arguments
-from .bases.feature_gan import check_not_accumulated
-from .bases.generative import GenerativeModule
-from .bases.generator import GeneratorMixin
+from .bases.direct_generator import DirectGeneratorModule
 from .bases.optimizers import ADAM
 from .bases.own_kernel import check_kernel, check_left_out, fixed_kernel
 from .parts.elastic_kernel import Elastic
 
 
-class EIEGGenerator(GeneratorMixin, GenerativeModule):
+class EIEGGenerator(DirectGeneratorModule):
     r"""A generator that lowers the elastic energy between samples, without a discriminator.
 
     Arguments:
@@ -46,13 +44,10 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
             coordinates if `None`.
         softening: How the kernel is made finite: `"cap"`, as in the paper, or `"plummer"`.
         self_interaction: Whether generated samples repel each other. If not, they collapse.
-        discriminator_steps: 1, as there is no discriminator.
-        accumulate: 1, as the loss couples all pairs of a minibatch.
 
     Raises:
-        ValueError: If a number is out of its range, parameters of the elastic kernel are given
-            besides a kernel, or `accumulate` or `discriminator_steps` is
-            not 1: the loss couples all pairs of a minibatch, and there is no discriminator.
+        ValueError: If a number is out of its range, or parameters of the elastic kernel are given
+            besides a kernel.
     """
 
     def __init__(
@@ -75,12 +70,6 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
         initial_weights: str | None = None,
     ) -> None:
         super().__init__(**base_arguments(EIEGGenerator, locals()))
-        check_not_accumulated(self.accumulate)
-        if self.discriminator_steps != 1:
-            raise ValueError(
-                f"'discriminator_steps' should be 1 where there is no discriminator, got "
-                f"{self.discriminator_steps}."
-            )
         check_left_out(EIEGGenerator, locals(), ("cutoff", "power", "softening"), "elastic")
         self.own_kernel = fixed_kernel(kernel)
         self.kernel = Elastic(cutoff, power, softening)
@@ -119,19 +108,6 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
         (k,) = elastic_sums([(yx, [term])], self.kernel.softening, self.largest)
         return matching_loss(torch.zeros_like(xx), k)
 
-    def potential(self, a: Tensor) -> Tensor:
-        r"""Returns the potential of the last minibatch's samples, high where real data is.
-
-        The unit of the potential depends on the minibatch.
-
-        Arguments:
-            a: The points, with shape :math:`(B, *)`.
-
-        Returns:
-            The potential, with shape :math:`(B)`, float64 with the elastic kernel.
-        """
-        return self.minibatch_potential()(a)
-
     def minibatch_potential(self) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential of the last minibatch's samples as a function of points."""
         y, x = (charges.to(self.device) for charges in self.require_charges())
@@ -139,23 +115,6 @@ class EIEGGenerator(GeneratorMixin, GenerativeModule):
             return lambda a: potential(a, y, x, self.own_kernel)
         k = self.kernel.profile(y[0].numel(), squared_distances(y, x))
         return lambda a: potential(a, y, x, lambda a, b: k(squared_distances(a, b)))
-
-    def potential_function(self) -> Callable[..., Tensor]:
-        minibatch_potential = self.minibatch_potential()
-
-        def potential_at(
-            a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
-        ) -> Tensor:
-            self.check_conditions(label, time)
-            return minibatch_potential(a)
-
-        return potential_at
-
-    def potential_at(
-        self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
-    ) -> Tensor:
-        self.check_conditions(label, time)
-        return self.potential(a)
 
     def check(self, y: Tensor) -> None:
         super().check(y)

@@ -122,6 +122,7 @@ REFUSED: dict[str, list[Callable]] = {
     "sliced_field": [lambda f: f(X, FEW, X, 4)],
     "spread_energy": [lambda f: f(NONE), lambda f: f(FEW)],
     "stein_direction": [lambda f: f(X, FEW, FEW)],
+    "unit_field": [lambda f: f(NONE)],
     "sum_of_unit_fields": [lambda f: f(FEW, X, X, [lambda a, y, x: a])],
     "support_size": [lambda f: f(NONE)],
     "transport": [lambda f: f(FEW, X, 1.0), lambda f: f(X, FEW, 1.0)],

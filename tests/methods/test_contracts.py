@@ -44,6 +44,23 @@ METHODS = {
     "baselines.MMDGAN": {"discriminator.out_features": 3},
     "EIEGGAN": {"discriminator.out_features": 3},
     "EIEGGenerator": {},
+    "FieldGenerator": {
+        "field": {
+            "class_path": "energy_gans.fields.SumOfFields",
+            "init_args": {
+                "fields": [
+                    {"class_path": "energy_gans.fields.SlicedField", "init_args": {"slices": 8}},
+                    {
+                        "class_path": "energy_gans.fields.DriftingField",
+                        "init_args": {"bandwidth": 0.3},
+                    },
+                ]
+            },
+        },
+        "queue": 100,
+        "initial_range": 3.0,
+        "range_decay": 0.7,
+    },
     "GGCN": DESCRIPTOR
     | {
         "gamma": 0.2,

@@ -30,6 +30,7 @@ from energy_gans.methods import (
     Chains,
     CoulombGAN,
     EIEGGenerator,
+    FieldGenerator,
     Flow,
     GenerativeModule,
 )
@@ -148,6 +149,7 @@ def test_a_data_module_that_reads_a_loader_trains_as_the_loader() -> None:
 METHODS: dict[str, Callable[[], GenerativeModule]] = {
     "CoulombGAN": point_gan,
     "EIEGGenerator": lambda: EIEGGenerator(generator=MLP(2, 2, [8]), latent_dim=2),
+    "FieldGenerator": lambda: FieldGenerator(generator=MLP(2, 2, [8]), latent_dim=2),
     "GCN": lambda: GCN(**descriptor(start="data")),
     "GGCN": lambda: GGCN(
         **descriptor(generator=MLP(2, 2, [8]), latent_dim=2, learn_hidden_space=False)

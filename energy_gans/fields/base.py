@@ -1,0 +1,160 @@
+r"""What all fields have in common, and their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..checks import check_positive
+from ..descriptions import Described
+from ..functional import root_mean_square, unit_field
+from ..functional.fields import check_own, check_sets
+
+
+class ParticleField(Described):
+    r"""A field with its settings. A field of one's own inherits from this class.
+
+    Attributes:
+        independent: Whether generated samples have to be independent of the points.
+    """
+
+    independent: bool = False
+
+    # What a field implements
+
+    def velocity(
+        self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
+    ) -> Tensor:
+        r"""Returns the field at points, for sets that were checked: see :meth:`__call__`."""
+        raise NotImplementedError
+
+    def potential(self, a: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        r"""Returns the potential whose gradient is the field, high where real samples are.
+
+        Arguments:
+            a: The points, with shape :math:`(B, *)`.
+            y: The real samples, with shape :math:`(N, *)`.
+            x: The generated samples, with shape :math:`(M, *)`.
+
+        Returns:
+            The potential, with shape :math:`(B)`.
+
+        Raises:
+            ValueError: If the field has no potential.
+        """
+        raise ValueError(f"{self!r} has no potential.")
+
+    # What a user calls
+
+    def __call__(
+        self,
+        a: Tensor,
+        y: Tensor,
+        x: Tensor,
+        own: bool = False,
+        random: torch.Generator | None = None,
+    ) -> Tensor:
+        r"""Returns the field at points.
+
+        Arguments:
+            a: The points, with shape :math:`(B, *)`.
+            y: The real samples, with shape :math:`(N, *)`.
+            x: The generated samples, with shape :math:`(M, *)`.
+            own: Whether the points are the first of the generated samples. Then no point acts on
+                itself.
+            random: The generator of random directions or partners, or `None` for torch's own.
+
+        Returns:
+            The field, with shape :math:`(B, *)`, in the unit of the points; that of a sum has no
+            unit.
+
+        Raises:
+            ValueError: If there are too few samples.
+        """
+        return self.combine(self.velocities(a, y, x, own, random))
+
+    def velocities(
+        self,
+        a: Tensor,
+        y: Tensor,
+        x: Tensor,
+        own: bool = False,
+        random: torch.Generator | None = None,
+    ) -> list[Tensor]:
+        r"""Returns the fields that :meth:`combine` adds: one, unless the field is a sum.
+
+        Arguments are those of :meth:`__call__`.
+        """
+        check_sets(a, y, x)
+        check_own(a, x, own)
+        if own and self.independent:
+            raise ValueError(
+                f"{self!r} needs generated samples that are independent of the points: "
+                "'negatives' should be 'separate'."
+            )
+        return [field.velocity(a, y, x, own, random) for field in self.terms]
+
+    def combine(self, velocities: Sequence[Tensor]) -> Tensor:
+        r"""Returns the field of its terms, with shape :math:`(B, *)`.
+
+        Arguments:
+            velocities: The field of each term, each with shape :math:`(B, *)`.
+        """
+        return velocities[0]
+
+    @property
+    def terms(self) -> list[ParticleField]:
+        r"""The fields that this one adds: itself, unless it is a sum."""
+        return [self]
+
+    def __repr__(self) -> str:
+        settings = (self.description or {}).get("init_args", {})
+        arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class SumOfFields(ParticleField):
+    r"""The sum of fields, each in units of its root mean square (:func:`.sum_of_unit_fields`).
+
+    Fields of several bandwidths, or of long and of short range, act together.
+
+    Arguments:
+        fields: The fields.
+        weights: The factor on each field; 1 if `None`.
+
+    Raises:
+        ValueError: If there are no fields, or not one positive weight for each.
+    """
+
+    def __init__(
+        self, fields: Sequence[ParticleField], weights: Sequence[float] | None = None
+    ) -> None:
+        if len(fields) == 0:
+            raise ValueError("'fields' should hold at least one field, got none.")
+        weights = [1.0] * len(fields) if weights is None else list(weights)
+        if len(weights) != len(fields):
+            raise ValueError(
+                f"'weights' should hold one number for each of {len(fields)} fields, got "
+                f"{len(weights)}."
+            )
+        for weight in weights:
+            check_positive("weights", weight)
+        self.fields, self.weights = list(fields), weights
+
+    @property
+    def terms(self) -> list[ParticleField]:
+        return self.fields
+
+    @property
+    def independent(self) -> bool:
+        return any(field.independent for field in self.fields)
+
+    def combine(self, velocities: Sequence[Tensor]) -> Tensor:
+        return sum(w * unit_field(v) for w, v in zip(self.weights, velocities, strict=True))
+
+    def potential(self, a: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        units = [root_mean_square(v) for v in self.velocities(x, y, x)]
+        terms = zip(self.weights, self.fields, units, strict=True)
+        return sum(w / unit * field.potential(a, y, x) for w, field, unit in terms)

@@ -1,0 +1,57 @@
+r"""Fields of the energy distance with random directions or partners, without a matrix of pairs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..checks import check_count, check_positive
+from ..functional import scattering_field, sliced_field
+from .base import ParticleField
+
+
+class SlicedField(ParticleField):
+    r"""The field of the energy distance by ranks along random lines (:func:`.sliced_field`).
+
+    Arguments:
+        slices: The number of directions.
+        attraction: The ratio of attraction to repulsion.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+
+    def __init__(self, slices: int = 64, attraction: float = 1.0) -> None:
+        check_count("slices", slices)
+        check_positive("attraction", attraction)
+        self.slices, self.attraction = slices, attraction
+
+    def velocity(
+        self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
+    ) -> Tensor:
+        return sliced_field(a, y, x, self.slices, random, self.attraction)
+
+
+class ScatteringField(ParticleField):
+    r"""The field of one real and one generated sample for each point (:func:`.scattering_field`).
+
+    Arguments:
+        attraction: The ratio of attraction to repulsion.
+
+    Raises:
+        ValueError: If `attraction` is not positive.
+    """
+
+    def __init__(self, attraction: float = 1.0) -> None:
+        check_positive("attraction", attraction)
+        self.attraction = attraction
+
+    def velocity(
+        self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
+    ) -> Tensor:
+        b = len(a)
+        i = torch.randint(len(y), (b,), generator=random, device=a.device)
+        j = torch.randint(len(x) - own, (b,), generator=random, device=a.device)
+        if own:
+            j = (j + 1 + torch.arange(b, device=a.device)) % len(x)
+        return scattering_field(a, y[i], x[j], self.attraction)

@@ -1,0 +1,71 @@
+r"""Methods of a generator alone: its samples move in the field of each minibatch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from .feature_gan import check_not_accumulated
+from .generative import GenerativeModule
+from .generator import GeneratorMixin
+
+
+class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
+    r"""A method with a generator :math:`G` and no discriminator.
+
+    A method implements :meth:`minibatch_potential` if its field has a potential.
+
+    Arguments:
+        discriminator_steps: 1, as there is no discriminator.
+        accumulate: 1, as the loss couples all pairs of a minibatch.
+        kwargs: The arguments of :class:`GeneratorMixin` and :class:`GenerativeModule`.
+
+    Raises:
+        ValueError: If `accumulate` or `discriminator_steps` is not 1: the loss couples all pairs
+            of a minibatch, and there is no discriminator.
+    """
+
+    def __init__(self, discriminator_steps: int = 1, accumulate: int = 1, **kwargs: Any) -> None:
+        super().__init__(discriminator_steps=discriminator_steps, accumulate=accumulate, **kwargs)
+        check_not_accumulated(self.accumulate)
+        if self.discriminator_steps != 1:
+            raise ValueError(
+                f"'discriminator_steps' should be 1 where there is no discriminator, got "
+                f"{self.discriminator_steps}."
+            )
+
+    def minibatch_potential(self) -> Callable[[Tensor], Tensor]:
+        r"""Returns the potential of the last minibatch's samples as a function of points."""
+        raise NotImplementedError
+
+    def potential(self, a: Tensor) -> Tensor:
+        r"""Returns the potential of the last minibatch's samples, high where real data is.
+
+        The unit of the potential depends on the minibatch.
+
+        Arguments:
+            a: The points, with shape :math:`(B, *)`.
+
+        Returns:
+            The potential, with shape :math:`(B)`, float32 at least.
+        """
+        return self.minibatch_potential()(a)
+
+    def potential_function(self) -> Callable[..., Tensor]:
+        minibatch_potential = self.minibatch_potential()
+
+        def potential_at(
+            a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
+        ) -> Tensor:
+            self.check_conditions(label, time)
+            return minibatch_potential(a)
+
+        return potential_at
+
+    def potential_at(
+        self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
+    ) -> Tensor:
+        self.check_conditions(label, time)
+        return self.potential(a)

@@ -1,0 +1,251 @@
+r"""Tests for the energy_gans.fields package: fields with their settings."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from energy_gans import fields
+from energy_gans.descriptions import describe
+from energy_gans.fields import (
+    DriftingField,
+    ElasticField,
+    EnergyDistanceField,
+    GaussianField,
+    KernelField,
+    MeanShiftField,
+    ParticleField,
+    PlummerField,
+    ScatteringField,
+    SinkhornField,
+    SlicedField,
+    SumOfFields,
+)
+from energy_gans.functional import (
+    distances,
+    drifting_field,
+    elastic,
+    gaussian,
+    mean_shift_field,
+    plummer,
+    potential_field,
+    scattering_field,
+    sinkhorn_field,
+    sliced_field,
+    unit_field,
+)
+
+
+def points(*sizes: int, dim: int = 3) -> list[Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return [torch.randn(n, dim, generator=random, dtype=torch.float64) for n in sizes]
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+A, Y, X = points(5, 8, 6)
+# Each field with what it should equal.
+FIELDS: list[tuple[ParticleField, Callable[..., Tensor]]] = [
+    (KernelField(plummer, 2.0), lambda *s: potential_field(*s, plummer, 2.0)),
+    (
+        PlummerField(3.0, 0.5, 2.0),
+        lambda *s: potential_field(*s, lambda a, b: plummer(a, b, 3.0, 0.5), 2.0),
+    ),
+    (
+        ElasticField(0.3, 1.5, "plummer", 2.0),
+        lambda *s: potential_field(*s, lambda a, b: elastic(a, b, 0.3, 1.5, "plummer"), 2.0),
+    ),
+    (
+        GaussianField([0.5, 2.0], 2.0),
+        lambda *s: potential_field(*s, lambda a, b: gaussian(a, b, [0.5, 2.0]), 2.0),
+    ),
+    (EnergyDistanceField(2.0), lambda *s: potential_field(*s, lambda a, b: -distances(a, b), 2.0)),
+    (SlicedField(16, 2.0), lambda *s: sliced_field(*s, 16, seeded(), 2.0)),
+    (MeanShiftField(0.4, "laplace", 2.0), lambda *s: mean_shift_field(*s, 0.4, attraction=2.0)),
+    (DriftingField(0.4, 2.0), lambda *s: drifting_field(*s, 0.4, attraction=2.0)),
+    (SinkhornField(0.4, 9, None, 2.0), lambda *s: sinkhorn_field(*s, 0.4, 9, None, 2.0)),
+]
+EVERY = [*(field for field, _ in FIELDS), ScatteringField(2.0)]
+IDS = [type(field).__name__ for field in EVERY]
+every_field = pytest.mark.parametrize("field", EVERY, ids=IDS)
+
+
+@pytest.mark.parametrize("field, function", FIELDS, ids=IDS[:-1])
+def test_a_field_is_the_function_with_its_settings(
+    field: ParticleField, function: Callable
+) -> None:
+    torch.testing.assert_close(field(A, Y, X, random=seeded()), function(A, Y, X))
+
+
+def test_every_field_is_tested() -> None:
+    classes = {name for name in fields.__all__ if name not in ("ParticleField", "SumOfFields")}
+    assert {type(field).__name__ for field in EVERY} == classes
+
+
+@pytest.mark.parametrize("field", [MeanShiftField(0.4), DriftingField(0.4)])
+def test_own_samples_leave_out_the_pair_of_a_sample_with_itself(field: ParticleField) -> None:
+    function = drifting_field if isinstance(field, DriftingField) else mean_shift_field
+    kernel = {} if isinstance(field, DriftingField) else {"kernel": "sharp"}
+    expected = function(X, Y, X, 0.4, own=True, **kernel)
+    assert torch.equal(field(X, Y, X, own=True), expected)
+    assert not torch.allclose(field(X, Y, X), expected)
+
+
+@every_field
+def test_a_field_describes_itself(field: ParticleField) -> None:
+    if type(field) is KernelField:
+        with pytest.raises(TypeError, match="construction of a KernelField is not known"):
+            describe(field)
+        return
+    description = describe(field)
+    assert description["class_path"] == f"energy_gans.fields.{type(field).__name__}"
+    again = type(field)(**description["init_args"])
+    assert repr(again) == repr(field)
+    assert torch.equal(again(A, Y, X, random=seeded()), field(A, Y, X, random=seeded()))
+
+
+@every_field
+def test_a_field_can_be_copied(field: ParticleField) -> None:
+    again = copy.deepcopy(field)
+    assert torch.equal(again(A, Y, X, random=seeded()), field(A, Y, X, random=seeded()))
+
+
+@every_field
+@pytest.mark.parametrize("attraction", [0.0, -1.0, math.nan])
+def test_a_wrong_attraction_is_refused(field: ParticleField, attraction: float) -> None:
+    settings = {"kernel": plummer} if type(field) is KernelField else {}
+    settings |= {"bandwidth": 1.0} if isinstance(field, (MeanShiftField, DriftingField)) else {}
+    settings |= {"epsilon": 1.0} if isinstance(field, SinkhornField) else {}
+    with pytest.raises(ValueError, match="'attraction' should be positive and finite"):
+        type(field)(**settings, attraction=attraction)
+
+
+@pytest.mark.parametrize(
+    "make, named",
+    [
+        (lambda: PlummerField(power=0), "'power'"),
+        (lambda: PlummerField(epsilon=-1), "'epsilon'"),
+        (lambda: ElasticField(cutoff=0), "'cutoff'"),
+        (lambda: ElasticField(power=-1), "'power'"),
+        (lambda: GaussianField([]), "'bandwidths'"),
+        (lambda: GaussianField([1.0, 0.0]), "'bandwidths'"),
+        (lambda: SlicedField(0), "'slices'"),
+        (lambda: MeanShiftField(0.0), "'bandwidth'"),
+        (lambda: MeanShiftField(1.0, "cauchy"), "'kernel' should be 'laplace', 'gaussian' or"),
+        (lambda: DriftingField(-0.1), "'bandwidth'"),
+        (lambda: SinkhornField(0.0), "'epsilon'"),
+        (lambda: SinkhornField(1.0, 0), "'iterations'"),
+        (lambda: SinkhornField(1.0, 5, -1.0), "'tolerance'"),
+        (lambda: SumOfFields([]), "'fields' should hold at least one field"),
+        (lambda: SumOfFields([SlicedField()], [1.0, 2.0]), "'weights' should hold one number"),
+        (lambda: SumOfFields([SlicedField()], [0.0]), "'weights' should be positive"),
+    ],
+)
+def test_wrong_settings_are_refused(make: Callable, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        make()
+
+
+@every_field
+def test_too_few_samples_are_refused(field: ParticleField) -> None:
+    with pytest.raises(ValueError, match="should hold at least one sample each"):
+        field(A, Y[:0], X)
+    with pytest.raises(ValueError, match="should hold at least 2 samples where own = True"):
+        field(X[:1], Y, X[:1], own=True)
+
+
+# Partners of scattering
+
+
+def test_scattering_takes_one_real_and_one_generated_sample_for_each_point() -> None:
+    v = ScatteringField()(A, Y, X, random=seeded())
+    for i, point in enumerate(v):
+        near = [
+            torch.allclose(point, scattering_field(A[i : i + 1], y[None], x[None])[0])
+            for y in Y
+            for x in X
+        ]
+        assert sum(near) == 1
+
+
+def test_no_own_sample_is_its_own_partner_and_all_others_are() -> None:
+    x, y = points(4, 1)
+    far = y + 1e9
+    towards = scattering_field(x, far.expand(4, 3), x)
+    random, partners = seeded(), set()
+    for _ in range(200):
+        away = towards - ScatteringField()(x, far, x, own=True, random=random)
+        for i in range(4):
+            unit = nn.functional.normalize(x - x[i], eps=1e-300)
+            (j,) = torch.nonzero(((unit - away[i]).abs() < 1e-6).all(1)).flatten().tolist()
+            partners.add((i, j))
+    assert partners == {(i, j) for i in range(4) for j in range(4) if i != j}
+
+
+# Potentials
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        PlummerField(3.0, 0.5),
+        ElasticField(0.3, 1.5, attraction=2.0),
+        GaussianField(),
+        EnergyDistanceField(0.5),
+        MeanShiftField(0.4),
+        MeanShiftField(0.4, "gaussian"),
+        SumOfFields([PlummerField(3.0, 0.5), MeanShiftField(0.4)], [2.0, 0.5]),
+    ],
+    ids=repr,
+)
+def test_the_gradient_of_the_potential_is_the_field(field: ParticleField) -> None:
+    # The unit of a sum is that of the field at generated samples, which are the points here.
+    gradient = torch.func.grad(lambda a: field.potential(a, Y, X).sum())(X)
+    torch.testing.assert_close(gradient, field(X, Y, X), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "field", [MeanShiftField(0.4, "laplace"), DriftingField(0.4), SinkhornField(1.0)], ids=repr
+)
+def test_a_field_without_a_potential_says_so(field: ParticleField) -> None:
+    with pytest.raises(ValueError, match=rf"{type(field).__name__}\(.*\) has no potential"):
+        field.potential(A, Y, X)
+
+
+# Sums
+
+
+def test_a_sum_adds_fields_of_unit_root_mean_square() -> None:
+    parts = [PlummerField(), DriftingField(0.4)]
+    expected = 2 * unit_field(parts[0](A, Y, X)) + 0.5 * unit_field(parts[1](A, Y, X))
+    field = SumOfFields(parts, [2.0, 0.5])
+    torch.testing.assert_close(field(A, Y, X), expected)
+    for term, v in zip(parts, field.velocities(A, Y, X), strict=True):
+        assert torch.equal(v, term(A, Y, X))
+
+
+def test_a_sum_needs_independent_samples_if_one_of_its_fields_does() -> None:
+    assert not SumOfFields([PlummerField(), DriftingField(1.0)]).independent
+    field = SumOfFields([PlummerField(), SinkhornField(1.0)])
+    assert field.independent
+    with pytest.raises(ValueError, match="'negatives' should be 'separate'"):
+        field(X, Y, X, own=True)
+
+
+def test_a_module_as_a_kernel_is_not_trained() -> None:
+    class Kernel(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            return gaussian(self.scale * a, self.scale * b)
+
+    field = KernelField(kernel := Kernel())
+    assert not kernel.scale.requires_grad
+    torch.testing.assert_close(field(A, Y, X), GaussianField()(A, Y, X))
