@@ -30,6 +30,7 @@ from torch.optim.lr_scheduler import LRScheduler
 # The packages whose classes a file may name.
 PACKAGES = (
     "energy_gans.data",
+    "energy_gans.fields",
     "energy_gans.methods",
     "energy_gans.networks",
     "torch.nn",
