@@ -49,9 +49,9 @@ METHODS = {
             "class_path": "energy_gans.fields.SumOfFields",
             "init_args": {
                 "fields": [
-                    {"class_path": "energy_gans.fields.SlicedField", "init_args": {"slices": 8}},
+                    {"class_path": "energy_gans.fields.EnergyDistanceField"},
                     {
-                        "class_path": "energy_gans.fields.DriftingField",
+                        "class_path": "energy_gans.fields.MeanShiftField",
                         "init_args": {"bandwidth": 0.3},
                     },
                 ]

@@ -15,6 +15,7 @@ from energy_gans.fields import (
     KernelField,
     MeanShiftField,
     ParticleField,
+    ScatteringField,
     SinkhornField,
     SlicedField,
     SumOfFields,
@@ -329,3 +330,14 @@ def test_a_field_of_ones_own_is_followed() -> None:
     assert model.sample(100).std() < 0.5
     assert isinstance(model.construction, dict)
     assert KernelField(lambda a, b: a @ b.T).description is None
+
+
+@pytest.mark.parametrize("field", [SlicedField(4), ScatteringField()], ids=repr)
+def test_random_fields_are_a_function_of_the_seed_and_the_step(field: ParticleField) -> None:
+    runs = []
+    for _ in range(2):
+        fit(model := field_generator(field=field), 2)
+        runs.append(model)
+        torch.rand(3)
+    for p, q in zip(*(run.generator.parameters() for run in runs), strict=True):
+        assert torch.equal(p, q)

@@ -109,7 +109,7 @@ def test_a_folder_holds_no_optimizer_and_no_weight_twice(
     once = {key for key in model.state_dict() if not key.startswith("averaged.")}
     charges = (
         {"charges.real", "charges.generated"}
-        if name.startswith(("EIEG", "baselines.MMD"))
+        if name.startswith(("EIEG", "FieldGenerator", "baselines.MMD"))
         else set()
     )
     assert found.keys() == once | charges
