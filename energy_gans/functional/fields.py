@@ -112,9 +112,10 @@ def drifting_field(
             yield torch.cat([without_self(log[:, :m], start), log[:, m:]], 1) if own else log
 
     with torch.autocast(a.device.type, enabled=False):
-        columns = reduce(torch.logaddexp, (log.logsumexp(0) for log in logits()))
+        held = [*logits()] if len(u) * len(v) <= _BLOCK else None
+        columns = reduce(torch.logaddexp, (log.logsumexp(0) for log in held or logits()))
         moves = []
-        for log, (_, part) in zip(logits(), blocks_of(u, len(v)), strict=True):
+        for log, (_, part) in zip(held or logits(), blocks_of(u, len(v)), strict=True):
             w = torch.exp(log - (log.logsumexp(1, keepdim=True) + columns) / 2)
             w_x, w_y = w[:, :m], w[:, m:]
             s_x, s_y = w_x.sum(1, keepdim=True), w_y.sum(1, keepdim=True)
