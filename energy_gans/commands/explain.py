@@ -19,6 +19,7 @@ from .usage import command_use, find_uses, python_use, slots_of
 MODULES = {
     "energy_gans.methods": "methods",
     "energy_gans.methods.baselines": "baselines",
+    "energy_gans.fields": "fields",
     "energy_gans.networks": "networks",
     "energy_gans.data": "data",
     "energy_gans.callbacks": "callbacks",

@@ -30,6 +30,8 @@ CALLABLE_CLASS = re.compile(
 CLASS = r"\1Problem with given class_path '\3':\n\1 \2"
 # Where a wrong name was found, and the valid names there.
 Candidates = tuple[str, Sequence[str]]
+# The largest number of classes that an error lists.
+_FEW = 14
 
 _resolve_name = typehints.resolve_class_path_by_name
 
@@ -101,9 +103,14 @@ def sentence(message: str, known: Mapping[str, Any] | None = None) -> str:
         where = ".".join(told.keys) + (f" ({told.cls})" if told.cls else "")
         text = f"{where}: {text}" if where else text
     text = _other_type(_simplify(text, known), told, known)
-    near = nearest_names(*_candidates(text, told, known))
+    wrong, names = _candidates(text, told, known)
+    near = nearest_names(wrong, names)
+    listed = "There is no class" in text and 0 < len(names) <= _FEW
+    known_names = f" Known are {', '.join(sorted(names))}." if listed else ""
     if near:
-        return f"{text}. Did you mean {near}?"
+        return f"{text}. Did you mean {near}?{known_names}"
+    if listed:
+        return f"{text}.{known_names}"
     return suggest_value(_missing_class(text, told, known))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 # Modules whose classes users may give by name alone, if they are imported.
 ROOMS = (
-    *(f"energy_gans.{room}" for room in ("callbacks", "data", "methods", "networks")),
+    *(f"energy_gans.{room}" for room in ("callbacks", "data", "fields", "methods", "networks")),
     *("energy_gans.methods.baselines", "energy_gans.metrics.features"),
     *("lightning.pytorch.callbacks", "lightning.pytorch.loggers"),
     *("torch.nn", "torch.optim", "torch.optim.lr_scheduler"),
@@ -111,11 +111,12 @@ def known_classes(bases: tuple[type, ...] = ()) -> list[tuple[str, str]]:
     r"""Returns the name and the path of each class in :data:`ROOMS` that is imported.
 
     Arguments:
-        bases: The classes of which it has to be a subclass of one; any class if empty.
+        bases: The classes of which it has to be a subclass of one, but not one itself; any class
+            if empty.
     """
     return [
         (name, f"{room}.{name}")
         for room in ROOMS
         for name, value in vars(sys.modules.get(room, object)).items()
-        if isinstance(value, type) and issubclass(value, bases or object)
+        if isinstance(value, type) and issubclass(value, bases or object) and value not in bases
     ]

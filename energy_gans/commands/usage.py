@@ -33,6 +33,10 @@ _EXAMPLES = {
     "std": "0.1",
     "batch_size": "64",
     "extractor": "EfficientNetLite0()",
+    "kernel": "lambda a, b: -torch.cdist(a, b)",
+    "bandwidth": "0.1",
+    "epsilon": "0.1",
+    "fields": "[PlummerField(), MeanShiftField(0.1)]",
 }
 _IMAGES = {
     "generator": "ResNetAutoencoder(1, 32)",
@@ -58,6 +62,7 @@ _MODULES = {
         *("ConvDescriptor", "GaborBank", "MLP", "MultigridDescriptors", "ResNetAutoencoder"),
     ),
     "energy_gans.methods": ("Chains",),
+    "energy_gans.fields": ("MeanShiftField", "PlummerField"),
     "energy_gans.metrics.features": ("EfficientNetLite0",),
     "energy_gans.data": ("EmbeddedDigits", "Ring"),
     "lightning": ("Trainer",),
@@ -69,16 +74,23 @@ _WIDTH = 95
 _SYNTHETIC = ("EmbeddedDigits", "Ring", "Grid", "TwoModes")
 # The config in which a class is tried that no config uses, and other ones for data of images.
 _TRIED = "coulomb/ring"
+_TRIED_FIELD = "fields/ring"
 _TRIED_DATA = {"SVHN": "coulomb/cifar10", "CIFAR100": "coulomb/cifar10"}
 # Numbers that have to match other parts of a config.
 _TIED = ("in_features", "out_features", "latent_dim", "channels", "size", "grids", "shape")
 # Classes that are made to be derived from, and those that only Python can give their arguments.
-_BASES = ("GenerativeModule", "TensorDataModule", "ImageDataModule", "FeatureExtractor")
-_IN_PYTHON = ("FromDataset", "FromLoader", "FeaturesOnly", "Autoencoder", "GaborBank", "VGGBank")
+_BASES = (
+    *("GenerativeModule", "TensorDataModule", "ImageDataModule", "FeatureExtractor"),
+    "ParticleField",
+)
+_IN_PYTHON = (
+    *("FromDataset", "FromLoader", "FeaturesOnly", "Autoencoder", "GaborBank", "VGGBank"),
+    "KernelField",
+)
 # Exported names that are neither a model nor data of a config.
 NO_CONFIG = (*_BASES, *_IN_PYTHON, "Chains", "Flow")
 _VARIABLES = {"networks": "network", "data": "data", "callbacks": "callback"}
-_VARIABLES |= {"metrics": "metric", "features": "extractor"}
+_VARIABLES |= {"metrics": "metric", "features": "extractor", "fields": "field"}
 
 
 class Use(NamedTuple):
@@ -146,6 +158,9 @@ def command_use(source: ClassSource, uses: list[Use]) -> str:
         return ""
     if room == "features":
         return _command("evaluate --ckpt_path CHECKPOINT", "extractor", source)
+    if room == "fields" and name != "SumOfFields":
+        more = " --model.negatives separate" if name == "SinkhornField" else ""
+        return _command(f"fit --config {_TRIED_FIELD}{more}", "model.field", source)
     for use in uses:
         if (number := _number(source, use)) is not None:
             return f"energy-gans fit --config {use.config} --{use.key}.{number}"

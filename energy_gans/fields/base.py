@@ -116,7 +116,7 @@ class ParticleField(Described):
 
 
 class SumOfFields(ParticleField):
-    r"""The sum of fields, each in units of its root mean square (:func:`.sum_of_unit_fields`).
+    r"""The sum of fields, each in units of its root mean square (`sum_of_unit_fields`).
 
     Fields of several bandwidths, or of long and of short range, act together.
 

@@ -17,7 +17,7 @@ from .base import ParticleField
 
 
 class KernelField(ParticleField):
-    r"""The gradient of the potential of a kernel (:func:`.functional.potential_field`).
+    r"""The gradient of the potential of a kernel (`potential_field`).
 
     Arguments:
         kernel: The kernel :math:`k(a, b)`, a function of points :math:`(N, *)` and
@@ -46,7 +46,7 @@ class KernelField(ParticleField):
 
 
 class PlummerField(KernelField):
-    r"""The field of the Coulomb GAN's potential, with the Plummer kernel (:func:`.plummer`).
+    r"""The field of the Coulomb GAN's potential, with the Plummer kernel (`plummer`).
 
     Arguments:
         power: The exponent of the kernel.
@@ -64,7 +64,7 @@ class PlummerField(KernelField):
 
 
 class ElasticField(KernelField):
-    r"""The field of the elastic energy of the EIEG method (:func:`.elastic`).
+    r"""The field of the elastic energy of the EIEG method (`elastic`).
 
     Arguments:
         cutoff: The cut-off of the kernel, in the unit of the points.
@@ -92,7 +92,7 @@ class ElasticField(KernelField):
 
 
 class GaussianField(KernelField):
-    r"""The field of the maximum mean discrepancy with Gaussian kernels (:func:`.gaussian`).
+    r"""The field of the maximum mean discrepancy with Gaussian kernels (`gaussian`).
 
     Arguments:
         bandwidths: The standard deviations of the kernels, in the unit of the points.

@@ -11,7 +11,7 @@ from .base import ParticleField
 
 
 class SlicedField(ParticleField):
-    r"""The field of the energy distance by ranks along random lines (:func:`.sliced_field`).
+    r"""The field of the energy distance by ranks along random lines (`sliced_field`).
 
     Arguments:
         slices: The number of directions.
@@ -33,7 +33,7 @@ class SlicedField(ParticleField):
 
 
 class ScatteringField(ParticleField):
-    r"""The field of one real and one generated sample for each point (:func:`.scattering_field`).
+    r"""The field of one real and one generated sample for each point (`scattering_field`).
 
     Arguments:
         attraction: The ratio of attraction to repulsion.

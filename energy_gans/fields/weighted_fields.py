@@ -12,7 +12,7 @@ from .base import ParticleField
 
 
 class MeanShiftField(ParticleField):
-    r"""The mean shift to real samples minus that to generated ones (:func:`.mean_shift_field`).
+    r"""The mean shift to real samples minus that to generated ones (`mean_shift_field`).
 
     Arguments:
         bandwidth: The bandwidth of the kernel, in the unit of the points.
@@ -42,7 +42,7 @@ class MeanShiftField(ParticleField):
 
 
 class DriftingField(ParticleField):
-    r"""The field of Drifting Models, Algorithm 2 (:func:`.drifting_field`).
+    r"""The field of Drifting Models, Algorithm 2 (`drifting_field`).
 
     Arguments:
         bandwidth: The temperature, in the unit of the points.
@@ -64,7 +64,7 @@ class DriftingField(ParticleField):
 
 
 class SinkhornField(ParticleField):
-    r"""The difference of two entropic transport maps (:func:`.sinkhorn_field`).
+    r"""The difference of two entropic transport maps (`sinkhorn_field`).
 
     Arguments:
         epsilon: The entropic regularisation, in squared units of the points.

@@ -58,7 +58,7 @@ def test_the_python_of_an_explanation_runs(path: str) -> None:
     "name",
     [
         *("CoulombGAN", "BEGAN", "MLP", "FRAME", "Chains", "GaussianMixture", "SVHN", "EMA"),
-        *("TrainingClock", "Pixels"),
+        *("TrainingClock", "Pixels", "DriftingField", "SinkhornField", "SumOfFields"),
     ],
 )
 def test_the_command_of_an_explanation_parses(name: str, capsys: pytest.CaptureFixture) -> None:

@@ -29,6 +29,12 @@ TRAINING = {
     "fit --config {config} --config {tmp}/list.yaml": (
         "'trainer' should hold keys and values, got .1."
     ),
+    "fit {plane} --model FieldGenerator --model.field DriftField": (
+        "no class 'DriftField'. Did you mean 'DriftingField'.. Known are DriftingField"
+    ),
+    "fit {plane} --model FieldGenerator --model.field QZ": (
+        "no class 'QZ'. Known are DriftingField, ElasticField,"
+    ),
     "fit {plane} --model ColombGAN": "no class 'ColombGAN'. Did you mean 'CoulombGAN'",
     "fit {plane} --modell.power 3": "unrecognized arguments: --modell.power.*mean '--model",
     "fit {plane} --trainer.max_stepz 3": "unrecognized arguments:.*mean '--trainer.max_steps'",
