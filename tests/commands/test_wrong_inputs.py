@@ -30,7 +30,7 @@ TRAINING = {
         "'trainer' should hold keys and values, got .1."
     ),
     "fit {plane} --model FieldGenerator --model.field DriftField": (
-        "no class 'DriftField'. Did you mean 'DriftingField'.. Known are DriftingField"
+        "no class 'DriftField'. Did you mean 'DriftingField'.+Known are DriftingField"
     ),
     "fit {plane} --model FieldGenerator --model.field QZ": (
         "no class 'QZ'. Known are DriftingField, ElasticField,"
