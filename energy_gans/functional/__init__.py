@@ -58,7 +58,7 @@ from .homotopy import (
 from .interpolation import lerp, slerp
 from .kernels import gaussian, gaussian_profile, plummer, polynomial
 from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
-from .masks import hole_masks, known_distances, spot_mask, square_mask
+from .masks import hole_masks, known_distances, patch_mask, spot_mask, square_mask
 from .mean_shift import (
     gaussian_mean_shift,
     mean_shift,
@@ -78,6 +78,7 @@ from .potentials import (
 from .preconditioning import preconditioning
 from .random import fold, keyed_generator, keyed_subset
 from .schedules import exponential_decay, warmed_decay
+from .self_supervision import hole_error, nt_xent_loss
 from .stability import critical_coefficient, elastic_transform, growth_rate
 from .transport_fields import Transport, sinkhorn_field, transport
 
@@ -132,6 +133,7 @@ __all__ = [
     "gibbs_score",
     "gradient_penalty",
     "growth_rate",
+    "hole_error",
     "hole_masks",
     "homotopy_time",
     "inception_score",
@@ -157,7 +159,9 @@ __all__ = [
     "nearest",
     "neighbour_radii",
     "nonsaturating_loss",
+    "nt_xent_loss",
     "particle_velocity",
+    "patch_mask",
     "plummer",
     "polynomial",
     "potential",

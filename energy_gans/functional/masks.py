@@ -14,6 +14,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from ..checks import check_count
+
 KINDS = ("square", "spot", "both")
 # The width of an image divided by the radius of a spot.
 _SPOTS = 16
@@ -84,6 +86,39 @@ def spot_mask(size: tuple[int, int], share: float, random: torch.Generator, n: i
             f"'share' should leave a pixel of {height} x {width} known, got {share!r}."
         )
     return known
+
+
+def patch_mask(
+    size: tuple[int, int], width: int, share: float, random: torch.Generator, n: int = 1
+) -> Tensor:
+    r"""Returns masks of square patches of a grid, with shape :math:`(N, 1, H, W)`.
+
+    All masks have the same number of holes: the share of the patches, rounded.
+
+    Arguments:
+        size: The height :math:`H` and the width :math:`W` of an image, in pixels.
+        width: The width of a patch, in pixels; patches at the bottom and at the right are cut
+            where the image ends.
+        share: The share of the patches that are holes.
+        random: The generator that draws the patches.
+        n: The number of masks :math:`N`.
+
+    Raises:
+        ValueError: If `width` is not positive, or the share leaves no patch known or none a hole.
+    """
+    check_count("width", width)
+    rows, columns = (-(-length // width) for length in size)
+    holes = round(share * rows * columns) if 0 < share < 1 else 0
+    if not 0 < holes < rows * columns:
+        raise ValueError(
+            f"'share' should leave some of {rows * columns} patches known and make others holes, "
+            f"got {share!r}."
+        )
+    rank = torch.rand(n, rows * columns, generator=random, device=random.device).argsort(1)
+    known = torch.ones_like(rank, dtype=torch.float32).scatter_(1, rank[:, :holes], 0)
+    known = known.reshape(n, 1, rows, columns)
+    known = known.repeat_interleave(width, 2).repeat_interleave(width, 3)
+    return known[..., : size[0], : size[1]]
 
 
 def hole_masks(

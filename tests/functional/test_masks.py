@@ -3,7 +3,13 @@ r"""Tests for the energy_gans.functional.masks module."""
 import pytest
 import torch
 
-from energy_gans.functional.masks import hole_masks, known_distances, spot_mask, square_mask
+from energy_gans.functional.masks import (
+    hole_masks,
+    known_distances,
+    patch_mask,
+    spot_mask,
+    square_mask,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -101,3 +107,38 @@ def test_a_square_is_half_of_the_image_by_default() -> None:
 def test_kinds_that_there_are_not_are_refused(kinds: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="'kinds' should be some of"):
         hole_masks(kinds, (8, 8), 3, 0.3, generator(), 2)
+
+
+# Patches
+
+
+@pytest.mark.parametrize("size, width, share", [((8, 8), 2, 0.6), ((12, 8), 4, 0.5)])
+def test_patches_are_whole_and_as_many_as_asked_for(
+    size: tuple[int, int], width: int, share: float
+) -> None:
+    known = patch_mask(size, width, share, torch.Generator().manual_seed(0), 50)
+    assert known.shape == (50, 1, *size)
+    patches = known.unfold(2, width, width).unfold(3, width, width).flatten(4)
+    assert torch.equal(patches.amin(4), patches.amax(4))
+    holes = (patches[..., 0] == 0).flatten(1)
+    assert set(holes.sum(1).tolist()) == {round(share * holes.shape[1])}
+    # Each patch is a hole equally often.
+    assert (holes.float().mean(0) - share).abs().max() < 0.3
+
+
+def test_patches_are_cut_where_the_image_ends() -> None:
+    known = patch_mask((7, 7), 4, 0.25, torch.Generator().manual_seed(1), 40)
+    assert known.shape == (40, 1, 7, 7)
+    assert {*(1 - known).sum((1, 2, 3)).int().tolist()} == {9, 12, 16}
+
+
+def test_patches_are_a_function_of_the_generator() -> None:
+    masks = [patch_mask((8, 8), 2, 0.5, torch.Generator().manual_seed(s), 9) for s in (0, 0, 1)]
+    assert torch.equal(masks[0], masks[1])
+    assert not torch.equal(masks[0], masks[2])
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 0.01, 0.99])
+def test_patches_leave_something_known_and_something_not(share: float) -> None:
+    with pytest.raises(ValueError, match=f"'share' should leave some of 16 patches .* {share}"):
+        patch_mask((8, 8), 2, share, torch.Generator())
