@@ -124,10 +124,10 @@ def load_model(
     }
     with _explain(path, made.class_path):
         model = rebuilder.factory(spec, GenerativeModule, "model")(**objects)
-    check_layers(made, model, objects)
     with _explain(path, made.class_path):
         model.on_load_checkpoint(checkpoint)
         _load_state(model, checkpoint["state_dict"])
+    check_layers(made, model, objects)
     if made.options:
         model.hparams.update(made.options)
         model.construction = None

@@ -9,7 +9,8 @@ The author of a file chooses these names, so a name is only imported if
 
 The same rules hold for nested descriptions. A plain string is taken for a class path only if the
 argument's type is a module or a callable. Paths of files are only accepted by classes that the
-user trusts. A config that a user passes by `--config` is not read here: such a config is code.
+user trusts. Files of weights of feature extractors are not opened, as the checkpoint brings the
+weights. A config that a user passes by `--config` is not read here: such a config is code.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ PACKAGES = (
     "energy_gans.data",
     "energy_gans.fields",
     "energy_gans.methods",
+    "energy_gans.metrics.features",
     "energy_gans.networks",
     "torch.nn",
     "torch.optim",
@@ -86,6 +88,8 @@ class Rebuilder:
                 if optional and makes_optimizer(hint):
                     # Rebuilt models are not trained, so they need no optimizer and no schedule.
                     continue
+                if name in getattr(cls, "files_of_weights", ()):
+                    value = None
                 if isinstance(value, str) and Path in _union_members(hint):
                     self.check_trusted(cls, f"{key}.{name}", value, "a file to be opened")
                     value = value if str in _union_members(hint) else Path(value)

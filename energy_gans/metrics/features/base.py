@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...descriptions import Described
 from ...tensor_files import load_tensors
 from .checks import check_attributes, check_images, check_outputs
 from .fingerprint import NoFingerprintError, fingerprint, replace_paths
@@ -37,7 +38,7 @@ PACKAGE = __name__.partition(".")[0]
 _BATCH_ON_GPU, BATCH_ON_CPU = 100, 20
 
 
-class FeatureExtractor(nn.Module):
+class FeatureExtractor(Described, nn.Module):
     r"""The base class of feature extractors.
 
     A subclass sets the attributes below and implements :meth:`extract`.
@@ -54,6 +55,8 @@ class FeatureExtractor(nn.Module):
         at_once: The batch size on a CPU. It may exceed one only if the kernels of the network give
             the same result at every position of a batch. Larger batches are faster for small
             images.
+        files_of_weights: The arguments that name files of weights. They are not opened where a
+            checkpoint brings the weights.
     """
 
     name: str
@@ -63,9 +66,10 @@ class FeatureExtractor(nn.Module):
     resize: str
     sha256: str | None = None
     at_once: int = 1
+    files_of_weights: tuple[str, ...] = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> FeatureExtractor:
-        self = super().__new__(cls)
+        self = super().__new__(cls, *args, **kwargs)
         # The constructor's arguments, for the stamp.
         self.__dict__["made_with"] = (args, kwargs)
         return self
@@ -75,9 +79,21 @@ class FeatureExtractor(nn.Module):
 
         Arguments:
             images: The images, uint8, with shape :math:`(N, C, H, W)`, where :math:`C` is
-                `channels`.
+                `channels`. For :class:`FeatureMap`, they are floats in [0, 255], and gradients
+                have to reach them.
         """
         raise NotImplementedError
+
+    def features_of(self, images: Tensor) -> Tensor:
+        r"""Returns the features alone, with shape :math:`(N, D)`; see :meth:`extract`."""
+        return self.extract(images)[0]
+
+    def stage_modules(self) -> list[nn.Module]:
+        r"""Returns the modules whose outputs are maps, the finest first, for :class:`FeatureMap`.
+
+        Each map has a shape :math:`(N, C', H', W')`.
+        """
+        return []
 
     def forward(self, images: Tensor) -> Output:
         r"""Returns the features and the logits of images.
@@ -187,11 +203,12 @@ def resize_images(images: Tensor, size: int) -> Tensor:
     r"""Returns images resized by antialiased bilinear interpolation, as floats in [0, 255].
 
     Arguments:
-        images: The images as uint8, with shape :math:`(N, C, H, W)`.
+        images: The images as uint8, or as floats in [0, 255], with shape :math:`(N, C, H, W)`.
         size: The width and height :math:`S` of the result.
     """
     # Rounding to uint8 would add noise that the features of real images do not have.
-    return nn.functional.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
+    x = images if images.is_floating_point() else images.float()
+    return nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
 
 
 def load_weights(argument: str, path: Path) -> tuple[dict[str, Any], str]:

@@ -52,6 +52,7 @@ class EfficientNetLite0(FeatureExtractor):
     name = "efficientnet_lite0"
     num_features = 1280
     num_classes = 1000
+    files_of_weights = ("weights",)
 
     def __init__(self, size: int = 96, weights: str | None = None) -> None:
         super().__init__()
@@ -70,8 +71,16 @@ class EfficientNetLite0(FeatureExtractor):
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def extract(self, images: Tensor) -> Output:
-        features = self.features(self._preprocess(images))
+        features = self.features_of(images)
         return features, self.classifier(features)
+
+    def features_of(self, images: Tensor) -> Tensor:
+        return self.features(self._preprocess(images))
+
+    def stage_modules(self) -> list[nn.Module]:
+        # The last block before each halving of the size. The stem and its ReLU precede the blocks.
+        ends = [i for i, stride in enumerate((*_STRIDES[1:], 2)) if stride == 2]
+        return [self.features[2 + i] for i in ends]
 
     def _preprocess(self, images: Tensor) -> Tensor:
         r"""Returns the network's inputs in [-127/128, 1], with shape :math:`(N, 3, S, S)`."""

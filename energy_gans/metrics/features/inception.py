@@ -48,6 +48,7 @@ class Inception(FeatureExtractor):
     num_features = 2048
     num_classes = 1008
     resize = "bilinear, TensorFlow 1, 299"
+    files_of_weights = ("weights",)
 
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
@@ -57,6 +58,11 @@ class Inception(FeatureExtractor):
         self.network = _torch_fidelity_network(state, path)
 
     def extract(self, images: Tensor) -> Output:
+        if images.dtype != torch.uint8:
+            raise ValueError(
+                "'extractor' should be one that reads floats, such as EfficientNetLite0: "
+                "torch-fidelity's Inception-v3 reads uint8, so that images have no gradients."
+            )
         return self.network(images)
 
 

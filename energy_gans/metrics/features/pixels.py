@@ -38,4 +38,4 @@ class Pixels(FeatureExtractor):
             raise ValueError(
                 f"'images' should have 'shape' = {self.shape}, got {tuple(images.shape[1:])}."
             )
-        return images.flatten(1).float().div_(255), None
+        return images.flatten(1) / 255, None

@@ -2,6 +2,7 @@ r"""Fixtures that the tests of the extractors share."""
 
 import os
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -9,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch_fidelity import feature_extractor_inceptionv3 as torch_fidelity
 
-from energy_gans.metrics.features import save_classifier
-from energy_gans.metrics.features.classifier import PreActResNet
+from energy_gans.metrics.features import save_encoder
+from energy_gans.metrics.features.resnet import PreActResNet
 
 
 @pytest.fixture(scope="session")
@@ -46,15 +47,19 @@ def inception_file(images: Tensor, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-def classifier_file(channels: int, path: Path) -> Path:
+def encoder_file(channels: int, num_classes: int | None, path: Path, **metadata: Any) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = PreActResNet(channels, 3, [4, 6])
+        network = PreActResNet(channels, num_classes, [4, 6])
         random = torch.rand(4, channels, 16, 16) * 255
     with_statistics(network, random)
-    metadata = {"channels": channels, "size": 16, "classes": ["a", "b", "c"], "widths": [4, 6]}
-    save_classifier(network, metadata | {"accuracy": 0.5}, path)
+    metadata |= {"channels": channels, "size": 16, "widths": [4, 6]}
+    save_encoder(network, metadata, path)
     return path
+
+
+def classifier_file(channels: int, path: Path) -> Path:
+    return encoder_file(channels, 3, path, classes=["a", "b", "c"], accuracy=0.5)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +67,13 @@ def classifier_files(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path
     r"""Returns the paths of a grey and an RGB classifier by their numbers of channels."""
     folder = tmp_path_factory.mktemp("classifiers")
     return {channels: classifier_file(channels, folder / f"{channels}.pt") for channels in (1, 3)}
+
+
+@pytest.fixture(scope="session")
+def contrastive_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    r"""Returns the path of a contrastive encoder of RGB images."""
+    path = tmp_path_factory.mktemp("encoders") / "contrastive.pt"
+    return encoder_file(3, None, path, kind="contrastive")
 
 
 class Bomb:

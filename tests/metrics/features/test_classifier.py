@@ -10,49 +10,12 @@ from torch import Tensor
 
 from energy_gans.metrics.features import DomainClassifier, save_classifier
 from energy_gans.metrics.features.base import load_weights, resize_images
-from energy_gans.metrics.features.classifier import PreActResNet, _PreActBlock
+from energy_gans.metrics.features.classifier import PreActResNet
 
 
 @pytest.fixture
 def grey(images: Tensor) -> Tensor:
     return images[:, :1]
-
-
-def test_a_block_is_the_identity_and_a_correction() -> None:
-    block = _PreActBlock(3, 3, 1).eval()
-    x = torch.randn(2, 3, 8, 8)
-    correction = block(x) - x
-    assert correction.abs().max() > 0.01
-    with torch.no_grad():
-        block.conv2.weight.mul_(2)
-    assert torch.allclose(block(x) - x, 2 * correction, atol=1e-5)
-
-
-def test_a_block_projects_what_it_activated() -> None:
-    block = _PreActBlock(3, 5, 2).eval()
-    with torch.no_grad():
-        block.conv2.weight.zero_()
-    assert block(torch.randn(2, 3, 8, 8)).shape == (2, 5, 4, 4)
-    assert block(-torch.rand(2, 3, 8, 8)).abs().max() == 0
-
-
-@pytest.mark.parametrize("size", [28, 32, 64])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_logits_are_linear_in_the_features(channels: int, size: int) -> None:
-    network = PreActResNet(channels, 10, [4, 8, 16]).eval()
-    features, logits = network(torch.rand(2, channels, size, size) * 255)
-    assert features.shape == (2, 16)
-    assert features.min() >= 0
-    assert torch.allclose(logits, features @ network.head.weight.T + network.head.bias)
-
-
-def test_the_network_reads_the_range_of_pixels() -> None:
-    network = PreActResNet(1, 2, [4])
-    with mock.patch.object(
-        network.body, "forward", side_effect=lambda x: x.flatten(1)[:, :4]
-    ) as f:
-        network(torch.tensor([0.0, 51.0, 127.5, 255.0]).view(1, 1, 2, 2))
-    assert torch.allclose(f.call_args.args[0].flatten(), torch.tensor([-1, -0.6, 0, 1]))
 
 
 def test_a_file_gives_the_classifier_again(tmp_path: Path, grey: Tensor) -> None:
