@@ -4,6 +4,7 @@ from .base import FeatureExtractor, FeaturesOnly
 from .classifier import DomainClassifier, save_classifier
 from .efficientnet import EfficientNetLite0
 from .encoder import TrainedEncoder, save_encoder
+from .encoder_training import train_encoder
 from .feature_map import FeatureMap
 from .inception import Inception
 from .pixels import Pixels
@@ -21,4 +22,5 @@ __all__ = [
     "save_classifier",
     "save_encoder",
     "train_classifier",
+    "train_encoder",
 ]

@@ -9,8 +9,8 @@ generator would reach.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,9 @@ from tqdm.auto import tqdm
 from ...checks import check_count, check_positive
 from ...functional import class_sums, inception_score, keyed_generator
 from ...terminal import draws_bars, say
-from .classifier import PreActResNet
+from .resnet import PreActResNet
 
-_EVALUATION_BATCH = 500
+EVALUATION_BATCH = 500
 
 
 class LabelledImages(Protocol):
@@ -66,24 +66,17 @@ def train_classifier(
         ValueError: If a number is not positive, `batch_size` is larger than the set, or `data` has
             no images or fewer than two classes.
     """
-    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("width", width)):
-        check_count(name, value)
-    check_positive("learning_rate", learning_rate)
-    if batch_size > (n := data.length("train")):
-        raise ValueError(f"'batch_size' should be at most {n}, the set's size, got {batch_size}.")
-    channels, size = _image_shape(data)
+    check_count("width", width)
+    Schedule(epochs, batch_size, learning_rate, seed).check(data)
+    described = describe_data(data)
     classes, widths = _class_names(data), [width, 2 * width, 4 * width]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = PreActResNet(channels, len(classes), widths).to(device)
+        network = PreActResNet(described["channels"], len(classes), widths).to(device)
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     scores = _train(network, data, seed=seed, **options)
     return network.cpu(), {
-        "data": type(data).__name__,
-        "fingerprint": data.fingerprint("train"),
-        "held_out": data.fingerprint("val"),
-        "channels": channels,
-        "size": size,
+        **described,
         "classes": classes,
         "widths": widths,
         "seed": seed,
@@ -100,14 +93,67 @@ def _train(
     learning_rate: float,
     seed: int,
 ) -> dict[str, float]:
-    r"""Trains a classifier and returns the scores of :func:`_evaluate` after the last epoch.
+    r"""Trains a classifier and returns the scores of :func:`_evaluate` after the last epoch."""
+
+    def loss(y: Tensor, label: Tensor, step: int) -> Tensor:
+        logits = network(y.to(network.device).float())[1]
+        return nn.functional.cross_entropy(logits, label.to(network.device))
+
+    schedule = Schedule(epochs, batch_size, learning_rate, seed)
+    return descend(network, data, loss, lambda: _evaluate(network, data), schedule, "classifier")
+
+
+class Schedule(NamedTuple):
+    r"""What determines the steps of a training.
+
+    Arguments:
+        epochs: The number of passes over the training images.
+        batch_size: The number of images in a batch.
+        learning_rate: The highest learning rate.
+        seed: The seed of the order of images.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+    def check(self, data: LabelledImages) -> None:
+        r"""Raises a `ValueError` unless numbers are positive and a batch fits the training set."""
+        for name in ("epochs", "batch_size"):
+            check_count(name, getattr(self, name))
+        check_positive("learning_rate", self.learning_rate)
+        if self.batch_size > (n := data.length("train")):
+            raise ValueError(
+                f"'batch_size' should be at most {n}, the set's size, got {self.batch_size}."
+            )
+
+
+def descend(
+    trained: nn.Module,
+    data: LabelledImages,
+    loss: Callable[[Tensor, Tensor | None, int], Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    options: Schedule,
+    kind: str,
+) -> dict[str, float]:
+    r"""Trains the parameters of a module, and returns its scores after the last epoch.
+
+    Arguments:
+        trained: The module.
+        data: The data module, with uint8 images.
+        loss: From uint8 images, their labels and the step to the loss, a scalar.
+        evaluate: Returns the scores; the first is printed after each epoch.
+        options: The number of steps, their sizes and the seed.
+        kind: What the network is, for errors.
 
     Raises:
-        FloatingPointError: If outputs are not finite after an epoch.
+        FloatingPointError: If a score is not finite after an epoch.
     """
+    epochs, batch_size, learning_rate, seed = options
     steps = data.length("train") // batch_size
     optimizer = torch.optim.SGD(
-        network.parameters(), learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
+        trained.parameters(), learning_rate, momentum=0.9, weight_decay=5e-4, nesterov=True
     )
     schedule = OneCycleLR(optimizer, learning_rate, total_steps=epochs * steps)
     scores: dict[str, float] = {}
@@ -117,22 +163,22 @@ def _train(
         random = keyed_generator(seed, "order", epoch)
         order = torch.randperm(data.length("train"), generator=random)
         batches = data.loader("train", order[: steps * batch_size].split(batch_size))
-        network.train()
+        trained.train()
         name = f"epoch {epoch + 1} of {epochs}"
-        for y, label in tqdm(batches, name, steps, leave=False, disable=hidden):
-            logits = network(y.to(network.device).float())[1]
-            loss = nn.functional.cross_entropy(logits, label.to(network.device))
+        for i, (y, label) in enumerate(tqdm(batches, name, steps, leave=False, disable=hidden)):
+            error = loss(y, label, epoch * steps + i)
             optimizer.zero_grad()
-            loss.backward()
+            error.backward()
             optimizer.step()
             schedule.step()
-        scores = _evaluate(network, data)
-        if not math.isfinite(scores["inception_score"]):
+        scores = evaluate()
+        if not all(map(math.isfinite, scores.values())):
             raise FloatingPointError(
-                f"The classifier's outputs are not finite after {name}: 'learning_rate' = "
+                f"The {kind}'s outputs are not finite after {name}: 'learning_rate' = "
                 f"{learning_rate!r} is too large."
             )
-        say(f"{name}: accuracy {scores['accuracy']:.4f}")
+        first, score = next(iter(scores.items()))
+        say(f"{name}: {first} {score:.4f}")
     return scores
 
 
@@ -142,7 +188,7 @@ def _evaluate(network: PreActResNet, data: LabelledImages) -> dict[str, float]:
     network.eval()
     n = data.length("val")
     right, p_sum, negative_entropy = 0, 0.0, 0.0
-    for y, label in data.loader("val", torch.arange(n).split(_EVALUATION_BATCH)):
+    for y, label in data.loader("val", torch.arange(n).split(EVALUATION_BATCH)):
         logits = network(y.to(network.device).float())[1].cpu()
         right += (logits.argmax(1) == label).sum().item()
         p, entropies = class_sums(logits)
@@ -151,8 +197,8 @@ def _evaluate(network: PreActResNet, data: LabelledImages) -> dict[str, float]:
     return {"accuracy": right / n, "inception_score": score.item()}
 
 
-def _image_shape(data: LabelledImages) -> tuple[int, int]:
-    r"""Returns the number of channels and the width of a data module's images.
+def describe_data(data: LabelledImages) -> dict[str, Any]:
+    r"""Returns what the metadata of an encoder say of its data.
 
     Raises:
         ValueError: If the images are not square or not uint8.
@@ -163,7 +209,13 @@ def _image_shape(data: LabelledImages) -> tuple[int, int]:
             f"'data' should be of square images, got {type(data).__name__}, whose samples are "
             f"{str(y.dtype).removeprefix('torch.')} with shape {tuple(y.shape[1:])}."
         )
-    return y.shape[1], y.shape[2]
+    return {
+        "data": type(data).__name__,
+        "fingerprint": data.fingerprint("train"),
+        "held_out": data.fingerprint("val"),
+        "channels": y.shape[1],
+        "size": y.shape[2],
+    }
 
 
 def _class_names(data: LabelledImages) -> list[str]:
@@ -174,7 +226,7 @@ def _class_names(data: LabelledImages) -> list[str]:
     """
     classes = data.classes
     if not classes:
-        batches = data.loader("train", torch.arange(data.length("train")).split(_EVALUATION_BATCH))
+        batches = data.loader("train", torch.arange(data.length("train")).split(EVALUATION_BATCH))
         labels = torch.cat([label for _, label in batches])
         classes = [str(label) for label in range(int(labels.max()) + 1)]
     if len(classes) < 2:
