@@ -58,8 +58,9 @@ PUBLIC = {
         ModeCoverage ResponseDistance
     """,
     "energy_gans.metrics.features": """
-        DomainClassifier EfficientNetLite0 FeatureExtractor FeaturesOnly Inception
-        Pixels save_classifier train_classifier
+        DomainClassifier EfficientNetLite0 FeatureExtractor FeatureMap FeaturesOnly
+        Inception Pixels TrainedEncoder save_classifier save_encoder train_classifier
+        train_encoder
     """,
     "energy_gans.networks": """
         FRAME MLP Autoencoder ConvDescriptor CoulombDiscriminator CoulombGenerator

@@ -100,7 +100,10 @@ def check_layers(made: Construction, model: nn.Module, given: Mapping[str, Any])
         given: The objects that the user gives, by argument.
     """
     for argument, layers in made.layers.items():
-        if argument not in given and layers_of(getattr(model, argument)) != layers:
+        # A model may keep a network under another name than that of the argument.
+        named = getattr(model, argument, None)
+        parts = [named] if isinstance(named, nn.Module) else model.modules()
+        if argument not in given and all(layers_of(part) != layers for part in parts):
             raise ValueError(
                 f"{argument!r} of this checkpoint was changed after its construction: give "
                 f"load(path, {argument}=...)."

@@ -15,7 +15,7 @@ from energy_gans.commands.fitting_networks import FITTING_NETWORKS
 from .fitting import fitting_networks
 
 # These need files.
-FILES = ("DomainClassifier", "VGGBank", "Inception")
+FILES = ("DomainClassifier", "TrainedEncoder", "VGGBank", "Inception")
 
 
 def test_the_networks_that_fit_are_those_that_the_methods_accept() -> None:

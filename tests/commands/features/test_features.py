@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from energy_gans.cli import main
 from energy_gans.commands import load_model
 from energy_gans.commands.features.picture import _plane_layout, _spread_table
 from energy_gans.commands.models import held_out_samples
 from energy_gans.data import EmbeddedDigits
-from energy_gans.metrics.features import DomainClassifier
+from energy_gans.metrics.features import DomainClassifier, TrainedEncoder
 
 DIGITS = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
 SHORT = ["--epochs", "4", "--width", "8", "--batch_size", "64"]
@@ -67,6 +68,39 @@ def test_other_data_is_refused_in_one_sentence(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=told):
         main(["features", "train", *data])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["contrastive", "masked_autoencoder"])
+def test_an_encoder_is_trained_and_read_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture, kind: str
+) -> None:
+    out = tmp_path / "encoder.pt"
+    arguments = ["features", "train", *DIGITS, *SHORT, "--epochs", "2", "--out", str(out)]
+    main([*arguments, "--kind", kind])
+    extractor, data = TrainedEncoder(str(out)), EmbeddedDigits("8x8", 8)
+    assert extractor.metadata["kind"] == kind
+    assert (extractor.channels, extractor.size, extractor.num_classes) == (1, 8, None)
+    (y, label), (u, label_u) = data.contents("val"), data.contents("train")
+    v, u = (nn.functional.normalize(extractor(one)[0]) for one in (y, u))
+    found = label_u[torch.cdist(v, u).topk(20, largest=False)[1]].mode(1)[0]
+    accuracy = (found == label).double().mean().item()
+    assert accuracy > 0.3
+    assert extractor.metadata["neighbour_accuracy"] == pytest.approx(accuracy, abs=0.02)
+    shown = capsys.readouterr().out
+    assert shown.count("loss") == 2 + 1
+    assert f"tell for {extractor.metadata['neighbour_accuracy']:.4f} of them: {out}" in shown
+
+
+def test_settings_of_other_encoders_are_refused(tmp_path: Path) -> None:
+    arguments = ["features", "train", *DIGITS, "--out", str(tmp_path / "e.pt")]
+    for more, told in (
+        (["--temperature", "0.1"], "'temperature' should be left out for 'kind' = 'classifier'"),
+        (["--kind", "contrastive", "--masked", "0.5"], "'masked' should be left out for 'kind' ="),
+        (["--kind", "mystery"], "kind"),
+    ):
+        with pytest.raises(SystemExit, match=told):
+            main([*arguments, *more])
     assert not list(tmp_path.iterdir())
 
 
