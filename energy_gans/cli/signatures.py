@@ -39,7 +39,10 @@ ROOMS = {
     "FeatureExtractor": "metrics.features",
 }
 # Base classes, and classes for objects of Python, which nobody types.
-UNTYPED = ("FeatureExtractor", "FromDataset", "FromLoader", "ImageDataModule", "TensorDataModule")
+UNTYPED = (
+    *("FeatureExtractor", "FeatureMap", "FeaturesOnly", "FromDataset", "FromLoader"),
+    *("ImageDataModule", "TensorDataModule"),
+)
 FOLDER = Path(__file__).parents[1] / "commands"
 
 

@@ -84,13 +84,14 @@ _BASES = (
     "ParticleField",
 )
 _IN_PYTHON = (
-    *("FromDataset", "FromLoader", "FeaturesOnly", "Autoencoder", "GaborBank", "VGGBank"),
-    "KernelField",
+    *("FromDataset", "FromLoader", "FeatureMap", "FeaturesOnly", "Autoencoder", "GaborBank"),
+    *("KernelField", "VGGBank"),
 )
 # Exported names that are neither a model nor data of a config.
 NO_CONFIG = (*_BASES, *_IN_PYTHON, "Chains", "Flow")
 _VARIABLES = {"networks": "network", "data": "data", "callbacks": "callback"}
 _VARIABLES |= {"metrics": "metric", "features": "extractor", "fields": "field"}
+_VARIABLES |= {"FeatureMap": "features"}
 
 
 class Use(NamedTuple):
@@ -119,7 +120,8 @@ def python_use(source: ClassSource) -> str:
     given = [examples[n] if n in networks else f"{n}={examples[n]}" for n in needed]
     if source.name in _BASES:
         return ""
-    name = _VARIABLES.get(source.path.split(".")[-2], source.name.lower())
+    room = _VARIABLES.get(source.path.split(".")[-2], source.name.lower())
+    name = _VARIABLES.get(source.name, room)
     call = _call(source.name, given, "model" if networks else name)
     if networks:
         data = "EmbeddedDigits(size=32)" if "32" in call else "Ring(batch_size=128)"
