@@ -25,7 +25,7 @@ from .distances import distances, distinct, median_distance, squared_distances
 from .elastic_kernels import elastic, elastic_log_force, elastic_power, elastic_profile
 from .energy_fields import scattering_field, sliced_field
 from .evaluation.birthday import closest_pairs, support_size
-from .evaluation.feature_spread import extent, separation, share_of_dimensions
+from .evaluation.feature_spread import extent, separation, share_of_dimensions, shrinkage
 from .evaluation.frechet import frechet_distance, moments
 from .evaluation.inception_score import class_sums, inception_score
 from .evaluation.neighbours import density_coverage, nearest, neighbour_radii, precision_recall
@@ -179,6 +179,7 @@ __all__ = [
     "separation",
     "share_of_dimensions",
     "share_within",
+    "shrinkage",
     "sinkhorn_field",
     "slerp",
     "sliced_field",

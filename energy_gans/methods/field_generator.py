@@ -11,7 +11,8 @@ samples take a step along the field. For the field of the elastic energy without
 the direct EIEG generator (:mod:`energy_gans.methods.eieg_generator`).
 
 A field of unit root mean square makes the loss constant. The root mean square of the field itself
-is what falls as samples approach the data; it is logged as `train/field`.
+is what falls as samples approach the data; it is logged as `train/field`. If samples collapse to a
+point, `train/shrinkage` (:func:`~energy_gans.functional.shrinkage`) approaches 1.
 
 References:
     Generative Modeling via Drifting (Deng et al., 2026), https://arxiv.org/abs/2602.04770
@@ -33,7 +34,7 @@ from torch import Tensor
 from ..checks import check_count
 from ..fields import EnergyDistanceField, MeanShiftField, ParticleField, SumOfFields
 from ..fields.classes import Labelled, class_velocities
-from ..functional import amortized_loss, exponential_decay, root_mean_square, unit_field
+from ..functional import amortized_loss, exponential_decay, root_mean_square, shrinkage, unit_field
 from .bases.arguments import base_arguments
 from .bases.direct_generator import DirectGeneratorModule
 from .bases.generator import check_generator
@@ -119,14 +120,14 @@ class FieldGenerator(DirectGeneratorModule):
             if not self.measured:
                 real, self.measured = self.maps.measure(real), True
             repel = None if self.negatives == "own" else self.maps(self.draw(len(y), label))
-        losses, sizes = [], []
+        losses, notes = [], []
         for k, (f, y_k) in enumerate(zip(self.maps(x), self.with_past(real, labels), strict=True)):
             a = Labelled(self.gather(f), labels)
             x_k = a if repel is None else Labelled(self.gather(repel[k]), labels)
             velocities = self.velocities(a, y_k, x_k)
-            sizes.append(torch.stack([root_mean_square(v) for v in velocities]))
+            notes.append(_notes(velocities, a.x, real[k]))
             losses.append(self.regression_loss(f, self.field.combine(velocities)))
-        self.note_sizes(torch.stack(sizes).mean(0))
+        self.note(**{name: torch.stack([n[name] for n in notes]).mean() for name in notes[0]})
         return {"loss_g": self.descend(self.optimizers(), [torch.stack(losses).mean()])}
 
     def draw(self, n: int, label: Tensor | None) -> Tensor:
@@ -177,11 +178,6 @@ class FieldGenerator(DirectGeneratorModule):
         """
         v = unit_field(v) if self.normalize else v
         return amortized_loss(f, f.detach() + v[self.global_rank :: self.world_size]) / f.shape[1]
-
-    def note_sizes(self, sizes: Tensor) -> None:
-        r"""Logs the root mean square of the field, or of each field of a sum."""
-        one = len(sizes) == 1
-        self.note(**{"field" if one else f"field_{i}": size for i, size in enumerate(sizes, 1)})
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
@@ -242,6 +238,21 @@ class FieldGenerator(DirectGeneratorModule):
         self.maps.check(y)
         for f in self.maps(y):
             self.field.velocities(f, f, f)
+
+
+def _notes(velocities: Sequence[Tensor], x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    r"""Returns what is logged: the size of each field, and how much samples have shrunk together.
+
+    Arguments:
+        velocities: The fields at generated features, each with shape :math:`(B, C)`.
+        x: The generated features, with shape :math:`(B, C)`.
+        y: The real features, with shape :math:`(B, C)`.
+    """
+    names = (
+        ["field"] if len(velocities) == 1 else [f"field_{i + 1}" for i in range(len(velocities))]
+    )
+    sizes = {name: root_mean_square(v) for name, v in zip(names, velocities, strict=True)}
+    return sizes | {"shrinkage": shrinkage(x, y)}
 
 
 def _check_choices(field: ParticleField, unit: str, negatives: str) -> None:

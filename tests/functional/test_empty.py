@@ -57,6 +57,7 @@ EMPTY: dict[str, list[Callable]] = {
     "potential_gradient": [lambda f: f(lambda x: x.sum(1))(FEW)],
     "preconditioning": [lambda f: f(NONE, 0.1, 1.0, 0.5)],
     "reconstruction_error": [lambda f: f(FEW, FEW)],
+    "patch_mask": [lambda f: f((8, 8), 2, 0.5, torch.Generator(), 0)],
     "responses": [lambda f: f(NO_IMAGES, functional.filter_bank(1, 5))],
     "scattering_field": [lambda f: f(FEW, FEW, FEW)],
     "slerp": [lambda f: f(FEW, FEW, torch.ones(2))],
@@ -69,6 +70,8 @@ EMPTY: dict[str, list[Callable]] = {
 }
 
 REFUSED: dict[str, list[Callable]] = {
+    "hole_error": [lambda f: f(NO_IMAGES, NO_IMAGES, NO_IMAGES)],
+    "nt_xent_loss": [lambda f: f(FEW, FEW, 0.1)],
     "alignment": [lambda f: f(FEW, FEW)],
     "amortized_loss": [lambda f: f(FEW, FEW)],
     "ascent_loss": [lambda f: f(FEW, FEW)],
@@ -85,6 +88,7 @@ REFUSED: dict[str, list[Callable]] = {
         lambda f: list(f(X, [FEW], lambda x, y: functional.particle_velocity(x, y, 0.1), 1.0))
     ],
     "extent": [lambda f: f(FEW)],
+    "shrinkage": [lambda f: f(FEW, X), lambda f: f(X, FEW)],
     "feature_unit": [lambda f: f(FEW, FEW)],
     "field": [lambda f: f(X, FEW, X, functional.plummer)],
     "force": [lambda f: f(X, FEW, 0.1)],

@@ -8,6 +8,7 @@ from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from energy_gans.callbacks import DivergenceGuard
 from energy_gans.fields import (
     DriftingField,
     ElasticField,
@@ -30,7 +31,7 @@ from energy_gans.functional import (
 from energy_gans.methods import FieldGenerator
 from energy_gans.networks import MLP
 
-from .harness import batches, fit, sgd
+from .harness import adam, batches, fit, sgd
 from .test_eieg_gan import direct
 
 
@@ -214,10 +215,10 @@ def test_a_class_conditional_generator_follows_the_fields_of_classes() -> None:
 def test_the_size_of_the_field_is_logged_and_the_loss_is_constant() -> None:
     model = field_generator(field=DriftingField(0.3))
     fit(model, 2)
-    assert set(model.noted) == {"field"}
+    assert set(model.noted) == {"field", "shrinkage"}
     model = field_generator(field=SumOfFields([EnergyDistanceField(), MeanShiftField(0.3)]))
     fit(model, 2)
-    assert set(model.noted) == {"field_1", "field_2"}
+    assert set(model.noted) == {"field_1", "field_2", "shrinkage"}
 
 
 def test_the_field_falls_as_samples_approach_the_data() -> None:
@@ -227,6 +228,24 @@ def test_the_field_falls_as_samples_approach_the_data() -> None:
         fit(model, steps, batch_size=128)
         sizes.append(model.noted["field"])
     assert sizes[1] < sizes[0] / 2
+
+
+def test_a_field_that_attracts_too_much_is_stopped_by_the_guard() -> None:
+    # Nothing repels, so all samples fall on one point.
+    model = field_generator(
+        field=EnergyDistanceField(attraction=1e6), generator_optimizer=adam(0.01), unit="data"
+    )
+    guard = DivergenceGuard({"shrinkage": 0.9}, average_steps=10)
+    with pytest.raises(FloatingPointError, match="train/shrinkage averages 0.9.*above 0.9"):
+        fit(model, 300, batch_size=64, callbacks=[guard])
+    healthy = field_generator(field=EnergyDistanceField(), generator_optimizer=adam(0.01))
+    fit(
+        healthy,
+        300,
+        batch_size=64,
+        callbacks=[DivergenceGuard({"shrinkage": 0.9}, average_steps=10)],
+    )
+    assert healthy.noted["shrinkage"] < 0.3
 
 
 # The potential

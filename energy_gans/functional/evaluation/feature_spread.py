@@ -15,7 +15,9 @@ classes, is
     \frac{\operatorname{mean}_{c < c'} \|\bar u_c - \bar u_{c'}\|}
     {\sqrt{\operatorname{mean}_i \|u_i - \bar u_{c(i)}\|^2}}
 
-Share and separation do not depend on the unit of length.
+Share and separation do not depend on the unit of length. The shrinkage of generated features is
+:math:`\max(0, 1 - E_x / E_y)`, with the extents :math:`E` of generated and of real features: 0 if
+generated features spread as far as real ones, and 1 if all generated features coincide.
 """
 
 from __future__ import annotations
@@ -38,6 +40,23 @@ def extent(u: Tensor) -> Tensor:
     check_filled(u=u)
     u = u.double()
     return (u - u.mean(0)).square().sum(1).mean().sqrt()
+
+
+def shrinkage(x: Tensor, y: Tensor) -> Tensor:
+    r"""Returns how much less generated features spread than real ones, a scalar in [0, 1].
+
+    Arguments:
+        x: The generated features, with shape :math:`(M, n)`.
+        y: The real features, with shape :math:`(N, n)`.
+
+    Raises:
+        ValueError: If a set is empty.
+
+    Example:
+        >>> shrinkage(torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [4.0]]))
+        tensor(0.7500, dtype=torch.float64)
+    """
+    return (1 - extent(x) / extent(y)).clamp_min(0)
 
 
 def share_of_dimensions(u: Tensor) -> Tensor:

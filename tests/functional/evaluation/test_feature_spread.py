@@ -9,6 +9,7 @@ from energy_gans.functional.evaluation.feature_spread import (
     extent,
     separation,
     share_of_dimensions,
+    shrinkage,
 )
 
 
@@ -65,3 +66,10 @@ def test_the_separation_is_that_of_a_plain_loop_and_has_no_unit() -> None:
 
 def test_one_class_lies_apart_from_none() -> None:
     assert separation(torch.randn(5, 2), torch.zeros(5, dtype=torch.long)).isnan()
+
+
+def test_samples_that_coincide_have_shrunk_and_wider_ones_have_not() -> None:
+    y = torch.randn(50, 3)
+    assert shrinkage(torch.ones(9, 3), y) == 1
+    assert shrinkage(3 * y, y) == shrinkage(y + 5, y).round(decimals=5) == 0
+    torch.testing.assert_close(shrinkage(0.3 * y, y), torch.tensor(0.7, dtype=torch.float64))
