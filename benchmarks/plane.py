@@ -29,6 +29,7 @@ from energy_gans.methods import (
     CoulombGAN,
     EIEGGenerator,
     FieldGenerator,
+    ScatteringGAN,
 )
 from energy_gans.methods.baselines import BEGAN, GAN, MMDGAN, WGAN, WGANGP
 from energy_gans.methods.bases.generative import GenerativeModule
@@ -52,6 +53,7 @@ METHODS: dict[str, tuple[Callable[[], GenerativeModule], int]] = {
     "CoulombGAN": (lambda: CoulombGAN(generator(), critic(), latent_dim=2), 3000),
     "EIEGGenerator": (lambda: EIEGGenerator(generator(), latent_dim=2), 3000),
     "FieldGenerator": (lambda: FieldGenerator(generator(), latent_dim=2), 3000),
+    "ScatteringGAN": (lambda: ScatteringGAN(generator(), critic(2), latent_dim=2), 3000),
     "EIEGGAN": (lambda: EIEGGAN(generator(), critic(16), latent_dim=2), 3000),
     "GCN": (lambda: GCN(critic(), shape=[2]), 300),
     "GGCN": (lambda: GGCN(generator(), critic(), shape=[2], latent_dim=2), 1000),

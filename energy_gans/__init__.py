@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         FieldGenerator,
         InpaintingGGCN,
         MultigridGCN,
+        ScatteringGAN,
     )
     from .storage.checkpoint import load_model as load
 
@@ -53,7 +54,8 @@ __version__ = "0.2.0"
 _NAMES = {
     "": "data fields functional methods metrics networks",
     "methods": """
-        CoulombGAN EIEGGAN EIEGGenerator FieldGenerator GCN GGCN InpaintingGGCN MultigridGCN VAPO
+        CoulombGAN EIEGGAN EIEGGenerator FieldGenerator GCN GGCN InpaintingGGCN MultigridGCN
+        ScatteringGAN VAPO
     """,
     "commands": """
         compare evaluate explain export inpaint interpolate landscape ood report sample synthesize

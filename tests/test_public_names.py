@@ -49,7 +49,7 @@ PUBLIC = {
     """,
     "energy_gans.methods": """
         EIEGGAN GCN GGCN VAPO Chains CoulombGAN EIEGGenerator FieldGenerator Flow
-        GenerativeModule InpaintingGGCN MultigridGCN baselines
+        GenerativeModule InpaintingGGCN MultigridGCN ScatteringGAN baselines
     """,
     "energy_gans.methods.baselines": """
         BEGAN GAN MMDGAN WGAN WGANGP

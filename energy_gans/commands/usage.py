@@ -18,6 +18,7 @@ _EXAMPLES = {
     "generator": "MLP(2, 2)",
     "discriminator": "MLP(2, 1)",
     "descriptor": "MLP(2, 1)",
+    "tracker": "MLP(2, 2)",
     "latent_dim": "2",
     "shape": "[2]",
     "chains": "Chains(bound=2.0)",

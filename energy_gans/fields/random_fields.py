@@ -37,21 +37,26 @@ class ScatteringField(ParticleField):
 
     Arguments:
         attraction: The ratio of attraction to repulsion.
+        partners: The number of real and of generated samples for each point, whose fields are
+            averaged.
 
     Raises:
-        ValueError: If `attraction` is not positive.
+        ValueError: If a number is not positive.
     """
 
-    def __init__(self, attraction: float = 1.0) -> None:
+    def __init__(self, attraction: float = 1.0, partners: int = 1) -> None:
         check_positive("attraction", attraction)
-        self.attraction = attraction
+        check_count("partners", partners)
+        self.attraction, self.partners = attraction, partners
 
     def velocity(
         self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
     ) -> Tensor:
-        b = len(a)
-        i = torch.randint(len(y), (b,), generator=random, device=a.device)
-        j = torch.randint(len(x) - own, (b,), generator=random, device=a.device)
+        # One row a partner.
+        shape = (self.partners, len(a))
+        i = torch.randint(len(y), shape, generator=random, device=a.device)
+        j = torch.randint(len(x) - own, shape, generator=random, device=a.device)
         if own:
-            j = (j + 1 + torch.arange(b, device=a.device)) % len(x)
-        return scattering_field(a, y[i], x[j], self.attraction)
+            j = (j + 1 + torch.arange(len(a), device=a.device)) % len(x)
+        a, y, x = (s.flatten(0, 1) for s in (a.expand(self.partners, *a.shape), y[i], x[j]))
+        return scattering_field(a, y, x, self.attraction).unflatten(0, shape).mean(0)

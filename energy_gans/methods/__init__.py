@@ -17,6 +17,7 @@ from .inpainting import InpaintingGGCN
 from .multigrid import MultigridGCN
 from .parts.chains import Chains
 from .parts.flow_solver import Flow
+from .scattering_gan import ScatteringGAN
 from .vapo import VAPO
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "GenerativeModule",
     "InpaintingGGCN",
     "MultigridGCN",
+    "ScatteringGAN",
     "baselines",
 ]

@@ -33,7 +33,7 @@ from energy_gans.networks import (
 )
 from energy_gans.storage.rebuild import argument_types
 
-SLOTS = ("generator", "discriminator", "descriptor", "decoder")
+SLOTS = ("generator", "discriminator", "descriptor", "decoder", "tracker")
 SHAPES = {"points": (2,), "images": (1, 16, 16)}
 IMAGE = {"channels": 1, "size": 16}
 
@@ -97,6 +97,7 @@ def others(name: str, kind: str) -> dict[str, Any]:
         "generator": generator,
         "discriminator": potential,
         "descriptor": potential,
+        "tracker": ResNetAutoencoder(**IMAGE, width=2) if image else MLP(2, 2, [4]),
         "latent_dim": 4 if image else 3,
         "shape": SHAPES[kind],
         "chains": methods.Chains(steps=1, bound=1.0),

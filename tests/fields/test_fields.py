@@ -70,7 +70,7 @@ FIELDS: list[tuple[ParticleField, Callable[..., Tensor]]] = [
     (DriftingField(0.4, 2.0), lambda *s: drifting_field(*s, 0.4, attraction=2.0)),
     (SinkhornField(0.4, 9, None, 2.0), lambda *s: sinkhorn_field(*s, 0.4, 9, None, 2.0)),
 ]
-EVERY = [*(field for field, _ in FIELDS), ScatteringField(2.0)]
+EVERY = [*(field for field, _ in FIELDS), ScatteringField(2.0, partners=3)]
 IDS = [type(field).__name__ for field in EVERY]
 every_field = pytest.mark.parametrize("field", EVERY, ids=IDS)
 

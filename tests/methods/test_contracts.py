@@ -70,6 +70,15 @@ METHODS = {
         "start": "persistent",
     },
     "GCN": DESCRIPTOR | {"gamma": 0.5, "buffer_size": 128, "restart": 0.2},
+    "ScatteringGAN": {
+        "tracker": "energy_gans.networks.MLP",
+        "tracker.in_features": 2,
+        "tracker.out_features": 2,
+        "tracker.hidden_features": [16],
+        "tracker_weight": 0.7,
+        "partners": 3,
+        "discriminator_steps": 2,
+    },
     "VAPO": {
         "descriptor": "energy_gans.networks.FourierMLP",
         "descriptor.hidden_features": [16],

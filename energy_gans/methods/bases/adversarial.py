@@ -83,11 +83,6 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
     def constrain(self) -> None:
         r"""Projects the discriminator onto its constraints, if any, after each of its steps."""
 
-    def draw_samples(self, n: int) -> Tensor:
-        r"""Returns generated samples without gradients, with shape :math:`(n, *)`."""
-        with torch.no_grad():
-            return self.generator(self.noise(n, self.latent_dim))
-
     def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         r"""Yields the discriminator's loss of each part of a minibatch.
 

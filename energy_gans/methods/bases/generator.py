@@ -91,6 +91,11 @@ class GeneratorMixin(TrainedGeneratorMixin):
         z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
         return network(z.to(self.device))
 
+    def draw_samples(self, n: int) -> Tensor:
+        r"""Returns generated samples without gradients, with shape :math:`(n, *)`."""
+        with torch.no_grad():
+            return self.generator(self.noise(n, self.latent_dim))
+
     @property
     def latent_network(self) -> nn.Module:
         return self.sampling_network

@@ -35,7 +35,7 @@ def parameters_of(name: str) -> dict[str, inspect.Parameter]:
 
 
 def test_all_methods_are_tested() -> None:
-    assert len(METHODS) == 14
+    assert len(METHODS) == 15
 
 
 @every_method
@@ -69,6 +69,7 @@ def test_networks_and_shapes_come_first(name: str) -> None:
     positional = [p.name for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional in (
         ["generator", "discriminator", "latent_dim"],
+        ["generator", "tracker", "latent_dim"],
         ["generator", "latent_dim"],
         ["generator", "descriptor", "shape", "latent_dim", "chains"],
         ["generator", "descriptor", "shape", "chains"],

@@ -33,6 +33,7 @@ from energy_gans.methods import (
     FieldGenerator,
     Flow,
     GenerativeModule,
+    ScatteringGAN,
 )
 from energy_gans.metrics.features import Pixels
 from energy_gans.networks import MLP, FourierMLP
@@ -150,6 +151,7 @@ METHODS: dict[str, Callable[[], GenerativeModule]] = {
     "CoulombGAN": point_gan,
     "EIEGGenerator": lambda: EIEGGenerator(generator=MLP(2, 2, [8]), latent_dim=2),
     "FieldGenerator": lambda: FieldGenerator(generator=MLP(2, 2, [8]), latent_dim=2),
+    "ScatteringGAN": lambda: ScatteringGAN(MLP(2, 2, [8]), MLP(2, 2, [8]), latent_dim=2),
     "GCN": lambda: GCN(**descriptor(start="data")),
     "GGCN": lambda: GGCN(
         **descriptor(generator=MLP(2, 2, [8]), latent_dim=2, learn_hidden_space=False)

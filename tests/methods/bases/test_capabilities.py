@@ -22,6 +22,7 @@ from energy_gans.methods import (
     GenerativeModule,
     InpaintingGGCN,
     MultigridGCN,
+    ScatteringGAN,
 )
 from energy_gans.methods.bases.capabilities import Capabilities
 from energy_gans.networks import MLP
@@ -36,6 +37,7 @@ SUPPORTED = {
     GGCN: ("potential_at", "trajectory", "fill"),
     InpaintingGGCN: ("potential_at", "trajectory", "fill"),
     MultigridGCN: ("potential_at", "trajectory", "fill"),
+    ScatteringGAN: (),
     VAPO: ("potential_at", "trajectory"),
     methods.baselines.WGANGP: ("potential_at",),
     methods.baselines.MMDGAN: ("potential_at", "features"),
@@ -46,6 +48,10 @@ A = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
 def coulomb() -> CoulombGAN:
     discriminator = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
     return CoulombGAN(generator=MLP(2, 2, [8]), discriminator=discriminator, latent_dim=2)
+
+
+def scattering() -> ScatteringGAN:
+    return ScatteringGAN(generator=MLP(2, 2, [8]), tracker=MLP(2, 2, [8]), latent_dim=2)
 
 
 def gcn(classes: int | None = None) -> GCN:
@@ -65,6 +71,7 @@ def test_a_method_says_what_it_supports(method: type[GenerativeModule]) -> None:
         (lambda model: model.starting_points(3), "Samples of CoulombGAN do not move"),
         (lambda model: model.fill(A, A), "CoulombGAN fills no holes"),
         (lambda model: model.features(A), "CoulombGAN has no feature space"),
+        (lambda _: scattering().potential_at(A), "ScatteringGAN has no potential"),
         (lambda model: model.potential_at(A, label=1), "'label' should be left out: .* got 1"),
         (lambda model: model.potential_at(A, time=0.5), "'time' should be left out: .* got 0.5"),
     ],
@@ -159,7 +166,7 @@ def test_every_public_method_is_in_the_table() -> None:
     public = {getattr(room, name) for room in rooms for name in room.__all__}
     public = {c for c in public if isinstance(c, type) and issubclass(c, GenerativeModule)}
     public.discard(GenerativeModule)
-    assert {c for c in public if c.supports("potential_at")} == public
+    assert {c for c in public if c.supports("potential_at")} == public - {ScatteringGAN}
     assert all(hasattr(Capabilities, member) for member in MEMBERS)
 
 
