@@ -13,6 +13,12 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f"{name!r} should be positive and finite, got {value!r}.")
 
 
+def check_at_least(name: str, value: float, least: float) -> None:
+    r"""Raises a `ValueError` that names the argument unless `value` is finite and not below."""
+    if not least <= value < math.inf:
+        raise ValueError(f"{name!r} should be finite and at least {least}, got {value!r}.")
+
+
 def check_count(name: str, value: int) -> None:
     r"""Raises a `ValueError` that names the argument unless `value` is at least 1."""
     if value < 1:

@@ -21,7 +21,6 @@ References:
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -31,7 +30,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..checks import check_count
+from ..checks import check_at_least, check_count
 from ..fields import EnergyDistanceField, MeanShiftField, ParticleField, SumOfFields
 from ..fields.classes import Labelled, class_velocities
 from ..functional import amortized_loss, exponential_decay, root_mean_square, shrinkage, unit_field
@@ -39,7 +38,7 @@ from .bases.arguments import base_arguments
 from .bases.direct_generator import DirectGeneratorModule
 from .bases.generator import check_generator
 from .bases.optimizers import ADAM
-from .parts.feature_maps import FeatureMaps
+from .parts.feature_maps import FeatureMaps, FeatureQueue
 
 
 class FieldGenerator(DirectGeneratorModule):
@@ -50,6 +49,8 @@ class FieldGenerator(DirectGeneratorModule):
             which has a long range, and of the sharp mean shift with the bandwidth 0.05.
         features: The fixed map, or maps, from samples to the features that the field moves; the
             samples themselves by default. A map is saved with the model, and not trained.
+        feature_weights: The factor on the loss of each map; 1 by default. The gradient through a
+            network is often many times that through pixels.
         unit: The unit of length of the field's settings: `"mean_distance"`, that of the features
             of real samples in the first minibatch, or `"data"`.
         normalize: Whether the field is divided by its root mean square.
@@ -73,6 +74,7 @@ class FieldGenerator(DirectGeneratorModule):
         *,
         field: ParticleField | None = None,
         features: nn.Module | Sequence[nn.Module] | None = None,
+        feature_weights: Sequence[float] | None = None,
         unit: Literal["mean_distance", "data"] = "mean_distance",
         normalize: bool = True,
         negatives: Literal["own", "separate"] = "own",
@@ -94,14 +96,21 @@ class FieldGenerator(DirectGeneratorModule):
         if field is None:
             field = SumOfFields([EnergyDistanceField(), MeanShiftField(0.05)])
         _check_choices(field, unit, negatives)
-        _check_numbers(queue, initial_range, range_decay, classes, guidance)
+        check_at_least("initial_range", initial_range, 1)
+        if not 0 < range_decay <= 1:
+            raise ValueError(f"'range_decay' should be in (0, 1], got {range_decay!r}.")
+        check_at_least("guidance", guidance, 1)
+        if classes is not None:
+            check_count("classes", classes)
+        elif guidance != 1:
+            raise ValueError(f"'guidance' should be 1 without 'classes', got {guidance!r}.")
         self.field = field
-        self.maps = FeatureMaps([features] if isinstance(features, nn.Module) else features or [])
+        features = [features] if isinstance(features, nn.Module) else features or []
+        self.maps = FeatureMaps(features, feature_weights)
         self.unit = unit
         self.normalize = normalize
         self.negatives = negatives
-        self.queue = queue
-        self.past: list[Tensor] = []
+        self.past = FeatureQueue(queue)
         self.initial_range = initial_range
         self.range_decay = range_decay
         self.classes = classes
@@ -121,12 +130,15 @@ class FieldGenerator(DirectGeneratorModule):
                 real, self.measured = self.maps.measure(real), True
             repel = None if self.negatives == "own" else self.maps(self.draw(len(y), label))
         losses, notes = [], []
-        for k, (f, y_k) in enumerate(zip(self.maps(x), self.with_past(real, labels), strict=True)):
+        for k, (f, y_k) in enumerate(
+            zip(self.maps(x), self.past.extended(real, labels), strict=True)
+        ):
             a = Labelled(self.gather(f), labels)
             x_k = a if repel is None else Labelled(self.gather(repel[k]), labels)
             velocities = self.velocities(a, y_k, x_k)
             notes.append(_notes(velocities, a.x, real[k]))
-            losses.append(self.regression_loss(f, self.field.combine(velocities)))
+            loss = self.regression_loss(f, self.field.combine(velocities))
+            losses.append(self.maps.weights[k] * loss)
         self.note(**{name: torch.stack([n[name] for n in notes]).mean() for name in notes[0]})
         return {"loss_g": self.descend(self.optimizers(), [torch.stack(losses).mean()])}
 
@@ -134,20 +146,6 @@ class FieldGenerator(DirectGeneratorModule):
         r"""Returns `n` generated samples of this process, of given classes if there are any."""
         z = self.noise(n, self.latent_dim)
         return self.generator(z) if label is None else self.generator(z, label)
-
-    def with_past(self, real: list[Tensor], label: Tensor | None) -> list[Labelled]:
-        r"""Returns past and present real features for each map, and keeps the last ones.
-
-        Arguments:
-            real: The features of the global minibatch by each map, each with shape :math:`(B, C)`.
-            label: Their classes, with shape :math:`(B)`, or `None`.
-        """
-        sets = real if label is None else [*real, label]
-        if self.queue > 0:
-            past = self.past or [s[:0] for s in sets]
-            sets = [torch.cat([p.to(s.device), s]) for p, s in zip(past, sets, strict=True)]
-            self.past = [s[-self.queue :] for s in sets]
-        return [Labelled(u, None if label is None else sets[-1]) for u in sets[: len(real)]]
 
     def velocities(self, a: Labelled, y: Labelled, x: Labelled) -> list[Tensor]:
         r"""Returns the field of each term at the points of the global minibatch.
@@ -192,16 +190,16 @@ class FieldGenerator(DirectGeneratorModule):
     # What checkpoints hold
 
     def carried_state(self) -> dict[str, Any]:
-        return super().carried_state() | ({"past": self.past} if self.past else {})
+        return super().carried_state() | ({"past": self.past.sets} if self.past.sets else {})
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
-        if self.past:
-            checkpoint["past"] = [past.clone() for past in self.past]
+        if self.past.sets:
+            checkpoint["past"] = [past.clone() for past in self.past.sets]
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.past = list(checkpoint.get("past", []))
+        self.past.sets = list(checkpoint.get("past", []))
 
     # Samples and potential
 
@@ -265,26 +263,4 @@ def _check_choices(field: ParticleField, unit: str, negatives: str) -> None:
         raise ValueError(
             f"'negatives' should be 'separate' for {field!r}, got 'own': its generated samples "
             "have to be independent of the points."
-        )
-
-
-def _check_numbers(
-    queue: int, initial_range: float, range_decay: float, classes: int | None, guidance: float
-) -> None:
-    r"""Raises a `ValueError` unless numbers are in their ranges."""
-    if queue < 0:
-        raise ValueError(f"'queue' should be at least 0, got {queue!r}.")
-    if not 1 <= initial_range < math.inf:
-        raise ValueError(
-            f"'initial_range' should be finite and at least 1, got {initial_range!r}."
-        )
-    if not 0 < range_decay <= 1:
-        raise ValueError(f"'range_decay' should be in (0, 1], got {range_decay!r}.")
-    if classes is not None:
-        check_count("classes", classes)
-    if not 1 <= guidance < math.inf:
-        raise ValueError(f"'guidance' should be finite and at least 1, got {guidance!r}.")
-    if guidance != 1 and classes is None:
-        raise ValueError(
-            f"'guidance' should be 1 for a generator without 'classes', got {guidance!r}."
         )

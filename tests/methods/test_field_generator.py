@@ -135,15 +135,17 @@ def test_separate_negatives_are_a_second_minibatch() -> None:
 def test_features_move_and_carry_the_gradient_to_the_generator() -> None:
     maps = [nn.Linear(2, 5), nn.Sequential(nn.Linear(2, 3), nn.Tanh())]
     field = EnergyDistanceField()
-    fitted = field_generator(field=field, features=maps, normalize=False, unit="data")
+    fitted = field_generator(
+        field=field, features=maps, feature_weights=[3.0, 1.0], normalize=False, unit="data"
+    )
     other, fixed = field_generator(), [p.detach().clone() for m in maps for p in m.parameters()]
     ys = batches(fit(fitted, 2), 2)
 
     def loss(y: Tensor, z: Tensor, more: Tensor, i: int) -> Tensor:
         x, total = other.generator(z), 0
-        for one in maps:
+        for one, weight in zip(maps, (3, 1), strict=True):
             u, v = one(y).detach(), one(x)
-            total = total + (field(v.detach(), u, v.detach(), own=True) * v).mean()
+            total = total + weight * (field(v.detach(), u, v.detach(), own=True) * v).mean()
         return -total
 
     looped(other, ys, loss)
@@ -163,7 +165,7 @@ def test_a_queue_lets_past_real_samples_attract() -> None:
     ys = batches(fit(fitted, 4), 4)
     looped(other, ys, loss)
     assert_same_weights(fitted.generator, other.generator)
-    torch.testing.assert_close(fitted.past[0], torch.cat(ys)[-24:])
+    torch.testing.assert_close(fitted.past.sets[0], torch.cat(ys)[-24:])
 
 
 def test_the_range_scales_the_lengths_of_a_field_and_decays_to_1() -> None:
@@ -277,13 +279,18 @@ def test_a_field_without_a_potential_says_so() -> None:
         ({"unit": "pixel"}, "'unit' should be 'mean_distance' or 'data', got 'pixel'"),
         ({"negatives": "none"}, "'negatives' should be 'own' or 'separate', got 'none'"),
         ({"field": SinkhornField(1.0)}, r"'negatives' should be 'separate' for SinkhornField\("),
-        ({"queue": -1}, "'queue' should be at least 0, got -1"),
+        ({"queue": -1}, "'queue' should be finite and at least 0, got -1"),
+        (
+            {"feature_weights": [1, 1]},
+            "'feature_weights' should hold one number for each of 1",
+        ),
+        ({"feature_weights": [0.0]}, "'feature_weights' should be positive"),
         ({"initial_range": 0.5}, "'initial_range' should be finite and at least 1, got 0.5"),
-        ({"range_decay": 0.0}, r"'range_decay' should be in \(0, 1\], got 0.0"),
-        ({"range_decay": 1.5}, r"'range_decay' should be in \(0, 1\], got 1.5"),
+        ({"range_decay": 0.0}, rr"'range_decay' should be in \(0, 1\], got 0.0"),
+        ({"range_decay": 1.5}, rr"'range_decay' should be in \(0, 1\], got 1.5"),
         ({"classes": 0}, "'classes' should be at least 1, got 0"),
         ({"guidance": 0.5, "classes": 8}, "'guidance' should be finite and at least 1, got 0.5"),
-        ({"guidance": 2.0}, "'guidance' should be 1 for a generator without 'classes', got 2.0"),
+        ({"guidance": 2.0}, "'guidance' should be 1 without 'classes', got 2.0"),
         ({"accumulate": 2}, "'accumulate' should be 1"),
         ({"discriminator_steps": 2}, "'discriminator_steps' should be 1"),
         ({"latent_dim": 0}, "'latent_dim' should be at least 1"),

@@ -1,4 +1,4 @@
-r"""Fixed maps from samples to the feature spaces in which they are compared."""
+r"""Fixed maps from samples to the feature spaces in which they are compared, and past features."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ...checks import check_at_least, check_positive
+from ...fields.classes import Labelled
 from ...functional import mean_distance
 from .networks import check_output_shape
 
@@ -18,10 +20,22 @@ class FeatureMaps(nn.ModuleList):
     Arguments:
         maps: The maps from :math:`(B, *)` to :math:`(B, *)`; the samples themselves if there are
             none.
+        weights: The factor on the loss of each map; 1 if `None`.
+
+    Raises:
+        ValueError: If there is not one positive weight for each map.
     """
 
-    def __init__(self, maps: Sequence[nn.Module]) -> None:
+    def __init__(self, maps: Sequence[nn.Module], weights: Sequence[float] | None = None) -> None:
         super().__init__(maps or [nn.Flatten()])
+        self.weights = [1.0] * len(self) if weights is None else list(weights)
+        if len(self.weights) != len(self):
+            raise ValueError(
+                f"'feature_weights' should hold one number for each of {len(self)} maps, got "
+                f"{len(self.weights)}."
+            )
+        for weight in self.weights:
+            check_positive("feature_weights", weight)
         self.register_buffer("unit", torch.ones(len(self)))
         self.eval().requires_grad_(False)
 
@@ -76,3 +90,37 @@ class FeatureMaps(nn.ModuleList):
                     f"features of {type(one).__name__} change with the other samples of a batch: "
                     "its normalisation should have fixed statistics."
                 )
+
+
+class FeatureQueue:
+    r"""The features of the last real samples by each map, and their classes.
+
+    Arguments:
+        size: The number of samples.
+
+    Attributes:
+        sets: The features by each map, each with shape :math:`(N, C)`, and then the classes, with
+            shape :math:`(N)`, if there are any.
+
+    Raises:
+        ValueError: If `size` is negative.
+    """
+
+    def __init__(self, size: int) -> None:
+        check_at_least("queue", size, 0)
+        self.size = size
+        self.sets: list[Tensor] = []
+
+    def extended(self, real: Sequence[Tensor], label: Tensor | None) -> list[Labelled]:
+        r"""Returns the features of past and present samples by each map, and keeps the last ones.
+
+        Arguments:
+            real: The features of present samples by each map, each with shape :math:`(B, C)`.
+            label: Their classes, with shape :math:`(B)`, or `None`.
+        """
+        sets = [*real] if label is None else [*real, label]
+        if self.size > 0:
+            past = self.sets or [s[:0] for s in sets]
+            sets = [torch.cat([p.to(s.device), s]) for p, s in zip(past, sets, strict=True)]
+            self.sets = [s[-self.size :] for s in sets]
+        return [Labelled(u, None if label is None else sets[-1]) for u in sets[: len(real)]]
