@@ -99,8 +99,9 @@ def test_neighbours_vote_by_the_cosine() -> None:
             angle = {"train": torch.arange(60) // 20 * 2.0, "val": torch.tensor([0.1, 2, 4, 4])}
             label = {"train": torch.arange(60) // 20, "val": torch.tensor([0, 1, 2, 1])}
             y = torch.stack([angle[split].cos(), angle[split].sin()], 1)
-            # Lengths that would mislead distances.
-            y = y * (1 + torch.arange(len(y)) % 7)[:, None]
+            # By distances, short vectors of other classes would be nearer than those of class 0.
+            if split == "train":
+                y = y * torch.where(label[split] == 0, 10, 1)[:, None]
             return ((y[i], label[split][i]) for i in order)
 
     assert _neighbour_accuracy(Network(), Rays()) == {"neighbour_accuracy": 0.75}

@@ -94,6 +94,32 @@ def test_a_map_is_fixed(extractor: FeatureExtractor, small: Tensor) -> None:
     assert all(torch.equal(tensor, state[k]) for k, tensor in features.state_dict().items())
 
 
+class Own(FeatureExtractor):
+    r"""An extractor of a user's, which is not fixed by itself."""
+
+    name, resize, num_features = "own", "none", 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.network.train()
+
+    def extract(self, images: Tensor) -> tuple[Tensor, None]:
+        return self.network(images / 255).mean((2, 3)), None
+
+    def stage_modules(self) -> list[nn.Module]:
+        return [self.network[0]]
+
+
+def test_a_users_extractor_is_fixed(small: Tensor) -> None:
+    features, x = FeatureMap(Own(), stages=[0]), floats(small).requires_grad_()
+    assert torch.allclose(features(x[:1]), features(x)[:1], atol=1e-6)
+    assert torch.allclose(features.parts(x)[-1], features.extractor(small)[0], atol=1e-5)
+    features(x).sum().backward()
+    assert all(p.grad is None for p in features.parameters())
+    assert x.grad.abs().max() > 0
+
+
 def test_features_are_float32_under_autocast(extractor: FeatureExtractor, small: Tensor) -> None:
     features, x = FeatureMap(extractor), floats(small)
     expected = features(x)
