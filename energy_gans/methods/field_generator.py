@@ -130,9 +130,8 @@ class FieldGenerator(DirectGeneratorModule):
                 real, self.measured = self.maps.measure(real), True
             repel = None if self.negatives == "own" else self.maps(self.draw(len(y), label))
         losses, notes = [], []
-        for k, (f, y_k) in enumerate(
-            zip(self.maps(x), self.past.extended(real, labels), strict=True)
-        ):
+        attract = self.past.extended(real, labels)
+        for k, (f, y_k) in enumerate(zip(self.maps(x), attract, strict=True)):
             a = Labelled(self.gather(f), labels)
             x_k = a if repel is None else Labelled(self.gather(repel[k]), labels)
             velocities = self.velocities(a, y_k, x_k)
