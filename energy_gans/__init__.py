@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         synthesize,
     )
     from .commands.fit.fit import fit
-    from .commands.particles import particles
+    from .commands.particles.particles import particles
     from .commands.study.study import study
     from .methods import (
         EIEGGAN,
@@ -61,7 +61,7 @@ _NAMES = {
         compare evaluate explain export inpaint interpolate landscape ood report sample synthesize
     """,
     "commands.fit.fit": "fit",
-    "commands.particles": "particles",
+    "commands.particles.particles": "particles",
     "commands.study.study": "study",
     "storage.checkpoint": "load",
 }

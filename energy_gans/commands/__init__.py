@@ -27,7 +27,7 @@ COMMANDS: Tree = {
     "study": "study.study",
     "export": "export.export",
     "features": {"train": "features.train", "picture": "features.picture"},
-    "particles": "particles",
+    "particles": "particles.particles",
     "explain": "explain",
     "configs": {"list": "configs", "copy": "configs"},
     "data": {

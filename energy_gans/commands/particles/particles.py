@@ -15,39 +15,27 @@ belongs to a metric.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
-import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import check_count, check_positive
-from ..data.base import TensorDataModule, to_unit_range
-from ..data.batches import StepOrder
-from ..functional import elastic, elastic_power, interaction_energy, keyed_generator, keyed_subset
-from ..functional.distances import distinct, median_distance, squared_distances
-from ..functional.particles import check_force, check_mobilities, evolve, particle_velocity
-from ..metrics.images import to_uint8
-from ..metrics.reference import nearest_in_pixels
-from ..plots.figures import write_picture
-from ..plots.images import film_picture
-from ..plots.points import trajectory_picture
-from ..storage.arrays import write_samples
-from ..terminal import progress_bar, say
-from .outputs import Output, check_output, markdown_heading, markdown_row, markdown_table
-from .results import Result
+from ...checks import check_count, check_positive
+from ...data.base import TensorDataModule
+from ...functional import elastic, elastic_power
+from ...functional.particles import check_force, check_mobilities, evolve, particle_velocity
+from ...plots.figures import write_picture
+from ...plots.points import trajectory_picture
+from ...storage.arrays import write_samples
+from ...terminal import progress_bar, say
+from ..outputs import Output, check_output, markdown_heading, markdown_row, markdown_table
+from ..results import Result
+from .flow import data_batches, first_positions, reference_samples, states_to_show
+from .measures import table_cells
+from .pictures import film_of
 
-# The number of real samples in the table's measures and in pictures of the plane.
-REFERENCE = 500
-# The number of times in a picture, and of rows in a film.
-FRAMES = 9
-ROWS = 8
-# Particles coincide if their distance is below this share of the real samples' median distance.
-COINCIDENT = 1e-3
 HEADINGS = ("step", "energy", "nearest", "coincide", "velocity")
 
 
@@ -128,25 +116,25 @@ def particles(
     check_force(cutoff, power)
     data.prepare_data()
     _check_batch(data, data_batch)
-    x = _first_positions(particles, data.shape, seed)
-    y = _reference_samples(data, seed)
+    x = first_positions(particles, data.shape, seed)
+    y = reference_samples(data, seed)
     velocity = partial(
         particle_velocity, cutoff=cutoff, power=power, attraction=attraction, repulsion=repulsion
     )
     cells = partial(
-        _table_cells, y=y, velocity=velocity, kernel=partial(elastic, cutoff=cutoff, power=power)
+        table_cells, y=y, velocity=velocity, kernel=partial(elastic, cutoff=cutoff, power=power)
     )
-    batches = _data_batches(data, data_batch, steps, seed)
+    batches = data_batches(data, data_batch, steps, seed)
     frames, rows = {}, []
     say(markdown_heading(HEADINGS).rstrip())
     with progress_bar(steps, "steps", items=batches) as bar:
-        for step, state in _states_to_show(x, evolve(x, bar, velocity, step_size), steps):
+        for step, state in states_to_show(x, evolve(x, bar, velocity, step_size), steps):
             frames[step] = state
             rows.append([str(step), *cells(state)])
             bar.clear()
             say(markdown_row(rows[-1]).rstrip())
     images = len(data.shape) == 3
-    picture = _film(frames, data) if images else trajectory_picture(frames, y)
+    picture = film_of(frames, data) if images else trajectory_picture(frames, y)
     if path is not None:
         if path.suffix == ".npz":
             write_samples(frames[steps], path)
@@ -168,21 +156,6 @@ def _check_counts(particles: int, steps: int, step_size: float) -> None:
     check_positive("step_size", step_size)
 
 
-def _first_positions(n: int, shape: tuple[int, ...], seed: int) -> Tensor:
-    r"""Returns particles drawn from :math:`N(0, I)`, with shape :math:`(n, *)`.
-
-    Raises:
-        ValueError: If the particles do not fit into memory.
-    """
-    try:
-        return torch.randn(n, *shape, generator=keyed_generator(seed, "particles"))
-    except (RuntimeError, TypeError) as error:
-        # A number beyond int64 is a TypeError.
-        raise ValueError(
-            f"'particles' should fit into memory, got {n} of shape {tuple(shape)}."
-        ) from error
-
-
 def _check_batch(data: TensorDataModule, size: int) -> None:
     r"""Raises a `ValueError` unless there are two training samples and enough for a batch."""
     check_count("data_batch", size)
@@ -194,94 +167,3 @@ def _check_batch(data: TensorDataModule, size: int) -> None:
             "'data_batch' should be at most the number of training samples, "
             f"{length * data.repeat}, got {size}."
         )
-
-
-def _data_batches(data: TensorDataModule, size: int, steps: int, seed: int) -> Iterator[Tensor]:
-    r"""Yields the real samples of each step, a function of the seed and the step.
-
-    Arguments:
-        data: The data module.
-        size: The number of samples in a step.
-        steps: The number of steps.
-        seed: The seed of the order.
-    """
-    made = 0
-    order = StepOrder(data.length("train"), size, seed, lambda: made, repeat=data.repeat)
-    while made < steps:
-        epoch = list(islice(order, steps - made))
-        for y, _ in data.loader("train", epoch):
-            yield to_unit_range(y)
-        made += len(epoch)
-
-
-def _reference_samples(data: TensorDataModule, seed: int) -> Tensor:
-    r"""Returns the random training samples to which the table's measures refer."""
-    indices = keyed_subset(data.length("train"), REFERENCE, seed, "reference")
-    return to_unit_range(next(iter(data.loader("train", [indices])))[0])
-
-
-def _states_to_show(
-    x: Tensor, states: Iterator[Tensor], steps: int
-) -> Iterator[tuple[int, Tensor]]:
-    r"""Yields the step and the particles at the first, the last and quadratically spaced steps.
-
-    Arguments:
-        x: The first positions of the particles.
-        states: The positions after each step.
-        steps: The number of steps.
-    """
-    times = {round(steps * (i / (FRAMES - 1)) ** 2) for i in range(FRAMES)}
-    yield 0, x
-    for step, x in enumerate(states, 1):
-        if step in times:
-            yield step, x
-
-
-def _table_cells(
-    x: Tensor,
-    y: Tensor,
-    velocity: Callable[[Tensor, Tensor], Tensor],
-    kernel: Callable[[Tensor, Tensor], Tensor],
-) -> list[str]:
-    r"""Returns the cells of a row of the table: energy, distances and velocity.
-
-    Arguments:
-        x: The particles.
-        y: The real samples.
-        velocity: The velocity :math:`v(x, y)`.
-        kernel: The kernel of the energy, whose self terms are left out.
-    """
-    speed = velocity(x, y).flatten(1).norm(dim=1).mean()
-    # In float64, as forces are: at a high power the kernel's self terms are beyond float32.
-    energy = interaction_energy(y.double(), x.double(), kernel, "u")
-    cells = [energy, *_spacing(x, y), speed]
-    return [f"{cell:.4g}" for cell in cells]
-
-
-def _spacing(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Returns the median distance to the nearest other particle, and the share that coincide.
-
-    Arguments:
-        x: The particles, with shape :math:`(M, *)`.
-        y: The real samples, with shape :math:`(N, *)`; their median distance is the unit.
-    """
-    nearest = distinct(squared_distances(x, x)).amin(1).sqrt()
-    typical = median_distance(distinct(squared_distances(y, y)))
-    return nearest.median(), (nearest < COINCIDENT * typical).float().mean()
-
-
-def _film(frames: dict[int, Tensor], data: TensorDataModule) -> Image.Image:
-    r"""Returns a picture of particles at several steps, with their nearest training images.
-
-    Arguments:
-        frames: The particles by step, with shape :math:`(M, C, H, W)`.
-        data: The data module.
-    """
-    films = {step: to_uint8(x[:ROWS].clamp(-1, 1)) for step, x in frames.items()}
-    last, order = films[max(films)], torch.arange(data.length("train"))
-    nearest = nearest_in_pixels(last, data, "train", order)[:, 0]
-    y, _ = next(iter(data.loader("train", [nearest])))
-    columns = {f"{step:,}": images for step, images in films.items()}
-    columns["nearest"] = to_uint8(y)
-    heading = "step, and the training image nearest to the last state"
-    return film_picture(columns, heading, "one particle")

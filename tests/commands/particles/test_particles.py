@@ -11,7 +11,9 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.particles import _data_batches, _film, _spacing, _table_cells
+from energy_gans.commands.particles.flow import data_batches
+from energy_gans.commands.particles.measures import _spacing, table_cells
+from energy_gans.commands.particles.pictures import film_of
 from energy_gans.data import EmbeddedDigits, Ring
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import elastic
@@ -43,7 +45,7 @@ def test_a_film_ends_with_the_nearest_training_image() -> None:
     y, _ = next(iter(data.loader("train", [torch.tensor([5, 900])])))
     x = to_unit_range(y)
     with mock.patch("energy_gans.plots.images.make_grid", wraps=make_grid) as grid:
-        _film({0: -2 * x, 3: x + 0.01}, data)
+        film_of({0: -2 * x, 3: x + 0.01}, data)
     images, columns = grid.call_args.args
     assert columns == 3
     rows = images.unflatten(0, (2, 3))
@@ -69,7 +71,7 @@ def test_the_table_says_what_the_state_is(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_energy_of_the_table_is_that_of_distinct_pairs_at_any_power() -> None:
     y, x = (torch.randn(n, 32, generator=torch.Generator().manual_seed(n)) for n in (40, 30))
-    row = _table_cells(x, y, lambda x, y: torch.zeros_like(x), partial(elastic, cutoff=1e-3))
+    row = table_cells(x, y, lambda x, y: torch.zeros_like(x), partial(elastic, cutoff=1e-3))
     k = [
         (r[~r.isinf()] ** -31).mean()
         for r in (
@@ -93,7 +95,7 @@ def test_a_run_is_a_function_of_its_seed(tmp_path: Path) -> None:
 
 def test_batches_are_functions_of_the_seed_and_the_step() -> None:
     data = EmbeddedDigits("8x8", 8)
-    short, long = (list(_data_batches(data, 600, steps, 3)) for steps in (3, 7))
+    short, long = (list(data_batches(data, 600, steps, 3)) for steps in (3, 7))
     assert (len(short), len(long)) == (3, 7)
     assert all(torch.equal(a, b) for a, b in zip(short, long, strict=False))
     assert short[0].dtype == torch.float32
