@@ -90,3 +90,17 @@ def test_directions_in_parts_equal_all_at_once(monkeypatch: pytest.MonkeyPatch) 
 def test_the_number_of_slices_is_checked() -> None:
     with pytest.raises(ValueError, match="'slices' should be at least 1, got 0"):
         sliced_field(*points(5, 8, 6), 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_counts_on_a_cpu_are_those_of_a_loop_also_of_equal_numbers(dtype: torch.dtype) -> None:
+    random = torch.Generator().manual_seed(0)
+    a, *sets = (torch.randint(5, (2, n), generator=random).to(dtype) for n in (7, 9, 4))
+    for count in (module._count, module._count_on_cpu):
+        for b, counts in zip(sets, count(a, sets), strict=True):
+            for p in range(2):
+                expected = [
+                    sum((one < value).item() + (one <= value).item() for one in b[p])
+                    for value in a[p]
+                ]
+                assert counts[p].tolist() == expected
