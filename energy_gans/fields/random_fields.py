@@ -16,20 +16,23 @@ class SlicedField(ParticleField):
     Arguments:
         slices: The number of directions.
         attraction: The ratio of attraction to repulsion.
+        orthogonal: Whether as many directions as the points have coordinates are orthogonal.
 
     Raises:
         ValueError: If a number is not positive.
     """
 
-    def __init__(self, slices: int = 64, attraction: float = 1.0) -> None:
+    def __init__(
+        self, slices: int = 64, attraction: float = 1.0, orthogonal: bool = False
+    ) -> None:
         check_count("slices", slices)
         check_positive("attraction", attraction)
-        self.slices, self.attraction = slices, attraction
+        self.slices, self.attraction, self.orthogonal = slices, attraction, orthogonal
 
     def velocity(
         self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
     ) -> Tensor:
-        return sliced_field(a, y, x, self.slices, random, self.attraction)
+        return sliced_field(a, y, x, self.slices, random, self.attraction, self.orthogonal)
 
 
 class ScatteringField(ParticleField):

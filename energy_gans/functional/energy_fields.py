@@ -21,7 +21,9 @@ the mean of signs is a rank, and :math:`u / \|u\| = c_d \, \mathbb{E}_\xi [\xi \
         - \frac{\#\{x > a\} - \#\{x < a\}}{M} \right]_{\text{along } \xi_p}
     \qquad c_d = \frac{\sqrt{\pi} \, \Gamma(\frac{d + 1}{2})}{\Gamma(\frac{d}{2})}
 
-The slices' error falls as :math:`P^{-1/2}`.
+The slices' error falls as :math:`P^{-1/2}`. Orthogonal directions have no error of their
+covariance, :math:`\sum_p \xi_p \xi_p^\top = I` for :math:`P = d`: particles that follow the field
+can take larger steps.
 
 References:
     On scattering: https://arxiv.org/abs/2607.18198
@@ -82,6 +84,7 @@ def sliced_field(
     slices: int,
     random: torch.Generator | None = None,
     attraction: float = 1.0,
+    orthogonal: bool = False,
 ) -> Tensor:
     r"""Returns the field of the energy distance by ranks along random directions.
 
@@ -96,6 +99,8 @@ def sliced_field(
         random: The generator of the directions.
         attraction: The factor on the part of real samples. With any factor but 1, the field does
             not vanish for equal sets.
+        orthogonal: Whether each :math:`d` directions are orthogonal to one another. The estimate
+            is as unbiased, and its error smaller.
 
     Returns:
         An unbiased estimate of the field, with shape :math:`(B, *)`, float32 at least.
@@ -113,10 +118,21 @@ def sliced_field(
     at_once = max(1, _PROJECTED // max(len(a), len(y), len(x)))
     xi = torch.randn(slices, d, generator=random, device=u.device, dtype=dtype)
     with torch.autocast(u.device.type, enabled=False):
-        for part in normalize(xi).split(at_once):
+        xi = _orthogonal(xi) if orthogonal else normalize(xi)
+        for part in xi.split(at_once):
             total += _sliced_difference(u, v, w, part, attraction)
     scale = math.sqrt(math.pi) * math.exp(math.lgamma((d + 1) / 2) - math.lgamma(d / 2))
     return (total * (scale / slices)).reshape(a.shape)
+
+
+def _orthogonal(xi: Tensor) -> Tensor:
+    r"""Returns orthonormal directions, even on the sphere up to the sign, from normal numbers.
+
+    Arguments:
+        xi: Normal numbers, with shape :math:`(P, d)`, of which each :math:`d` rows become
+            orthogonal.
+    """
+    return torch.cat([torch.linalg.qr(rows.T).Q.T for rows in xi.split(xi.shape[1])])
 
 
 def _sliced_difference(a: Tensor, y: Tensor, x: Tensor, xi: Tensor, attraction: float) -> Tensor:

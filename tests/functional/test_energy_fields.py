@@ -104,3 +104,24 @@ def test_counts_on_a_cpu_are_those_of_a_loop_also_of_equal_numbers(dtype: torch.
                     for value in a[p]
                 ]
                 assert counts[p].tolist() == expected
+
+
+def test_orthogonal_directions_are_those_of_frames() -> None:
+    xi = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for frame in module._orthogonal(xi).split(8):
+        torch.testing.assert_close(frame @ frame.T, torch.eye(len(frame), dtype=torch.float64))
+
+
+def test_orthogonal_slices_are_unbiased_and_have_a_smaller_error() -> None:
+    a, y, x = points(20, 30, 30, dim=8)
+
+    def errors(orthogonal: bool) -> Tensor:
+        seeds = [torch.Generator().manual_seed(seed) for seed in range(300)]
+        fields = [sliced_field(a, y, x, 8, s, orthogonal=orthogonal) for s in seeds]
+        return torch.stack(fields) - exact(a, y, x)
+
+    independent, orthogonal = errors(False), errors(True)
+    assert orthogonal.square().mean() < 0.9 * independent.square().mean()
+    # The mean of 300 has a 300th of the squared error.
+    ratio = orthogonal.mean(0).square().mean() / orthogonal.square().mean()
+    assert 300 * ratio.item() == pytest.approx(1, rel=0.4)
