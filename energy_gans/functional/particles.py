@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +31,8 @@ from torch import Tensor
 from ..checks import check_positive
 from .distances import CANCELLATION, CHUNK, FEW_DIMENSIONS, squared_distances
 from .elastic_kernels import elastic_power
+
+T = TypeVar("T")
 
 
 def force(a: Tensor, b: Tensor, cutoff: float, power: float | None = None) -> Tensor:
@@ -141,26 +144,46 @@ def check_mobilities(attraction: float, repulsion: float) -> None:
 
 def evolve(
     x: Tensor,
-    batches: Iterable[Tensor],
-    velocity: Callable[[Tensor, Tensor], Tensor],
+    batches: Iterable[T],
+    velocity: Callable[[Tensor, T], Tensor],
     step_size: float,
+    momentum: float = 0.0,
 ) -> Iterator[Tensor]:
-    r"""Yields the points after each step of the explicit Euler method, one step per batch.
+    r"""Yields the points after each step, one step per batch.
+
+    A step is one of the explicit Euler method with momentum :math:`\mu`,
+
+    .. math::
+        v_{k + 1} = \mu v_k + V(x_k, y_k) \qquad x_{k + 1} = x_k + h v_{k + 1} \qquad v_0 = 0
+
+    In a constant field the points reach the speed :math:`V / (1 - \mu)`.
 
     Where a share :math:`s` of the charges lies within the cut-off, a step is stable if
-    :math:`h M_1 s p e^{-(p + 2)} < 2`. For larger steps points oscillate, with an amplitude that
-    the largest force bounds.
+    :math:`h M_1 s p e^{-(p + 2)} < 2 (1 + \mu)`. For larger steps points oscillate, without
+    momentum with an amplitude that the largest force bounds.
 
     Arguments:
         x: The initial points, with shape :math:`(M, *)`; not modified.
-        batches: The real points :math:`y` of each step, each with shape :math:`(N, *)`.
-        velocity: The velocity :math:`v(x, y)`.
+        batches: What acts in each step: the real points :math:`y`, with shape :math:`(N, *)`, or
+            whatever else the velocity takes.
+        velocity: The velocity :math:`V(x, y)`.
         step_size: The step size :math:`h`.
+        momentum: The momentum :math:`\mu` in [0, 1).
 
     Raises:
-        ValueError: If `step_size` is not positive.
+        ValueError: If a number is out of its range.
     """
     check_positive("step_size", step_size)
+    check_momentum(momentum)
+    v = None
     for y in batches:
-        x = x + step_size * velocity(x, y)
+        field = velocity(x, y)
+        v = field if v is None or momentum == 0 else momentum * v + field
+        x = x + step_size * v
         yield x
+
+
+def check_momentum(momentum: float) -> None:
+    r"""Raises a `ValueError` unless a momentum is in [0, 1)."""
+    if not 0 <= momentum < 1:
+        raise ValueError(f"'momentum' should be in [0, 1), got {momentum!r}.")

@@ -168,6 +168,40 @@ def test_one_point_falls_into_another_as_euler_says() -> None:
     assert errors[1] / errors[2] == pytest.approx(2, rel=0.02)
 
 
+def test_in_a_constant_field_momentum_reaches_its_closed_form() -> None:
+    x, v, h, mu = torch.zeros(3, 2, dtype=torch.float64), randn(3, 2), 0.3, 0.8
+    for k, state in enumerate(evolve(x, [None] * 40, lambda x, y: v, h, mu), 1):
+        covered = (k - mu * (1 - mu**k) / (1 - mu)) / (1 - mu)
+        torch.testing.assert_close(state, h * covered * v)
+
+
+def test_momentum_is_that_of_a_loop() -> None:
+    x, batches = randn(5, 2), [randn(4, 2) for _ in range(6)]
+
+    def velocity(x: Tensor, y: Tensor) -> Tensor:
+        return particle_velocity(x, y, 0.5, 1.0)
+
+    *_, last = evolve(x, batches, velocity, 0.2, 0.7)
+    place, speed = x.clone(), torch.zeros_like(x)
+    for y in batches:
+        speed = 0.7 * speed + velocity(place, y)
+        place = place + 0.2 * speed
+    torch.testing.assert_close(last, place)
+
+
+def test_without_momentum_nothing_is_carried_on_from_an_infinite_step() -> None:
+    velocities = iter([torch.full((1, 2), torch.inf), torch.zeros(1, 2)])
+    states = evolve(torch.zeros(1, 2), [None] * 2, lambda x, y: next(velocities), 1.0)
+    assert next(states).isinf().all()
+    assert next(states).isinf().all()
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, math.nan])
+def test_a_momentum_out_of_its_range_is_refused(momentum: float) -> None:
+    with pytest.raises(ValueError, match=r"'momentum' should be in \[0, 1\), got"):
+        next(evolve(torch.zeros(2, 2), [None], lambda x, y: x, 0.1, momentum))
+
+
 def test_batches_are_taken_one_at_a_time_and_points_left_as_they_are() -> None:
     taken = []
 
