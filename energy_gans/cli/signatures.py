@@ -37,11 +37,12 @@ ROOMS = {
     "LightningDataModule": "data",
     "TensorDataModule": "data",
     "FeatureExtractor": "metrics.features",
+    "ParticleField": "fields",
 }
 # Base classes, and classes for objects of Python, which nobody types.
 UNTYPED = (
     *("FeatureExtractor", "FeatureMap", "FeaturesOnly", "FromDataset", "FromLoader"),
-    *("ImageDataModule", "TensorDataModule"),
+    *("ImageDataModule", "KernelField", "ParticleField", "TensorDataModule"),
 )
 FOLDER = Path(__file__).parents[1] / "commands"
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 CONFIG_FLAGS = ("-c", "--config")
-CLASS_FLAGS = ("--model", "--data")
+CLASS_FLAGS = ("--model", "--data", "--field")
 # Flags that stand for true without a value.
 SWITCHES = ("--onnx", "--overwrite", "--retry")
 

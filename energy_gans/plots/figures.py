@@ -3,6 +3,7 @@ r"""The palette of all pictures, and figures as images and files."""
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -20,6 +21,8 @@ CATEGORIES = (
     *("#0072B2", "#D55E00", "#882255", "#E69F00", "#88CCEE"),
     *("#332288", "#CC79A7", "#8C4A1E", "#DDCC77", "#000000"),
 )
+# The images of a film in a second, and the number of them for which it shows its last state.
+PER_SECOND, REST = 12, 12
 # Five colours for the ordered values of a parameter.
 ORDERED = ("#d1495b", "#e08e79", "#8a8f98", "#6f9ab8", "#2e6f95")
 
@@ -41,3 +44,17 @@ def write_picture(image: Image.Image, path: Path) -> None:
     r"""Writes a PNG, whole or not at all."""
     with atomic_write(path) as file:
         image.save(file, format="PNG")
+
+
+def write_film(images: Iterable[Image.Image], path: Path) -> None:
+    r"""Writes a GIF that runs for ever and rests at its last image, whole or not at all.
+
+    Arguments:
+        images: The images, of one size, at least one.
+        path: The path of the GIF.
+    """
+    first, *others = images
+    pause = 1000 // PER_SECOND
+    times = [pause] * len(others) + [(1 + REST) * pause]
+    with atomic_write(path) as file:
+        first.save(file, format="GIF", save_all=True, append_images=others, duration=times, loop=0)

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
-from .figures import FIELD, GENERATED, LINES, REAL, legend_dot, render
+from .figures import FIELD, GENERATED, LINES, PER_SECOND, REAL, REST, legend_dot, render
 from .points import COORDINATES, draw_points, set_limits, square_limits, time_heading
 
 POINTS = 120
@@ -31,9 +31,6 @@ COARSE, EVERY = 3, 6
 # Colours do not resolve the lowest quarter of the potential. Limits leave out 2% of particles on
 # each side.
 LOWEST, OUTSIDE = 0.25, 0.02
-PER_SECOND = 12
-# The number of frames for which a film shows its last state.
-REST = 12
 
 
 class _Surface(NamedTuple):

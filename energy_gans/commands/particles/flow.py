@@ -1,74 +1,71 @@
-r"""What particles start from, what acts on them, and which of their states are shown."""
+r"""What moves particles: the flow of the EIEG metric, or a field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from ...data.base import TensorDataModule, to_unit_range
-from ...data.batches import StepOrder
-from ...functional import keyed_generator, keyed_subset
+from ...fields import ParticleField
+from ...functional import distances, elastic, elastic_power, keyed_generator
+from ...functional.particles import check_force, check_mobilities, particle_velocity
 
-# The number of real samples in the table's measures and in pictures of the plane.
-REFERENCE = 500
-# The number of times in a picture.
-FRAMES = 9
+# The number of a step, and its real samples.
+Step = tuple[int, Tensor]
 
 
-def first_positions(n: int, shape: tuple[int, ...], seed: int) -> Tensor:
-    r"""Returns particles drawn from :math:`N(0, I)`, with shape :math:`(n, *)`.
+class Flow(NamedTuple):
+    r"""What moves particles.
+
+    Attributes:
+        velocity: The velocity of particles, with shape :math:`(M, *)`, in a step: a function of
+            the seed and of the step's number and real samples, with shape :math:`(N, *)`.
+        kernel: The kernel of the table's energy.
+    """
+
+    velocity: Callable[[Tensor, Step], Tensor]
+    kernel: Callable[[Tensor, Tensor], Tensor]
+
+
+def metric_flow(
+    shape: tuple[int, ...], attraction: float, repulsion: float, cutoff: float, power: float | None
+) -> Flow:
+    r"""Returns the flow of the EIEG metric, with the energy of its elastic kernel.
 
     Raises:
-        ValueError: If the particles do not fit into memory.
+        ValueError: If a number is out of its range.
     """
-    try:
-        return torch.randn(n, *shape, generator=keyed_generator(seed, "particles"))
-    except (RuntimeError, TypeError) as error:
-        # A number beyond int64 is a TypeError.
+    check_mobilities(attraction, repulsion)
+    power = elastic_power(power, math.prod(shape))
+    check_force(cutoff, power)
+    velocity = partial(
+        particle_velocity, cutoff=cutoff, power=power, attraction=attraction, repulsion=repulsion
+    )
+    return Flow(lambda x, step: velocity(x, step[1]), partial(elastic, cutoff=cutoff, power=power))
+
+
+def field_flow(field: ParticleField, seed: int) -> Flow:
+    r"""Returns the flow of a field in which particles repel one another.
+
+    The energy is that of the kernel :math:`-\|a - b\|`, half the squared energy distance, which is
+    comparable between fields.
+
+    Raises:
+        ValueError: If the field needs samples that are independent of the points.
+    """
+    if field.independent:
         raise ValueError(
-            f"'particles' should fit into memory, got {n} of shape {tuple(shape)}."
-        ) from error
+            f"'field' should be one in which particles repel one another, got {field!r}, whose "
+            "generated samples have to be independent of the points: take another one, such as "
+            "EnergyDistanceField, or train a FieldGenerator with separate negatives."
+        )
 
+    def velocity(x: Tensor, step: Step) -> Tensor:
+        number, y = step
+        random = keyed_generator(seed, "field", number)
+        return field(x, y, x, own=True, random=random)
 
-def data_batches(data: TensorDataModule, size: int, steps: int, seed: int) -> Iterator[Tensor]:
-    r"""Yields the real samples of each step, a function of the seed and the step.
-
-    Arguments:
-        data: The data module.
-        size: The number of samples in a step.
-        steps: The number of steps.
-        seed: The seed of the order.
-    """
-    made = 0
-    order = StepOrder(data.length("train"), size, seed, lambda: made, repeat=data.repeat)
-    while made < steps:
-        epoch = list(islice(order, steps - made))
-        for y, _ in data.loader("train", epoch):
-            yield to_unit_range(y)
-        made += len(epoch)
-
-
-def reference_samples(data: TensorDataModule, seed: int) -> Tensor:
-    r"""Returns the random training samples to which the table's measures refer."""
-    indices = keyed_subset(data.length("train"), REFERENCE, seed, "reference")
-    return to_unit_range(next(iter(data.loader("train", [indices])))[0])
-
-
-def states_to_show(
-    x: Tensor, states: Iterator[Tensor], steps: int
-) -> Iterator[tuple[int, Tensor]]:
-    r"""Yields the step and the particles at the first, the last and quadratically spaced steps.
-
-    Arguments:
-        x: The first positions of the particles.
-        states: The positions after each step.
-        steps: The number of steps.
-    """
-    times = {round(steps * (i / (FRAMES - 1)) ** 2) for i in range(FRAMES)}
-    yield 0, x
-    for step, x in enumerate(states, 1):
-        if step in times:
-            yield step, x
+    return Flow(velocity, lambda a, b: -distances(a, b))

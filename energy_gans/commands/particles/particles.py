@@ -1,42 +1,54 @@
-r"""`energy-gans particles`: particles that follow the flow of the EIEG metric, without a network.
+r"""`energy-gans particles`: particles that move through a data set, without a network.
 
-Particles start at :math:`N(0, I)` in the space of the data. They move with the velocity
-:func:`~energy_gans.functional.particle_velocity` under batches of real samples (Appendix B of the
-EIEG paper). Among images most particles end as blurs, attracted by many images at once, and a few
-as copies of one image.
+By default, particles start at :math:`N(0, I)` in the space of the data and follow the flow of the
+EIEG metric, with the velocity :func:`~energy_gans.functional.particle_velocity` under batches of
+real samples (Appendix B of the EIEG paper). Among images most particles end as blurs, attracted by
+many images at once, and a few as copies of one image.
 
 The defaults are the paper's (Table 2) except for two. The paper takes 100,000 steps, the default
 is 10,000. The paper's power :math:`n - 1` gives a force of :math:`10^{-1155}` between two digits
 (:math:`n = 784`, :math:`r \approx 30`), which float64 can not represent, so no particle would
 move. The default power is 1, the paper's in two dimensions; every power between 0 and :math:`n`
 belongs to a metric.
+
+With `field`, particles follow any field (:mod:`energy_gans.fields`). The random directions or
+partners of a step are a function of the seed and the step. In the sliced field, thousands of
+particles become images of the data set (Hertrich et al., with momentum).
+
+References:
+    Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
+    2023), https://arxiv.org/abs/2303.10553
+    Generative Sliced MMD Flows with Riesz Kernels (Hertrich et al., 2023),
+    https://arxiv.org/abs/2305.11463
 """
 
 from __future__ import annotations
 
-import math
+import inspect
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 from PIL import Image
 from torch import Tensor
 
 from ...checks import check_count, check_positive
 from ...data.base import TensorDataModule
-from ...functional import elastic, elastic_power
-from ...functional.particles import check_force, check_mobilities, evolve, particle_velocity
-from ...plots.figures import write_picture
-from ...plots.points import trajectory_picture
+from ...fields import ParticleField
+from ...functional.particles import check_momentum, evolve
+from ...plots.figures import write_film, write_picture
 from ...storage.arrays import write_samples
 from ...terminal import progress_bar, say
-from ..outputs import Output, check_output, markdown_heading, markdown_row, markdown_table
+from ..outputs import Output, check_output, markdown_table
 from ..results import Result
-from .flow import data_batches, first_positions, reference_samples, states_to_show
-from .measures import table_cells
-from .pictures import film_of
+from .course import HEADINGS, follow
+from .flow import Flow, field_flow, metric_flow
+from .pictures import check_picture, film_images, picture_of
+from .samples import check_batch, data_batches, first_positions, reference_samples
+from .training_images import distances_to_training
 
-HEADINGS = ("step", "energy", "nearest", "coincide", "velocity")
+# The settings of the EIEG metric's flow, for which a field has its own.
+SETTINGS = ("attraction", "repulsion", "cutoff", "power")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -44,23 +56,24 @@ class ParticleFlow(Result):
     r"""Particles that moved through a data set.
 
     Arguments:
-        frames: The particles' positions, with shape :math:`(M, *)`, by step.
-        rows: The cells of the table: the step, the energy, the distance to the nearest other
-            particle, the share of particles that coincide, and the velocity.
-        picture: A film of images, or panels of points.
-        path: The array or the picture that was written, or `None`. An array has its picture
-            beside it.
+        x: The last positions, with shape :math:`(M, *)`.
+        frames: The positions by step; those of the first 2,000 particles if there are more.
+        rows: The cells of the table for these particles: the step, the energy, the distance to the
+            nearest other particle, the share of particles that coincide, and the velocity.
+        picture: A picture of images, or panels of points.
+        path: The array, the film or the picture that was written, or `None`. An array and a film
+            have the picture beside them.
+        to_training: The distances of 500 particles to the nearest training image, with shape
+            :math:`(500)` or fewer, and those of as many held-out images; `None` for points in the
+            plane.
     """
 
+    x: Tensor
     frames: dict[int, Tensor]
     rows: list[list[str]]
     picture: Image.Image
     path: Path | None
-
-    @property
-    def x(self) -> Tensor:
-        r"""The last positions, with shape :math:`(M, *)`."""
-        return self.frames[max(self.frames)]
+    to_training: tuple[Tensor, Tensor] | None
 
     @property
     def table(self) -> str:
@@ -76,7 +89,7 @@ class ParticleFlow(Result):
 def particles(
     data: TensorDataModule,
     particles: int = 64,
-    data_batch: int = 64,
+    data_batch: int | None = 64,
     steps: int = 10_000,
     step_size: float = 0.1,
     attraction: float = 100.0,
@@ -86,13 +99,17 @@ def particles(
     seed: int = 0,
     out: Output = None,
     overwrite: bool = False,
+    field: ParticleField | None = None,
+    momentum: float = 0.0,
+    start: Literal["normal", "uniform"] = "normal",
+    picture: Literal["steps", "grid"] = "steps",
 ) -> ParticleFlow:
-    r"""Moves particles through a data set by the EIEG metric's flow, without a network.
+    r"""Moves particles through a data set, in a field, without a network.
 
     Arguments:
         data: The data set, images or points in the plane: its class and arguments, as in a config.
-        particles: The number of particles.
-        data_batch: The number of real samples in a step.
+        particles: The number of particles. Of more than 2,000, the table measures the first ones.
+        data_batch: The number of real samples in a step; the whole training set if null.
         steps: The number of steps; the paper takes 100000.
         step_size: The size of a step.
         attraction: The mobility M1 of a particle under the force of real samples.
@@ -101,45 +118,54 @@ def particles(
         cutoff: The distance within which forces fall to zero, in data units.
         power: The power p of the kernel 1/r^p, between 0 and the dimension n of the data; the
             paper's n - 1 if null, which moves no particle if n is large.
-        seed: The seed of the first positions and of the order of the data.
-        out: The picture, as `.png`, or the last positions as `.npz`, float32, with the picture
-            beside.
+        seed: The seed of the first positions, of the order of the data and of random fields.
+        out: The picture, as `.png`; or with the picture beside, the last positions as `.npz`,
+            float32, or a film as `.gif`.
         overwrite: Whether files may exist.
+        field: The field, in place of the EIEG metric's flow, whose settings attraction, repulsion,
+            cutoff and power are then left out.
+        momentum: The share of the last velocity that is added to the field, in [0, 1).
+        start: The law of the first positions: normal, or uniform in [-1, 1].
+        picture: Some images at several steps, or a grid of the last images.
     """
-    path = check_output(out, overwrite)
-    if path is not None:
-        check_output(path.with_suffix(".png"), overwrite)
+    path = _check_paths(out, overwrite)
     _check_shape(data.shape)
     _check_counts(particles, steps, step_size)
-    check_mobilities(attraction, repulsion)
-    power = elastic_power(power, math.prod(data.shape))
-    check_force(cutoff, power)
+    check_momentum(momentum)
+    check_picture(picture, data.shape)
+    flow = _choose_flow(field, data.shape, seed, (attraction, repulsion, cutoff, power))
     data.prepare_data()
-    _check_batch(data, data_batch)
-    x = first_positions(particles, data.shape, seed)
-    y = reference_samples(data, seed)
-    velocity = partial(
-        particle_velocity, cutoff=cutoff, power=power, attraction=attraction, repulsion=repulsion
-    )
-    cells = partial(
-        table_cells, y=y, velocity=velocity, kernel=partial(elastic, cutoff=cutoff, power=power)
-    )
+    check_batch(data, data_batch)
+    x, y = first_positions(particles, data.shape, seed, start), reference_samples(data, seed)
     batches = data_batches(data, data_batch, steps, seed)
-    frames, rows = {}, []
-    say(markdown_heading(HEADINGS).rstrip())
     with progress_bar(steps, "steps", items=batches) as bar:
-        for step, state in states_to_show(x, evolve(x, bar, velocity, step_size), steps):
-            frames[step] = state
-            rows.append([str(step), *cells(state)])
-            bar.clear()
-            say(markdown_row(rows[-1]).rstrip())
-    images = len(data.shape) == 3
-    picture = film_of(frames, data) if images else trajectory_picture(frames, y)
+        states = evolve(x, enumerate(bar, 1), flow.velocity, step_size, momentum)
+        film = path is not None and path.suffix == ".gif"
+        course = follow(x, states, y, flow, steps, film, bar.clear)
+    drawn = picture_of(course.frames, y, data, picture)
     if path is not None:
         if path.suffix == ".npz":
-            write_samples(frames[steps], path)
-        write_picture(picture, path.with_suffix(".png"))
-    return ParticleFlow(frames, rows, picture, path)
+            write_samples(course.x, path)
+        elif film:
+            write_film(film_images(course.film, y), path)
+        write_picture(drawn, path.with_suffix(".png"))
+    to_training = None
+    if len(data.shape) == 3:
+        to_training = distances_to_training(course.x, data, seed)
+        own, others = (r.median().item() for r in to_training)
+        say(
+            f"\nMedian distance to the nearest training image: {own:.4g}; of held-out images: "
+            f"{others:.4g}"
+        )
+    return ParticleFlow(course.x, course.frames, course.rows, drawn, path, to_training)
+
+
+def _check_paths(out: Output, overwrite: bool) -> Path | None:
+    r"""Returns the path of the output after checking that it and its picture can be written."""
+    path = check_output(out, overwrite, (".png", ".npz", ".gif"))
+    if path is not None:
+        check_output(path.with_suffix(".png"), overwrite)
+    return path
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -156,14 +182,23 @@ def _check_counts(particles: int, steps: int, step_size: float) -> None:
     check_positive("step_size", step_size)
 
 
-def _check_batch(data: TensorDataModule, size: int) -> None:
-    r"""Raises a `ValueError` unless there are two training samples and enough for a batch."""
-    check_count("data_batch", size)
-    length = data.length("train")
-    if length < 2:
-        raise ValueError(f"'data' should hold at least 2 training samples, got {length}.")
-    if size > length * data.repeat:
-        raise ValueError(
-            "'data_batch' should be at most the number of training samples, "
-            f"{length * data.repeat}, got {size}."
-        )
+def _choose_flow(
+    field: ParticleField | None, shape: tuple[int, ...], seed: int, values: tuple[Any, ...]
+) -> Flow:
+    r"""Returns the flow of a field, or that of the EIEG metric.
+
+    Raises:
+        ValueError: If settings of the metric's flow are given besides a field, or the flow's own
+            checks fail.
+    """
+    settings = dict(zip(SETTINGS, values, strict=True))
+    if field is None:
+        return metric_flow(shape, **settings)
+    parameters = inspect.signature(particles).parameters
+    for name, value in settings.items():
+        if value != parameters[name].default:
+            raise ValueError(
+                f"{name!r} should be left out where 'field' is given, got {value!r}: it is a "
+                "setting of the EIEG metric's flow, and a field has its own."
+            )
+    return field_flow(field, seed)

@@ -1,4 +1,4 @@
-r"""Tests for the energy_gans.commands.particles module."""
+r"""Tests for the energy_gans.commands.particles modules, with the flow of the EIEG metric."""
 
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,10 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.particles.flow import data_batches
-from energy_gans.commands.particles.measures import _spacing, table_cells
+from energy_gans.commands.particles.course import _spacing, _table_cells
+from energy_gans.commands.particles.flow import Flow
 from energy_gans.commands.particles.pictures import film_of
+from energy_gans.commands.particles.samples import data_batches
 from energy_gans.data import EmbeddedDigits, Ring
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import elastic
@@ -71,7 +72,8 @@ def test_the_table_says_what_the_state_is(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_energy_of_the_table_is_that_of_distinct_pairs_at_any_power() -> None:
     y, x = (torch.randn(n, 32, generator=torch.Generator().manual_seed(n)) for n in (40, 30))
-    row = table_cells(x, y, lambda x, y: torch.zeros_like(x), partial(elastic, cutoff=1e-3))
+    flow = Flow(lambda x, step: torch.zeros_like(x), partial(elastic, cutoff=1e-3))
+    row = _table_cells(x, y, flow, 0)
     k = [
         (r[~r.isinf()] ** -31).mean()
         for r in (
@@ -138,7 +140,7 @@ def test_an_existing_file_is_kept_before_anything_moves(tmp_path: Path) -> None:
         ([*RING, "--data_batch", "33"], "'data_batch' should be at most .*, 32, got 33"),
         ([*RING, "--data.samples", "1"], "'data' should hold at least 2 training samples"),
         ([*RING, "--data_batch", "0"], "'data_batch' should be at least 1"),
-        ([*RING, "--out", "last.pdf"], "'out' should end in .png or .npz"),
+        ([*RING, "--out", "last.pdf"], "'out' should end in .png or .npz or .gif"),
         (
             ["--data", "GaussianMixture", "--data.means", "[[0, 0, 0]]", "--data.std", "1"],
             r"'data' should be images or points in the plane, got shape \(3,\)",
