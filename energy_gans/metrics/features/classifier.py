@@ -35,9 +35,6 @@ class DomainClassifier(TrainedEncoder):
 
     name = NAMES[CLASSIFIER]
 
-    def __init__(self, path: str | None) -> None:
-        super().__init__(path)
-
     def _build(self, metadata: Mapping[str, Any], sha256: str) -> None:
         super()._build(metadata, sha256)
         if self.num_classes is None:
