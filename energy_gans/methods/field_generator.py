@@ -4,15 +4,15 @@ Samples :math:`x = G(z)` are mapped to features :math:`f = \phi(x) / S`, in a un
 :math:`S`. A field :math:`V` moves features of generated samples towards those of real samples, and
 the generator regresses onto its own moved features,
 
-.. math:: L_G = \frac{1}{C} \mathbb{E} \| f - \text{sg}(f + V(f)) \|^2
+.. math:: L_G = \mathbb{E} \| f - \text{sg}(f + V(f)) \|^2
 
-with the stop-gradient sg and :math:`C` features. Its gradient is :math:`-\frac{2}{C} J^\top V`:
-samples take a step along the field. For the field of the elastic energy without features, this is
-the direct EIEG generator (:mod:`energy_gans.methods.eieg_generator`).
+with the stop-gradient sg. Its gradient is :math:`-2 J^\top V`: samples take a step along the
+field. For the field of the elastic energy without features, this is the direct EIEG generator
+(:mod:`energy_gans.methods.eieg_generator`).
 
-A field of unit root mean square makes the loss constant. The root mean square of the field itself
-is what falls as samples approach the data; it is logged as `train/field`. If samples collapse to a
-point, `train/shrinkage` (:func:`~energy_gans.functional.shrinkage`) approaches 1.
+By default the field is divided by its size :math:`\sqrt{\mathbb{E} \|V\|^2}`, so that the loss is
+1. The size itself falls as samples approach the data, and is logged as `train/field`. If samples
+collapse to a point, `train/shrinkage` (:func:`~energy_gans.functional.shrinkage`) approaches 1.
 
 References:
     Generative Modeling via Drifting (Deng et al., 2026), https://arxiv.org/abs/2602.04770
@@ -53,7 +53,7 @@ class FieldGenerator(DirectGeneratorModule):
             network is often many times that through pixels.
         unit: The unit of length of the field's settings: `"mean_distance"`, that of the features
             of real samples in the first minibatch, or `"data"`.
-        normalize: Whether the field is divided by its root mean square.
+        normalize: Whether the field is divided by its size.
         negatives: The generated samples that repel: `"own"`, the minibatch itself, where no sample
             acts on itself, or `"separate"`, a second minibatch.
         queue: The number of past real samples that attract with those of the minibatch.
@@ -173,8 +173,9 @@ class FieldGenerator(DirectGeneratorModule):
             f: The features of this process, with shape :math:`(B, C)`.
             v: The field at the features of all processes, with shape :math:`(W B, C)`.
         """
-        v = unit_field(v) if self.normalize else v
-        return amortized_loss(f, f.detach() + v[self.global_rank :: self.world_size]) / f.shape[1]
+        if self.normalize:
+            v = unit_field(v) / f.shape[1] ** 0.5
+        return amortized_loss(f, f.detach() + v[self.global_rank :: self.world_size])
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
@@ -245,11 +246,9 @@ def _notes(velocities: Sequence[Tensor], x: Tensor, y: Tensor) -> dict[str, Tens
         x: The generated features, with shape :math:`(B, C)`.
         y: The real features, with shape :math:`(B, C)`.
     """
-    names = (
-        ["field"] if len(velocities) == 1 else [f"field_{i + 1}" for i in range(len(velocities))]
-    )
-    sizes = {name: root_mean_square(v) for name, v in zip(names, velocities, strict=True)}
-    return sizes | {"shrinkage": shrinkage(x, y)}
+    sizes = [root_mean_square(v) * v.shape[1] ** 0.5 for v in velocities]
+    named = {f"field_{i}": size for i, size in enumerate(sizes, 1)}
+    return (named if len(sizes) > 1 else {"field": sizes[0]}) | {"shrinkage": shrinkage(x, y)}
 
 
 def _check_choices(field: ParticleField, unit: str, negatives: str) -> None:

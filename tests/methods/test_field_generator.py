@@ -26,7 +26,6 @@ from energy_gans.functional import (
     fold,
     mean_distance,
     potential_field,
-    unit_field,
 )
 from energy_gans.methods import FieldGenerator
 from energy_gans.networks import MLP
@@ -109,7 +108,8 @@ def test_training_equals_a_plain_loop() -> None:
     def loss(y: Tensor, z: Tensor, more: Tensor, i: int) -> Tensor:
         x = other.generator(z) / unit
         v = drifting_field(x.detach(), y / unit, x.detach(), 0.3, own=True)
-        return ((x - (x + unit_field(v)).detach()) ** 2).mean()
+        v = v / v.square().sum(1).mean().sqrt()
+        return ((x - (x + v).detach()) ** 2).sum(1).mean()
 
     looped(other, ys, loss)
     assert_same_weights(fitted.generator, other.generator)
@@ -126,7 +126,7 @@ def test_separate_negatives_are_a_second_minibatch() -> None:
     def loss(y: Tensor, z: Tensor, more: Tensor, i: int) -> Tensor:
         x, apart = other.generator(z), other.generator(more).detach()
         v = potential_field(x.detach(), y, apart, lambda a, b: -torch.cdist(a, b))
-        return -(x * v).sum(1).mean()
+        return -2 * (x * v).sum(1).mean()
 
     looped(other, ys, loss)
     assert_same_weights(fitted.generator, other.generator)
@@ -145,7 +145,8 @@ def test_features_move_and_carry_the_gradient_to_the_generator() -> None:
         x, total = other.generator(z), 0
         for one, weight in zip(maps, (3, 1), strict=True):
             u, v = one(y).detach(), one(x)
-            total = total + weight * (field(v.detach(), u, v.detach(), own=True) * v).mean()
+            total = total + weight * (field(v.detach(), u, v.detach(), own=True) * v).sum(1).mean()
+        # The mean over two maps.
         return -total
 
     looped(other, ys, loss)
@@ -160,7 +161,9 @@ def test_a_queue_lets_past_real_samples_attract() -> None:
     def loss(y: Tensor, z: Tensor, more: Tensor, i: int) -> Tensor:
         x = other.generator(z)
         real = torch.cat(ys[: i + 1])[-24 - len(y) :]
-        return -(EnergyDistanceField()(x.detach(), real, x.detach(), own=True) * x).sum(1).mean()
+        return (
+            -(EnergyDistanceField()(x.detach(), real, x.detach(), own=True) * x).sum(1).mean() * 2
+        )
 
     ys = batches(fit(fitted, 4), 4)
     looped(other, ys, loss)
@@ -177,7 +180,7 @@ def test_the_range_scales_the_lengths_of_a_field_and_decays_to_1() -> None:
     def loss(y: Tensor, z: Tensor, more: Tensor, i: int) -> Tensor:
         x = other.generator(z)
         field = MeanShiftField(0.3 * max(1.0, 4.0 * 0.4**i))
-        return -(field(x.detach(), y, x.detach(), own=True) * x).sum(1).mean()
+        return -(field(x.detach(), y, x.detach(), own=True) * x).sum(1).mean() * 2
 
     looped(other, ys, loss)
     assert_same_weights(fitted.generator, other.generator)
@@ -202,7 +205,7 @@ def test_a_class_conditional_generator_follows_the_fields_of_classes() -> None:
             if len(own) > 1:
                 v = field(own.detach(), y[label == c], own.detach(), own=True)
                 total = total + (own * v).sum()
-        return -total / len(y)
+        return -2 * total / len(y)
 
     looped(other, ys, loss)
     assert_same_weights(fitted.generator, network)

@@ -83,7 +83,7 @@ def train(
     temperature: float | None = None,
     masked: float | None = None,
 ) -> TrainedFeatures:
-    r"""Trains a classifier or an encoder of a data set, for measures and fields in its features.
+    r"""Trains a classifier or an encoder of a data set, for measures and fields.
 
     Arguments:
         data: The data set: its class and arguments, as in a config.
