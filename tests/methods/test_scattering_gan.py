@@ -125,7 +125,7 @@ def test_a_sample_meets_real_and_generated_samples_evenly() -> None:
 
 def test_an_exact_tracker_gives_the_gradient_of_half_the_energy_distance() -> None:
     frozen = {"generator_optimizer": sgd(0.0), "tracker_optimizer": sgd(0.0)}
-    gan = model(**frozen)
+    gan = model(tracker_weight=1.0, **frozen)
     data = fit(gan, 0)
     (y,) = batches(data, 1)
     gan.tracker = Exact(y)

@@ -42,10 +42,10 @@ class OptimizerSpec:
 
 
 # The default optimizers: of the Coulomb GAN's discriminator, which has to keep up with the
-# potential of each minibatch; of other potentials and discriminators; of generators that follow a
-# discriminator more slowly; and of potentials that chains climb and the Coulomb GAN's generator,
-# which diverge at a higher rate. Only the rate is given, as a config that names a rate keeps the
-# other arguments of a default.
+# potential of each minibatch, and of both networks of the scattering GAN; of other potentials and
+# discriminators; of generators that follow a discriminator more slowly; and of potentials that
+# chains climb and the Coulomb GAN's generator, which diverge at a higher rate. Only the rate is
+# given, as a config that names a rate keeps the other arguments of a default.
 FAST_ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 2e-3})
 ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 1e-3})
 SLOW_ADAM = OptimizerSpec("torch.optim.Adam", {"lr": 3e-4})

@@ -26,6 +26,8 @@ OWN = {
     ("MultigridGCN", "descriptor"),
     ("CoulombGAN", "generator_optimizer"),
     ("CoulombGAN", "discriminator_optimizer"),
+    ("ScatteringGAN", "generator_optimizer"),
+    ("ScatteringGAN", "discriminator_steps"),
 }
 every_method = pytest.mark.parametrize("name", METHODS)
 
