@@ -18,8 +18,8 @@ SHOWN, FILM = 9, 48
 # The number of particles whose states are kept. Their pairs have to fit into memory, as well as
 # their states at all steps that are shown.
 KEPT = 2000
-# The number of particles in a film.
-FILMED = 64
+# The number of images in a film.
+FILMED = 36
 # Particles coincide if their distance is below this share of the real samples' median distance.
 COINCIDENT = 1e-3
 HEADINGS = ("step", "energy", "nearest", "coincide", "velocity")
@@ -66,7 +66,7 @@ def follow(
     frames, rows, pictures = {}, [], {}
     for step, last in _with_first(x, states):
         if step in filmed:
-            pictures[step] = last[:FILMED].clone()
+            pictures[step] = last[: FILMED if last.ndim == 4 else KEPT].clone()
         if step in shown:
             frames[step] = last[:KEPT].clone()
             rows.append([str(step), *_table_cells(frames[step], y, flow, step)])

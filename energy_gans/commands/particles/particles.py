@@ -27,7 +27,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -43,8 +43,8 @@ from ..outputs import Output, check_output, markdown_table
 from ..results import Result
 from .course import HEADINGS, follow
 from .flow import Flow, field_flow, metric_flow
-from .pictures import check_picture, film_images, picture_of
-from .samples import check_batch, data_batches, first_positions, reference_samples
+from .pictures import Picture, check_picture, film_images, picture_of
+from .samples import Start, check_batch, data_batches, first_positions, reference_samples
 from .training_images import distances_to_training
 
 # The settings of the EIEG metric's flow, for which a field has its own.
@@ -101,8 +101,8 @@ def particles(
     overwrite: bool = False,
     field: ParticleField | None = None,
     momentum: float = 0.0,
-    start: Literal["normal", "uniform"] = "normal",
-    picture: Literal["steps", "grid"] = "steps",
+    start: Start = "normal",
+    picture: Picture = "steps",
 ) -> ParticleFlow:
     r"""Moves particles through a data set, in a field, without a network.
 

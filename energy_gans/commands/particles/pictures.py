@@ -15,8 +15,8 @@ from ...metrics.reference import nearest_in_pixels
 from ...plots.images import caption, film_picture, image_grid
 from ...plots.points import trajectory_picture
 
-# The number of rows in a picture of several steps, and of particles in a grid and in a film.
-ROWS, GRID, FILMED = 8, 100, 64
+# The number of rows in a picture of several steps, and of particles in a grid.
+ROWS, GRID = 8, 100
 
 Picture = Literal["steps", "grid"]
 
@@ -71,6 +71,6 @@ def film_images(frames: dict[int, Tensor], y: Tensor) -> Iterator[Image.Image]:
     """
     for step, x in frames.items():
         if x.ndim == 4:
-            yield caption(image_grid(x[:FILMED]), f"step {step:,}")
+            yield caption(image_grid(x), f"step {step:,}")
         else:
             yield trajectory_picture({step: x}, y)

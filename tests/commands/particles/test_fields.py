@@ -10,7 +10,7 @@ from torch import Tensor
 
 from energy_gans.cli import main
 from energy_gans.commands.particles import course as module, particles
-from energy_gans.commands.particles.flow import field_flow
+from energy_gans.commands.particles.flow import Flow, field_flow
 from energy_gans.commands.particles.samples import data_batches, first_positions
 from energy_gans.commands.particles.training_images import distances_to_training
 from energy_gans.data import EmbeddedDigits, Ring
@@ -134,6 +134,17 @@ def test_a_film_is_an_animation_with_a_picture_beside(data: object, tmp_path: Pa
         film.seek(9)
         assert film.info["duration"] > 5 * last
     assert not {*tmp_path.iterdir()} - {out, tmp_path / "film.png"}
+
+
+def test_a_film_has_all_points_and_some_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILMED", 4)
+    for x, kept in ((torch.zeros(9, 2), 9), (torch.zeros(9, 1, 8, 8), 4)):
+        flow = Flow(lambda x, step: torch.zeros_like(x), lambda a, b: a.new_zeros(len(a), len(b)))
+        states = iter([x + k for k in (1, 2, 3)])
+        course = module.follow(x, states, torch.randn(5, *x.shape[1:]), flow, 3, True, list)
+        assert [(k, len(one), one.mean().item()) for k, one in course.film.items()] == [
+            (k, kept, k) for k in range(4)
+        ]
 
 
 def test_a_grid_has_the_last_particles() -> None:
