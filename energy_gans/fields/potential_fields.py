@@ -19,8 +19,8 @@ from .base import ParticleField
 class KernelField(ParticleField):
     r"""The gradient of the potential of a kernel (`potential_field`).
 
-    A point among the generated samples adds no force at itself, but is counted in the mean over them,
-    as in the energies of the Coulomb GAN and of the EIEG GAN.
+    A point among the generated samples adds no force at itself, but is counted in the mean over
+    them, as in the energies of the Coulomb GAN and of the EIEG GAN.
 
     Arguments:
         kernel: The kernel :math:`k(a, b)`, a function of points :math:`(N, *)` and
