@@ -3,6 +3,7 @@ r"""What all fields have in common, and their sum."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -94,20 +95,26 @@ class ParticleField(Described):
                 f"{self!r} needs generated samples that are independent of the points: "
                 "'negatives' should be 'separate'."
             )
-        return [field.velocity(a, y, x, own, random) for field in self.terms]
+        return self.fields_at(a, y, x, own, random)
+
+    def fields_at(
+        self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
+    ) -> list[Tensor]:
+        r"""Returns the fields that :meth:`combine` adds, for sets that were checked."""
+        return [self.velocity(a, y, x, own, random)]
 
     def combine(self, velocities: Sequence[Tensor]) -> Tensor:
-        r"""Returns the field of its terms, with shape :math:`(B, *)`.
+        r"""Returns the sum of several fields in units of their root mean square, or the only one.
 
         Arguments:
-            velocities: The field of each term, each with shape :math:`(B, *)`.
+            velocities: The fields, each with shape :math:`(B, *)`.
         """
-        return velocities[0]
+        return velocities[0] if len(velocities) == 1 else sum(map(unit_field, velocities))
 
     @property
-    def terms(self) -> list[ParticleField]:
-        r"""The fields that this one adds: itself, unless it is a sum."""
-        return [self]
+    def count(self) -> int:
+        r"""The number of fields that :meth:`combine` adds."""
+        return 1
 
     def __repr__(self) -> str:
         settings = (self.description or {}).get("init_args", {})
@@ -144,17 +151,25 @@ class SumOfFields(ParticleField):
         self.fields, self.weights = list(fields), weights
 
     @property
-    def terms(self) -> list[ParticleField]:
-        return self.fields
+    def count(self) -> int:
+        return sum(field.count for field in self.fields)
 
     @property
     def independent(self) -> bool:
         return any(field.independent for field in self.fields)
 
+    def fields_at(
+        self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
+    ) -> list[Tensor]:
+        return [v for field in self.fields for v in field.fields_at(a, y, x, own, random)]
+
     def combine(self, velocities: Sequence[Tensor]) -> Tensor:
-        return sum(w * unit_field(v) for w, v in zip(self.weights, velocities, strict=True))
+        rest, total = iter(velocities), 0
+        for field, weight in zip(self.fields, self.weights, strict=True):
+            total = total + weight * unit_field(field.combine([*islice(rest, field.count)]))
+        return total
 
     def potential(self, a: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        units = [root_mean_square(v) for v in self.velocities(x, y, x)]
+        units = [root_mean_square(field(x, y, x)) for field in self.fields]
         terms = zip(self.weights, self.fields, units, strict=True)
         return sum(w / unit * field.potential(a, y, x) for w, field, unit in terms)

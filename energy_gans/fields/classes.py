@@ -72,7 +72,7 @@ def class_velocities(
         raise ValueError(f"'guidance' should be at least 1, got {guidance!r}.")
     if a.label is None:
         return field.velocities(a.x, y.x, x.x, own, random)
-    moves = [torch.zeros_like(a.x) for _ in field.terms]
+    moves = [torch.zeros_like(a.x) for _ in range(field.count)]
     for c in a.label.unique().tolist():
         real, generated = y.of(c), x.of(c)
         n = round((guidance - 1) * len(generated))

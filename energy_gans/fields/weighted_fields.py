@@ -2,65 +2,83 @@ r"""Fields that are differences of weighted means of samples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ..checks import check_count, check_positive
-from ..functional import drifting_field, mean_shift_field, mean_shift_potential, sinkhorn_field
+from ..functional import drifting_fields, mean_shift_fields, mean_shift_potential, sinkhorn_field
 from ..functional.mean_shift import MeanShiftKernel
 from .base import ParticleField
 
 
-class MeanShiftField(ParticleField):
+class _BandwidthField(ParticleField):
+    r"""A field with one bandwidth or several, whose fields are added in units of their size."""
+
+    bandwidths: list[float]
+
+    @property
+    def count(self) -> int:
+        return len(self.bandwidths)
+
+
+class MeanShiftField(_BandwidthField):
     r"""The mean shift to real samples minus that to generated ones (`mean_shift_field`).
 
     Arguments:
-        bandwidth: The bandwidth of the kernel, in the unit of the points.
+        bandwidth: The bandwidth of the kernel, in the unit of the points; or several, whose fields
+            are added in units of their root mean square.
         kernel: The kernel: `"laplace"`, `"gaussian"`, or `"sharp"`.
         attraction: The ratio of attraction to repulsion.
 
     Raises:
-        ValueError: If a number is not positive, or the kernel is unknown.
+        ValueError: If a number is not positive, there are none, or the kernel is unknown.
     """
 
     def __init__(
-        self, bandwidth: float, kernel: MeanShiftKernel = "sharp", attraction: float = 1.0
+        self,
+        bandwidth: float | Sequence[float],
+        kernel: MeanShiftKernel = "sharp",
+        attraction: float = 1.0,
     ) -> None:
+        self.bandwidths = _bandwidths(bandwidth)
         a = torch.zeros(1, 1)
-        mean_shift_field(a, a, a, bandwidth, kernel, attraction=attraction)
-        self.bandwidth, self.kernel, self.attraction = bandwidth, kernel, attraction
+        mean_shift_fields(a, a, a, self.bandwidths, kernel, attraction=attraction)
+        self.kernel, self.attraction = kernel, attraction
 
-    def velocity(
+    def fields_at(
         self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
-    ) -> Tensor:
-        return mean_shift_field(a, y, x, self.bandwidth, self.kernel, own, self.attraction)
+    ) -> list[Tensor]:
+        return mean_shift_fields(a, y, x, self.bandwidths, self.kernel, own, self.attraction)
 
     def potential(self, a: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        if self.kernel == "laplace" or self.attraction != 1:
+        if self.kernel == "laplace" or self.attraction != 1 or self.count > 1:
             return super().potential(a, y, x)
-        return mean_shift_potential(a, y, x, self.bandwidth, self.kernel)
+        return mean_shift_potential(a, y, x, self.bandwidths[0], self.kernel)
 
 
-class DriftingField(ParticleField):
+class DriftingField(_BandwidthField):
     r"""The field of Drifting Models, Algorithm 2 (`drifting_field`).
 
     Arguments:
-        bandwidth: The temperature, in the unit of the points.
+        bandwidth: The temperature, in the unit of the points; or several, whose fields are added
+            in units of their root mean square.
         attraction: The ratio of attraction to repulsion.
 
     Raises:
-        ValueError: If a number is not positive.
+        ValueError: If a number is not positive, or there are none.
     """
 
-    def __init__(self, bandwidth: float, attraction: float = 1.0) -> None:
-        check_positive("bandwidth", bandwidth)
+    def __init__(self, bandwidth: float | Sequence[float], attraction: float = 1.0) -> None:
+        self.bandwidths = _bandwidths(bandwidth)
         check_positive("attraction", attraction)
-        self.bandwidth, self.attraction = bandwidth, attraction
+        self.attraction = attraction
 
-    def velocity(
+    def fields_at(
         self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
-    ) -> Tensor:
-        return drifting_field(a, y, x, self.bandwidth, own, self.attraction)
+    ) -> list[Tensor]:
+        return drifting_fields(a, y, x, self.bandwidths, own, self.attraction)
 
 
 class SinkhornField(ParticleField):
@@ -99,3 +117,17 @@ class SinkhornField(ParticleField):
         return sinkhorn_field(
             a, y, x, self.epsilon, self.iterations, self.tolerance, self.attraction
         )
+
+
+def _bandwidths(bandwidth: float | Sequence[float]) -> list[float]:
+    r"""Returns one or several bandwidths as a list.
+
+    Raises:
+        ValueError: If one is not positive, or there are none.
+    """
+    bandwidths = [*bandwidth] if isinstance(bandwidth, Sequence) else [bandwidth]
+    if not bandwidths:
+        raise ValueError("'bandwidth' should hold at least one number, got none.")
+    for one in bandwidths:
+        check_positive("bandwidth", one)
+    return bandwidths

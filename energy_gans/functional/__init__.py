@@ -36,7 +36,7 @@ from .field_scale import (
     sum_of_unit_fields,
     unit_field,
 )
-from .fields import drifting_field, potential_field
+from .fields import drifting_field, drifting_fields, potential_field
 from .filters import (
     difference_of_gaussians,
     filter_bank,
@@ -63,6 +63,7 @@ from .mean_shift import (
     gaussian_mean_shift,
     mean_shift,
     mean_shift_field,
+    mean_shift_fields,
     mean_shift_potential,
 )
 from .particles import evolve, force, particle_velocity
@@ -107,6 +108,7 @@ __all__ = [
     "distinct",
     "downscale",
     "drifting_field",
+    "drifting_fields",
     "elastic",
     "elastic_log_force",
     "elastic_power",
@@ -153,6 +155,7 @@ __all__ = [
     "mean_distance",
     "mean_shift",
     "mean_shift_field",
+    "mean_shift_fields",
     "mean_shift_potential",
     "median_distance",
     "moments",

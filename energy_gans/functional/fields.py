@@ -24,8 +24,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import reduce
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -99,29 +99,84 @@ def drifting_field(
     Raises:
         ValueError: If a number is not positive, or there are too few samples.
     """
-    check_positive("bandwidth", bandwidth)
+    return drifting_fields(a, y, x, [bandwidth], own, attraction)[0]
+
+
+def drifting_fields(
+    a: Tensor,
+    y: Tensor,
+    x: Tensor,
+    bandwidths: Sequence[float],
+    own: bool = False,
+    attraction: float = 1.0,
+) -> list[Tensor]:
+    r"""Returns :func:`drifting_field` for several temperatures, with distances computed once.
+
+    Arguments:
+        a: The points, with shape :math:`(B, *)`.
+        y: The real samples, with shape :math:`(N, *)`.
+        x: The generated samples, with shape :math:`(M, *)`.
+        bandwidths: The temperatures :math:`\tau > 0`, in data units.
+        own: See :func:`drifting_field`.
+        attraction: See :func:`drifting_field`.
+
+    Returns:
+        The field of each temperature, with shape :math:`(B, *)`, in data units.
+
+    Raises:
+        ValueError: If a number is not positive, or there are too few samples.
+    """
+    for bandwidth in bandwidths:
+        check_positive("bandwidth", bandwidth)
     check_positive("attraction", attraction)
     check_sets(a, y, x)
     check_own(a, x, own)
-    m, samples = len(x), torch.cat([x, y])
-    u, v = centred(a, samples)
-
-    def logits() -> Iterator[Tensor]:
-        for start, part in blocks_of(u, len(v)):
-            log = -distances(part, v) / bandwidth
-            yield torch.cat([without_self(log[:, :m], start), log[:, m:]], 1) if own else log
-
+    u, v = centred(a, torch.cat([x, y]))
     with torch.autocast(a.device.type, enabled=False):
-        held = [*logits()] if len(u) * len(v) <= _BLOCK else None
-        columns = reduce(torch.logaddexp, (log.logsumexp(0) for log in held or logits()))
-        moves = []
-        for log, (_, part) in zip(held or logits(), blocks_of(u, len(v)), strict=True):
-            w = torch.exp(log - (log.logsumexp(1, keepdim=True) + columns) / 2)
-            w_x, w_y = w[:, :m], w[:, m:]
-            s_x, s_y = w_x.sum(1, keepdim=True), w_y.sum(1, keepdim=True)
-            towards_y = s_x * (w_y @ v[m:] - s_y * part)
-            moves.append(attraction * towards_y - s_y * (w_x @ v[:m] - s_x * part))
-    return torch.cat(moves).reshape(a.shape)
+        blocks = partial(_negative_distances, u, v, own)
+        held = [*blocks()] if len(u) * len(v) <= _BLOCK else None
+        columns = v.new_full((len(bandwidths), len(v)), -torch.inf)
+        for _, d in held or blocks():
+            sums = torch.stack([(d / tau).logsumexp(0) for tau in bandwidths])
+            columns = torch.logaddexp(columns, sums)
+        moves: list[list[Tensor]] = [[] for _ in bandwidths]
+        for part, d in held or blocks():
+            for move, tau, column in zip(moves, bandwidths, columns, strict=True):
+                move.append(_drift(part, v, len(x), d / tau, column, attraction))
+    return [torch.cat(move).reshape(a.shape) for move in moves]
+
+
+def _negative_distances(a: Tensor, b: Tensor, own: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    r"""Yields blocks of points, and their distances to all samples with a minus sign.
+
+    Arguments:
+        a: The points, with shape :math:`(B, D)`.
+        b: The samples, with shape :math:`(N, D)`.
+        own: Whether the points are the first of the samples.
+    """
+    for start, part in blocks_of(a, len(b)):
+        d = -distances(part, b)
+        yield part, without_self(d, start) if own else d
+
+
+def _drift(
+    a: Tensor, b: Tensor, m: int, log: Tensor, columns: Tensor, attraction: float
+) -> Tensor:
+    r"""Returns the field at a block of points.
+
+    Arguments:
+        a: The points, with shape :math:`(B, D)`.
+        b: The generated samples and then the real ones, with shape :math:`(M + N, D)`.
+        m: The number of generated samples.
+        log: The negative distances over the temperature, with shape :math:`(B, M + N)`.
+        columns: The logarithms of the sums over all points, with shape :math:`(M + N)`.
+        attraction: The factor on the part of real samples.
+    """
+    w = torch.exp(log - (log.logsumexp(1, keepdim=True) + columns) / 2)
+    w_x, w_y = w[:, :m], w[:, m:]
+    s_x, s_y = w_x.sum(1, keepdim=True), w_y.sum(1, keepdim=True)
+    towards_y = s_x * (w_y @ b[m:] - s_y * a)
+    return attraction * towards_y - s_y * (w_x @ b[:m] - s_x * a)
 
 
 def centred(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

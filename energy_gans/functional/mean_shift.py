@@ -18,6 +18,7 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -55,18 +56,7 @@ def mean_shift(
     Raises:
         ValueError: If a number is out of its range, or there are too few samples.
     """
-    check_positive("bandwidth", bandwidth)
-    check_points(a, b)
-    check_own(a, b, own)
-    (u, v), moves = centred(a, b), []
-    with torch.autocast(a.device.type, enabled=False):
-        for start, part in blocks_of(u, len(v)):
-            log_w, log_h = _log_weights(squared_distances(part, v), bandwidth, kernel)
-            if own:
-                log_w, log_h = (without_self(log, start) for log in (log_w, log_h))
-            w = torch.exp(log_w - log_h.logsumexp(1, keepdim=True))
-            moves.append(w @ v - w.sum(1, keepdim=True) * part)
-    return torch.cat(moves).reshape(a.shape)
+    return _mean_shifts(a, b, [bandwidth], kernel, own)[0]
 
 
 def mean_shift_field(
@@ -96,10 +86,40 @@ def mean_shift_field(
     Raises:
         ValueError: If a number is out of its range, or there are too few samples.
     """
+    return mean_shift_fields(a, y, x, [bandwidth], kernel, own, attraction)[0]
+
+
+def mean_shift_fields(
+    a: Tensor,
+    y: Tensor,
+    x: Tensor,
+    bandwidths: Sequence[float],
+    kernel: MeanShiftKernel = "laplace",
+    own: bool = False,
+    attraction: float = 1.0,
+) -> list[Tensor]:
+    r"""Returns :func:`mean_shift_field` for several bandwidths, with distances computed once.
+
+    Arguments:
+        a: The points, with shape :math:`(B, *)`.
+        y: The real samples, with shape :math:`(N, *)`.
+        x: The generated samples, with shape :math:`(M, *)`.
+        bandwidths: The bandwidths :math:`\tau > 0`, in data units.
+        kernel: See :func:`mean_shift`.
+        own: See :func:`mean_shift_field`.
+        attraction: See :func:`mean_shift_field`.
+
+    Returns:
+        The field of each bandwidth, with shape :math:`(B, *)`, in data units.
+
+    Raises:
+        ValueError: If a number is out of its range, or there are too few samples.
+    """
     check_positive("attraction", attraction)
     check_sets(a, y, x)
-    towards_y = mean_shift(a, y, bandwidth, kernel)
-    return attraction * towards_y - mean_shift(a, x, bandwidth, kernel, own)
+    towards_y = _mean_shifts(a, y, bandwidths, kernel)
+    towards_x = _mean_shifts(a, x, bandwidths, kernel, own)
+    return [attraction * u - v for u, v in zip(towards_y, towards_x, strict=True)]
 
 
 def mean_shift_potential(
@@ -170,6 +190,32 @@ def gaussian_mean_shift(a: Tensor, b: Tensor, bandwidth: float) -> Tensor:
     with torch.autocast(a.device.type, enabled=False):
         mean = functional.scaled_dot_product_attention(q[None], k[None], value[None], scale=1.0)
     return (bandwidth * (mean[0, :, :-1] - u)).reshape(a.shape)
+
+
+def _mean_shifts(
+    a: Tensor,
+    b: Tensor,
+    bandwidths: Sequence[float],
+    kernel: MeanShiftKernel,
+    own: bool = False,
+) -> list[Tensor]:
+    r"""Returns :func:`mean_shift` for several bandwidths."""
+    for bandwidth in bandwidths:
+        check_positive("bandwidth", bandwidth)
+    check_points(a, b)
+    check_own(a, b, own)
+    u, v = centred(a, b)
+    moves: list[list[Tensor]] = [[] for _ in bandwidths]
+    with torch.autocast(a.device.type, enabled=False):
+        for start, part in blocks_of(u, len(v)):
+            r2 = squared_distances(part, v)
+            for move, bandwidth in zip(moves, bandwidths, strict=True):
+                log_w, log_h = _log_weights(r2, bandwidth, kernel)
+                if own:
+                    log_w, log_h = (without_self(log, start) for log in (log_w, log_h))
+                w = torch.exp(log_w - log_h.logsumexp(1, keepdim=True))
+                move.append(w @ v - w.sum(1, keepdim=True) * part)
+    return [torch.cat(move).reshape(a.shape) for move in moves]
 
 
 def _log_weights(r2: Tensor, tau: float, kernel: MeanShiftKernel) -> tuple[Tensor, Tensor]:

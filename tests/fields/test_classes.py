@@ -84,7 +84,7 @@ def test_all_terms_of_a_sum_are_returned() -> None:
     a, y, x = labelled(7, 0), labelled(9, 1), labelled(8, 2)
     field = SumOfFields([FIELD, MeanShiftField(0.5)])
     velocities = class_velocities(field, a, y, x)
-    for term, v in zip(field.terms, velocities, strict=True):
+    for term, v in zip(field.fields, velocities, strict=True):
         torch.testing.assert_close(v, class_velocities(term, a, y, x)[0])
 
 

@@ -2,7 +2,9 @@ r"""Tests for the energy_gans.fields package: fields with their settings."""
 
 import copy
 import math
+import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -138,6 +140,8 @@ def test_a_wrong_attraction_is_refused(field: ParticleField, attraction: float) 
         (lambda: MeanShiftField(0.0), "'bandwidth'"),
         (lambda: MeanShiftField(1.0, "cauchy"), "'kernel' should be 'laplace', 'gaussian' or"),
         (lambda: DriftingField(-0.1), "'bandwidth'"),
+        (lambda: DriftingField([0.1, 0.0]), "'bandwidth'"),
+        (lambda: DriftingField([]), "'bandwidth' should hold at least one number"),
         (lambda: SinkhornField(0.0), "'epsilon'"),
         (lambda: SinkhornField(1.0, 0), "'iterations'"),
         (lambda: SinkhornField(1.0, 5, -1.0), "'tolerance'"),
@@ -215,6 +219,52 @@ def test_the_gradient_of_the_potential_is_the_field(field: ParticleField) -> Non
 def test_a_field_without_a_potential_says_so(field: ParticleField) -> None:
     with pytest.raises(ValueError, match=rf"{type(field).__name__}\(.*\) has no potential"):
         field.potential(A, Y, X)
+
+
+# Several bandwidths
+
+SEVERAL = [
+    (partial(DriftingField, attraction=2.0), "drifting_fields"),
+    (partial(MeanShiftField, kernel="laplace"), "mean_shift_fields"),
+]
+
+
+@pytest.mark.parametrize("make, _", SEVERAL)
+@pytest.mark.parametrize("own", [False, True])
+def test_several_bandwidths_are_the_sum_of_fields_of_one(
+    make: Callable, _: str, own: bool
+) -> None:
+    a = X if own else A
+    field, parts = make([0.1, 0.4, 2.0]), [make(tau) for tau in (0.1, 0.4, 2.0)]
+    torch.testing.assert_close(field(a, Y, X, own), SumOfFields(parts)(a, Y, X, own))
+    for part, v in zip(parts, field.velocities(a, Y, X, own), strict=True):
+        torch.testing.assert_close(v, part(a, Y, X, own))
+
+
+@pytest.mark.parametrize("make, name", SEVERAL)
+def test_several_bandwidths_compute_distances_once(
+    make: Callable, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, drifts = [], name == "drifting_fields"
+    # The function `mean_shift` hides its module.
+    module = sys.modules[f"energy_gans.functional.{'fields' if drifts else 'mean_shift'}"]
+    function = "distances" if drifts else "squared_distances"
+    real = getattr(module, function)
+    monkeypatch.setattr(module, function, lambda a, b: calls.append(1) or real(a, b))
+    make([0.1, 0.4, 2.0])(A, Y, X)
+    several = len(calls)
+    make(0.1)(A, Y, X)
+    assert several == len(calls) - several
+
+
+def test_a_sum_weighs_a_field_of_several_bandwidths_as_one() -> None:
+    several, one = DriftingField([0.1, 0.4]), PlummerField()
+    field = SumOfFields([several, one], [2.0, 1.0])
+    assert field.count == 3
+    expected = 2 * unit_field(several(A, Y, X)) + unit_field(one(A, Y, X))
+    torch.testing.assert_close(field(A, Y, X), expected)
+    with pytest.raises(ValueError, match="has no potential"):
+        MeanShiftField([0.1, 0.2]).potential(A, Y, X)
 
 
 # Sums

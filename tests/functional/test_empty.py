@@ -23,6 +23,8 @@ EMPTY: dict[str, list[Callable]] = {
     "distinct": [lambda f: f(SQUARE)],
     "downscale": [lambda f: f(NO_IMAGES, 2)],
     "drifting_field": [lambda f: f(FEW, X, X, 1.0), lambda f: f(MANY, WIDE, WIDE, 1.0)],
+    "drifting_fields": [lambda f: f(FEW, X, X, [1.0])],
+    "mean_shift_fields": [lambda f: f(FEW, X, X, [1.0, 2.0])],
     "elastic": [lambda f: f(FEW, X, 0.1), lambda f: f(WIDE, MANY, 0.1)],
     "elastic_log_force": [lambda f: f(NONE, 0.1, 1.0)],
     "elastic_profile": [lambda f: f(NONE, 0.1, 1.0)],
@@ -82,6 +84,8 @@ REFUSED: dict[str, list[Callable]] = {
     "density_coverage": [lambda f: f(FEW, X, NONE, 1), lambda f: f(X, FEW, X[:, 0], 1)],
     "discrepancy": [lambda f: f(SQUARE, SQUARE, SQUARE)],
     "drifting_field": [lambda f: f(X, FEW, X, 1.0), lambda f: f(X, X, FEW, 1.0)],
+    "drifting_fields": [lambda f: f(X, FEW, X, [1.0])],
+    "mean_shift_fields": [lambda f: f(X, FEW, X, [1.0])],
     "elastic_sums": [lambda f: f([(SQUARE, [functional.ElasticTerm(1.0, 0.1, 2.0)])])],
     "energy_distance": [lambda f: f(FEW, X), lambda f: f(X, FEW)],
     "evolve": [
