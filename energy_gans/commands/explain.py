@@ -152,8 +152,8 @@ def _lists(names: Mapping[str, list[str] | tuple[str, ...]]) -> list[str]:
 
 def _first_names(configs: tuple[str, ...]) -> str:
     r"""Returns a line with as many names as fit, and with the number of the others."""
-    line, n = f"  {configs[0]}", 1
-    while n < len(configs) and len(line) + len(configs[n]) < WIDTH - len(", and 99 more"):
+    line, n, width = f"  {configs[0]}", 1, WIDTH - len(", " + ", and 99 more")
+    while n < len(configs) and len(line) + len(configs[n]) <= width:
         line, n = f"{line}, {configs[n]}", n + 1
     return line if n == len(configs) else f"{line}, and {len(configs) - n} more"
 

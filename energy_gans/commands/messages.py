@@ -106,12 +106,11 @@ def sentence(message: str, known: Mapping[str, Any] | None = None) -> str:
     wrong, names = _candidates(text, told, known)
     near = nearest_names(wrong, names)
     listed = "There is no class" in text and 0 < len(names) <= _FEW
-    known_names = f" Known are {', '.join(sorted(names))}." if listed else ""
-    if near:
-        return f"{text}. Did you mean {near}?{known_names}"
     if listed:
-        return f"{text}.{known_names}"
-    return suggest_value(_missing_class(text, told, known))
+        text = f"{text}. Known are {', '.join(sorted(names))}"
+    if near:
+        return f"{text}. Did you mean {near}?"
+    return text if listed else suggest_value(_missing_class(text, told, known))
 
 
 def _simplify(text: str, known: Mapping[str, Any]) -> str:

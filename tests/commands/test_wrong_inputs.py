@@ -30,7 +30,7 @@ TRAINING = {
         "'trainer' should hold keys and values, got .1."
     ),
     "fit {plane} --model FieldGenerator --model.field DriftField": (
-        "no class 'DriftField'. Did you mean 'DriftingField'.+Known are DriftingField"
+        "no class 'DriftField'. Known are DriftingField, .+Did you mean 'DriftingField'"
     ),
     "fit {plane} --model FieldGenerator --model.field QZ": (
         "no class 'QZ'. Known are DriftingField, ElasticField,"
@@ -106,7 +106,7 @@ WORKBENCH = {
     "evaluate": "Either 'ckpt_path' or 'samples' should be given",
     "evaluate --samp {tmp}/torn.npz": "unrecognized arguments: --samp .* mean '--samples'",
     "evaluate --ckpt_path {coulomb} --measures fdd": "'measures' should be of .*, got 'fdd'",
-    "evaluate --ckpt_path {coulomb} --extractor Pixel": "no class 'Pixel'. Did you mean 'Pixels'",
+    "evaluate --ckpt_path {coulomb} --extractor Pixel": "no class 'Pixel'.+Did you mean 'Pixels'",
     f"evaluate --ckpt_path {{coulomb}} {PIXELS} --out {NOWHERE}/m.json": f"'{NOWHERE}/m.json' can",
     f"evaluate --samples {{tmp}}/torn.npz {DIGITS}": "torn.npz' can not be read",
     f"evaluate --samples {{tmp}}/objects.npz {DIGITS}": "should hold an array of images",
