@@ -72,7 +72,7 @@ def root_mean_square(v: Tensor) -> Tensor:
         ValueError: If the field has no points.
     """
     check_filled(v=v)
-    return v.double().square().mean().sqrt()
+    return torch.linalg.vector_norm(v, dtype=torch.float64) / v.numel() ** 0.5
 
 
 def sum_of_unit_fields(

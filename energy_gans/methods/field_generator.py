@@ -116,6 +116,7 @@ class FieldGenerator(DirectGeneratorModule):
         self.classes = classes
         self.guidance = guidance
         self.measured = False
+        self.moved: list[tuple[list[Tensor], Tensor, Tensor]] = []
 
     # The update
 
@@ -129,17 +130,20 @@ class FieldGenerator(DirectGeneratorModule):
             if not self.measured:
                 real, self.measured = self.maps.measure(real), True
             repel = None if self.negatives == "own" else self.maps(self.draw(len(y), label))
-        losses, notes = [], []
+        losses, self.moved = [], []
         attract = self.past.extended(real, labels)
         for k, (f, y_k) in enumerate(zip(self.maps(x), attract, strict=True)):
             a = Labelled(self.gather(f), labels)
             x_k = a if repel is None else Labelled(self.gather(repel[k]), labels)
             velocities = self.velocities(a, y_k, x_k)
-            notes.append(_notes(velocities, a.x, real[k]))
+            self.moved.append((velocities, a.x, real[k]))
             loss = self.regression_loss(f, self.field.combine(velocities))
             losses.append(self.maps.weights[k] * loss)
-        self.note(**{name: torch.stack([n[name] for n in notes]).mean() for name in notes[0]})
         return {"loss_g": self.descend(self.optimizers(), [torch.stack(losses).mean()])}
+
+    def note_step(self) -> None:
+        notes = [_notes(*moved) for moved in self.moved]
+        self.note(**{name: torch.stack([n[name] for n in notes]).mean() for name in notes[0]})
 
     def draw(self, n: int, label: Tensor | None) -> Tensor:
         r"""Returns `n` generated samples of this process, of given classes if there are any."""
@@ -158,9 +162,10 @@ class FieldGenerator(DirectGeneratorModule):
             The fields, each with shape :math:`(B, C)`, in the unit of the features.
         """
         s, own = self.range(), self.negatives == "own"
-        a, y, x = (Labelled(one.x / s, one.label) for one in (a, y, x))
+        if s != 1:
+            a, y, x = (Labelled(one.x / s, one.label) for one in (a, y, x))
         velocities = class_velocities(self.field, a, y, x, self.guidance, own, self.random)
-        return [s * v for v in velocities]
+        return [s * v for v in velocities] if s != 1 else velocities
 
     def range(self) -> float:
         r"""Returns the factor on the field's lengths at this step."""

@@ -38,8 +38,7 @@ def extent(u: Tensor) -> Tensor:
         ValueError: If there are none.
     """
     check_filled(u=u)
-    u = u.double()
-    return (u - u.mean(0)).square().sum(1).mean().sqrt()
+    return u.double().var(0, correction=0).sum().sqrt()
 
 
 def shrinkage(x: Tensor, y: Tensor) -> Tensor:

@@ -110,6 +110,7 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
                 losses = self.update(part, part_label)
         for scheduler in self.schedulers():
             scheduler.step()
+        self.note_step()
         losses |= self.noted
         losses = {f"train/{name}": loss.detach() for name, loss in losses.items()}
         if self.global_step % self.trainer.log_every_n_steps == 0:
@@ -121,6 +122,9 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
     def note(self, **values: Tensor) -> None:
         r"""Logs scalars of an update besides its losses, by name. They are detached."""
         self.noted |= {name: value.detach() for name, value in values.items()}
+
+    def note_step(self) -> None:
+        r"""Logs what takes time to compute and is needed once a step, after its last update."""
 
     def descend(self, optimizer: LightningOptimizer, losses: Iterable[Tensor]) -> Tensor:
         r"""Makes one optimizer step along the mean of losses, except for the `unseen` parameters.
