@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..checks import check_positive
 from ..descriptions import Described
-from ..functional import root_mean_square, unit_field
+from ..functional import root_mean_square, sum_in_units
 from ..functional.fields import check_own, check_sets
 
 
@@ -109,7 +109,7 @@ class ParticleField(Described):
         Arguments:
             velocities: The fields, each with shape :math:`(B, *)`.
         """
-        return velocities[0] if len(velocities) == 1 else sum(map(unit_field, velocities))
+        return velocities[0] if len(velocities) == 1 else sum_in_units(velocities)
 
     @property
     def count(self) -> int:
@@ -123,7 +123,7 @@ class ParticleField(Described):
 
 
 class SumOfFields(ParticleField):
-    r"""The sum of fields, each in units of its root mean square (`sum_of_unit_fields`).
+    r"""The sum of fields, each in units of its root mean square (`sum_in_units`).
 
     Fields of several bandwidths, or of long and of short range, act together.
 
@@ -164,10 +164,9 @@ class SumOfFields(ParticleField):
         return [v for field in self.fields for v in field.fields_at(a, y, x, own, random)]
 
     def combine(self, velocities: Sequence[Tensor]) -> Tensor:
-        rest, total = iter(velocities), 0
-        for field, weight in zip(self.fields, self.weights, strict=True):
-            total = total + weight * unit_field(field.combine([*islice(rest, field.count)]))
-        return total
+        rest = iter(velocities)
+        parts = [field.combine([*islice(rest, field.count)]) for field in self.fields]
+        return sum_in_units(parts, self.weights)
 
     def potential(self, a: Tensor, y: Tensor, x: Tensor) -> Tensor:
         units = [root_mean_square(field(x, y, x)) for field in self.fields]

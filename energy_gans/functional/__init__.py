@@ -33,7 +33,7 @@ from .field_scale import (
     feature_unit,
     mean_distance,
     root_mean_square,
-    sum_of_unit_fields,
+    sum_in_units,
     unit_field,
 )
 from .fields import drifting_field, drifting_fields, potential_field
@@ -191,7 +191,7 @@ __all__ = [
     "square_mask",
     "squared_distances",
     "stein_direction",
-    "sum_of_unit_fields",
+    "sum_in_units",
     "support_size",
     "time_rate",
     "transport",

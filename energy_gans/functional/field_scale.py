@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..checks import check_filled
 from .distances import check_points, distances
-from .fields import Field, blocks_of
+from .fields import blocks_of
 
 
 def mean_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -75,20 +75,11 @@ def root_mean_square(v: Tensor) -> Tensor:
     return torch.linalg.vector_norm(v, dtype=torch.float64) / v.numel() ** 0.5
 
 
-def sum_of_unit_fields(
-    a: Tensor,
-    y: Tensor,
-    x: Tensor,
-    fields: Sequence[Field],
-    weights: Sequence[float] | None = None,
-) -> Tensor:
+def sum_in_units(velocities: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
     r"""Returns the weighted sum of fields, each in units of its root mean square.
 
     Arguments:
-        a: The points, with shape :math:`(B, *)`.
-        y: The real samples, with shape :math:`(N, *)`.
-        x: The generated samples, with shape :math:`(M, *)`.
-        fields: The fields :math:`V(a, y, x)`.
+        velocities: The fields at the same points, each with shape :math:`(B, *)`.
         weights: The factor on each field; 1 if `None`.
 
     Returns:
@@ -97,12 +88,10 @@ def sum_of_unit_fields(
     Raises:
         ValueError: If there are no fields or no points.
     """
-    if len(fields) == 0:
-        raise ValueError("'fields' should hold at least one field, got none.")
-    total = torch.zeros_like(a, dtype=torch.promote_types(a.dtype, torch.float32))
-    for field, weight in zip(fields, weights or [1.0] * len(fields), strict=True):
-        total = total + weight * unit_field(field(a, y, x))
-    return total
+    if len(velocities) == 0:
+        raise ValueError("'velocities' should hold at least one field, got none.")
+    weights = [1.0] * len(velocities) if weights is None else weights
+    return sum(w * unit_field(v) for w, v in zip(weights, velocities, strict=True))
 
 
 def unit_field(v: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ class FieldGenerator(DirectGeneratorModule):
         self.classes = classes
         self.guidance = guidance
         self.measured = False
-        self.moved: list[tuple[list[Tensor], Tensor, Tensor]] = []
+        self.last_fields: list[tuple[list[Tensor], Tensor, Tensor]] = []
 
     # The update
 
@@ -130,19 +130,19 @@ class FieldGenerator(DirectGeneratorModule):
             if not self.measured:
                 real, self.measured = self.maps.measure(real), True
             repel = None if self.negatives == "own" else self.maps(self.draw(len(y), label))
-        losses, self.moved = [], []
-        attract = self.past.extended(real, labels)
+        losses, self.last_fields = [], []
+        attract = self.past.extend(real, labels)
         for k, (f, y_k) in enumerate(zip(self.maps(x), attract, strict=True)):
             a = Labelled(self.gather(f), labels)
             x_k = a if repel is None else Labelled(self.gather(repel[k]), labels)
             velocities = self.velocities(a, y_k, x_k)
-            self.moved.append((velocities, a.x, real[k]))
+            self.last_fields.append((velocities, a.x, real[k]))
             loss = self.regression_loss(f, self.field.combine(velocities))
             losses.append(self.maps.weights[k] * loss)
         return {"loss_g": self.descend(self.optimizers(), [torch.stack(losses).mean()])}
 
     def note_step(self) -> None:
-        notes = [_notes(*moved) for moved in self.moved]
+        notes = [_notes(*fields) for fields in self.last_fields]
         self.note(**{name: torch.stack([n[name] for n in notes]).mean() for name in notes[0]})
 
     def draw(self, n: int, label: Tensor | None) -> Tensor:
@@ -191,6 +191,10 @@ class FieldGenerator(DirectGeneratorModule):
     def on_train_start(self) -> None:
         super().on_train_start()
         self.measured = self.global_step > 0 or self.unit == "data"
+        if self.global_step == 0:
+            # What another run has left: its queue, or the units of its initial weights.
+            self.past.sets = []
+            self.maps.unit.fill_(1)
 
     # What checkpoints hold
 
@@ -208,12 +212,6 @@ class FieldGenerator(DirectGeneratorModule):
 
     # Samples and potential
 
-    def generate(
-        self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
-    ) -> Tensor:
-        z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
-        return network(*[z.to(self.device)] if label is None else [z.to(self.device), label])
-
     def minibatch_potential(self) -> Callable[[Tensor], Tensor]:
         if self.classes is not None:
             raise ValueError("A class-conditional FieldGenerator has no potential of all classes.")
@@ -221,12 +219,12 @@ class FieldGenerator(DirectGeneratorModule):
         with torch.no_grad():
             sets = [self.maps(charges.to(self.device)) for charges in self.require_charges()]
         real, generated = ([f / s for f in features] for features in sets)
-        # Without points, a field that has no potential says so.
-        self.field.potential(generated[0], real[0], generated[0])
+        # A field without a potential is refused here, before points are given.
+        self.field.potential(generated[0][:1], real[0], generated[0])
 
         def potential(a: Tensor) -> Tensor:
-            maps = zip(self.maps(a), real, generated, strict=True)
-            return sum(self.field.potential(f / s, u, v) for f, u, v in maps)
+            maps = zip(self.maps.weights, self.maps(a), real, generated, strict=True)
+            return sum(w * self.field.potential(f / s, u, v) for w, f, u, v in maps)
 
         return potential
 

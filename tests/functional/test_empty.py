@@ -131,7 +131,7 @@ REFUSED: dict[str, list[Callable]] = {
     "spread_energy": [lambda f: f(NONE), lambda f: f(FEW)],
     "stein_direction": [lambda f: f(X, FEW, FEW)],
     "unit_field": [lambda f: f(NONE)],
-    "sum_of_unit_fields": [lambda f: f(FEW, X, X, [lambda a, y, x: a])],
+    "sum_in_units": [lambda f: f([FEW]), lambda f: f([])],
     "support_size": [lambda f: f(NONE)],
     "transport": [lambda f: f(FEW, X, 1.0), lambda f: f(X, FEW, 1.0)],
     "transport_cost": [lambda f: f(lambda a: a.sum(1), FEW, FEW, 0.5)],

@@ -1,7 +1,5 @@
 r"""Tests for the energy_gans.functional.field_scale module."""
 
-from functools import partial
-
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +12,7 @@ from energy_gans.functional import (
     plummer,
     potential_field,
     root_mean_square,
-    sum_of_unit_fields,
+    sum_in_units,
 )
 
 
@@ -44,26 +42,27 @@ def test_points_that_coincide_have_no_unit() -> None:
 
 def test_a_field_in_its_unit_has_unit_root_mean_square() -> None:
     a, y, x = points(5, 8, 6)
-    v = sum_of_unit_fields(a, y, x, [partial(potential_field, kernel=plummer)])
+    v = sum_in_units([potential_field(a, y, x, plummer)])
     assert root_mean_square(v).item() == pytest.approx(1)
 
 
 def test_the_sum_does_not_depend_on_the_fields_own_scale() -> None:
     a, y, x = points(5, 8, 6)
-    near, far = partial(drifting_field, bandwidth=0.3), partial(potential_field, kernel=plummer)
-    v = sum_of_unit_fields(a, y, x, [near, far])
-    scaled = sum_of_unit_fields(a, y, x, [near, lambda a, y, x: 1e-6 * far(a, y, x)])
-    torch.testing.assert_close(scaled, v)
-    parts = [f(a, y, x) / f(a, y, x).square().mean().sqrt() for f in (near, far)]
-    torch.testing.assert_close(v, parts[0] + parts[1])
+    near, far = drifting_field(a, y, x, 0.3), potential_field(a, y, x, plummer)
+    v = sum_in_units([near, far])
+    torch.testing.assert_close(sum_in_units([near, 1e-6 * far]), v)
+    near, far = (f / f.square().mean().sqrt() for f in (near, far))
+    torch.testing.assert_close(v, near + far)
+    torch.testing.assert_close(sum_in_units([near, far], [2.0, 0.5]), 2 * near + 0.5 * far)
 
 
 def test_a_field_that_vanishes_adds_nothing() -> None:
     a, y = points(5, 8)
-    v = sum_of_unit_fields(a, y, y, [partial(drifting_field, bandwidth=0.3)])
-    assert v.isfinite().all()
+    v = drifting_field(a, y, y, 0.3)
+    assert sum_in_units([v]).isfinite().all()
+    assert (sum_in_units([torch.zeros_like(v)]) == 0).all()
 
 
 def test_no_fields_are_refused() -> None:
-    with pytest.raises(ValueError, match="'fields' should hold at least one field"):
-        sum_of_unit_fields(*points(5, 8, 6), [])
+    with pytest.raises(ValueError, match="'velocities' should hold at least one field"):
+        sum_in_units([])

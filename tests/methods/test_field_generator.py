@@ -30,7 +30,7 @@ from energy_gans.functional import (
 from energy_gans.methods import FieldGenerator
 from energy_gans.networks import MLP
 
-from .harness import adam, batches, fit, sgd
+from .harness import RING, adam, batches, fit, sgd
 from .test_eieg_gan import direct
 
 
@@ -370,3 +370,29 @@ def test_random_fields_are_a_function_of_the_seed_and_the_step(field: ParticleFi
         torch.rand(3)
     for p, q in zip(*(run.generator.parameters() for run in runs), strict=True):
         assert torch.equal(p, q)
+
+
+def test_another_run_of_a_model_starts_without_the_queue_and_the_units_of_the_first() -> None:
+    model = field_generator(field=EnergyDistanceField(), queue=24)
+    ys = batches(fit(model, 3), 1)
+    unit = model.maps.unit.clone()
+    fit(model, 1, data=lambda **kwargs: RING(radius=5.0, **kwargs))
+    assert len(model.past.sets[0]) == len(ys[0])
+    assert (model.maps.unit > 3 * unit).all()
+
+
+def test_labels_that_are_no_classes_are_refused() -> None:
+    model = field_generator(generator=Labelled(), classes=3)
+    with pytest.raises(ValueError, match="should hold 16 labels from 0 to 2"):
+        fit(model, 1)
+
+
+def test_the_potential_weighs_the_maps_as_the_loss_does() -> None:
+    maps = [nn.Flatten(), nn.Linear(2, 3)]
+    model = field_generator(
+        field=EnergyDistanceField(), features=maps, feature_weights=[2.0, 0.5], unit="data"
+    )
+    fit(model, 1)
+    (y, x), a = model.charges, torch.randn(4, 2)
+    parts = [model.field.potential(one(a), one(y), one(x)) for one in maps]
+    torch.testing.assert_close(model.potential(a), 2 * parts[0] + 0.5 * parts[1])

@@ -43,7 +43,7 @@ class TrainedFeatures(Result):
         said = f"loss {self.metadata['loss']:.4f} on {self.held_out} images held out"
         if (accuracy := self.metadata.get("neighbour_accuracy")) is None:
             return said
-        return f"{said}, whose classes the nearest training images tell for {accuracy:.4f} of them"
+        return f"{said}, accuracy of the nearest training images {accuracy:.4f}"
 
     def __str__(self) -> str:
         return self.quality + ("" if self.path is None else f": {self.path}")

@@ -14,12 +14,12 @@ from ..outputs import markdown_heading, markdown_row
 from .flow import Flow
 
 # The number of steps in the table and in a picture, and in a film.
-SHOWN, FILM = 9, 48
+TABLE_STEPS, FILM_STEPS = 9, 48
 # The number of particles whose states are kept. Their pairs have to fit into memory, as well as
 # their states at all steps that are shown.
-KEPT = 2000
+TABLE_PARTICLES = 2000
 # The number of images in a film.
-FILMED = 36
+FILM_IMAGES = 36
 # Particles coincide if their distance is below this share of the real samples' median distance.
 COINCIDENT = 1e-3
 HEADINGS = ("step", "energy", "nearest", "coincide", "velocity")
@@ -62,13 +62,13 @@ def follow(
         before_row: Called before a row is said.
     """
     say(markdown_heading(HEADINGS).rstrip())
-    shown, filmed = _spread(steps, SHOWN), _spread(steps, FILM) if film else set()
+    shown, filmed = _spread(steps, TABLE_STEPS), _spread(steps, FILM_STEPS) if film else set()
     frames, rows, pictures = {}, [], {}
     for step, last in _with_first(x, states):
         if step in filmed:
-            pictures[step] = last[: FILMED if last.ndim == 4 else KEPT].clone()
+            pictures[step] = last[: FILM_IMAGES if last.ndim == 4 else TABLE_PARTICLES].clone()
         if step in shown:
-            frames[step] = last[:KEPT].clone()
+            frames[step] = last[:TABLE_PARTICLES].clone()
             rows.append([str(step), *_table_cells(frames[step], y, flow, step)])
             before_row()
             say(markdown_row(rows[-1]).rstrip())

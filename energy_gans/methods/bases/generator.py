@@ -89,7 +89,7 @@ class GeneratorMixin(TrainedGeneratorMixin):
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
         z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
-        return network(z.to(self.device))
+        return network(*[z.to(self.device)] if label is None else [z.to(self.device), label])
 
     def draw_samples(self, n: int) -> Tensor:
         r"""Returns generated samples without gradients, with shape :math:`(n, *)`."""

@@ -111,7 +111,7 @@ class FeatureQueue:
         self.size = size
         self.sets: list[Tensor] = []
 
-    def extended(self, real: Sequence[Tensor], label: Tensor | None) -> list[Labelled]:
+    def extend(self, real: Sequence[Tensor], label: Tensor | None) -> list[Labelled]:
         r"""Returns the features of past and present samples by each map, and keeps the last ones.
 
         Arguments:

@@ -5,8 +5,8 @@ labels (:mod:`energy_gans.metrics.features.encoder_training`). The file holds th
 metadata: how the network is made, what determines its weights, and its quality on held-out images.
 
 A model that is trained in an encoder's features saves the encoder's weights with its own, together
-with the metadata and the SHA-256 of the file. So the model is read without the file. An encoder of
-another file does not take on these weights.
+with the metadata and the SHA-256 of the file. So the model is loaded without the file. To resume a
+run with an encoder from another file is an error.
 """
 
 from __future__ import annotations

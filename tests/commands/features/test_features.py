@@ -89,7 +89,9 @@ def test_an_encoder_is_trained_and_read_back(
     assert extractor.metadata["neighbour_accuracy"] == pytest.approx(accuracy, abs=0.02)
     shown = capsys.readouterr().out
     assert shown.count("loss") == 2 + 1
-    assert f"tell for {extractor.metadata['neighbour_accuracy']:.4f} of them: {out}" in shown
+    assert (
+        f"nearest training images {extractor.metadata['neighbour_accuracy']:.4f}: {out}" in shown
+    )
 
 
 def test_settings_of_other_encoders_are_refused(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_uniform_positions_are_in_the_range_of_images() -> None:
 def test_more_particles_than_are_measured_make_no_matrix_of_pairs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "KEPT", 20)
+    monkeypatch.setattr(module, "TABLE_PARTICLES", 20)
     with LargestTensor() as largest:
         moved = particles(digits(), 400, 30, 2, field=SlicedField(2), out=None)
     assert moved.x.shape == (400, 1, 8, 8)
@@ -137,7 +137,7 @@ def test_a_film_is_an_animation_with_a_picture_beside(data: object, tmp_path: Pa
 
 
 def test_a_film_has_all_points_and_some_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FILMED", 4)
+    monkeypatch.setattr(module, "FILM_IMAGES", 4)
     for x, kept in ((torch.zeros(9, 2), 9), (torch.zeros(9, 1, 8, 8), 4)):
         flow = Flow(lambda x, step: torch.zeros_like(x), lambda a, b: a.new_zeros(len(a), len(b)))
         states = iter([x + k for k in (1, 2, 3)])
