@@ -8,7 +8,7 @@ PIP_ARGS ?=
 DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test lint docs format bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ lint: install  ## check style, types of arguments and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+docs: install  ## build the site, docs/_build/html/index.html, without the network
+	OMP_NUM_THREADS=1 PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m sphinx -b html -W --keep-going -q -j auto docs docs/_build/html
+
 format: install  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -46,4 +49,4 @@ bench: install  ## measure the hot paths against plain PyTorch, as ratios
 	$(BIN)/python -m benchmarks.vapo
 
 clean:  ## remove the environment and what tools leave behind, but no runs
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .import_linter_cache docs/_build docs/examples docs/reference/python docs/results

@@ -99,8 +99,8 @@ def interpolate(
             by default.
         seed: The seed of the latents and of the classes.
         out: The picture as `.png`, with a row for each of the first 16 pairs, or a line for each
-            pair for points in the plane; or the array `samples` as `.npz`, float32, with shape (n,
-            steps, *).
+            pair for points in the plane; or the array `samples` as `.npz`, float32, with shape
+            :math:`(n, \text{steps}, *)`.
         overwrite: Whether `out` may exist.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
