@@ -24,7 +24,7 @@ from ..functional import keyed_generator
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..methods.bases.capabilities import Frame
-from ..plots.figures import write_picture
+from ..plots.figures import write_film, write_picture
 from ..plots.plane import Plane, landscape_film, landscape_picture
 from .models import (
     Checkpoint,
@@ -121,7 +121,7 @@ def landscape(
     plane = Plane(_potential_in_time(model, label), y, course)
     picture = None if film else landscape_picture(plane, course, times, time)
     if film:
-        landscape_film(plane, course, times, path)
+        write_film(landscape_film(plane, course, times), path)
     elif path is not None:
         write_picture(picture, path)
     return Landscape(states, x, model.dynamics, picture, path)

@@ -3,7 +3,7 @@ r"""The palette of all pictures, and figures as images and files."""
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -23,6 +23,8 @@ CATEGORIES = (
 )
 # The images of a film in a second, and the number of them for which it shows its last state.
 PER_SECOND, REST = 12, 12
+# The colours of a film.
+COLOURS = 64
 # Five colours for the ordered values of a parameter.
 ORDERED = ("#d1495b", "#e08e79", "#8a8f98", "#6f9ab8", "#2e6f95")
 
@@ -49,12 +51,25 @@ def write_picture(image: Image.Image, path: Path) -> None:
 def write_film(images: Iterable[Image.Image], path: Path) -> None:
     r"""Writes a GIF that runs for ever and rests at its last image, whole or not at all.
 
+    All images share one palette, without dithering: areas of one colour keep the file small.
+
     Arguments:
         images: The images, of one size, at least one.
         path: The path of the GIF.
     """
-    first, *others = images
+    images = [*images]
+    palette = _sheet([images[0], images[len(images) // 2], images[-1]]).quantize(COLOURS)
+    first, *others = (im.quantize(palette=palette, dither=Image.Dither.NONE) for im in images)
     pause = 1000 // PER_SECOND
     times = [pause] * len(others) + [(1 + REST) * pause]
     with atomic_write(path) as file:
         first.save(file, format="GIF", save_all=True, append_images=others, duration=times, loop=0)
+
+
+def _sheet(images: Sequence[Image.Image]) -> Image.Image:
+    r"""Returns images of one size, one below the other."""
+    width, height = images[0].size
+    sheet = Image.new("RGB", (width, height * len(images)))
+    for i, image in enumerate(images):
+        sheet.paste(image, (0, i * height))
+    return sheet

@@ -3,13 +3,10 @@ r"""Pictures and films of a potential in the plane: colours, its gradient, and p
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
-from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
@@ -17,10 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from ..files import atomic_write
 from ..functional import potential_gradient
 from ..functional.langevin import Field
-from .figures import FIELD, GENERATED, LINES, PER_SECOND, REAL, REST, legend_dot, render
+from .figures import FIELD, GENERATED, LINES, REAL, legend_dot, render
 from .points import COORDINATES, draw_points, set_limits, square_limits, time_heading
 
 POINTS = 120
@@ -159,54 +155,31 @@ def landscape_picture(
 
 
 def landscape_film(
-    plane: Plane,
-    course: Mapping[float, Tensor],
-    times: Mapping[float, float | None],
-    path: Path,
-) -> None:
-    r"""Writes moving particles as a GIF, whole or not at all.
+    plane: Plane, course: Mapping[float, Tensor], times: Mapping[float, float | None]
+) -> Iterator[Image.Image]:
+    r"""Yields the images of moving particles. The potential is redrawn if its time has changed.
 
     Arguments:
         plane: The plane.
         course: The particles, as for :func:`landscape_picture`.
         times: The potential's times, as for :func:`landscape_picture`.
-        path: The path of the GIF.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        film = Path(scratch) / "film.gif"
-        _draw_film(plane, course, times, film)
-        with atomic_write(path) as file:
-            file.write(film.read_bytes())
-
-
-def _draw_film(
-    plane: Plane,
-    course: Mapping[float, Tensor],
-    times: Mapping[float, float | None],
-    path: Path,
-) -> None:
-    r"""Draws the frames of a film, and the potential only if its time has changed."""
-    figure = Figure(figsize=(5.4, 5.4), layout="constrained")
+    figure = Figure(figsize=(4.4, 4.4), layout="constrained")
     axis = figure.subplots()
-    writer = PillowWriter(PER_SECOND)
     drawn: tuple[float | None] | None = None
-    with writer.saving(figure, path, 100):
-        for t, x in course.items():
-            if drawn != (times[t],):
-                axis.clear()
-                surface = plane.surface(times[t])
-                _draw_surface(axis, surface)
-                _draw_arrows(axis, surface)
-                draw_points(axis, plane.y, 2, REAL)
-                _draw_legend(axis)
-                drawn = (times[t],)
-            dots = draw_points(axis, x, 9, GENERATED)
-            plane.frame(axis, time_heading(t))
-            writer.grab_frame()
-            if t == max(course):
-                for _ in range(REST):
-                    writer.grab_frame()
-            dots.remove()
+    for t, x in course.items():
+        if drawn != (times[t],):
+            axis.clear()
+            surface = plane.surface(times[t])
+            _draw_surface(axis, surface)
+            _draw_arrows(axis, surface)
+            draw_points(axis, plane.y, 2, REAL)
+            _draw_legend(axis)
+            drawn = (times[t],)
+        dots = draw_points(axis, x, 9, GENERATED)
+        plane.frame(axis, time_heading(t))
+        yield render(figure)
+        dots.remove()
 
 
 def _draw_legend(axis: Axes) -> None:
