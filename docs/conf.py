@@ -20,18 +20,19 @@ project_copyright = f"2026, {author}"
 release = version = energy_gans.__version__
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
-    # "sphinx_gallery.gen_gallery",
+    "sphinx_gallery.gen_gallery",
     "sphinxcontrib.katex",
     "sphinxcontrib.programoutput",
     "extensions.python_reference",
 ]
-exclude_patterns = ["_build", "extensions", "gallery", "**/.*"]
+exclude_patterns = ["_build", "drawings", "extensions", "gallery", "**/.*"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -60,6 +61,10 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,
     "plot_gallery": True,
 }
+
+plot_html_show_formats = False
+plot_html_show_source_link = True
+plot_formats = [("png", 120)]
 
 html_theme = "furo"
 html_title = "energy-gans"

@@ -33,7 +33,7 @@ print(x.shape)
 energy_gans.landscape(run.folder).picture
 
 # %%
-# A run is a folder with its config, its curves and its checkpoints. The command line reads the same
-# folder: ``energy-gans report --run runs/coulomb_ring``.
+# A run is a folder with its config, its curves and its checkpoints. The command line reads the
+# same folder: ``energy-gans report --run runs/coulomb_ring``.
 
 print(sorted(path.name for path in run.folder.iterdir()))

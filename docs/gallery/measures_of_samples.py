@@ -29,8 +29,8 @@ generators = {
 }
 
 # %%
-# The metrics are torchmetrics classes. Here their features are the pixels, which is fast. For other
-# images, leave the extractor out: then it is a network that comes with the package.
+# The metrics are torchmetrics classes. Here their features are the pixels, which is fast. For
+# other images, leave the extractor out: then it is a network that comes with the package.
 
 pixels = Pixels((1, 28, 28))
 measures = {
