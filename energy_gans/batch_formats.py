@@ -87,6 +87,9 @@ def scale(y: Tensor, value_range: tuple[float, float] | None) -> Tensor:
     Arguments:
         y: The samples, with shape :math:`(B, *)`.
         value_range: The values that become -1 and 1, or `None`.
+
+    Returns:
+        The samples, with shape :math:`(B, *)`.
     """
     if value_range is None:
         return y

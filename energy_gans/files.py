@@ -43,6 +43,9 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     Arguments:
         path: The path of the file. Its folder is created.
 
+    Yields:
+        The file, open for writing.
+
     Raises:
         OSError: If the file can not be written.
     """
@@ -157,6 +160,9 @@ def is_at(descriptor: int, path: Path) -> bool:
 
 def _create_locked(path: Path) -> BinaryIO:
     r"""Creates a file and locks it, if the file system has locks.
+
+    Returns:
+        The file, open for writing.
 
     Raises:
         FileExistsError: If the file exists.

@@ -119,6 +119,11 @@ class Checkpoints(Checkpoint):
             _copy_file(earlier, best)
 
     def ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        r"""Notes a signal to stop after the current step; a second Ctrl-C stops at once.
+
+        Raises:
+            KeyboardInterrupt: At a second Ctrl-C.
+        """
         if self.asked_to_stop and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked_to_stop = self.asked_to_stop or number

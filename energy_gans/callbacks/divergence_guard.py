@@ -37,7 +37,8 @@ class DivergenceGuard(NonFiniteGuard):
     No other callback changes what a model learns.
 
     Arguments:
-        limits: The largest absolute value of each term, by the term's name, such as `{gap: 100}`.
+        limits: The largest absolute value, above 0, of each term, by the term's name, such as
+            `{gap: 100}`.
         action: `"stop"` or `"rollback"`.
         most_rollbacks: The largest number of rollbacks, after which the run is stopped.
         average_steps: The number n of steps in the averages; 1 for no average.
@@ -93,6 +94,10 @@ class DivergenceGuard(NonFiniteGuard):
 
     def excess(self, trainer: Trainer, outputs: dict[str, Tensor]) -> str | None:
         r"""Returns a description of the first term that exceeds its limit after a step, or `None`.
+
+        Arguments:
+            trainer: The trainer, which holds the logged terms.
+            outputs: What the step returned: the loss, a scalar, or values by name.
 
         Raises:
             ValueError: If a term with a limit is not logged.

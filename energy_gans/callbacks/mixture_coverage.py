@@ -37,6 +37,7 @@ class MixtureCoverage(Callback):
         self.measure(trainer, pl_module, "test")
 
     def measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> None:
+        r"""Logs the coverage of modes under names with the prefix `val` or `test`."""
         data = trainer.datamodule
         # Every process draws all points, which is cheap, and counts its share. The metric sums the
         # counts.

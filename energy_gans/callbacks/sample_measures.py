@@ -93,6 +93,7 @@ class SampleMeasures(Callback):
         self.measure(trainer, pl_module, "test")
 
     def measure(self, trainer: Trainer, pl_module: GenerativeModule, prefix: str) -> None:
+        r"""Logs the measures of samples under names with the prefix `val` or `test`."""
         device = pl_module.device
         self.extractor.to(device)
         if self.reference is None:
@@ -123,7 +124,11 @@ class SampleMeasures(Callback):
             rank_zero_warn(f"SampleMeasures: {sentence}")
 
     def samples(self, model: GenerativeModule) -> Iterator[tuple[Tensor, Tensor]]:
-        r"""Yields this process's share of the samples, and their indices."""
+        r"""Yields this process's share of the samples, and their indices.
+
+        Yields:
+            The samples, with shape :math:`(B, *)`, and the indices, with shape :math:`(B)`.
+        """
         rank, world_size = rank_and_world_size()
         for places in torch.arange(self.n).split(MEASURE_BATCH)[rank::world_size]:
             key = places[0].item()

@@ -34,6 +34,9 @@ class SamplePictures(Callback):
         every_n_steps: The number of steps between two pictures.
         n: The number of samples.
         seed: The seed of the latents.
+
+    Raises:
+        ValueError: If `every_n_steps` or `n` is not positive.
     """
 
     def __init__(self, every_n_steps: int = 1000, n: int = 64, seed: int = 0) -> None:

@@ -50,6 +50,14 @@ def compare(
         files: The metrics.json files.
         measures: The measures, such as fd,is; all by default.
         out: A .md or .csv file for the table.
+
+    Returns:
+        The table, and the file that was written.
+
+    Raises:
+        ValueError: If an argument is out of its range, or numbers of a column have different
+            protocols.
+        OSError: If a file can not be read.
     """
     if out is not None and Path(out).suffix not in (".md", ".csv"):
         raise ValueError(f"'out' should end in .md or .csv, got {str(out)!r}.")

@@ -32,6 +32,9 @@ def process_group(device: str) -> Iterator[torch.device]:
     r"""Joins the processes that `torchrun` started, and yields the device of this process.
 
     Processes that have joined already, for a training, stay together.
+
+    Yields:
+        The device of this process.
     """
     device = resolve_device(device)
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()

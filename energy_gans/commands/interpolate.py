@@ -44,7 +44,7 @@ class Interpolation(Result):
         t: The positions on a path in [0, 1], with shape :math:`(T)`.
         label: The class of each path, with shape :math:`(n)`, or `None` without classes.
         kind: The kind of the paths, `"linear"` or `"spherical"`.
-        clip: The largest absolute value of a latent's elements, or 0 for no limit.
+        clip: The largest absolute value of a latent's elements, at least 0; 0 for no limit.
         path: The file that was written, or `None`.
     """
 
@@ -93,8 +93,8 @@ def interpolate(
         steps: The number of latents on a path, both ends included.
         path: Straight lines, linear, or great circles, spherical; linear for a GGCN and spherical
             for other methods by default.
-        clip: The largest absolute value of a latent's elements at the ends of a path, or 0 for no
-            limit; 1 for a GGCN and 0 for other methods by default.
+        clip: The largest absolute value of a latent's elements at the ends of a path, at least 0;
+            0 for no limit; 1 for a GGCN and 0 for other methods by default.
         label: The class of all samples, for class-conditional models; a random class for each pair
             by default.
         seed: The seed of the latents and of the classes.
@@ -104,6 +104,14 @@ def interpolate(
         overwrite: Whether `out` may exist.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+
+    Returns:
+        The samples, with shape :math:`(n, \text{steps}, *)`, images in [-1, 1], their times in
+        [0, 1], and their labels.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the model.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     place = check_output(out, overwrite)
     _check_counts(n, steps, place is not None and place.suffix == ".png")

@@ -105,6 +105,13 @@ def landscape(
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
         data: The data module; that of the model's run by default.
+
+    Returns:
+        The states of the particles, with shape :math:`(n, 2)`, and the picture.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the model.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     path = check_output(out, overwrite, (".png", ".gif"))
     check_count("n", n)

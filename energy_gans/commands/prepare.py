@@ -38,6 +38,13 @@ def celeba(
         hold_out: One in this many images of each class is held out, if there are only training
             images.
         kwargs: The other arguments of :class:`Pipeline`.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source has another layout, or an argument is out of its range.
+        OSError: If a file can not be read or written.
     """
     pipeline = Pipeline("celeba", str(source), str(out), Preprocessing(size, crop), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.celeba_source(path, hold_out))
@@ -65,6 +72,13 @@ def lsun(
         hold_out: One in this many images of each class is held out, if there are only training
             images.
         kwargs: The other arguments of :class:`Pipeline`.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source has another layout, or an argument is out of its range.
+        OSError: If a file can not be read or written.
     """
     pipeline = Pipeline("lsun", str(source), str(out), Preprocessing(size, crop), **kwargs)
     manifest = pipeline.run(
@@ -89,6 +103,13 @@ def tinyimagenet(
         hold_out: One in this many images of each class is held out, if there are only training
             images.
         kwargs: The other arguments of :class:`Pipeline`.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source has another layout, or an argument is out of its range.
+        OSError: If a file can not be read or written.
     """
     pipeline = Pipeline(
         "tinyimagenet", str(source), str(out), Preprocessing(size, "none"), **kwargs
@@ -118,6 +139,13 @@ def folder(
             last, which holds the picture; or none.
         hold_out: One in this many images of each class is held out, if there is no held-out split.
         kwargs: The other arguments of :class:`Pipeline`.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source has another layout, or an argument is out of its range.
+        OSError: If a file can not be read or written.
     """
     pipeline = Pipeline("folder", str(source), str(out), Preprocessing(size, crop), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.folder_source(path, hold_out, labels))
@@ -135,6 +163,13 @@ def cifar10(
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
         kwargs: The other arguments of :class:`Pipeline`.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source has another layout, or an argument is out of its range.
+        OSError: If a file can not be read or written.
     """
     pipeline = Pipeline("cifar10", str(source), str(out), Preprocessing(size, "none"), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.cifar_source(path, 10))
@@ -152,6 +187,13 @@ def cifar100(
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
         kwargs: The other arguments of :class:`Pipeline`.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source has another layout, or an argument is out of its range.
+        OSError: If a file can not be read or written.
     """
     pipeline = Pipeline("cifar100", str(source), str(out), Preprocessing(size, "none"), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.cifar_source(path, 100))
@@ -169,6 +211,13 @@ def svhn(
         out: The folder of the prepared set.
         size: The width and height of the images, in pixels.
         kwargs: The other arguments of :class:`Pipeline`.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source has another layout, or an argument is out of its range.
+        OSError: If a file can not be read or written.
     """
     pipeline = Pipeline("svhn", str(source), str(out), Preprocessing(size, "none"), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.svhn_source(path))
@@ -180,6 +229,9 @@ def verify(root: str | os.PathLike) -> VerifiedSet:
 
     Arguments:
         root: The folder of the prepared set.
+
+    Returns:
+        The folder of the set and its manifest.
 
     Raises:
         ValueError: If a byte differs.

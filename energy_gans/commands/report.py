@@ -48,8 +48,8 @@ class Report(Result):
     Arguments:
         checkpoint: The checkpoint.
         step: Its step.
-        measures: The energy distance, and the coverage of modes if the data has some, of the
-            samples, of real training samples and of noise.
+        measures: The squared energy distance, in data units, and the coverage of modes if the data
+            has some, of the samples, of real training samples and of noise.
         curves: The steps and the values of all logged numbers, by name.
         pictures: The pictures `"samples.png"` and, if the run has curves, `"curves.png"`.
         run: The run's directory.
@@ -106,6 +106,13 @@ def report(
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
         out: The folder of the files; auto is the run's directory.
+
+    Returns:
+        The measures, the curves and the pictures.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        OSError: If there is no such run, or the folder can not be written.
     """
     found = SavedRun(run)
     folder = found.directory if out == "auto" else None if out is None else Path(out)

@@ -135,6 +135,13 @@ def synthesize(
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
         data: The data module; that of the model's run by default.
+
+    Returns:
+        The states on the way, with shape :math:`(n, *)`, images in [-1, 1], and their labels.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the model.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     path = check_output(out, overwrite)
     check_count("n", n)

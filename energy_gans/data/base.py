@@ -118,7 +118,7 @@ class TensorDataModule(LightningDataModule):
 
         Arguments:
             split: The split.
-            order: The indices of the samples in each batch.
+            order: The indices of the samples in each batch, with shape :math:`(B)`.
         """
         return _TensorLoader(*self.contents(split), order)
 

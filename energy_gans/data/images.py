@@ -58,7 +58,11 @@ class ImageDataModule(TensorDataModule):
         return self.limit
 
     def flip_mask(self) -> Tensor:
-        r"""Returns which images of this process are flipped in the current step, booleans."""
+        r"""Returns which images of this process are flipped in the current step.
+
+        Returns:
+            The mask, booleans, with shape :math:`(B)`.
+        """
         rank, world_size = self.processes()
         random = keyed_generator(self.seed, "flip", self.step())
         return (torch.rand(self.batch_size, generator=random) < 0.5)[rank::world_size]
@@ -101,6 +105,9 @@ def pad_to(y: Tensor, size: int) -> Tensor:
         y: The images as uint8, with shape :math:`(N, C, H, H)`.
         size: The width and height of the result, :math:`S`.
 
+    Returns:
+        The images, uint8, with shape :math:`(N, C, S, S)`.
+
     Raises:
         ValueError: If `size` is smaller than the images, or larger by an odd number of pixels.
     """
@@ -118,6 +125,9 @@ def resize_to(y: Tensor, size: int) -> Tensor:
     Arguments:
         y: The images as uint8, with shape :math:`(N, C, H, H)`.
         size: The width and height of the result, :math:`S`.
+
+    Returns:
+        The images, uint8, with shape :math:`(N, C, S, S)`.
     """
     if size == y.shape[-1]:
         return y

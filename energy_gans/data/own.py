@@ -98,7 +98,11 @@ class FromDataset(ImageDataModule):
         return samples.shape
 
     def rows(self, split: str) -> Tensor:
-        r"""Returns the indices of a split's samples in their source."""
+        r"""Returns the indices of a split's samples in their source, with shape :math:`(N)`.
+
+        Raises:
+            ValueError: If there are too few samples to hold some out.
+        """
         if "val" in self.sources:
             return torch.arange(len(self.sources[split]))
         n = len(self.sources["train"])

@@ -3,6 +3,10 @@ r"""Points in the plane: mixtures of Gaussians, whose lost modes can be counted,
 A sample of a mixture is :math:`y = \mu_m + \sigma \epsilon`, where :math:`\epsilon \sim
 \mathcal{N}(0, I)` and the mode :math:`m` has probability :math:`w_m`. All samples of a set are
 drawn once, from a seed of the set's own, and then read like any other set.
+
+References:
+    Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al., 2018),
+    Appendices A.1 and A.5, https://arxiv.org/abs/1708.08819
 """
 
 from __future__ import annotations
@@ -28,6 +32,9 @@ class _DrawnSamples(TensorDataModule):
         batch_size: The size of the global batch of a training step.
         samples: The number of training samples; as many, up to 10,000, are held out.
         data_seed: The seed that the set is drawn from.
+
+    Raises:
+        ValueError: If a number is out of its range.
     """
 
     def __init__(self, batch_size: int, samples: int, data_seed: int) -> None:
@@ -124,6 +131,9 @@ class Ring(_PlaneMixture):
         radius: The radius of the circle, in data units.
         std: The standard deviation of every mode, in data units.
         kwargs: `batch_size` and `samples`, as for :class:`GaussianMixture`.
+
+    Raises:
+        ValueError: If a number is out of its range.
     """
 
     def __init__(
@@ -143,6 +153,9 @@ class Grid(_PlaneMixture):
             GAN paper, 25 modes of variance 1 from -21 to 21, has spacing 10.5 and std 1.
         std: The standard deviation of every mode, in data units.
         kwargs: `batch_size` and `samples`, as for :class:`GaussianMixture`.
+
+    Raises:
+        ValueError: If a number is out of its range.
     """
 
     def __init__(
@@ -161,8 +174,11 @@ class TwoModes(_PlaneMixture):
     Arguments:
         distance: The distance between the means, in data units.
         std: The standard deviation of both modes, in data units.
-        weights: The weights of the left and the right mode.
+        weights: The weights of the left and the right mode, at least 0.
         kwargs: `batch_size` and `samples`, as for :class:`GaussianMixture`.
+
+    Raises:
+        ValueError: If a number is out of its range.
     """
 
     def __init__(
@@ -187,6 +203,9 @@ class Curves(_DrawnSamples):
         batch_size: The size of the global batch of a training step.
         samples: The number of training samples; as many, up to 10,000, are held out.
         data_seed: The seed that the set is drawn from.
+
+    Raises:
+        ValueError: If a number is out of its range.
     """
 
     shape = (2,)
@@ -215,7 +234,11 @@ class Curves(_DrawnSamples):
 
 
 class Spirals(Curves):
-    r"""Two spirals that wind around each other within the unit circle."""
+    r"""Two spirals that wind around each other within the unit circle.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
 
     def curve(self, t: Tensor) -> Tensor:
         r, angle = t.sqrt(), 3 * math.pi * t.sqrt()
@@ -223,7 +246,11 @@ class Spirals(Curves):
 
 
 class Moons(Curves):
-    r"""Two interleaved half circles of radius 1."""
+    r"""Two interleaved half circles of radius 1.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
 
     def curve(self, t: Tensor) -> Tensor:
         angle = math.pi * t

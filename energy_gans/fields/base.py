@@ -28,7 +28,11 @@ class ParticleField(Described):
     def velocity(
         self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
     ) -> Tensor:
-        r"""Returns the field at points, for sets that were checked: see :meth:`__call__`."""
+        r"""Returns the field at points, for sets that were checked: see :meth:`__call__`.
+
+        Returns:
+            The field, with shape :math:`(B, *)`.
+        """
         raise NotImplementedError
 
     def potential(self, a: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -86,7 +90,10 @@ class ParticleField(Described):
     ) -> list[Tensor]:
         r"""Returns the fields that :meth:`combine` adds: one, unless the field is a sum.
 
-        Arguments are those of :meth:`__call__`.
+        Each has the shape :math:`(B, *)`. Arguments and errors are those of :meth:`__call__`.
+
+        Raises:
+            ValueError: If the sets do not fit each other, or the field needs other samples.
         """
         check_sets(a, y, x)
         check_own(a, x, own)
@@ -100,7 +107,11 @@ class ParticleField(Described):
     def fields_at(
         self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
     ) -> list[Tensor]:
-        r"""Returns the fields that :meth:`combine` adds, for sets that were checked."""
+        r"""Returns the fields that :meth:`combine` adds, for sets that were checked.
+
+        Returns:
+            The fields, each with shape :math:`(B, *)`.
+        """
         return [self.velocity(a, y, x, own, random)]
 
     def combine(self, velocities: Sequence[Tensor]) -> Tensor:
@@ -108,6 +119,9 @@ class ParticleField(Described):
 
         Arguments:
             velocities: The fields, each with shape :math:`(B, *)`.
+
+        Returns:
+            The sum, with shape :math:`(B, *)`.
         """
         return velocities[0] if len(velocities) == 1 else sum_in_units(velocities)
 

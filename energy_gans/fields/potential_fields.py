@@ -51,6 +51,10 @@ class KernelField(ParticleField):
 class PlummerField(KernelField):
     r"""The field of the Coulomb GAN's potential, with the Plummer kernel (`plummer`).
 
+    References:
+        Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al.,
+        2018), https://arxiv.org/abs/1708.08819
+
     Arguments:
         power: The exponent of the kernel.
         epsilon: The softening length, in the unit of the points.
@@ -68,6 +72,10 @@ class PlummerField(KernelField):
 
 class ElasticField(KernelField):
     r"""The field of the elastic energy of the EIEG method (`elastic`).
+
+    References:
+        Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et
+        al., 2023), https://arxiv.org/abs/2303.10553
 
     Arguments:
         cutoff: The cut-off of the kernel, in the unit of the points.
@@ -97,6 +105,9 @@ class ElasticField(KernelField):
 class GaussianField(KernelField):
     r"""The field of the maximum mean discrepancy with Gaussian kernels (`gaussian`).
 
+    References:
+        A Kernel Two-Sample Test (Gretton et al., 2012), https://jmlr.org/papers/v13/gretton12a.html
+
     Arguments:
         bandwidths: The standard deviations of the kernels, in the unit of the points.
         attraction: The ratio of attraction to repulsion.
@@ -112,6 +123,9 @@ class GaussianField(KernelField):
 
 class EnergyDistanceField(KernelField):
     r"""The field of the energy distance, whose kernel :math:`-\|a - b\|` has no parameter.
+
+    References:
+        Energy Statistics: A Class of Statistics Based on Distances (Székely and Rizzo, 2013)
 
     Arguments:
         attraction: The ratio of attraction to repulsion.

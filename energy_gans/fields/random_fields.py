@@ -13,6 +13,10 @@ from .base import ParticleField
 class SlicedField(ParticleField):
     r"""The field of the energy distance by ranks along random lines (`sliced_field`).
 
+    References:
+        Generative Sliced MMD Flows with Riesz Kernels (Hertrich et al., 2023),
+        https://arxiv.org/abs/2305.11463
+
     Arguments:
         slices: The number of directions.
         attraction: The ratio of attraction to repulsion.
@@ -37,6 +41,9 @@ class SlicedField(ParticleField):
 
 class ScatteringField(ParticleField):
     r"""The field of one real and one generated sample for each point (`scattering_field`).
+
+    References:
+        On scattering: https://arxiv.org/abs/2607.18198
 
     Arguments:
         attraction: The ratio of attraction to repulsion.

@@ -26,6 +26,11 @@ class _BandwidthField(ParticleField):
 class MeanShiftField(_BandwidthField):
     r"""The mean shift to real samples minus that to generated ones (`mean_shift_field`).
 
+    References:
+        Generative Modeling via Drifting (Deng et al., 2026), https://arxiv.org/abs/2602.04770
+        On the Gaussian mean shift: https://arxiv.org/abs/2603.07514
+        On the sharp normaliser of the Laplace kernel: https://arxiv.org/abs/2604.06333
+
     Arguments:
         bandwidth: The bandwidth of the kernel, in the unit of the points; or several, whose fields
             are added in units of their root mean square.
@@ -61,6 +66,9 @@ class MeanShiftField(_BandwidthField):
 class DriftingField(_BandwidthField):
     r"""The field of Drifting Models, Algorithm 2 (`drifting_field`).
 
+    References:
+        Generative Modeling via Drifting (Deng et al., 2026), https://arxiv.org/abs/2602.04770
+
     Arguments:
         bandwidth: The temperature, in the unit of the points; or several, whose fields are added
             in units of their root mean square.
@@ -84,10 +92,14 @@ class DriftingField(_BandwidthField):
 class SinkhornField(ParticleField):
     r"""The difference of two entropic transport maps (`sinkhorn_field`).
 
+    References:
+        Learning Generative Models with Sinkhorn Divergences (Genevay et al., 2018),
+        https://arxiv.org/abs/1706.00292
+
     Arguments:
         epsilon: The entropic regularisation, in squared units of the points.
         iterations: The number of Sinkhorn's iterations.
-        tolerance: The largest accepted error of a plan's columns, or `None` for any.
+        tolerance: The largest accepted error of a plan's columns, in [0, 2], or `None` for any.
         attraction: The ratio of attraction to repulsion.
 
     Raises:

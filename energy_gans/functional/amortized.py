@@ -45,6 +45,9 @@ def amortized_loss(x: Tensor, target: Tensor) -> Tensor:
         target: The samples :math:`\tilde x` after the chains, with shape :math:`(B, *)`; no
             gradient flows into them.
 
+    Returns:
+        The loss, a scalar.
+
     Raises:
         ValueError: If a batch is empty.
     """
@@ -60,6 +63,9 @@ def ascent_loss(x: Tensor, direction: Tensor) -> Tensor:
         direction: The moves :math:`\Delta x`, with shape :math:`(B, *)`; no gradient flows into
             them.
 
+    Returns:
+        The loss, a scalar.
+
     Raises:
         ValueError: If a batch is empty.
     """
@@ -74,9 +80,9 @@ def stein_direction(a: Tensor, x: Tensor, score: Tensor, bandwidth: float | None
         a: The points, with shape :math:`(N, *)`, each one of the samples.
         x: The samples, with shape :math:`(M, *)`.
         score: The samples' scores, with shape :math:`(M, *)`.
-        bandwidth: The kernel's bandwidth :math:`h`; if `None`, the median distance of samples over
-            :math:`\sqrt{2 \log(M + 1)}`, for which a sample's own kernel value is about the sum of
-            the values of all other samples.
+        bandwidth: The kernel's bandwidth :math:`h`, in data units; if `None`, the median distance
+            of samples over :math:`\sqrt{2 \log(M + 1)}`, for which a sample's own kernel value is
+            about the sum of the values of all other samples.
 
     Returns:
         The direction, with shape :math:`(N, *)`, float32 at least.

@@ -72,7 +72,7 @@ def transport_cost(
             depend on its own point only.
         before: The points :math:`x_{t-1}`, with shape :math:`(M, *)`.
         after: The points :math:`x_t`, with shape :math:`(M, *)`.
-        zeta: The weight :math:`\zeta`, in [0, 1].
+        zeta: The weight :math:`\zeta`, a scalar in [0, 1].
 
     Returns:
         The cost, a scalar.
@@ -99,6 +99,13 @@ def magnitude(phi_x: Tensor, phi_y: Tensor) -> Tensor:
 
     Added to the loss with a small weight, it keeps the potential near zero. The contrastive loss
     alone determines :math:`\Phi` only up to a constant.
+
+    Arguments:
+        phi_x: The potential of the chains' samples, with shape :math:`(M)`.
+        phi_y: The potential of real samples, with shape :math:`(N)`.
+
+    Returns:
+        The mean, a scalar.
 
     References:
         Implicit Generation and Generalization in Energy-Based Models (Du and Mordatch, 2019),
@@ -132,6 +139,9 @@ def gap_share(phi_x: Tensor, phi_y: Tensor, weight: float) -> Tensor:
         phi_x: The potential of the chains' samples, with shape :math:`(M)`.
         phi_y: The potential of real samples, with shape :math:`(N)`.
         weight: The weight :math:`m`; with the weight 0 the gap has no bound, and the share is 0.
+
+    Returns:
+        The share, a scalar without a dimension.
 
     References:
         Regularizing Generative Adversarial Networks under Limited Data (Tseng et al., 2021),

@@ -82,6 +82,9 @@ def matching_loss(vv: Tensor, uv: Tensor) -> Tensor:
         vv: The kernel between generated features, with shape :math:`(M, M)`, its diagonal zero.
         uv: The kernel between real and generated features, with shape :math:`(N, M)`.
 
+    Returns:
+        The loss, a scalar.
+
     Raises:
         ValueError: If a matrix is empty.
     """
@@ -100,6 +103,9 @@ def repulsive_loss(uu: Tensor, vv: Tensor) -> Tensor:
         uu: The kernel between real features, with shape :math:`(N, N)`, its diagonal zero.
         vv: The kernel between generated features, with shape :math:`(M, M)`, its diagonal zero.
 
+    Returns:
+        The loss, a scalar.
+
     Raises:
         ValueError: If a matrix is empty.
     """
@@ -112,7 +118,7 @@ class ElasticTerm(NamedTuple):
 
     Arguments:
         coefficient: The factor :math:`c`, not zero.
-        cutoff: The cut-off :math:`e`.
+        cutoff: The cut-off :math:`e`, in the unit of the distances.
         power: The exponent :math:`p`.
     """
 
@@ -193,7 +199,7 @@ def unit_length(cutoff: float, *r2: Tensor) -> Tensor:
     losses use :func:`elastic_sums`.
 
     Arguments:
-        cutoff: The cut-off :math:`e`.
+        cutoff: The cut-off :math:`e`, in data units.
         r2: Squared distances, of any shapes; infinite ones are ignored.
 
     Raises:
@@ -212,7 +218,7 @@ def share_within(cutoff: float, *r2: Tensor) -> Tensor:
     of the two sets. A share near one warns of that.
 
     Arguments:
-        cutoff: The cut-off :math:`e`.
+        cutoff: The cut-off :math:`e`, in data units.
         r2: Squared distances, of any shapes; infinite ones are ignored.
     """
     pairs = torch.cat([s.detach().flatten() for s in r2])

@@ -91,7 +91,18 @@ def _matrix_form(a: Tensor, b: Tensor) -> Tensor:
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
-    r"""Returns the distances, with shape :math:`(N, M)`; at distance zero the gradient is zero."""
+    r"""Returns the distances :math:`\|a_i - b_j\|`; at distance zero the gradient is zero.
+
+    Arguments:
+        a: The first points, with shape :math:`(N, *)`.
+        b: The second points, with shape :math:`(M, *)`.
+
+    Returns:
+        The distances, with shape :math:`(N, M)`, of the type that :func:`squared_distances` has.
+
+    Raises:
+        ValueError: If the points of `a` and `b` differ in size.
+    """
     r2 = squared_distances(a, b)
     return r2.clamp_min(torch.finfo(r2.dtype).tiny).sqrt()
 
@@ -105,6 +116,9 @@ def distinct(r2: Tensor, first: int = 0) -> Tensor:
     Arguments:
         r2: The squared distances, with shape :math:`(N, N)`, or some rows of them.
         first: The index of the first row.
+
+    Returns:
+        The squared distances, with the shape of `r2`.
     """
     own = torch.zeros_like(r2, dtype=torch.bool)
     own.diagonal(first).fill_(True)

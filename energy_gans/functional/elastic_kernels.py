@@ -60,7 +60,7 @@ def elastic(
         power: The exponent :math:`p`, between 0 and the dimension :math:`n` of the points;
             :math:`n - 1`, the paper's, if `None`.
         softening: How the kernel is made finite: `"cap"` or `"plummer"`.
-        unit: The unit of length :math:`\ell`, in data units.
+        unit: The unit of length :math:`\ell`, a scalar, in data units.
 
     Returns:
         The kernel matrix, with shape :math:`(N, M)`.
@@ -82,6 +82,10 @@ def elastic(
 def elastic_power(power: float | None, n: int) -> float:
     r"""Returns the elastic kernel's exponent in :math:`n` dimensions, :math:`n - 1` for `None`.
 
+    Arguments:
+        power: The exponent :math:`p`, or `None`.
+        n: The dimension :math:`n` of the points, at least 2.
+
     Raises:
         ValueError: If there is only one dimension, or the exponent is not in :math:`(0, n)`.
     """
@@ -99,7 +103,22 @@ def elastic_profile(
     softening: Softening = "cap",
     unit: float | Tensor = 1.0,
 ) -> Tensor:
-    r"""Returns the kernel of :func:`elastic` at squared distances of any shape."""
+    r"""Returns the kernel of :func:`elastic` at squared distances of any shape.
+
+    Arguments:
+        r2: The squared distances, of any shape.
+        cutoff: The cut-off :math:`e > 0`, in data units.
+        power: The exponent :math:`p > 0`.
+        softening: How the kernel is made finite: `"cap"` or `"plummer"`.
+        unit: The unit of length :math:`\ell`, a scalar, in data units.
+
+    Returns:
+        The values of the kernel, with the shape of `r2`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or :math:`K_e(0)` overflows the type of the
+            result; the last is checked if `unit` is a number.
+    """
     _check_elastic(cutoff, softening)
     if isinstance(unit, Tensor):
         log_unit = unit.double().log()
@@ -142,9 +161,12 @@ def elastic_log_force(
 
     Arguments:
         r2: The squared distances, of any shape.
-        cutoff: The cut-off :math:`e`.
+        cutoff: The cut-off :math:`e`, in data units.
         power: The exponent :math:`p`.
         softening: `"cap"` or `"plummer"`.
+
+    Returns:
+        The logarithms, float64, with the shape of `r2`.
 
     Raises:
         ValueError: If an argument is out of its range.

@@ -118,7 +118,7 @@ def drifting_fields(
         x: The generated samples, with shape :math:`(M, *)`.
         bandwidths: The temperatures :math:`\tau > 0`, in data units.
         own: See :func:`drifting_field`.
-        attraction: See :func:`drifting_field`.
+        attraction: The factor on the part of real samples, see :func:`drifting_field`.
 
     Returns:
         The field of each temperature, with shape :math:`(B, *)`, in data units.

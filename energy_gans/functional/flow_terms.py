@@ -40,6 +40,9 @@ def covariance(phi: Tensor, innovation: Tensor) -> Tensor:
         phi: The potentials, with shape :math:`(B)` or :math:`(B, K)`.
         innovation: The innovations :math:`\gamma - \bar\gamma`, with the shape of `phi`.
 
+    Returns:
+        The covariance, a scalar.
+
     Raises:
         ValueError: If there are fewer than two points to centre.
     """
@@ -52,6 +55,9 @@ def kinetic_energy(gradient: Tensor) -> Tensor:
 
     Arguments:
         gradient: The gradients :math:`\nabla \Phi`, with shape :math:`(B, *)`.
+
+    Returns:
+        The energy, a scalar.
 
     Raises:
         ValueError: If a batch is empty.
@@ -68,6 +74,9 @@ def alignment(gradient: Tensor, velocity: Tensor) -> Tensor:
     Arguments:
         gradient: The gradients of the potential, with shape :math:`(B, *)`.
         velocity: The velocities of the points, with shape :math:`(B, *)`.
+
+    Returns:
+        The mean, a scalar.
 
     Raises:
         ValueError: If a batch is empty.
@@ -86,6 +95,9 @@ def spread_energy(phi: Tensor) -> Tensor:
     Arguments:
         phi: The potentials of one point for each real sample, with shape :math:`(B)`, or of
             :math:`K`, with shape :math:`(B, K)`.
+
+    Returns:
+        The energy, a scalar.
 
     Raises:
         ValueError: If there is only one real sample.

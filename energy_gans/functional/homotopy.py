@@ -47,8 +47,11 @@ def homotopy_time(s: Tensor, sharpness: float) -> Tensor:
 
     Arguments:
         s: The flow times :math:`s` in [0, 1], with any shape.
-        sharpness: The constant :math:`\varepsilon`; smaller values spend more flow time near the
-            prior.
+        sharpness: The constant :math:`\varepsilon > 0`; smaller values spend more flow time near
+            the prior.
+
+    Returns:
+        The homotopy times in [0, 1], with the shape of `s`.
 
     Raises:
         ValueError: If `sharpness` is not positive.
@@ -64,6 +67,13 @@ def homotopy_time(s: Tensor, sharpness: float) -> Tensor:
 def flow_time(t: Tensor, sharpness: float) -> Tensor:
     r"""Returns the flow time :math:`s` at homotopy times :math:`t`: inverts :func:`homotopy_time`.
 
+    Arguments:
+        t: The homotopy times :math:`t` in [0, 1], with any shape.
+        sharpness: The constant :math:`\varepsilon > 0` of :func:`homotopy_time`.
+
+    Returns:
+        The flow times in [0, 1], with the shape of `t`.
+
     Raises:
         ValueError: If `sharpness` is not positive.
     """
@@ -73,6 +83,13 @@ def flow_time(t: Tensor, sharpness: float) -> Tensor:
 
 def time_rate(t: Tensor, sharpness: float) -> Tensor:
     r"""Returns :math:`\frac{dt}{ds} = L (t + \varepsilon)` at homotopy times :math:`t`.
+
+    Arguments:
+        t: The homotopy times :math:`t` in [0, 1], with any shape.
+        sharpness: The constant :math:`\varepsilon > 0` of :func:`homotopy_time`.
+
+    Returns:
+        The rates, with the shape of `t`.
 
     Raises:
         ValueError: If `sharpness` is not positive.
@@ -86,8 +103,8 @@ def conditional_moments(t: Tensor, sigma: float, omega: float) -> tuple[Tensor, 
 
     Arguments:
         t: The times :math:`t` in [0, 1], with any shape.
-        sigma: The standard deviation :math:`\sigma` of the likelihood.
-        omega: The standard deviation :math:`\omega` of the prior.
+        sigma: The standard deviation :math:`\sigma` of the likelihood, in data units.
+        omega: The standard deviation :math:`\omega` of the prior, in data units.
 
     Returns:
         The factors and the variances, with the shape of `t`; they obey
@@ -110,6 +127,9 @@ def conditional_point(y: Tensor, noise: Tensor, a: Tensor, v: Tensor) -> Tensor:
         noise: Standard normal noise :math:`\epsilon`, with shape :math:`(B, *)`.
         a: The factors of the mean, with shape :math:`(B)`.
         v: The variances, with shape :math:`(B)`.
+
+    Returns:
+        The points, with shape :math:`(B, *)`.
     """
     return expand_as(a, y) * y + expand_as(v, y).sqrt() * noise
 
@@ -128,8 +148,8 @@ def innovation(y: Tensor, noise: Tensor, v: Tensor, sigma: float, omega: float) 
         y: The real samples, with shape :math:`(B, *)`.
         noise: The noise :math:`\epsilon` of the points, with shape :math:`(B, *)`.
         v: The variances, with shape :math:`(B)`.
-        sigma: The standard deviation :math:`\sigma` of the likelihood.
-        omega: The standard deviation :math:`\omega` of the prior.
+        sigma: The standard deviation :math:`\sigma` of the likelihood, in data units.
+        omega: The standard deviation :math:`\omega` of the prior, in data units.
 
     Raises:
         ValueError: If `sigma` or `omega` is not positive.
@@ -152,8 +172,8 @@ def conditional_velocity(
         y: The real samples, with shape :math:`(B, *)`.
         noise: The noise :math:`\epsilon` of the points, with shape :math:`(B, *)`.
         v: The variances, with shape :math:`(B)`.
-        sigma: The standard deviation :math:`\sigma` of the likelihood.
-        omega: The standard deviation :math:`\omega` of the prior.
+        sigma: The standard deviation :math:`\sigma` of the likelihood, in data units.
+        omega: The standard deviation :math:`\omega` of the prior, in data units.
 
     Returns:
         The velocities, with shape :math:`(B, *)`.

@@ -96,6 +96,13 @@ def gaussian(a: Tensor, b: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tens
 def gaussian_profile(r2: Tensor, bandwidths: Sequence[float] = (1.0,)) -> Tensor:
     r"""Returns the kernel of :func:`gaussian` at squared distances of any shape.
 
+    Arguments:
+        r2: The squared distances, of any shape.
+        bandwidths: The standard deviations :math:`\sigma_s > 0`, in data units.
+
+    Returns:
+        The values of the kernel, with the shape of `r2`.
+
     Raises:
         ValueError: If there are no bandwidths or one is not positive.
     """

@@ -42,6 +42,9 @@ def potential_gradient(potential: Field, half: bool = False) -> Field:
             depend on its own point only.
         half: Whether the potential is evaluated under bfloat16 autocast, which is faster but has
             only about three digits.
+
+    Returns:
+        The gradient, a function from :math:`(B, *)` to :math:`(B, *)`.
     """
 
     def gradient(x: Tensor) -> Tensor:
@@ -59,10 +62,13 @@ def gibbs_score(
 
     Arguments:
         gradient: The gradient :math:`\nabla \Phi`, from :math:`(B, *)` to :math:`(B, *)`.
-        reference_std: The standard deviation :math:`\sigma` of the reference; the reference is
-            uniform if `None`.
-        clip: The largest absolute value of an element of :math:`\nabla \Phi`; not clipped if
-            `None`.
+        reference_std: The standard deviation :math:`\sigma` of the reference, in data units;
+            the reference is uniform if `None`.
+        clip: The largest absolute value of an element of :math:`\nabla \Phi`, per data unit; not
+            clipped if `None`.
+
+    Returns:
+        The score, a function from :math:`(B, *)` to :math:`(B, *)`.
 
     Raises:
         ValueError: If a number is not positive.
@@ -115,7 +121,7 @@ def langevin_step(
         score: The score :math:`s`, from :math:`(B, *)` to :math:`(B, *)`; called once.
         step_size: The step size :math:`\delta`, in data units.
         reference_std: The standard deviation :math:`\sigma` of the Gaussian reference in the
-            score, to check the step size; `None` without such a reference.
+            score, in data units, to check the step size; `None` without such a reference.
         noise: The standard normal noise :math:`\epsilon`, with shape :math:`(B, *)`; no noise if
             `None`.
         noise_std: The standard deviation :math:`\varsigma` of the noise, in data units; the step
@@ -151,14 +157,18 @@ def langevin(
 
     Arguments:
         x: The initial points, with shape :math:`(B, *)`; not modified.
-        score: The score, called once a step.
-        step_sizes: The size of each step.
-        reference_std: The standard deviation of the Gaussian reference in the score, or `None`.
+        score: The score :math:`s`, from :math:`(B, *)` to :math:`(B, *)`; called once a step.
+        step_sizes: The size :math:`\delta` of each step, in data units.
+        reference_std: The standard deviation of the Gaussian reference in the score, in data
+            units, or `None`.
         noise: A function from points to standard normal noise; no noise if `None`.
-        bound: The absolute value that elements are clipped to after each step; not clipped if
-            `None`.
+        bound: The absolute value that elements are clipped to after each step, in data units; not
+            clipped if `None`.
         noise_std: The standard deviation of the noise in every step, in data units; the size of
             each step, as in Langevin dynamics, if `None`. If it is 0, `noise` is not called.
+
+    Yields:
+        The points, with shape :math:`(B, *)`, without a graph.
 
     Raises:
         ValueError: If a step size is not stable for the reference alone, or `noise_std` is
@@ -176,6 +186,14 @@ def langevin(
 
 def annealed(first: float, last: float, steps: int) -> list[float]:
     r"""Returns step sizes in geometric progression from the first to the last.
+
+    Arguments:
+        first: The first step size, positive, in data units.
+        last: The last step size, positive, in data units; the only one if `steps` is 1.
+        steps: The number of step sizes.
+
+    Returns:
+        The step sizes, in data units.
 
     Raises:
         ValueError: If `steps`, `first` or `last` is not positive.

@@ -107,7 +107,7 @@ def mean_shift_fields(
         bandwidths: The bandwidths :math:`\tau > 0`, in data units.
         kernel: See :func:`mean_shift`.
         own: See :func:`mean_shift_field`.
-        attraction: See :func:`mean_shift_field`.
+        attraction: The factor on the part of real samples, see :func:`mean_shift_field`.
 
     Returns:
         The field of each bandwidth, with shape :math:`(B, *)`, in data units.

@@ -170,6 +170,9 @@ def evolve(
         step_size: The step size :math:`h`.
         momentum: The momentum :math:`\mu` in [0, 1).
 
+    Yields:
+        The points, with shape :math:`(M, *)`.
+
     Raises:
         ValueError: If a number is out of its range.
     """

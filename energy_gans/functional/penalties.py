@@ -35,7 +35,7 @@ def gradient_penalty(
         x: The generated samples, with shape :math:`(B, *)`.
         epsilon: The weights :math:`\epsilon` of the real samples, in [0, 1], with shape
             :math:`(B)`.
-        target: The gradient norm :math:`g` without a penalty.
+        target: The gradient norm :math:`g` without a penalty, at least 0.
 
     Returns:
         The penalty, a scalar.

@@ -42,8 +42,8 @@ class Homotopy(NamedTuple):
     r"""The parameters of a homotopy between prior and data.
 
     Arguments:
-        sigma: The standard deviation :math:`\sigma` of the likelihood.
-        omega: The standard deviation :math:`\omega` of the prior.
+        sigma: The standard deviation :math:`\sigma` of the likelihood, in data units.
+        omega: The standard deviation :math:`\omega` of the prior, in data units.
         sharpness: The constant :math:`\varepsilon` of the distribution of times.
         jacobian: Whether the potential is that of the flow in flow time :math:`s`, which is
             :math:`\frac{dt}{ds}` times that in homotopy time :math:`t`.

@@ -45,9 +45,9 @@ def preconditioning(
 
     Arguments:
         v: The variances of the conditional path, with any shape.
-        sigma: The standard deviation :math:`\sigma` of the likelihood.
-        omega: The standard deviation :math:`\omega` of the prior.
-        data_std: The root :math:`s` of the data's second moment.
+        sigma: The standard deviation :math:`\sigma` of the likelihood, in data units.
+        omega: The standard deviation :math:`\omega` of the prior, in data units.
+        data_std: The root :math:`s` of the data's second moment, in data units.
 
     Returns:
         The coefficients, each with the shape of `v`.

@@ -19,6 +19,13 @@ def fold(seed: int, *keys: int | str) -> int:
 
     Each key is mixed in by one round of SplitMix64.
 
+    Arguments:
+        seed: The seed of the run.
+        keys: The purpose of the random numbers, and the number of the step.
+
+    Returns:
+        The hash, at least 0 and below :math:`2^{63}`.
+
     References:
         Fast Splittable Pseudorandom Number Generators (Steele, Lea and Flood, 2014)
 
@@ -44,7 +51,7 @@ def keyed_generator(
 
     Arguments:
         seed: The seed of the run.
-        keys: The purpose of the random numbers, and the step.
+        keys: The purpose of the random numbers, and the number of the step.
         device: The device of the generator.
     """
     return torch.Generator(device).manual_seed(fold(seed, *keys))
@@ -58,7 +65,7 @@ def keyed_subset(length: int, n: int, seed: int, *keys: int | str) -> Tensor:
     Arguments:
         length: The number of elements that the subset is drawn from.
         n: The size of the subset; all elements are drawn if there are fewer.
-        seed: The seed.
-        keys: What the subset is for.
+        seed: The seed of the run.
+        keys: The purpose of the subset, and a number of it if there are several.
     """
     return torch.randperm(length, generator=keyed_generator(seed, *keys))[:n]

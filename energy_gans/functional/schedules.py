@@ -9,10 +9,10 @@ def exponential_decay(initial: float, rate: float, step: int, minimum: float = 0
     r"""Returns :math:`\max(\text{initial} \cdot \text{rate}^{\text{step}}, \text{minimum})`.
 
     Arguments:
-        initial: The value at step 0.
+        initial: The value at step 0, in any unit.
         rate: The factor from one step to the next, in :math:`(0, 1]`.
         step: The number of steps taken.
-        minimum: The smallest value.
+        minimum: The smallest value, in the unit of `initial`.
 
     Raises:
         ValueError: If `rate` is not in :math:`(0, 1]`.

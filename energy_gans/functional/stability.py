@@ -118,8 +118,9 @@ def growth_rate(
     Arguments:
         k: The wave numbers :math:`|k| > 0`, with shape :math:`(*)`.
         coefficient: The strength :math:`\lambda` of the stabilizer.
-        cutoff: The cut-off of :math:`K`; `None` for none.
-        stabilizer_cutoff: The cut-off of the stabilizer's kernel :math:`h`; `None` for none.
+        cutoff: The cut-off of :math:`K`, in the unit of the features; `None` for none.
+        stabilizer_cutoff: The cut-off of the stabilizer's kernel :math:`h`, in units of the
+            features; `None` for none.
 
     Returns:
         The rates, with shape :math:`(*)`, float64. Modes with a positive rate grow.
@@ -140,9 +141,10 @@ def critical_coefficient(
     ratio. If both conditions exclude each other, there is no critical value.
 
     Arguments:
-        largest: The largest wave number :math:`|k|`.
-        cutoff: The cut-off of :math:`K`; `None` for none.
-        stabilizer_cutoff: The cut-off of the stabilizer's kernel :math:`h`; `None` for none.
+        largest: The largest wave number :math:`|k|`, per unit of the features.
+        cutoff: The cut-off of :math:`K`, in the unit of the features; `None` for none.
+        stabilizer_cutoff: The cut-off of the stabilizer's kernel :math:`h`, in units of the
+            features; `None` for none.
 
     Returns:
         The critical coefficient for wave numbers on a fine grid up to `largest`; infinite if there

@@ -39,7 +39,7 @@ from .fields import blocks_of, centred, check_sets
 class Transport(NamedTuple):
     r"""The barycentric map of an entropic plan.
 
-    Attributes:
+    Arguments:
         target: The points :math:`T(a)`, with shape :math:`(B, *)`.
         error: The sum of absolute errors of the plan's columns, a scalar in [0, 2]; its rows are
             exact.
@@ -60,6 +60,9 @@ def transport(a: Tensor, b: Tensor, epsilon: float, iterations: int = 20) -> Tra
         b: The samples, with shape :math:`(N, *)`.
         epsilon: The entropic regularisation :math:`\varepsilon > 0`, in squared data units.
         iterations: The number of iterations.
+
+    Returns:
+        The map at the points, and the error of its plan.
 
     Raises:
         ValueError: If a number is out of its range, or a set is empty.
@@ -98,7 +101,7 @@ def sinkhorn_field(
             a set is transported by the identity if :math:`\varepsilon` is small.
         epsilon: The entropic regularisation :math:`\varepsilon > 0`, in squared data units.
         iterations: The number of Sinkhorn's iterations.
-        tolerance: The largest accepted error of a plan's columns, or `None` for any.
+        tolerance: The largest accepted error of a plan's columns, in [0, 2], or `None` for any.
         attraction: The factor on the part of real samples. With any factor but 1, the field does
             not vanish for equal sets.
 

@@ -143,7 +143,11 @@ class CoulombGAN(AdversarialModule):
 
         Arguments:
             y: The real samples, with shape :math:`(B, *)`. As many samples are generated.
-            generated: A list to which the generated samples are appended, detached, or `None`.
+            generated: A list to which the generated samples of each part are appended, detached,
+                with shape :math:`(B, *)`; or `None`.
+
+        Yields:
+            The losses, scalars.
         """
         with fixed_parameters(self.discriminator):
             for z in self.noise(len(y), self.latent_dim).chunk(self.accumulate):

@@ -81,7 +81,7 @@ class EIEGGAN(FeatureGAN):
             `None`.
         softening: How the kernel is made finite: `"cap"`, as in the paper, or `"plummer"`.
         stabilizer: The coefficient :math:`\lambda` of the stabilising term; 0 for none.
-        stabilizer_cutoff: The cut-off :math:`e_s` of the stabilising term.
+        stabilizer_cutoff: The cut-off :math:`e_s` of the stabilising term, in units of features.
         stabilizer_power: The exponent of the stabilising term; that of the kernel if `None`.
         stabilizer_scope: The features that the stabilising term acts on: `"real"` features, or
             `"both"` sets, each among themselves. The strict form is `"both"`, with
@@ -166,8 +166,8 @@ class EIEGGAN(FeatureGAN):
 
         Arguments:
             n: The number of features.
-            sign: The sign of the kernel in the loss, 1 or -1. The loss multiplies both terms by
-                it.
+            sign: The sign of the kernel in the loss, the factor 1 or -1. The loss multiplies both
+                terms by it.
         """
         return [self.kernel.term(n), self.stabilizer_kernel.term(n, sign * self.stabilizer)]
 

@@ -2,6 +2,10 @@ r"""The EIEG method without a discriminator: samples move in the elastic field o
 
 The generator lowers the elastic energy between samples themselves (Section 2.3 of the paper, see
 :mod:`energy_gans.methods.eieg_gan`), which is possible in few dimensions.
+
+References:
+    Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et al.,
+    2023), Section 2.3, https://arxiv.org/abs/2303.10553
 """
 
 from __future__ import annotations
@@ -86,7 +90,15 @@ class EIEGGenerator(DirectGeneratorModule):
         return {"loss_g": loss, "within_cutoff": share_within(self.kernel.cutoff, xx, yx)}
 
     def own_loss(self, y: Tensor, x: Tensor) -> Tensor:
-        r"""Returns the loss of real and generated samples with the given kernel, a scalar."""
+        r"""Returns the loss of real and generated samples with the given kernel.
+
+        Arguments:
+            y: The real samples, with shape :math:`(B, *)`.
+            x: The generated samples, with shape :math:`(B, *)`.
+
+        Returns:
+            The loss, a scalar.
+        """
         y, x = self.gather(y), self.gather_attached(x)
         yx = self.own_kernel(y, x)
         xx = kernel_within(x, self.own_kernel) if self.self_interaction else torch.zeros_like(yx)

@@ -146,7 +146,15 @@ class FieldGenerator(DirectGeneratorModule):
         self.note(**{name: torch.stack([n[name] for n in notes]).mean() for name in notes[0]})
 
     def draw(self, n: int, label: Tensor | None) -> Tensor:
-        r"""Returns `n` generated samples of this process, of given classes if there are any."""
+        r"""Returns generated samples of this process, of given classes if there are any.
+
+        Arguments:
+            n: The number of samples.
+            label: The classes, with shape :math:`(n)`, or `None`.
+
+        Returns:
+            The samples, with shape :math:`(n, *)`.
+        """
         z = self.noise(n, self.latent_dim)
         return self.generator(z) if label is None else self.generator(z, label)
 

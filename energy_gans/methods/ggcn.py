@@ -158,7 +158,15 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         return step(list(zip(y.chunk(n), labels, strict=True)))
 
     def cooperative_update(self, parts: list[tuple[Tensor, Tensor | None]]) -> dict[str, Tensor]:
-        r"""Updates the descriptor for each part of a minibatch, then generator and latents."""
+        r"""Updates the descriptor for each part of a minibatch, then generator and latents.
+
+        Arguments:
+            parts: The samples, with shape :math:`(B, *)`, and the labels, with shape :math:`(B)`
+                or `None`, of each part.
+
+        Returns:
+            The losses, scalars, by name.
+        """
         optimizer_d, _ = self.optimizers()
         for i, (y, label) in enumerate(parts):
             state = self.initial_states(y, label)
@@ -172,7 +180,15 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         return {"loss_d": loss_d, "loss_g": loss_g}
 
     def amortized_update(self, parts: list[tuple[Tensor, Tensor | None]]) -> dict[str, Tensor]:
-        r"""Updates generator and latents, then the descriptor for each part of a minibatch."""
+        r"""Updates generator and latents, then the descriptor for each part of a minibatch.
+
+        Arguments:
+            parts: The samples, with shape :math:`(B, *)`, and the labels, with shape :math:`(B)`
+                or `None`, of each part.
+
+        Returns:
+            The losses, scalars, by name.
+        """
         optimizer_d, _ = self.optimizers()
         for i, (y, label) in enumerate(parts):
             state = self.initial_states(y, label)
@@ -187,11 +203,14 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         return {"loss_d": loss_d, "loss_g": loss_g}
 
     def update_generator(self, state: State, objective: _Objective) -> Tensor:
-        r"""Updates the generator, and then latents in place. Returns the loss, a scalar.
+        r"""Updates the generator, and then latents in place.
 
         Arguments:
             state: The states of the minibatch: `z`, and `label` if there are classes.
             objective: The loss of generated samples :math:`(B, *)`, a mean over them.
+
+        Returns:
+            The loss, a scalar.
         """
         _, optimizer_g = self.optimizers()
         inputs = [state[name] for name in ("z", "label") if name in state]
@@ -205,7 +224,15 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
         return loss
 
     def ascent_direction(self, x: Tensor, label: Tensor | None) -> Tensor:
-        r"""Returns the directions :math:`\Delta x` of samples, with shape :math:`(B, *)`."""
+        r"""Returns the directions :math:`\Delta x` in which samples ascend.
+
+        Arguments:
+            x: The samples, with shape :math:`(B, *)`.
+            label: Their labels, with shape :math:`(B)`, or `None`.
+
+        Returns:
+            The directions, with shape :math:`(B, *)`.
+        """
         score = self.score_of(x, label)
         if not self.repulsion:
             return score
@@ -240,7 +267,11 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
             self.buffer.store(state)
 
     def generate_detached(self, state: State) -> Tensor:
-        r"""Returns the generator's samples of the states' latents, without gradients."""
+        r"""Returns the generator's samples of the states' latents, without gradients.
+
+        Returns:
+            The samples, with shape :math:`(B, *)`.
+        """
         with torch.no_grad():
             return self.generator(*(state[name] for name in ("z", "label") if name in state))
 

@@ -166,7 +166,7 @@ class InpaintingGGCN(CooperativeMixin, ContrastiveModule):
             return self.complete_images(network, y, known)
 
     def complete(self, y: Tensor, known: Tensor) -> Tensor:
-        r"""The former name of :meth:`fill`."""
+        r"""Returns filled images :math:`(B, C, H, W)`; the former name of :meth:`fill`."""
         warnings.warn(
             "complete(y, known) is fill(y, known) now.", DeprecationWarning, stacklevel=2
         )

@@ -150,7 +150,11 @@ class ScatteringGAN(GeneratorMixin, GenerativeModule):
         Arguments:
             x: The generated samples, with shape :math:`(B, *)`.
             s: The noisy field at these samples, with shape :math:`(B, *)`.
-            tracked: A list to which the tracked field of each part is appended, detached.
+            tracked: A list to which the tracked field of each part is appended, detached, with
+                shape :math:`(B, *)`.
+
+        Yields:
+            The losses, scalars.
         """
         for x_part, s_part in zip(x.chunk(self.accumulate), s.chunk(self.accumulate), strict=True):
             t = self.tracker(x_part)

@@ -72,8 +72,8 @@ class VAPO(FlowModule):
         spectral_gap: The factor :math:`\eta`.
         spectral_norms: The factor on the sum of the weights' largest singular values, which the
             descriptor has to return from a method `spectral_norms()`.
-        sigma: The standard deviation :math:`\sigma` of the likelihood.
-        sharpness: The parameter :math:`\varepsilon` of the distribution of times;
+        sigma: The standard deviation :math:`\sigma` of the likelihood, in data units.
+        sharpness: The parameter :math:`\varepsilon > 0` of the distribution of times;
             :math:`\sigma^2 / \omega^2`, as in the paper, if `None`. A smaller value moves more of
             training and flow to times at which noise hides the data.
         data_std: The root mean square of the data's elements, about 0.5 for images, by which the

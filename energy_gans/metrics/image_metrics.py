@@ -112,7 +112,7 @@ class FrechetDistance(_ImageMetric):
             setattr(self, f"{which}_{name}", getattr(self, f"{which}_{name}") + value)
 
     def compute(self) -> Tensor:
-        r"""Returns the distance, float64.
+        r"""Returns the distance, a scalar, float64.
 
         Raises:
             TooFewSamplesError: If there are fewer than two real or generated images.
@@ -170,7 +170,7 @@ class InceptionScore(Metric):
         self.negative_entropy = self.negative_entropy.index_add(0, group, negative_entropy)
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        r"""Returns the mean and the standard deviation over the groups.
+        r"""Returns the mean and the standard deviation over the groups, scalars.
 
         Raises:
             TooFewSamplesError: If there are fewer than ten images.

@@ -42,9 +42,14 @@ _ARRAYS = ("mean", "covariance", "features", "scores")
 class ImageData(Protocol):
     r"""The members of a data module that references need."""
 
-    def length(self, split: str) -> int: ...
-    def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[tuple[Tensor, Tensor]]: ...
-    def fingerprint(self, split: str) -> str: ...
+    def length(self, split: str) -> int:
+        r"""Returns the number of images of a split."""
+
+    def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[tuple[Tensor, Tensor]]:
+        r"""Returns batches of images and labels in the order of the given indices."""
+
+    def fingerprint(self, split: str) -> str:
+        r"""Returns a hash of all images of a split."""
 
 
 def default_cache() -> Path:

@@ -11,6 +11,10 @@ from ..descriptions import Described
 class Autoencoder(Described, nn.Module):
     r"""An encoder followed by a decoder.
 
+    References:
+        BEGAN: Boundary Equilibrium Generative Adversarial Networks (Berthelot et al., 2017),
+        https://arxiv.org/abs/1703.10717
+
     Arguments:
         encoder: The encoder, from :math:`(B, *)` to codes :math:`(B, H)`.
         decoder: The decoder, from codes :math:`(B, H)` to :math:`(B, *)`.

@@ -149,7 +149,7 @@ class WideResNet(Described, nn.Module):
         return self.spectral_sum(self.weights())
 
     def weights(self) -> list[Tensor]:
-        r"""Returns the weights of all convolutions, with their gains applied."""
+        r"""Returns the weights of all convolutions, of any shapes, with their gains applied."""
         return [m.weight for m in self.modules() if isinstance(m, nn.Conv2d)]
 
 

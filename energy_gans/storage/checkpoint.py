@@ -75,7 +75,14 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def step_of(path: str | os.PathLike) -> int:
-    r"""Returns the step of a checkpoint, without reading its tensors."""
+    r"""Returns the step of a checkpoint, without reading its tensors.
+
+    Arguments:
+        path: The file of the checkpoint.
+
+    Raises:
+        ValueError: If the file is no checkpoint.
+    """
     return load_tensors("ckpt_path", path, verify=False, mmap=True)["global_step"]
 
 

@@ -70,6 +70,9 @@ def _drop_rows_from(path: Path, step: int) -> list[str]:
         path: The path of a `metrics.csv`, which may be missing.
         step: The number of steps of the checkpoint. Rows count steps from 0, so the last row that
             is kept is that of `step - 1`.
+
+    Returns:
+        The names of the columns.
     """
     kept = [row for row in _read_rows(path) if int(row["step"]) < step]
     columns = sorted({name for row in kept for name, value in row.items() if value})

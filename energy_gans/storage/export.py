@@ -105,6 +105,9 @@ def write_export(
         checkpoint: What a checkpoint says of the model, under its keys.
         origin: Where the model comes from: versions, and the SHA-256 of its checkpoint.
 
+    Returns:
+        The contents of `config.json`.
+
     Raises:
         OSError: If a file can not be written.
         ValueError: If `config.json` can not hold an argument of the model or of the data.

@@ -77,7 +77,16 @@ class Rebuilder:
         return self.factory(spec, base, key)()
 
     def factory(self, spec: Any, base: type | tuple[type, ...], key: str) -> partial:
-        r"""Returns the class of a description as a partial with its arguments."""
+        r"""Returns the class of a description as a partial with its arguments.
+
+        Arguments:
+            spec: The description, a mapping with `class_path` and perhaps `init_args`.
+            base: The class, or the classes, that it has to be derived from.
+            key: The key of the description, for errors.
+
+        Raises:
+            ValueError: If the description names no such class, or one that is not trusted.
+        """
         if not isinstance(spec, Mapping) or not {"class_path"} <= spec.keys() <= SPEC:
             raise ValueError(f"{key!r} should hold class_path and init_args, got {spec!r:.100}.")
         cls = self.resolve(spec["class_path"], base, f"{key}.class_path")
@@ -265,7 +274,11 @@ def check_size(config: Any, key: str) -> None:
 
 
 def packages_beyond(config: Any) -> set[str]:
-    r"""Returns the packages of the class paths in a config, except for :data:`PACKAGES`."""
+    r"""Returns the packages of the class paths in a config, except for :data:`PACKAGES`.
+
+    Arguments:
+        config: The config, or a part of one: nested mappings, lists and plain values.
+    """
     if isinstance(config, Mapping):
         path = config.get("class_path")
         module = path.rpartition(".")[0] if isinstance(path, str) else ""

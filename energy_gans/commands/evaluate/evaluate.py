@@ -121,6 +121,13 @@ def evaluate(
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
         convert: Converts the samples to the data's colours: grey, or rgb.
+
+    Returns:
+        The measures and their protocols, what was measured, and the files that were written.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the samples.
+        OSError: If a file can not be read or written.
     """
     if (ckpt_path is None) == (samples is None):
         raise ValueError("Either 'ckpt_path' or 'samples' should be given, and not both.")

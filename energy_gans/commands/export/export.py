@@ -126,6 +126,13 @@ def export(
         seed: The seed of the samples in the pictures.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
+
+    Returns:
+        The folder, its files with their sizes in bytes, and what was left out.
+
+    Raises:
+        ValueError: If `out` can not be such a folder, or the model can not be exported.
+        FileExistsError: If `out` exists and is no exported folder, or `overwrite` is false.
     """
     folder = _check_folder(str(out), overwrite)
     source = _source(ckpt_path, trust)
@@ -193,6 +200,9 @@ def _write(folder: Path, source: _Source, name: str, seed: int, onnx: bool) -> l
         name: The name that the folder is going to have.
         seed: The seed of the samples in the pictures.
         onnx: Whether to write ONNX files.
+
+    Returns:
+        The sentences.
     """
     config = write_export(folder, source.model, source.checkpoint, source.origin)
     for own, path in (

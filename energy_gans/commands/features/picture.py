@@ -121,6 +121,14 @@ def picture(
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
         data: The data module; that of the model's run by default.
+
+    Returns:
+        The features of real and of generated samples, with shape :math:`(N, D)`, and their places
+        in the plane.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the model.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     path = check_output(out, overwrite)
     if path is not None and path.suffix != ".png":

@@ -100,6 +100,13 @@ def train(
             the encoder of a masked autoencoder.
         temperature: The temperature of the contrastive loss; 0.2 by default.
         masked: The share of patches that a masked autoencoder reconstructs; 0.6 by default.
+
+    Returns:
+        The network, and what its file says of it: settings, data, and scores on held-out images.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the data.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     if kind == "classifier":
         check_left_out(kind, temperature=temperature, masked=masked)

@@ -115,6 +115,9 @@ def _find_owner(
         option: `NAME.KEY`, or `KEY` if only one callback has such an option.
         callbacks: The callbacks.
         names: Their names.
+
+    Raises:
+        ValueError: If no callback has such an option, or several have.
     """
     if not callbacks:
         raise ValueError(f"'{FLAG}.{option}' is for runs with callbacks: {FLAG}+=CLASS adds one.")

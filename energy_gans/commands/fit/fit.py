@@ -79,6 +79,9 @@ def fit(
         ckpt_path: The checkpoint, or the folder of a run, that is resumed, or `"last"` for the
             config's most recent run.
 
+    Returns:
+        The run: its model, on the CPU, its folder and its step.
+
     Raises:
         ValueError: If something is wrong with the config or another argument, with the sentence of
             the command line.

@@ -23,6 +23,9 @@ def start_training(args: list[str]) -> EnergyGansCLI:
     Arguments:
         args: The name of the command, and its arguments.
 
+    Returns:
+        LightningCLI after the run.
+
     Raises:
         FileNotFoundError: If there is no file of a name that `--config` gives.
         ValueError: If such a file is no config, or another argument is wrong.

@@ -214,6 +214,7 @@ class EnergyGansCLI(LightningCLI):
             super()._run_subcommand(subcommand)
 
     def before_fit(self) -> None:
+        r"""Checks the checkpoints, and gives the model the initial weights of a new run."""
         if self.config.fit.ckpt_path is None:
             check_no_other_checkpoint(self.trainer)
         weights = self.model.initial_weights
@@ -225,6 +226,7 @@ class EnergyGansCLI(LightningCLI):
             self.model.initial_weights = str(path)
 
     def after_fit(self) -> None:
+        r"""Says where the run is and how to go on."""
         trainer = self.trainer
         if trainer.is_global_zero:
             folder, packages = (

@@ -67,11 +67,13 @@ class Inpainting(Result):
 
     Arguments:
         x: The images filled by the model, in [-1, 1], with shape :math:`(N, C, H, W)`.
-        y: The originals, in the same form.
+        y: The originals, in [-1, 1], with shape :math:`(N, C, H, W)`.
         known: The masks, 1 where a pixel is known, with shape :math:`(N, 1, H, W)`.
-        sets: The filled images by the name of what fills them: the model, and two baselines.
-        measures: The measures of these, by the same names: `mse`, `psnr`, `ssim`, `hole_mse`,
-            `hole_psnr` and, if there are enough images, `fd`; `None` for infinity.
+        sets: The filled images by the name of what fills them: the model, and two baselines;
+            each in [-1, 1], with shape :math:`(N, C, H, W)`.
+        measures: The measures of these, by the same names, for pixels in [-1, 1]: `mse`, `psnr` in
+            decibels, `ssim`, `hole_mse`, `hole_psnr` and, if there are enough images, `fd`; `None`
+            for infinity.
         protocol: What the numbers depend on: the holes, the numbers of images and steps, the data.
         origin: Where the samples come from: the checkpoint with its SHA-256, the seed, versions.
         path: The picture or the array that was written, with the numbers as `.json` beside it, or
@@ -142,6 +144,13 @@ def inpaint(
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
         data: The data module; that of the model's run by default.
+
+    Returns:
+        The images, in [-1, 1], with shape :math:`(n, C, H, W)`, their masks, and the measures.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the model.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     path = check_output_and_numbers(out, overwrite)
     check_count("n", n)

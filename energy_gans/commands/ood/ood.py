@@ -145,6 +145,13 @@ def ood(
             the package of your own network. Their code is run.
         raw: A `.npz` file for the scores themselves: an array for each set, such as
             potential/held-out, and for its baseline, such as image statistics/held-out.
+
+    Returns:
+        The area under the ROC curve and other measures of each set, and the scores themselves.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the model.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     path = check_output_and_numbers(out, overwrite)
     raw_path = None if raw is None else check_output(raw, overwrite, (".npz",), "raw")

@@ -57,7 +57,8 @@ class ParticleFlow(Result):
 
     Arguments:
         x: The last positions, with shape :math:`(M, *)`.
-        frames: The positions by step; those of the first 2,000 particles if there are more.
+        frames: The positions by step, with shape :math:`(M, *)`; those of the first 2,000
+            particles if there are more.
         rows: The cells of the table for these particles: the step, the energy, the distance to the
             nearest other particle, the share of particles that coincide, and the velocity.
         picture: A picture of images, or panels of points.
@@ -127,6 +128,13 @@ def particles(
         momentum: The share of the last velocity that is added to the field, in [0, 1).
         start: The law of the first positions: normal, or uniform in [-1, 1].
         picture: Some images at several steps, or a grid of the last images.
+
+    Returns:
+        The last positions, with shape :math:`(N, *)`, those on the way, and the measures.
+
+    Raises:
+        ValueError: If an argument is out of its range or does not fit the data.
+        FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     path = _check_paths(out, overwrite)
     _check_shape(data.shape)

@@ -173,6 +173,12 @@ def _run_program(args: list[str], log: Path, lock: IO) -> int:
         args: The command of this package and its arguments.
         log: The file for the command's output.
         lock: A locked file, which the command keeps open and so locked until it ends.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        KeyboardInterrupt: At a second interruption.
     """
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -32,10 +32,12 @@ class Job:
 
     @property
     def folder(self) -> Path:
+        r"""The cell's folder."""
         return self.out / str(self.cell)
 
     @property
     def checkpoint(self) -> Path:
+        r"""The last checkpoint of the cell's run."""
         return self.folder / "run" / "checkpoints" / "last.ckpt"
 
     def config(self) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Result:
 
     @cached_property
     def logged(self) -> Curves:
+        r"""The numbers that the run logged."""
         return read_curves(self.folder / "run" / "metrics.csv")
 
     @property

@@ -70,6 +70,13 @@ def study(
         methods: The methods to run, separated by commas; all by default.
         retry: Whether failed cells are run again.
         dry_run: Whether to only check all configs and give the state of each cell.
+
+    Returns:
+        The table, the state of each cell, and the results of those that are finished.
+
+    Raises:
+        ValueError: If the study, a config or an argument is wrong.
+        OSError: If there is no such file.
     """
     path = find_study(file)
     plan = read_study(path)

@@ -39,6 +39,7 @@ class _Entry:
 
     @property
     def mean(self) -> float:
+        r"""The mean of the values."""
         return statistics.fmean(self.values)
 
     @property

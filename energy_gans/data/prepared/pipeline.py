@@ -89,6 +89,9 @@ class Pipeline:
         Arguments:
             open_source: Returns the source of a path; its second argument is a scratch folder.
 
+        Returns:
+            The manifest.
+
         Raises:
             ValueError: If the source does not have the expected layout, an image can not be read
                 and `on_error` is `"fail"`, or no image of a split can be read.

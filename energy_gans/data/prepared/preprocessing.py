@@ -116,6 +116,9 @@ class Preprocessing:
 def decode(encoded: bytes) -> Image.Image:
     r"""Decodes a picture, as RGB.
 
+    Returns:
+        The picture.
+
     Raises:
         ValueError: If the picture can not be decoded completely, or has more than `LARGEST`
             pixels.
@@ -138,6 +141,9 @@ def decode(encoded: bytes) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     r"""Converts a picture of any mode to RGB.
+
+    Returns:
+        The picture as RGB.
 
     Raises:
         ValueError: If the values of the picture have no known range.

@@ -229,6 +229,9 @@ def verify_command(root: Path) -> str:
 def verify(root: Path) -> dict[str, Any]:
     r"""Reads every byte of a prepared set, compares all digests, and returns the manifest.
 
+    Returns:
+        The manifest.
+
     Raises:
         FileNotFoundError: If the folder holds no prepared set, or a file is missing.
         ValueError: If the digest of a file differs from the manifest's.

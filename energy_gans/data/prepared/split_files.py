@@ -115,6 +115,9 @@ class UnassignedWriter:
             train: The writer of the training images.
             val: The writer of the validation images.
             held_out: Which images are for validation, booleans with shape :math:`(N)`.
+
+        Yields:
+            The number of images moved since the last one.
         """
         self.file.close()
         begin = 0

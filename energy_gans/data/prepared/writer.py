@@ -136,6 +136,9 @@ class PreparedWriter:
 
         Arguments:
             manifest: The keys of the manifest that do not describe the format or the array files.
+
+        Returns:
+            The manifest.
         """
         splits = {
             name: {**self.splits[name].finish(), "skipped": self.skipped.get(name, [])}
@@ -182,6 +185,9 @@ class PreparedWriter:
 
 def _lock_folder(folder: Path) -> int:
     r"""Makes and locks a folder, and returns its descriptor; closing that releases the lock.
+
+    Returns:
+        The descriptor.
 
     Raises:
         BlockingIOError: If another process holds the lock.

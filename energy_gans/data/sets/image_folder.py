@@ -144,6 +144,9 @@ class ImageFolder(StoredImages):
     def hold_out(self, found: Pictures) -> Pictures:
         r"""Holds out one in `HOLD_OUT` pictures by their contents, as a prepared set does.
 
+        Returns:
+            The pictures, as training and held-out ones.
+
         Raises:
             FileNotFoundError: If there are fewer pictures, or all of each class have one content.
             ValueError: If a file can not be read.

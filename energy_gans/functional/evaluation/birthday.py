@@ -41,7 +41,7 @@ def closest_pairs(x: Tensor, k: int, radius: float = 0.0) -> tuple[Tensor, Tenso
     Arguments:
         x: The points, with shape :math:`(N, D)`.
         k: The number of pairs :math:`k`.
-        radius: The largest distance of a neighbour.
+        radius: The largest distance of a neighbour, in data units.
 
     Returns:
         The distances of the closest pairs, in ascending order, with shape :math:`(k)`; the indices

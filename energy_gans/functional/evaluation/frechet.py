@@ -29,6 +29,9 @@ def moments(total: Tensor, outer: Tensor, n: int) -> tuple[Tensor, Tensor]:
         outer: The sum :math:`\sum_i x_i x_i^T`, float64, with shape :math:`(D, D)`.
         n: The number of samples, at least 2.
 
+    Returns:
+        The mean, with shape :math:`(D)`, and the covariance, with shape :math:`(D, D)`.
+
     Raises:
         ValueError: If there are fewer than two samples.
     """

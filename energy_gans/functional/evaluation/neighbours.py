@@ -94,6 +94,9 @@ def precision_recall(y: Tensor, x: Tensor, r_y: Tensor, r_x: Tensor) -> tuple[Te
         r_y: The squared radii of the balls around `y`, with shape :math:`(N)`.
         r_x: The squared radii of the balls around `x`, with shape :math:`(M)`.
 
+    Returns:
+        The precision and the recall, two scalars in [0, 1].
+
     Raises:
         ValueError: If a set is empty.
     """
@@ -116,6 +119,9 @@ def density_coverage(y: Tensor, x: Tensor, r_y: Tensor, k: int) -> tuple[Tensor,
         x: The generated samples' features, with shape :math:`(M, D)`.
         r_y: The squared radii of the balls :math:`B_k` around `y`, with shape :math:`(N)`.
         k: The index :math:`k` of the neighbour on the boundary of the balls.
+
+    Returns:
+        The density, which is at least 0, and the coverage, in [0, 1], two scalars.
 
     Raises:
         ValueError: If a set is empty.

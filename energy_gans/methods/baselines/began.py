@@ -106,7 +106,11 @@ class BEGAN(AdversarialModule):
         Arguments:
             x: The generated samples, with shape :math:`(B, *)`.
             y: The real samples, with shape :math:`(B, *)`.
-            errors: A list to which the mean error :math:`L(y)` of each part is appended, detached.
+            errors: A list to which the mean error :math:`L(y)` of each part, a scalar, is
+                appended, detached.
+
+        Yields:
+            The losses, scalars.
         """
         for x_part, y_part in zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True):
             # One pass for each set, as batch norm should not mix them.

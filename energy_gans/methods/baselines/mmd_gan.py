@@ -54,7 +54,8 @@ class MMDGAN(FeatureGAN):
         decoder: The decoder :math:`R`, from :math:`(B, n)` to :math:`(B, *)`, which is trained
             with the discriminator, or `None`.
         reconstruction: The factor :math:`\lambda` on the decoder's mean squared error.
-        clip: The bound on the absolute value of the discriminator's parameters, or `None`.
+        clip: The bound, above 0, on the absolute value of the discriminator's parameters, or
+            `None`.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -110,7 +111,15 @@ class MMDGAN(FeatureGAN):
                 yield loss + self.reconstruction * self.reconstruction_loss(x, y)
 
     def reconstruction_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        r"""Returns the decoder's mean squared errors of generated and real samples, summed up."""
+        r"""Returns the decoder's mean squared errors of generated and real samples, summed up.
+
+        Arguments:
+            x: The generated samples, with shape :math:`(B, *)`.
+            y: The real samples, with shape :math:`(B, *)`.
+
+        Returns:
+            The loss, a scalar.
+        """
         errors = [
             (a.float() - self.decoder(self.discriminator(a).flatten(1)).float()).square().mean()
             for a in (y, x)

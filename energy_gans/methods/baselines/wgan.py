@@ -54,7 +54,7 @@ class WGAN(_WassersteinModule):
     r"""The Wasserstein GAN of Arjovsky et al., with clipped weights.
 
     Arguments:
-        clip: The bound on the absolute value of the critic's parameters.
+        clip: The bound on the absolute value of the critic's parameters, above 0.
 
     Raises:
         ValueError: If `clip` is not positive.

@@ -62,11 +62,16 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
     # What a method implements
 
     def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        r"""Returns the discriminator's loss of generated and real samples, a scalar."""
+        r"""Returns the discriminator's loss, a scalar.
+
+        Arguments:
+            x: The generated samples, with shape :math:`(B, *)`.
+            y: The real samples, with shape :math:`(B, *)`.
+        """
         raise NotImplementedError
 
     def generator_loss(self, x: Tensor) -> Tensor:
-        r"""Returns the generator's loss of its samples, a scalar."""
+        r"""Returns the generator's loss of its samples :math:`(B, *)`, a scalar."""
         raise NotImplementedError
 
     # The update
@@ -89,6 +94,9 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         Arguments:
             x: The generated samples, with shape :math:`(B, *)`.
             y: The real samples, with shape :math:`(B, *)`.
+
+        Yields:
+            The losses, scalars.
         """
         for x_part, y_part in zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True):
             yield self.discriminator_loss(x_part, y_part)
@@ -98,6 +106,9 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
 
         Arguments:
             y: The real samples, with shape :math:`(B, *)`. As many samples are generated.
+
+        Yields:
+            The losses, scalars.
         """
         with fixed_parameters(self.discriminator):
             for z in self.noise(len(y), self.latent_dim).chunk(self.accumulate):

@@ -36,6 +36,7 @@ class BatchReadingMixin:
     def read_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
         r"""Returns the samples of a batch, floats of the model's type, and their labels.
 
+        The samples have the shape :math:`(B, *)`, the labels :math:`(B)`.
         Labels that are not one a sample become `None` if the model is unconditional.
 
         Raises:
@@ -80,6 +81,9 @@ class BatchReadingMixin:
 
     def check_batch(self, y: Tensor) -> None:
         r"""Checks the networks on the first batch, and finds the parameters of no loss.
+
+        Arguments:
+            y: The samples of the batch, with shape :math:`(B, *)`.
 
         Raises:
             ValueError: If the batch does not fit the networks.
@@ -141,6 +145,10 @@ class BatchReadingMixin:
 
     def check_shares(self, loader: DataLoader, y: Tensor) -> None:
         r"""Checks that the processes read different samples. Warns of samples that are repeated.
+
+        Arguments:
+            loader: The loader of this process.
+            y: Its first batch, with shape :math:`(B, *)`.
 
         Raises:
             ValueError: If two processes read the same batch.

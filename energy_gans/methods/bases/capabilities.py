@@ -53,7 +53,6 @@ class Capabilities:
         dynamics: How samples move: by Langevin `"chains"`, along a `"flow"`, or not at all,
             `None`.
         time_conditioned: Whether the potential depends on the time.
-        potential_needs_label: Whether the potential is defined only for a given class.
         fill_steps: The default number of the chains' steps in :meth:`fill`.
         latent_path: The path between two latents along which samples are interpolated, `"linear"`
             or `"spherical"`, and the bound that latents are clipped to, 0 for none.
@@ -71,12 +70,21 @@ class Capabilities:
 
     @property
     def potential_needs_label(self) -> bool:
+        r"""Whether the potential is defined only for a given class."""
         return False
 
     def check_conditions(
         self, label: int | Tensor | None, time: float | Tensor | None = None
     ) -> None:
-        r"""Raises a `ValueError` unless a label and a time are what the potential depends on."""
+        r"""Checks that a label and a time are given if the potential depends on them.
+
+        Arguments:
+            label: The class of points, or their classes, with shape :math:`(B)`, or `None`.
+            time: The time of points, or their times, with shape :math:`(B)`, in [0, 1], or `None`.
+
+        Raises:
+            ValueError: If one of them is missing, or the potential does not depend on it.
+        """
         if label is None and self.potential_needs_label:
             raise ValueError(
                 f"'label' should be given, from 0 to {self.classes - 1}: each class of a "

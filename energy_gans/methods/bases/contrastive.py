@@ -102,6 +102,9 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
             label_x: The labels of the chains, with shape :math:`(B)`, or `None`.
             y: The real samples, with shape :math:`(B, *)`.
             label: The labels of the real samples, with shape :math:`(B)`, or `None`.
+
+        Yields:
+            The losses, scalars.
         """
         zeta = torch.rand((), generator=self.interpolation).item()
         parts = [

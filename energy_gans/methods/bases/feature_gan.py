@@ -105,7 +105,8 @@ class FeatureGAN(WitnessMixin, AdversarialModule):
 
         Arguments:
             n: The number of features.
-            r2: The squared distances of the minibatch, which may determine a unit of length.
+            r2: The squared distances of the minibatch, of any shapes, which may determine a unit
+                of length.
         """
         raise NotImplementedError
 
@@ -114,10 +115,11 @@ class FeatureGAN(WitnessMixin, AdversarialModule):
 
         Arguments:
             n: The number of features.
-            r2: The squared distances of each set of pairs.
+            r2: The squared distances of each set of pairs, of any shapes.
 
         Returns:
-            The values of the kernel for each set, all of them up to one detached factor.
+            The values of the kernel for each set, with the shape of its distances, all of them up
+            to one detached factor.
         """
         k = self.profile(n, *r2)
         return [k(s) for s in r2]
@@ -145,8 +147,9 @@ class FeatureGAN(WitnessMixin, AdversarialModule):
             v: The generated features.
 
         Returns:
-            The squared distances of real pairs, of generated pairs, and between both.
-            The length, 1 without `normalize`.
+            The squared distances of real pairs, of generated pairs, and between both, with shape
+            :math:`(N, M)` for :math:`N` and :math:`M` features. The length, a scalar; 1 without
+            `normalize`.
         """
         uu, vv, uv = pairs_within(u), pairs_within(v), pairs_between(u, v)
         if not self.normalize:
@@ -161,13 +164,26 @@ class FeatureGAN(WitnessMixin, AdversarialModule):
     # The losses
 
     def separating_loss(self, n: int, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
-        r"""Returns the discriminator's loss of the squared distances of `n` features, a scalar."""
+        r"""Returns the discriminator's loss of the squared distances of `n` features, a scalar.
+
+        Arguments:
+            n: The number of features.
+            uu: The squared distances of real features, with shape :math:`(N, N)`.
+            vv: The squared distances of generated features, with shape :math:`(M, M)`.
+            uv: The squared distances between both, with shape :math:`(N, M)`.
+        """
         if self.objective == "repulsive":
             return repulsive_loss(*self.kernels(n, uu, vv))
         return -discrepancy(*self.kernels(n, uu, vv, uv))
 
     def separating_loss_of_own(self, uu: Tensor, vv: Tensor, uv: Tensor) -> Tensor:
-        r"""Returns the discriminator's loss of matrices of the given kernel, a scalar."""
+        r"""Returns the discriminator's loss of matrices of the given kernel, a scalar.
+
+        Arguments:
+            uu: The kernel between real features, with shape :math:`(N, N)`.
+            vv: The kernel between generated features, with shape :math:`(M, M)`.
+            uv: The kernel between both, with shape :math:`(N, M)`.
+        """
         if self.objective == "repulsive":
             return repulsive_loss(uu, vv)
         return -discrepancy(uu, vv, uv)

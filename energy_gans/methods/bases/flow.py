@@ -44,7 +44,7 @@ class FlowModule(PotentialModule):
             without batch statistics. With classes, it takes labels, :math:`(B)`, as its second
             argument, and the label after the last class stands for no class. With
             `time_conditioned`, it takes `time`, :math:`(B)`, in [0, 1].
-        omega: The standard deviation :math:`\omega` of the prior.
+        omega: The standard deviation :math:`\omega` of the prior, in data units.
         time_conditioned: Whether the potential depends on the time.
         flow: The solver of the flow; :class:`Flow` with its defaults if `None`.
         label_dropout: The share of training labels that are replaced by the label for no class.
@@ -101,11 +101,15 @@ class FlowModule(PotentialModule):
         return super().conditions(a, self.classes if label is None else label, time)
 
     def drop_labels(self, label: Tensor) -> Tensor:
-        r"""Returns labels, with a share of them replaced by the label for no class."""
+        r"""Returns labels :math:`(B)`, with a share of them replaced by the label for no class."""
         return torch.where(self.uniform(len(label)) < self.label_dropout, self.classes, label)
 
     def network_time(self, time: Tensor) -> Tensor:
-        r"""Returns the time in [0, 1] that the potential takes at a time of the flow."""
+        r"""Returns the times that the potential takes at times of the flow.
+
+        Returns:
+            The times in [0, 1], with the shape of `time`.
+        """
         return time
 
     # Sampling

@@ -115,6 +115,9 @@ class GenerativeModule(
 
         Arguments:
             y: Samples at which the networks are evaluated, with shape :math:`(B, *)`.
+
+        Returns:
+            The outputs, each with shape :math:`(B, *)`.
         """
         return []
 
@@ -236,7 +239,14 @@ class GenerativeModule(
         return super().training_step((self.formatted(y), label), batch_idx)
 
     def formatted(self, x: Tensor) -> Tensor:
-        r"""Returns samples in the memory format of the model, channels last or not."""
+        r"""Returns samples in the memory format of the model, channels last or not.
+
+        Arguments:
+            x: The samples, with shape :math:`(B, *)`.
+
+        Returns:
+            The samples, with shape :math:`(B, *)`.
+        """
         return x.contiguous(memory_format=self.memory_format) if x.ndim == 4 else x
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:

@@ -106,6 +106,9 @@ class GeneratorMixin(TrainedGeneratorMixin):
     def require_charges(self) -> tuple[Tensor, Tensor]:
         r"""Returns the real and the generated samples of the last minibatch.
 
+        Returns:
+            Both sets, each with shape :math:`(B, *)`.
+
         Raises:
             ValueError: If the model was never trained.
         """

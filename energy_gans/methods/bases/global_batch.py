@@ -89,11 +89,19 @@ class GlobalBatchMixin:
         return SharedPoints(x, every, self.global_rank * len(x))
 
     def total(self, x: Tensor) -> Tensor:
-        r"""Returns the sum of a detached tensor over the processes."""
+        r"""Returns the sum of a detached tensor over the processes.
+
+        Returns:
+            The sum, with the shape of `x`.
+        """
         return self._reduce(x, torch.distributed.ReduceOp.SUM)
 
     def largest(self, x: Tensor) -> Tensor:
-        r"""Returns the elementwise maximum of a detached tensor over the processes."""
+        r"""Returns the elementwise maximum of a detached tensor over the processes.
+
+        Returns:
+            The maximum, with the shape of `x`.
+        """
         return self._reduce(x, torch.distributed.ReduceOp.MAX)
 
     def means_over_processes(self, values: dict[str, Tensor]) -> dict[str, Tensor]:

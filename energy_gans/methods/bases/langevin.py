@@ -68,7 +68,12 @@ class LangevinMixin:
         return self.classes is not None
 
     def gradient(self, network: nn.Module, label: Tensor | None = None) -> Field:
-        r"""Returns :math:`\nabla \Phi` of a network, a function of points that keeps no graph."""
+        r"""Returns :math:`\nabla \Phi` of a network, a function of points that keeps no graph.
+
+        Arguments:
+            network: The descriptor.
+            label: The labels of the points, with shape :math:`(B)`, or `None`.
+        """
         if not self.compile_gradient:
             return potential_gradient(lambda a: self.evaluate(network, a, label), self.half_chains)
         if id(network) not in self.compiled:

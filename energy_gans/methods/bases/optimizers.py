@@ -71,8 +71,8 @@ class OptimizersMixin:
     r"""Gives a LightningModule one optimizer, and at most one schedule, for each trained network.
 
     Arguments:
-        gradient_clip_norm: The largest norm of the gradient of each of :meth:`clipping_sets`, or
-            `None`.
+        gradient_clip_norm: The largest norm, above 0, of the gradient of each of
+            :meth:`clipping_sets`, or `None` for any.
 
     Attributes:
         trained: The trained networks, in the order of their optimizers. A method appends its own.
@@ -122,12 +122,12 @@ class OptimizersMixin:
                 nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
 
     def optimizer_list(self) -> list[LightningOptimizer]:
-        r"""The optimizers, always as a list."""
+        r"""Returns the optimizers, always as a list."""
         optimizers = self.optimizers()
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def schedulers(self) -> list[LRScheduler]:
-        r"""The learning rate schedules, always as a list."""
+        r"""Returns the learning rate schedules, always as a list."""
         schedulers = self.lr_schedulers()
         if schedulers is None:
             return []

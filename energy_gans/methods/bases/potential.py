@@ -133,7 +133,15 @@ class PotentialModule(GenerativeModule):
         self.check_descriptor(self.descriptor, y)
 
     def check_descriptor(self, network: nn.Module, y: Tensor) -> None:
-        r"""Raises a `ValueError` unless a descriptor gives each sample a value that is its own."""
+        r"""Checks that a descriptor gives each sample a value that is its own.
+
+        Arguments:
+            network: The descriptor.
+            y: The samples, with shape :math:`(B, *)`.
+
+        Raises:
+            ValueError: If values have another shape, or depend on other samples of the batch.
+        """
         label = 0 if self.potential_needs_label else None
 
         def evaluate(network: nn.Module) -> Callable[[Tensor], Tensor]:

@@ -76,6 +76,9 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
         Arguments:
             y: The real samples of `discriminator_steps` minibatches, with shape :math:`(B, *)`.
             label: Their labels, with shape :math:`(B)`, or `None`.
+
+        Returns:
+            The losses, scalars, by the names under which they are logged.
         """
         raise NotImplementedError
 
@@ -131,11 +134,12 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
 
         Arguments:
             optimizer: One of :meth:`optimizers`.
-            losses: The losses of the `accumulate` parts of a minibatch. Each is differentiated
-                before the next is computed, so that only one graph is held in memory.
+            losses: The losses, scalars, of the `accumulate` parts of a minibatch. Each is
+                differentiated before the next is computed, so that only one graph is held in
+                memory.
 
         Returns:
-            The mean of the losses, detached.
+            The mean of the losses, a scalar, detached.
         """
         optimizer.zero_grad()
         parts: list[Tensor] = []

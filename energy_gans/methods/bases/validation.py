@@ -24,7 +24,11 @@ class ValidationMixin:
         return {"val/energy_distance": energy_distance}
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        r"""Logs :meth:`validation_measures` of a batch. Lightning averages them over batches."""
+        r"""Logs :meth:`validation_measures` of a batch. Lightning averages them over batches.
+
+        Raises:
+            ValueError: If values of the batch are out of the range of data.
+        """
         y, _ = self.read_batch(batch)
         if batch_idx == 0:
             check_values(split_labels(batch)[0])

@@ -31,7 +31,14 @@ class WitnessMixin:
     def witness_of(
         self, u: Tensor, v: Tensor, profile: Profile | None, length: Tensor | float
     ) -> Callable[[Tensor], Tensor]:
-        r"""Returns the witness for a profile, or the given kernel, in units of a length."""
+        r"""Returns the witness for a profile, or the given kernel, in units of a length.
+
+        Arguments:
+            u: The real features, with shape :math:`(N, n)`.
+            v: The generated features, with shape :math:`(M, n)`.
+            profile: The kernel as a function of squared distances; `None` for the given one.
+            length: The unit of length, a scalar.
+        """
 
         def kernel(a: Tensor, b: Tensor) -> Tensor:
             if profile is None:

@@ -33,15 +33,17 @@ class Chains:
         steps: The number of steps :math:`L`.
         step_size: The step size :math:`\delta`, in data units. The factor on the gradient is
             :math:`\delta^2 / 2`.
-        reference_std: The standard deviation :math:`\sigma` of the reference, at which chains
-            start. If `None`, there is no reference, and chains start uniformly between the bounds.
-        bound: The absolute value to which elements are clipped after each step, or `None`.
-        noise_std: The standard deviation of the noise of a step; the step size, as in Langevin
-            dynamics, if `None`.
-        clip_gradient: The absolute value to which elements of :math:`\nabla \Phi` are clipped, or
+        reference_std: The standard deviation :math:`\sigma` of the reference, in data units, at
+            which chains start. If `None`, there is no reference, and chains start uniformly
+            between the bounds.
+        bound: The absolute value to which elements are clipped after each step, in data units, or
             `None`.
-        last_step_size: The size of the last step, which is approached geometrically; that of the
-            first step if `None`.
+        noise_std: The standard deviation of the noise of a step, in data units; the step size, as
+            in Langevin dynamics, if `None`.
+        clip_gradient: The absolute value to which elements of :math:`\nabla \Phi` are clipped, per
+            data unit, or `None`.
+        last_step_size: The size of the last step, in data units, which is approached
+            geometrically; that of the first step if `None`.
 
     Raises:
         ValueError: If a number is out of its range, a step is unstable for the reference alone, or
@@ -96,6 +98,9 @@ class Chains:
             gradient: The gradient :math:`\nabla \Phi`, a function of points.
             draw: See :meth:`start`.
             steps: The number of steps; that of the description if `None`.
+
+        Returns:
+            The points of each step, with shape :math:`(B, *)`, one step after the other.
         """
         sizes = self.step_sizes(self.steps if steps is None else steps)
         score = gibbs_score(gradient, self.reference_std, self.clip_gradient)
@@ -106,7 +111,11 @@ class Chains:
         return langevin(x, score, sizes, self.reference_std, noise, self.bound, self.noise_std)
 
     def end(self, *args: Any) -> Tensor:
-        r"""Returns the last of the points of :meth:`run`, with the same arguments."""
+        r"""Returns the last of the points of :meth:`run`, with the same arguments.
+
+        Returns:
+            The points, with shape :math:`(B, *)`.
+        """
         *_, x = self.run(*args)
         return x
 

@@ -34,6 +34,7 @@ class MovingAverage(AveragedModel):
         self.decay = decay
 
     def lerp(self, averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
+        r"""Moves averages towards current values; see `torch.optim.swa_utils.AveragedModel`."""
         if averaged[0].is_floating_point():
             # The first update of AveragedModel is a copy. The second one calls this function with
             # n = 1.

@@ -79,12 +79,15 @@ class TrainedEncoder(FeatureExtractor):
         return self._require_network().stages
 
     def get_extra_state(self) -> Tensor:
-        r"""Returns the metadata and the SHA-256 of the file as JSON, in a tensor of bytes."""
+        r"""Returns the metadata and the SHA-256 of the file as JSON, in bytes :math:`(N)`."""
         state = None if self.network is None else [self.metadata, self.sha256]
         return torch.tensor([*json.dumps(state).encode()], dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
         r"""Makes the network of which a state dict holds the weights, or compares it.
+
+        Arguments:
+            state: The bytes of :meth:`get_extra_state`, with shape :math:`(N)`.
 
         Raises:
             ValueError: If there is a file, and the weights are not from it, or the state is no

@@ -78,7 +78,10 @@ class FeatureMap(Described, nn.Module):
         features of the extractor.
 
         Arguments:
-            x: The images, see :meth:`forward`.
+            x: The images, floats in [-1, 1], with shape :math:`(B, C, H, W)`.
+
+        Raises:
+            ValueError: See :meth:`forward`.
         """
         modules = self._stage_modules()
         _check_images(x, self.extractor)

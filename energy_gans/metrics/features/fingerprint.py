@@ -93,6 +93,9 @@ class _Describer:
     def describe_code(self, value: Any) -> list[Any]:
         r"""Describes a module, a class, an enumeration member, a function or a wrapper of one.
 
+        Returns:
+            The description, of plain values.
+
         Raises:
             NoFingerprintError: If the value is something else.
         """

@@ -29,13 +29,17 @@ class LabelledImages(Protocol):
     r"""The members of a data module that training needs."""
 
     @property
-    def classes(self) -> list[str]: ...
+    def classes(self) -> list[str]:
+        r"""The names of the classes."""
 
-    def length(self, split: str) -> int: ...
+    def length(self, split: str) -> int:
+        r"""Returns the number of images of a split."""
 
-    def fingerprint(self, split: str) -> str: ...
+    def fingerprint(self, split: str) -> str:
+        r"""Returns a hash of all images of a split."""
 
-    def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[tuple[Tensor, Tensor]]: ...
+    def loader(self, split: str, order: Iterable[Tensor]) -> Iterable[tuple[Tensor, Tensor]]:
+        r"""Returns batches of images and labels in the order of the given indices."""
 
 
 def train_classifier(
@@ -146,6 +150,9 @@ def descend(
         evaluate: Returns the scores; the first is printed after each epoch.
         options: The number of steps, their sizes and the seed.
         kind: What the network is, for errors.
+
+    Returns:
+        The scores.
 
     Raises:
         FloatingPointError: If a score is not finite after an epoch.

@@ -61,6 +61,9 @@ def resolve_links(links: Mapping[str, Link], files: Collection[str]) -> Resolved
     Arguments:
         links: The links, by name.
         files: The names of all other files.
+
+    Returns:
+        What each link leads to, and which lead nowhere.
     """
     found = ResolvedLinks({}, {}, [])
     if not links:

@@ -199,6 +199,9 @@ def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.n
 
     Returns:
         The pixels, uint8 with shape :math:`(N, 3072)`, and the labels, with shape :math:`(N)`.
+
+    Raises:
+        ValueError: If the batch is damaged, or holds something else.
     """
     pixels, labels = b"", []
     columns = flag = within = False

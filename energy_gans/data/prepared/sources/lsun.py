@@ -151,6 +151,9 @@ def _extract_lmdb(path: Path, scratch: Path) -> Path:
 def _open_lmdb(path: Path) -> Any:
     r"""Opens a database for reading.
 
+    Returns:
+        The environment of the database.
+
     Raises:
         ValueError: If the file is no database or was cut short, which would crash the process.
     """

@@ -31,6 +31,9 @@ NAME = 255
 def import_optional(name: str) -> ModuleType:
     r"""Imports a package that only the preparation of data sets needs.
 
+    Returns:
+        The package.
+
     Raises:
         ModuleNotFoundError: If the package is not installed.
     """
@@ -85,6 +88,9 @@ def parquet_source(
 
 def _open_shard(shard: Path) -> Any:
     r"""Opens a shard, as pyarrow's `ParquetFile`.
+
+    Returns:
+        The shard.
 
     Raises:
         ValueError: If the file is no parquet file, has no column of images, or claims to have more
