@@ -2,13 +2,22 @@ r"""Pages of the Python reference, written from docstrings: one for each module 
 
 A page opens with the docstring of its module, the theory that it implements, and lists the names
 that the module gives to a package of :data:`PACKAGES`, under the path by which users import them.
+The functions of commands are followed by the classes of their results.
 """
 
 import importlib
 import inspect
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
+
+sys.path.insert(0, str(Path(__file__).parent))
+import inherited_arguments
 
 PACKAGES = {
     "energy_gans": "Functions",
@@ -41,6 +50,28 @@ def modules_of(package: str) -> dict[str, list[str]]:
     return dict(sorted(own.items()))
 
 
+def public_homes() -> dict[str, dict[str, list[str]]]:
+    r"""Returns the public names of all packages, by package and by defining module."""
+    return {package: modules_of(package) for package in PACKAGES}
+
+
+def result_classes(function: Callable) -> list[type]:
+    r"""Returns the classes of the commands' package that a function returns."""
+    names = re.findall(r"\w+", str(inspect.signature(function).return_annotation))
+    found = [function.__globals__.get(name) for name in names]
+    return [one for one in found if getattr(one, "__module__", "").startswith("energy_gans.comm")]
+
+
+def public_paths() -> dict[type, str]:
+    r"""Returns the paths of all public classes."""
+    return {
+        getattr(importlib.import_module(package), name): f"{package}.{name}"
+        for package, homes in public_homes().items()
+        for names in homes.values()
+        for name in names
+    }
+
+
 def title(text: str, line: str) -> str:
     return f"{text}\n{line * len(text)}\n\n"
 
@@ -53,7 +84,19 @@ def module_page(package: str, home: str, names: list[str]) -> str:
     module = importlib.import_module(package)
     for name in names:
         kind = "class" if inspect.isclass(getattr(module, name)) else "function"
-        text += f".. auto{kind}:: {package}.{name}\n\n"
+        text += f".. auto{kind}:: {package}.{name}\n"
+        # What the bases of a method offer stands once, with their common class.
+        text += "   :inherited-members: LightningModule\n" * (name == "GenerativeModule") + "\n"
+    return text
+
+
+def functions_page(names: list[str]) -> str:
+    r"""Returns the functions of commands, each followed by the classes of its results."""
+    text = ""
+    for name in names:
+        text += f".. autofunction:: energy_gans.{name}\n\n"
+        for one in result_classes(getattr(importlib.import_module("energy_gans"), name)):
+            text += f".. autoclass:: {one.__module__}.{one.__name__}\n   :no-members:\n\n"
     return text
 
 
@@ -62,7 +105,7 @@ def package_page(package: str, homes: dict[str, list[str]]) -> str:
     text = title(PACKAGES[package], "=")
     text += f".. currentmodule:: {package}\n\n"
     if package in homes:
-        return text + "".join(f".. autofunction:: {package}.{name}\n\n" for name in homes[package])
+        return text + functions_page(homes[package])
     for home, names in homes.items():
         text += f":doc:`{home.removeprefix(package + '.')} <{home}>`\n\n"
         text += ".. autosummary::\n   :nosignatures:\n\n"
@@ -76,8 +119,7 @@ def write_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "reference/python"
     folder.mkdir(exist_ok=True, parents=True)
     pages = {}
-    for package in PACKAGES:
-        homes = modules_of(package)
+    for package, homes in public_homes().items():
         pages[f"package_{package}"] = package_page(package, homes)
         pages |= {
             home: module_page(package, home, names)
@@ -93,6 +135,73 @@ def write_pages(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+# Docstrings
+
+
+def list_references(lines: list[str]) -> None:
+    r"""Makes the references of a docstring a list."""
+    text = "\n".join(lines) + "\n"
+    entry = re.compile(r"\S.*?(?:https?://\S+|\d{4}\)(?=\s*\n *[A-Z]|\s*$))", re.DOTALL)
+
+    def listed(found: re.Match) -> str:
+        points = [" ".join(one.split()) for one in entry.findall(found[2])]
+        return found[1] + "".join(f"    - {point}\n" for point in points) + "\n"
+
+    text = re.sub(r"^(References:\n)((?:    .*\n|\n)*)", listed, text, flags=re.M)
+    lines[:] = text.split("\n")
+
+
+def name_public_bases(cls: type, lines: list[str]) -> None:
+    r"""Adds to a class's docstring where the members are described that it inherits."""
+    paths = public_paths()
+    bases = [one for one in cls.__mro__[1:] if one in paths]
+    nearest = [one for one in bases if not any(issubclass(b, one) for b in bases if b is not one)]
+    if nearest:
+        links = " and ".join(f":class:`{paths[one]}`" for one in nearest)
+        sections = [i for i, line in enumerate(lines) if re.match(r"[A-Z]\w+:+$", line)]
+        at = sections[0] if sections else len(lines)
+        lines[at:at] = ["", f"Inherits from {links}.", ""]
+
+
+def complete(
+    app: Sphinx, what: str, name: str, value: Any, options: dict, lines: list[str]
+) -> None:
+    r"""Completes a docstring by what stands elsewhere; see `autodoc-process-docstring`."""
+    if what == "class" and value.__module__.startswith("energy_gans"):
+        inherited_arguments.describe(value, lines)
+        name_public_bases(value, lines)
+    list_references(lines)
+
+
+def complete_signature(
+    app: Sphinx, what: str, name: str, value: Any, options: dict, given: str, returned: str
+) -> tuple[str, str] | None:
+    r"""Writes out arguments that a class takes as `**kwargs`; see `autodoc-process-signature`."""
+    if what == "class" and given and (signature := inherited_arguments.signature(value)):
+        return signature, returned
+    return None
+
+
+def skip(
+    app: Sphinx, what: str, name: str, value: Any, skipped: bool, options: dict
+) -> bool | None:
+    r"""Skips members that this package does not describe; see `autodoc-skip-member`."""
+    # Fields of named tuples are described as arguments. A class as an attribute is configuration.
+    alias = str(getattr(value, "__doc__", "")).startswith("Alias for field number")
+    function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+    foreign = inspect.isroutine(function) and not function.__module__.startswith("energy_gans")
+    return True if alias or foreign or (what == "class" and inspect.isclass(value)) else None
+
+
+def show_backticks_as_code(app: Sphinx, config: Config) -> None:
+    config.default_role = "code"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("config-inited", show_backticks_as_code)
     app.connect("builder-inited", write_pages)
+    # Before napoleon, which translates sections.
+    app.connect("autodoc-process-docstring", complete, priority=400)
+    app.connect("autodoc-process-signature", complete_signature)
+    app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True}
