@@ -27,10 +27,11 @@ demo: install  ## train a Coulomb GAN on real digits for at most five minutes an
 test: install  ## run the whole test suite, a process for each of up to eight cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
-lint: install  ## check style, types of arguments and who imports whom
+lint: install  ## check style, types of arguments, docstrings and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_docstrings.py
 
 docs: install  ## build the site, docs/_build/html/index.html, without the network
 	OMP_NUM_THREADS=1 PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m sphinx -b html -W --keep-going -q -j auto docs docs/_build/html
