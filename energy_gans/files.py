@@ -15,6 +15,7 @@ files of killed processes are not removed.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import shutil
@@ -32,6 +33,24 @@ except ImportError:  # Windows has no flock, so nothing is locked there.
 
 _PART = ".part"
 _TEMPORARY = re.compile(rf".+\.[0-9a-f]{{32}}{re.escape(_PART)}")
+
+
+def import_hint(module: str) -> str:
+    r"""Returns how Python finds a module of the current folder that it does not find yet.
+
+    The current folder is not on the path of a console script.
+
+    Arguments:
+        module: The name of the module, or of something in the module.
+
+    Returns:
+        The end of a sentence; empty if Python finds the module, or the folder does not hold it.
+    """
+    top = module.partition(".")[0]
+    there = Path(f"{top}.py").is_file() or Path(top, "__init__.py").is_file()
+    if not there or importlib.util.find_spec(top) is not None:
+        return ""
+    return f": {top!r} is in the current folder, so put PYTHONPATH=. before the command"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from energy_gans.files import (
     atomic_folder,
     atomic_write,
     hold_lock,
+    import_hint,
     lock,
     remove_stale,
 )
@@ -247,6 +248,20 @@ def test_a_folder_that_can_not_get_its_name_leaves_the_previous_one(
     with pytest.raises(PermissionError, match="not here"), atomic_folder(path):
         pass
     assert (path / "a").read_text() == "first" and os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_module_of_the_current_folder_is_named_until_python_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_method_for_tests.py").write_text("")
+    (tmp_path / "a_folder_for_tests").mkdir()
+    path = [place for place in sys.path if place not in ("", str(tmp_path))]
+    monkeypatch.setattr(sys, "path", path)
+    assert "PYTHONPATH=." in import_hint("own_method_for_tests.Method")
+    assert import_hint("a_folder_for_tests.Method") == import_hint("torch.Method") == ""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert import_hint("own_method_for_tests.Method") == ""
 
 
 def test_nothing_else_in_the_package_writes_files() -> None:

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..files import import_hint
 from .class_sources import ClassSource, exported_names, read_class
 from .fitting_networks import FITTING_NETWORKS
 from .screen import WIDTH, describe, describe_argument, section, wrap
@@ -136,6 +137,9 @@ def find_class(name: str) -> ClassSource:
             return read_class(path)
         except LookupError:
             pass
+    hint = import_hint(name) if "." in name else ""
+    if hint:
+        raise ValueError(f"There is no class {name!r} to explain{hint}.")
     near = did_you_mean(name.rpartition(".")[2], paths) or " `energy-gans explain` lists them."
     raise ValueError(f"There is no class {name!r} to explain.{near}")
 

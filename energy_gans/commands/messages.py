@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import jsonargparse._typehints as typehints
 from jsonargparse import ArgumentParser
 
+from ..files import import_hint
 from .message_tree import MessagePart, join_reasons, parse_lines
 from .suggestions import (
     described_types,
@@ -103,6 +104,9 @@ def sentence(message: str, known: Mapping[str, Any] | None = None) -> str:
         where = ".".join(told.keys) + (f" ({told.cls})" if told.cls else "")
         text = f"{where}: {text}" if where else text
     text = _other_type(_simplify(text, known), told, known)
+    missing = re.search(r"No module named '([^']+)'$", text)
+    if missing and (hint := import_hint(missing[1])):
+        return f"{text}{hint}."
     wrong, names = _candidates(text, told, known)
     near = nearest_names(wrong, names)
     listed = "There is no class" in text and 0 < len(names) <= _FEW

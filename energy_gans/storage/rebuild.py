@@ -28,6 +28,8 @@ import torch.nn as nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from ..files import import_hint
+
 # The packages whose classes a file may name.
 PACKAGES = (
     "energy_gans.data",
@@ -120,7 +122,9 @@ class Rebuilder:
         try:
             found = getattr(importlib.import_module(module), name, None)
         except ImportError as error:
-            raise ValueError(f"{key!r} = {class_path!r} can not be imported: {error}.") from error
+            raise ValueError(
+                f"{key!r} = {class_path!r} can not be imported: {error}{import_hint(module)}."
+            ) from error
         if not (isinstance(found, type) and issubclass(found, base)):
             bases = base if isinstance(base, tuple) else (base,)
             names = " or ".join(one.__name__ for one in bases)

@@ -17,6 +17,7 @@ import energy_gans
 from energy_gans.cli import main
 from energy_gans.commands.fit.training import EnergyGansCLI
 from energy_gans.commands.flags import configs_first
+from energy_gans.commands.messages import sentence
 from energy_gans.commands.suggestions import (
     known_classes,
     nearest_names,
@@ -382,3 +383,13 @@ def test_known_classes_are_of_a_type() -> None:
     assert found["Ring"] == "energy_gans.data.Ring"
     assert not {"MLP", "CoulombGAN", "EMA"} & {*found}
     assert issubclass(Ring, TensorDataModule)
+
+
+def test_a_class_in_a_file_of_the_current_folder_is_found_by_the_python_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_for_tests.py").write_text("")
+    where = "Problem with given class_path 'own_for_tests.Net':"
+    said = sentence(f"{where}\nNo module named 'own_for_tests'")
+    assert said.endswith("put PYTHONPATH=. before the command.")
