@@ -15,7 +15,8 @@ from .generator import GeneratorMixin
 class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
     r"""A method with a generator :math:`G` and no discriminator.
 
-    A method implements :meth:`minibatch_potential` if its field has a potential.
+    A method implements :meth:`minibatch_potential` if its field has a potential. Otherwise, it
+    does not support `potential_at`.
 
     Arguments:
         discriminator_steps: 1, as there is no discriminator.
@@ -37,8 +38,17 @@ class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
             )
 
     def minibatch_potential(self) -> Callable[[Tensor], Tensor]:
-        r"""Returns the potential of the last minibatch's samples as a function of points."""
-        raise NotImplementedError
+        r"""Returns the potential of the last minibatch's samples as a function of points.
+
+        Raises:
+            ValueError: If the field of the method has no potential.
+        """
+        raise ValueError(f"{type(self).__name__} has no potential.")
+
+    @classmethod
+    def supports(cls, member: str) -> bool:
+        implemented = cls.minibatch_potential is not DirectGeneratorModule.minibatch_potential
+        return super().supports(member) and (implemented or member != "potential_at")
 
     def potential(self, a: Tensor) -> Tensor:
         r"""Returns the potential of the last minibatch's samples, high where real data is.

@@ -25,6 +25,7 @@ from energy_gans.methods import (
     ScatteringGAN,
 )
 from energy_gans.methods.bases.capabilities import Capabilities
+from energy_gans.methods.bases.direct_generator import DirectGeneratorModule
 from energy_gans.networks import MLP
 
 MEMBERS = ("potential_at", "trajectory", "fill", "features")
@@ -79,6 +80,13 @@ def test_a_method_says_what_it_supports(method: type[GenerativeModule]) -> None:
 def test_what_a_method_does_not_support_is_refused(ask: object, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         ask(coulomb())
+
+
+def test_a_generator_of_a_field_without_a_potential_has_none() -> None:
+    model = DirectGeneratorModule(generator=MLP(2, 2, [8]), latent_dim=2)
+    assert not model.supports("potential_at")
+    with pytest.raises(ValueError, match="DirectGeneratorModule has no potential"):
+        model.potential_at(A)
 
 
 def test_looking_at_a_potential_changes_nothing() -> None:
