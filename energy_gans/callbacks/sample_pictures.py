@@ -97,16 +97,25 @@ def samples_picture(
         return image_grid(x)
     if x.ndim == 2 and x.shape[1] == 2:
         real = x[:0] if data is None else model.read_batch(next(iter(data.val_dataloader())))[0]
-        potential = None
-        if model.supports("potential_at") and not model.potential_needs_label:
 
-            def potential(a: Tensor) -> Tensor:
-                return model.potential_at(a.to(model.device)).cpu()
+        def potential(a: Tensor) -> Tensor:
+            return model.potential_at(a.to(model.device)).cpu()
 
-        return field_picture(potential, real.cpu(), x.cpu())
+        return field_picture(potential if _has_potential(model) else None, real.cpu(), x.cpu())
     raise ValueError(
         f"Pictures are made of images and of points in the plane, not of {tuple(x.shape)}."
     )
+
+
+def _has_potential(model: GenerativeModule) -> bool:
+    r"""Returns whether there is one potential of all points; some fields have none."""
+    if not model.supports("potential_at") or model.potential_needs_label:
+        return False
+    try:
+        model.potential_function()
+    except ValueError:
+        return False
+    return True
 
 
 def _log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:

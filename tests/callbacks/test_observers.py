@@ -6,11 +6,16 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from energy_gans.callbacks import EMA, SamplePictures
+from energy_gans.callbacks.sample_pictures import samples_picture
 from energy_gans.cli import main
+from energy_gans.fields import DriftingField, PlummerField
+from energy_gans.methods import FieldGenerator
+from energy_gans.networks import MLP
 
 PICTURES = (
     "{class_path: energy_gans.callbacks.SamplePictures, init_args: {every_n_steps: 2, n: 9}}"
@@ -39,6 +44,15 @@ def test_pictures_go_to_loggers_that_take_images(tiny: Callable) -> None:
     ):
         main(tiny("--trainer.max_steps=4", f"--trainer.callbacks=[{PICTURES}]"))
     assert logged == [("samples", 2), ("samples", 4)]
+
+
+def test_samples_of_a_field_without_a_potential_are_drawn_alone() -> None:
+    field = DriftingField(bandwidth=0.1)
+    model = FieldGenerator(MLP(2, 2, [8]), latent_dim=2, field=field)
+    model.charges = (torch.randn(8, 2), torch.randn(8, 2))
+    alone = samples_picture(model, None, 16)
+    model.field = PlummerField()
+    assert alone.width < samples_picture(model, None, 16).width
 
 
 @pytest.mark.parametrize("steps", [5, 6])
