@@ -2,7 +2,7 @@ r"""Checkpoints of every method as an earlier version of the package wrote them.
 
 They are made once, by `python -m tests.storage.old_checkpoints`, at the commit whose checkpoints
 later versions have to read, and kept in `tests/data/checkpoints`: of each method the checkpoint
-after two steps, the run's config, and samples of it.
+after two steps, the run's config, and samples of it. The command makes those of new methods only.
 """
 
 import shutil
@@ -47,4 +47,5 @@ def make(method: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     for method in ("CoulombGAN", *METHODS):
-        make(method, FOLDER / method)
+        if not (FOLDER / method).exists():
+            make(method, FOLDER / method)
