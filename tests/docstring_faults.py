@@ -69,10 +69,13 @@ def described(value: Any) -> dict[str, str]:
 
 def parameters(value: Any) -> dict[str, inspect.Parameter]:
     r"""Returns the arguments of a function or a constructor, with those that it hands on."""
-    if inspect.isclass(value) and not hasattr(value, "_fields") and not constructors(value):
-        return {}
-    given = inspect.signature(value).parameters
-    own = {name: p for name, p in given.items() if name not in ("self", "cls")}
+    function = value
+    if inspect.isclass(value):
+        # Fields of a named tuple are the parameters of `__new__`.
+        named = hasattr(value, "_fields")
+        function = value.__new__ if named else next(iter(constructors(value)), None)
+    given = {} if function is None else inspect.signature(function).parameters
+    own = {name: p for name, p in given.items() if name not in ("self", "cls", "_cls")}
     if inspect.isclass(value) and any(p.kind is p.VAR_KEYWORD for p in own.values()):
         names = {one.name for one in read_class(f"{value.__module__}.{value.__name__}").arguments}
         own |= {n: p for n, p in base_parameters(value).items() if n in names - {*own}}

@@ -4,7 +4,7 @@ r"""Tests that public names are documented: arguments, shapes, units, results, e
 """
 
 import functools
-import importlib.util
+import importlib
 import inspect
 import pkgutil
 import re
@@ -12,7 +12,6 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,31 +20,24 @@ from torch import Tensor
 import energy_gans
 from energy_gans.checks import check_count
 from energy_gans.commands import COMMANDS, Tree, function_of
+from energy_gans.data import CIFAR10
 
 from .docstring_faults import bases, brief_faults, faults, own_doc
 
-ROOT = Path(energy_gans.__file__).parents[1]
-
-
-def load_reference() -> ModuleType:
-    r"""Returns the extension of the site that lists the public packages."""
-    path = ROOT / "docs/extensions/python_reference.py"
-    spec = importlib.util.spec_from_file_location("python_reference", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+sys.path.append(str(Path(energy_gans.__file__).parents[1] / "docs"))
+inherited_arguments = importlib.import_module("extensions.inherited_arguments")
+python_reference = importlib.import_module("extensions.python_reference")
 
 
 def public_names() -> dict[str, Any]:
     r"""Returns the functions and classes of the reference by path, and all commands."""
-    reference = load_reference()
     found = {f"energy_gans.commands.{path}": one for path, one in commands(COMMANDS)}
-    for package, homes in reference.public_homes().items():
+    for package, homes in python_reference.public_homes().items():
         module = importlib.import_module(package)
         names = [name for names in homes.values() for name in names]
         found |= {f"{package}.{name}": getattr(module, name) for name in names}
     functions = [value for value in found.values() if inspect.isfunction(value)]
-    results = {one for function in functions for one in reference.result_classes(function)}
+    results = {one for function in functions for one in python_reference.result_classes(function)}
     return found | {f"{one.__module__}.{one.__name__}": one for one in results}
 
 
@@ -199,8 +191,10 @@ def test_an_undocumented_method_is_found() -> None:
 
 # Sources
 
-CITATION = re.compile(r"\b(Eqs?\.|Equation|Algorithm|Table|Section|Fig\.|et al\.) ?[\d(]?")
-SOURCED = ("energy_gans.methods", "energy_gans.fields", "energy_gans.networks")
+CITATION = re.compile(
+    r"\b(Eqs?\.|Equation|Algorithm|Table|Section|Appendix|Fig\.|et al\.) ?[\d(]?"
+)
+SOURCED = ("fields", "methods", "methods.baselines", "metrics", "networks")
 # Base classes, and what no paper describes.
 WITHOUT_SOURCE = {"GenerativeModule", "KernelField", "ParticleField", "SumOfFields"}
 
@@ -208,7 +202,8 @@ WITHOUT_SOURCE = {"GenerativeModule", "KernelField", "ParticleField", "SumOfFiel
 def source_fault(path: str, value: Any) -> str:
     r"""Returns what is wrong with the references of a public name and of its module."""
     docs = own_doc(value), inspect.getdoc(sys.modules[value.__module__]) or ""
-    needed = path.startswith(SOURCED) and path.rpartition(".")[2] not in WITHOUT_SOURCE
+    package, _, name = path.removeprefix("energy_gans.").rpartition(".")
+    needed = package in SOURCED and name not in WITHOUT_SOURCE
     if any("References:" in doc for doc in docs):
         return ""
     if found := next(filter(None, map(CITATION.search, docs)), None):
@@ -219,3 +214,30 @@ def source_fault(path: str, value: Any) -> str:
 def test_sources_are_named() -> None:
     faults = [source_fault(path, value) for path, value in PUBLIC.items()]
     assert [*filter(None, faults)] == []
+
+
+def test_a_citation_without_a_reference_is_found() -> None:
+    def sign(x: Tensor) -> Tensor:
+        r"""Returns the sign (Eq. 3)."""
+
+    assert source_fault("energy_gans.functional.sign", sign).endswith("and has no References")
+    assert source_fault("energy_gans.metrics.sign", badly_documented).endswith("has no References")
+    assert source_fault("energy_gans.functional.sign", badly_documented) == ""
+
+
+# The pages of the site
+
+
+def test_pages_describe_the_arguments_that_classes_hand_on() -> None:
+    lines = inspect.getdoc(CIFAR10).splitlines()
+    inherited_arguments.describe(CIFAR10, lines)
+    described = [line.strip().partition(" ")[0].rstrip(":") for line in lines if ": " in line]
+    assert {"root", "size", "batch_size", "flip"} < {*described} and "kwargs" not in described
+    signature = inherited_arguments.signature(CIFAR10)
+    assert signature.startswith("(root='data', size=32, download=False, *, batch_size=128")
+
+
+def test_references_become_a_list() -> None:
+    lines = ["References:", "    One (A, 2001)", "    Two (B and C,", "    2002), https://two", ""]
+    python_reference.list_references(lines)
+    assert lines[1:3] == ["    - One (A, 2001)", "    - Two (B and C, 2002), https://two"]

@@ -5,19 +5,22 @@ that the module gives to a package of :data:`PACKAGES`, under the path by which 
 The functions of commands are followed by the classes of their results.
 """
 
+import functools
 import importlib
 import inspect
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
 
-sys.path.insert(0, str(Path(__file__).parent))
-import inherited_arguments
+from . import inherited_arguments
 
 PACKAGES = {
     "energy_gans": "Functions",
@@ -31,6 +34,18 @@ PACKAGES = {
     "energy_gans.metrics.features": "Features of images",
     "energy_gans.callbacks": "Callbacks",
     "energy_gans.storage": "Files of runs",
+}
+# Modules of contracts and theory that docstrings refer to, without public names.
+THEORY = {
+    "energy_gans.methods": [
+        *("bases.contrastive", "bases.feature_gan", "bases.global_batch", "bases.stepped"),
+        "parts.replay_buffer",
+    ],
+    "energy_gans.fields": ["classes"],
+    "energy_gans.functional": ["pair_rows", "potential_flow"],
+    "energy_gans.metrics": ["measures"],
+    "energy_gans.metrics.features": ["encoder_objectives", "fingerprint"],
+    "energy_gans.storage": ["export"],
 }
 
 
@@ -62,8 +77,9 @@ def result_classes(function: Callable) -> list[type]:
     return [one for one in found if getattr(one, "__module__", "").startswith("energy_gans.comm")]
 
 
-def public_paths() -> dict[type, str]:
-    r"""Returns the paths of all public classes."""
+@functools.cache
+def public_paths() -> dict[Any, str]:
+    r"""Returns the paths of all public functions and classes, by function or class."""
     return {
         getattr(importlib.import_module(package), name): f"{package}.{name}"
         for package, homes in public_homes().items()
@@ -83,8 +99,11 @@ def module_page(package: str, home: str, names: list[str]) -> str:
     text += f".. currentmodule:: {package}\n\n"
     module = importlib.import_module(package)
     for name in names:
-        kind = "class" if inspect.isclass(getattr(module, name)) else "function"
+        value = getattr(module, name)
+        kind = "class" if inspect.isclass(value) else "function"
         text += f".. auto{kind}:: {package}.{name}\n"
+        if inspect.isclass(value) and getattr(vars(value).get("__call__"), "__doc__", None):
+            text += "   :special-members: __call__\n"
         # What the bases of a method offer stands once, with their common class.
         text += "   :inherited-members: LightningModule\n" * (name == "GenerativeModule") + "\n"
     return text
@@ -110,8 +129,13 @@ def package_page(package: str, homes: dict[str, list[str]]) -> str:
         text += f":doc:`{home.removeprefix(package + '.')} <{home}>`\n\n"
         text += ".. autosummary::\n   :nosignatures:\n\n"
         text += "".join(f"   {name}\n" for name in names) + "\n"
-    text += ".. toctree::\n   :hidden:\n\n" + "".join(f"   {home}\n" for home in homes)
-    return text
+    theory = [f"{package}.{name}" for name in THEORY.get(package, [])]
+    if theory:
+        text += title("Behind them", "-") + "Contracts and theory that several of these share.\n\n"
+        text += "".join(f"- :doc:`{one.removeprefix(package + '.')} <{one}>`\n" for one in theory)
+        text += "\n"
+    text += ".. toctree::\n   :hidden:\n\n"
+    return text + "".join(f"   {home}\n" for home in [*homes, *theory])
 
 
 def write_pages(app: Sphinx) -> None:
@@ -126,6 +150,8 @@ def write_pages(app: Sphinx) -> None:
             for home, names in homes.items()
             if home != package
         }
+        theory = [f"{package}.{name}" for name in THEORY.get(package, [])]
+        pages |= {home: module_page(package, home, []) for home in theory}
     for old in folder.glob("*.rst"):
         if old.stem not in pages:
             old.unlink()
@@ -177,9 +203,12 @@ def complete_signature(
     app: Sphinx, what: str, name: str, value: Any, options: dict, given: str, returned: str
 ) -> tuple[str, str] | None:
     r"""Writes out arguments that a class takes as `**kwargs`; see `autodoc-process-signature`."""
-    if what == "class" and given and (signature := inherited_arguments.signature(value)):
-        return signature, returned
-    return None
+    if what != "class" or not value.__module__.startswith("energy_gans"):
+        return None
+    if not inherited_arguments.constructors(value):
+        # That of a class of another package, `*args, **kwargs`.
+        return "", returned
+    return inherited_arguments.signature(value), returned
 
 
 def skip(
@@ -189,8 +218,30 @@ def skip(
     # Fields of named tuples are described as arguments. A class as an attribute is configuration.
     alias = str(getattr(value, "__doc__", "")).startswith("Alias for field number")
     function = getattr(value, "fget", None) or getattr(value, "__func__", value)
-    foreign = inspect.isroutine(function) and not function.__module__.startswith("energy_gans")
+    module = str(getattr(function, "__module__", ""))
+    foreign = inspect.isroutine(function) and not module.startswith("energy_gans")
     return True if alias or foreign or (what == "class" and inspect.isclass(value)) else None
+
+
+def resolve(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    r"""Links modules to their pages, and short names of public names; see `missing-reference`."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py":
+        return None
+    for page in (f"reference/python/{target}", f"reference/python/package_{target}"):
+        if page in env.found_docs:
+            return make_refnode(app.builder, node["refdoc"], page, "", content, target)
+    path = path_of(target.rpartition(".")[2])
+    domain, kind = env.get_domain("py"), node["reftype"]
+    return domain.resolve_xref(env, node["refdoc"], app.builder, kind, path, node, content)
+
+
+def path_of(name: str) -> str:
+    r"""Returns the path of a public name, or of a member of all methods."""
+    paths = {path.rpartition(".")[2]: path for path in public_paths().values()}
+    return paths.get(name, f"{paths['GenerativeModule']}.{name}")
 
 
 def show_backticks_as_code(app: Sphinx, config: Config) -> None:
@@ -204,4 +255,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", complete, priority=400)
     app.connect("autodoc-process-signature", complete_signature)
     app.connect("autodoc-skip-member", skip)
+    app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}

@@ -17,7 +17,7 @@ from .base import ParticleField
 
 
 class KernelField(ParticleField):
-    r"""The gradient of the potential of a kernel (`potential_field`).
+    r"""The gradient of the potential of a kernel (:func:`potential_field`).
 
     A point among the generated samples adds no force at itself, but is counted in the mean over
     them, as in the energies of the Coulomb GAN and of the EIEG GAN.
@@ -49,7 +49,7 @@ class KernelField(ParticleField):
 
 
 class PlummerField(KernelField):
-    r"""The field of the Coulomb GAN's potential, with the Plummer kernel (`plummer`).
+    r"""The field of the Coulomb GAN's potential, with the Plummer kernel (:func:`plummer`).
 
     References:
         Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al.,
@@ -71,7 +71,7 @@ class PlummerField(KernelField):
 
 
 class ElasticField(KernelField):
-    r"""The field of the elastic energy of the EIEG method (`elastic`).
+    r"""The field of the elastic energy of the EIEG method (:func:`elastic`).
 
     References:
         Elastic Interaction Energy-Based Generative Model: Approximation in Feature Space (Yin et
@@ -103,7 +103,7 @@ class ElasticField(KernelField):
 
 
 class GaussianField(KernelField):
-    r"""The field of the maximum mean discrepancy with Gaussian kernels (`gaussian`).
+    r"""The field of the maximum mean discrepancy with Gaussian kernels (:func:`gaussian`).
 
     References:
         A Kernel Two-Sample Test (Gretton et al., 2012), https://jmlr.org/papers/v13/gretton12a.html

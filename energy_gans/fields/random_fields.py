@@ -11,7 +11,7 @@ from .base import ParticleField
 
 
 class SlicedField(ParticleField):
-    r"""The field of the energy distance by ranks along random lines (`sliced_field`).
+    r"""The field of the energy distance by ranks along random lines (:func:`sliced_field`).
 
     References:
         Generative Sliced MMD Flows with Riesz Kernels (Hertrich et al., 2023),
@@ -40,7 +40,7 @@ class SlicedField(ParticleField):
 
 
 class ScatteringField(ParticleField):
-    r"""The field of one real and one generated sample for each point (`scattering_field`).
+    r"""The field of one real and one generated sample for each point (:func:`scattering_field`).
 
     References:
         On scattering: https://arxiv.org/abs/2607.18198

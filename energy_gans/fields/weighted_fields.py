@@ -24,7 +24,7 @@ class _BandwidthField(ParticleField):
 
 
 class MeanShiftField(_BandwidthField):
-    r"""The mean shift to real samples minus that to generated ones (`mean_shift_field`).
+    r"""The mean shift to real samples minus that to generated ones (:func:`mean_shift_field`).
 
     References:
         Generative Modeling via Drifting (Deng et al., 2026), https://arxiv.org/abs/2602.04770
@@ -64,7 +64,7 @@ class MeanShiftField(_BandwidthField):
 
 
 class DriftingField(_BandwidthField):
-    r"""The field of Drifting Models, Algorithm 2 (`drifting_field`).
+    r"""The field of Drifting Models, Algorithm 2 (:func:`drifting_field`).
 
     References:
         Generative Modeling via Drifting (Deng et al., 2026), https://arxiv.org/abs/2602.04770
@@ -90,7 +90,7 @@ class DriftingField(_BandwidthField):
 
 
 class SinkhornField(ParticleField):
-    r"""The difference of two entropic transport maps (`sinkhorn_field`).
+    r"""The difference of two entropic transport maps (:func:`sinkhorn_field`).
 
     References:
         Learning Generative Models with Sinkhorn Divergences (Genevay et al., 2018),

@@ -2,9 +2,9 @@ r"""Measures of images as metrics, for training loops of any kind.
 
 Each is a `torchmetrics.Metric`: `update(images, real)` adds real or generated images, `compute()`
 returns the measure, processes are joined by torchmetrics. The definitions are those of
-:mod:`.measures`: a metric and `energy-gans evaluate` give the same number for the same images
-in the same order. :class:`FrechetDistance` and :class:`InceptionScore` keep sums; the other
-metrics keep the features of the first 10,000 images of each set.
+:mod:`energy_gans.metrics.measures`: a metric and `energy-gans evaluate` give the same number for
+the same images in the same order. :class:`FrechetDistance` and :class:`InceptionScore` keep sums;
+the other metrics keep the features of the first 10,000 images of each set.
 """
 
 from __future__ import annotations
@@ -76,6 +76,10 @@ class _ImageMetric(Metric):
 class FrechetDistance(_ImageMetric):
     r"""The Fréchet distance of features. It is the FID for Inception features of 50,000 images.
 
+    References:
+        GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel
+        et al., 2017), https://arxiv.org/abs/1706.08500
+
     Arguments:
         extractor: The feature extractor; :class:`EfficientNetLite0` if `None`.
         reset_real: Whether :meth:`reset` forgets the real images, too.
@@ -133,6 +137,10 @@ class FrechetDistance(_ImageMetric):
 
 class InceptionScore(Metric):
     r"""The Inception Score of ten groups: image :math:`i` belongs to group :math:`i` modulo ten.
+
+    References:
+        Improved Techniques for Training GANs (Salimans et al., 2016),
+        https://arxiv.org/abs/1606.03498
 
     Arguments:
         extractor: A feature extractor with a classifier; :class:`EfficientNetLite0` if `None`.
@@ -231,6 +239,9 @@ class KernelDistance(_PairMetric):
 
     `compute()` returns the mean and the standard deviation over 100 subsets of at most 1,000
     images, which are half of a smaller set.
+
+    References:
+        Demystifying MMD GANs (Bińkowski et al., 2018), https://arxiv.org/abs/1801.01401
     """
 
     higher_is_better = False
@@ -239,14 +250,24 @@ class KernelDistance(_PairMetric):
 
 
 class PrecisionRecall(_PairMetric):
-    r"""Improved precision and recall; `compute()` returns both."""
+    r"""Improved precision and recall; `compute()` returns both.
+
+    References:
+        Improved Precision and Recall Metric for Assessing Generative Models (Kynkäänniemi et al.,
+        2019), https://arxiv.org/abs/1904.06991
+    """
 
     higher_is_better = True
     key = "pr"
 
 
 class DensityCoverage(_PairMetric):
-    r"""Density and coverage; `compute()` returns both."""
+    r"""Density and coverage; `compute()` returns both.
+
+    References:
+        Reliable Fidelity and Diversity Metrics for Generative Models (Naeem et al., 2020),
+        https://arxiv.org/abs/2002.09797
+    """
 
     higher_is_better = True
     key = "dc"
@@ -257,6 +278,10 @@ class BirthdaySupport(_PairMetric):
 
     `compute()` returns the size, infinite without duplicates, and the ends of its 95% confidence
     interval. A pair is a duplicate if it is as close as the closest in a million real pairs.
+
+    References:
+        Do GANs Actually Learn the Distribution? An Empirical Study (Arora and Zhang, 2017),
+        https://arxiv.org/abs/1706.08224
     """
 
     higher_is_better = True

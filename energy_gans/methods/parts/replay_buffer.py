@@ -9,8 +9,9 @@ With :math:`M = B`, the buffer holds the persistent chains of contrastive diverg
 
 References:
     Training Restricted Boltzmann Machines using Approximations to the Likelihood Gradient
-    (Tieleman, 2008) Implicit Generation and Generalization in Energy-Based Models (Du and
-    Mordatch, 2019), https://arxiv.org/abs/1903.08689
+    (Tieleman, 2008)
+    Implicit Generation and Generalization in Energy-Based Models (Du and Mordatch, 2019),
+    https://arxiv.org/abs/1903.08689
 """
 
 from __future__ import annotations
