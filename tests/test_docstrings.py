@@ -135,6 +135,21 @@ def test_methods_give_shapes_results_and_errors() -> None:
     assert found == {}
 
 
+SHAPED = ("fields", "metrics", "metrics.features", "networks")
+
+
+def test_classes_give_the_shapes_of_their_tensors() -> None:
+    calls = ("__call__", "extract", "forward", "update")
+    for path, value in PUBLIC.items():
+        if path.removeprefix("energy_gans.").rpartition(".")[0] in SHAPED and inspect.isclass(
+            value
+        ):
+            methods = [
+                vars(one)[name] for one in bases(value) for name in calls if name in vars(one)
+            ]
+            assert any(":math:`(" in own_doc(one) for one in (value, *methods)), path
+
+
 def plain_function(member: Any) -> Any:
     r"""Returns the function of a method with its decorators, or another member as it is."""
     member = getattr(member, "__func__", member)

@@ -125,10 +125,14 @@ def package_page(package: str, homes: dict[str, list[str]]) -> str:
     text += f".. currentmodule:: {package}\n\n"
     if package in homes:
         return text + functions_page(homes[package])
+    table = ".. autosummary::\n   :nosignatures:\n\n"
+    by_module = package == "energy_gans.functional"
+    text += "" if by_module else table
     for home, names in homes.items():
-        text += f":doc:`{home.removeprefix(package + '.')} <{home}>`\n\n"
-        text += ".. autosummary::\n   :nosignatures:\n\n"
-        text += "".join(f"   {name}\n" for name in names) + "\n"
+        if by_module:
+            text += f":doc:`{home.removeprefix(package + '.')} <{home}>`\n\n{table}"
+        text += "".join(f"   {name}\n" for name in names) + "\n" * by_module
+    text += "\n"
     theory = [f"{package}.{name}" for name in THEORY.get(package, [])]
     if theory:
         text += title("Behind them", "-") + "Contracts and theory that several of these share.\n\n"

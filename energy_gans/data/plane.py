@@ -54,6 +54,8 @@ class _DrawnSamples(TensorDataModule):
 class GaussianMixture(_DrawnSamples):
     r"""Mixture of isotropic Gaussians; the label of a sample is its mode.
 
+    Points have the shape :math:`(D)`.
+
     Arguments:
         means: The means :math:`\mu_m`, :math:`K` points of :math:`D` coordinates each.
         std: The standard deviation :math:`\sigma` of every mode, in data units.
@@ -126,6 +128,8 @@ class _PlaneMixture(GaussianMixture):
 class Ring(_PlaneMixture):
     r"""Gaussians on a circle around the origin.
 
+    Points have the shape :math:`(2)`.
+
     Arguments:
         modes: The number of modes.
         radius: The radius of the circle, in data units.
@@ -147,6 +151,8 @@ class Ring(_PlaneMixture):
 class Grid(_PlaneMixture):
     r"""Gaussians on a square grid around the origin.
 
+    Points have the shape :math:`(2)`.
+
     Arguments:
         side: The number of modes along a side.
         spacing: The distance between neighbouring modes, in data units. The grid of the Coulomb
@@ -167,6 +173,8 @@ class Grid(_PlaneMixture):
 
 class TwoModes(_PlaneMixture):
     r"""Two distant Gaussians, at :math:`(\mp \text{distance} / 2, 0)`.
+
+    Points have the shape :math:`(2)`.
 
     A generator whose samples all lie at one of the modes is the example of a local Nash
     equilibrium of conventional GANs in the Coulomb GAN paper (Appendix A.1).
@@ -236,6 +244,8 @@ class Curves(_DrawnSamples):
 class Spirals(Curves):
     r"""Two spirals that wind around each other within the unit circle.
 
+    Points have the shape :math:`(2)`.
+
     Raises:
         ValueError: If a number is out of its range.
     """
@@ -247,6 +257,8 @@ class Spirals(Curves):
 
 class Moons(Curves):
     r"""Two interleaved half circles of radius 1.
+
+    Points have the shape :math:`(2)`.
 
     Raises:
         ValueError: If a number is out of its range.

@@ -72,11 +72,14 @@ class FRAME(Described, nn.Module):
 class GaborBank(Described, nn.Conv2d):
     r"""The bank of :func:`filter_bank`: Gabor filters and differences of Gaussians.
 
+    It maps images :math:`(B, C, H, W)` to the responses of :math:`K` filters without a margin,
+    with shape :math:`(B, K, H - S + 1, W - S + 1)`.
+
     The bank has no thresholds, so that its FRAME potential is positively homogeneous.
 
     Arguments:
         channels: The number of image channels :math:`C`, 1 or 3.
-        size: The width and height of the filters, in pixels.
+        size: The width and height :math:`S` of the filters, in pixels.
 
     Raises:
         ValueError: If `channels` is neither 1 nor 3, or `size` is below 3.

@@ -13,6 +13,8 @@ from ..descriptions import Described
 class MLP(Described, nn.Sequential):
     r"""A multilayer perceptron with a linear output.
 
+    It maps points :math:`(B, D)` to :math:`(B, F)`.
+
     Weights are drawn from He's normal distribution, those of the last layer from Glorot's, and
     biases are zero. PyTorch's default has smaller weights; generators that start from it fit
     mixtures less sharply.
@@ -21,8 +23,8 @@ class MLP(Described, nn.Sequential):
         Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852
 
     Arguments:
-        in_features: The number of input features.
-        out_features: The number of output features.
+        in_features: The number :math:`D` of input features.
+        out_features: The number :math:`F` of output features.
         hidden_features: The widths of the hidden layers.
         activation: The constructor of the activations.
 

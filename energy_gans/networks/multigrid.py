@@ -27,7 +27,8 @@ from .descriptor import ConvDescriptor
 class MultigridDescriptors(Described, nn.ModuleList):
     r"""The descriptors of a multi-grid model, one for each grid above the first.
 
-    A descriptor has convolutions and one dense layer. The convolutions are the authors' for the
+    A descriptor maps images :math:`(B, C, S, S)` of its grid to potentials :math:`(B, 1)`, by
+    convolutions and one dense layer. The convolutions are the authors' for the
     grids 4, 16 and 64. They are used, in this order, for sizes up to 7 pixels, up to 16 pixels,
     and above:
 

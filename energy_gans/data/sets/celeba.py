@@ -24,6 +24,8 @@ from ..prepared.preprocessing import Crop
 class CelebA(StoredImages):
     r"""CelebA data module.
 
+    Images have the shape :math:`(3, S, S)`, with :math:`S` = `size`.
+
     Arguments:
         root: The folder of the prepared set.
         size: The width and height of the images, in pixels.

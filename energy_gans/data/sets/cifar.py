@@ -21,6 +21,8 @@ from ..prepared.sources.cifar import cifar_classes, load_cifar
 class CIFAR10(OriginalImages):
     r"""CIFAR-10 data module.
 
+    Images have the shape :math:`(3, S, S)`, with :math:`S` = `size`.
+
     Arguments:
         kwargs: The arguments of :class:`OriginalImages`.
     """
@@ -55,6 +57,8 @@ class CIFAR10(OriginalImages):
 
 class CIFAR100(CIFAR10):
     r"""CIFAR-100 data module.
+
+    Images have the shape :math:`(3, S, S)`, with :math:`S` = `size`.
 
     Arguments:
         kwargs: The arguments of :class:`OriginalImages`.

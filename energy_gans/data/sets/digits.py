@@ -19,6 +19,8 @@ HELD_OUT = 10
 class EmbeddedDigits(ImageDataModule):
     r"""Data module of handwritten digits that this package's dependencies contain.
 
+    Images have the shape :math:`(1, S, S)`, with :math:`S` = `size`.
+
     Every tenth image is held out for validation.
 
     Arguments:

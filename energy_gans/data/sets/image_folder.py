@@ -69,6 +69,8 @@ class _FileImages(Dataset):
 class ImageFolder(StoredImages):
     r"""Data module of image files, or of any prepared set.
 
+    Images have the shape :math:`(3, S, S)`, with :math:`S` = `size`.
+
     Image files are decoded in every epoch, which takes far longer than a training step of a small
     network. `energy-gans data prepare folder` decodes them once, to the same pixels and labels.
 

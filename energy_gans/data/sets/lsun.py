@@ -21,6 +21,8 @@ from ..prepared.preprocessing import Crop
 class LSUN(StoredImages):
     r"""Data module of one category of LSUN.
 
+    Images have the shape :math:`(3, S, S)`, with :math:`S` = `size`.
+
     Arguments:
         root: The folder of the prepared set.
         category: LSUN's name of the category: `"bedroom"`, `"church_outdoor"`, ...

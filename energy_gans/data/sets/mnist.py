@@ -23,6 +23,8 @@ from ..prepared.sources.mnist import load_mnist
 class MNIST(ImageDataModule):
     r"""MNIST data module.
 
+    Images have the shape :math:`(1, S, S)`, with :math:`S` = `size`.
+
     Arguments:
         root: The folder that holds `MNIST/raw/*-ubyte` or `*-ubyte.gz`, as torchvision writes
             them.
@@ -93,6 +95,9 @@ class MNIST(ImageDataModule):
 
 
 class FashionMNIST(MNIST):
-    r"""FashionMNIST data module; `root` holds `FashionMNIST/raw/*-ubyte`."""
+    r"""FashionMNIST data module; `root` holds `FashionMNIST/raw/*-ubyte`.
+
+    Images have the shape :math:`(1, S, S)`, with :math:`S` = `size`.
+    """
 
     dataset = torchvision.datasets.FashionMNIST

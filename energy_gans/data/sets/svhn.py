@@ -19,6 +19,8 @@ from ..prepared.sources import load_svhn
 class SVHN(OriginalImages):
     r"""SVHN data module.
 
+    Images have the shape :math:`(3, S, S)`, with :math:`S` = `size`.
+
     Arguments:
         kwargs: The arguments of :class:`OriginalImages`.
     """

@@ -14,6 +14,8 @@ from ..prepared.module import StoredImages
 class TinyImageNet(StoredImages):
     r"""Tiny ImageNet data module. Labels index the sorted WordNet names of the classes.
 
+    Images have the shape :math:`(3, S, S)`, with :math:`S` = `size`.
+
     Arguments:
         kwargs: The arguments of :class:`StoredImages`.
     """

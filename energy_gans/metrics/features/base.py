@@ -187,6 +187,8 @@ class FeatureExtractor(Described, nn.Module):
 class FeaturesOnly(nn.Module):
     r"""The features of an extractor without logits, as torchmetrics expects them for `feature=`.
 
+    It maps images :math:`(B, C, H, W)` to features :math:`(B, D)`.
+
     Arguments:
         extractor: The extractor.
     """
