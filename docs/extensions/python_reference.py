@@ -135,7 +135,7 @@ def package_page(package: str, homes: dict[str, list[str]]) -> str:
     text += "\n"
     theory = [f"{package}.{name}" for name in THEORY.get(package, [])]
     if theory:
-        text += title("Behind them", "-") + "Contracts and theory that several of these share.\n\n"
+        text += title("Shared theory and contracts", "-")
         text += "".join(f"- :doc:`{one.removeprefix(package + '.')} <{one}>`\n" for one in theory)
         text += "\n"
     text += ".. toctree::\n   :hidden:\n\n"

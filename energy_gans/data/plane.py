@@ -3,10 +3,6 @@ r"""Points in the plane: mixtures of Gaussians, whose lost modes can be counted,
 A sample of a mixture is :math:`y = \mu_m + \sigma \epsilon`, where :math:`\epsilon \sim
 \mathcal{N}(0, I)` and the mode :math:`m` has probability :math:`w_m`. All samples of a set are
 drawn once, from a seed of the set's own, and then read like any other set.
-
-References:
-    Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al., 2018),
-    Appendices A.1 and A.5, https://arxiv.org/abs/1708.08819
 """
 
 from __future__ import annotations
@@ -153,6 +149,10 @@ class Grid(_PlaneMixture):
 
     Points have the shape :math:`(2)`.
 
+    References:
+        Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al.,
+        2018), Appendix A.5, https://arxiv.org/abs/1708.08819
+
     Arguments:
         side: The number of modes along a side.
         spacing: The distance between neighbouring modes, in data units. The grid of the Coulomb
@@ -178,6 +178,10 @@ class TwoModes(_PlaneMixture):
 
     A generator whose samples all lie at one of the modes is the example of a local Nash
     equilibrium of conventional GANs in the Coulomb GAN paper (Appendix A.1).
+
+    References:
+        Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields (Unterthiner et al.,
+        2018), Appendix A.1, https://arxiv.org/abs/1708.08819
 
     Arguments:
         distance: The distance between the means, in data units.
