@@ -2,7 +2,7 @@ r"""Tests that the code and the commands of the README and of the site's pages w
 
 Blocks of Python run, those of a page in one namespace and an empty folder. Command lines are
 parsed with all their options, and not run. A block below the comment `<!-- not run: REASON -->` is
-left out.
+left out. A block whose first line is the comment `# FILE` is saved under that name before.
 """
 
 import functools
@@ -32,6 +32,7 @@ FENCE = re.compile(
     r"(?P<code>.*?)^(?P=ticks)$",
     re.MULTILINE | re.DOTALL,
 )
+NAMED = re.compile(r"# ([\w./-]+\.(?:py|yaml))\n")
 COMMAND = re.compile(
     r"(?:^|\s)(?:energy-gans|-m energy_gans(?: --)?|configs/cluster/\w+\.sh) (.+)"
 )
@@ -54,11 +55,21 @@ def commands(text: str) -> list[str]:
     for line in lines:
         if (match := COMMAND.search(line)) and not line.startswith("#"):
             words = shlex.split(re.split(r"[;|&>]", match[1])[0], comments=True)
-            if "cluster/" in line:
+            if "cluster/" in line[: match.start(1)]:
                 words = ["fit", *words]
             if words and not {"..."} & {*words}:
                 found.append(shlex.join(re.sub(r"^\$\w+$", "0", word) for word in words))
     return found
+
+
+def save_files(page: Path, folder: Path) -> None:
+    r"""Writes the blocks of a page that name their files."""
+    text = page.read_text(encoding="utf-8")
+    for code in [*blocks(text, "python"), *blocks(text, "yaml")]:
+        if named := NAMED.match(code):
+            path = folder / named[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(code, encoding="utf-8")
 
 
 @pytest.fixture
@@ -78,17 +89,21 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbench, "_command_line_function", read_only)
 
 
-ALL = {
-    line: name_of(page) for page in PAGES for line in commands(page.read_text(encoding="utf-8"))
-}
+ALL = {line: page for page in PAGES for line in commands(page.read_text(encoding="utf-8"))}
 
 
-@pytest.mark.parametrize("line", ALL, ids=[f"{page}: {line}" for line, page in ALL.items()])
+@pytest.mark.parametrize(
+    ("line", "page"),
+    ALL.items(),
+    ids=[f"{name_of(page)}: {line}" for line, page in ALL.items()],
+)
 @pytest.mark.usefixtures("parsed")
 def test_command_lines_are_understood(
-    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str, page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    save_files(page, tmp_path)
     args = shlex.split(line)
     if args[0] in TRAINING:
         with pytest.raises(SystemExit) as ended:
@@ -119,6 +134,7 @@ def test_a_wrong_command_line_is_found(line: str) -> None:
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    save_files(page, tmp_path)
     names: dict[str, object] = {"__name__": "page"}
     for code in blocks(page.read_text(encoding="utf-8"), "python"):
         exec(compile(code, name_of(page), "exec"), names)
