@@ -1,10 +1,11 @@
 r"""Tests for the energy_gans.methods.multigrid module."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import seed_everything
+from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor, nn
 
 from energy_gans.data import EmbeddedDigits
@@ -162,3 +163,18 @@ def test_grids_that_do_not_end_at_the_data_are_refused() -> None:
 def test_samples_of_a_model_that_was_never_trained_are_refused() -> None:
     with pytest.raises(ValueError, match="there was none yet"):
         model().sample(2)
+
+
+def test_a_plain_trainer_may_validate_before_the_first_batch(tmp_path: Path) -> None:
+    gcn, data = model(), EmbeddedDigits("8x8", size=8, batch_size=20)
+    trainer = Trainer(
+        default_root_dir=tmp_path,
+        max_steps=2,
+        accelerator="cpu",
+        logger=False,
+        num_sanity_val_steps=1,
+    )
+    trainer.fit(gcn, data)
+    assert trainer.global_step == 2
+    with pytest.raises(ValueError, match="there was none yet"):
+        trainer.validate(model(), data)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...batch_formats import check_values, split_labels
 from ...functional import energy_distance
+from ..parts.recent_samples import RecentSamples
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 
@@ -29,6 +30,8 @@ class ValidationMixin:
         Raises:
             ValueError: If values of the batch are out of the range of data.
         """
+        if self.trainer.sanity_checking and self._waits_for_images():
+            return
         y, _ = self.read_batch(batch)
         if batch_idx == 0:
             check_values(split_labels(batch)[0])
@@ -43,6 +46,11 @@ class ValidationMixin:
             values = {name: f(y, x) for name, f in self.validation_measures().items()}
         # Lightning rounds the mean of integer batch sizes over processes, but not that of floats.
         self.log_dict(values, sync_dist=True, batch_size=float(len(y)))
+
+    def _waits_for_images(self) -> bool:
+        r"""Returns whether samples start at images of the training, and there was none yet."""
+        buffers = [one for one in self.modules() if isinstance(one, RecentSamples)]
+        return any(not one.seen for one in buffers)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         self.validation_step(batch, batch_idx)
