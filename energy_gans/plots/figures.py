@@ -25,6 +25,8 @@ CATEGORIES = (
 PER_SECOND, REST = 12, 12
 # The colours of a film.
 COLOURS = 64
+# Octrees keep small areas of a distinct colour, such as points.
+_OCTREE = Image.Quantize.FASTOCTREE
 # Five colours for the ordered values of a parameter.
 ORDERED = ("#d1495b", "#e08e79", "#8a8f98", "#6f9ab8", "#2e6f95")
 
@@ -58,7 +60,7 @@ def write_film(images: Iterable[Image.Image], path: Path) -> None:
         path: The path of the GIF.
     """
     images = [*images]
-    palette = _sheet([images[0], images[len(images) // 2], images[-1]]).quantize(COLOURS)
+    palette = _sheet([images[0], images[len(images) // 2], images[-1]]).quantize(COLOURS, _OCTREE)
     first, *others = (im.quantize(palette=palette, dither=Image.Dither.NONE) for im in images)
     pause = 1000 // PER_SECOND
     times = [pause] * len(others) + [(1 + REST) * pause]

@@ -164,7 +164,7 @@ def landscape_film(
         course: The particles, as for :func:`landscape_picture`.
         times: The potential's times, as for :func:`landscape_picture`.
     """
-    figure = Figure(figsize=(4.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(3.6, 3.6), layout="constrained")
     axis = figure.subplots()
     drawn: tuple[float | None] | None = None
     for t, x in course.items():
@@ -176,8 +176,8 @@ def landscape_film(
             draw_points(axis, plane.y, 2, REAL)
             _draw_legend(axis)
             drawn = (times[t],)
-        dots = draw_points(axis, x, 9, GENERATED)
-        plane.frame(axis, time_heading(t))
+        dots = draw_points(axis, x, 7, GENERATED)
+        plane.frame(axis, time_heading(t), labelled=False)
         yield render(figure)
         dots.remove()
 
