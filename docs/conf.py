@@ -85,6 +85,14 @@ def relink(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = re.sub(rf"\]\({re.escape(up)}(?=results/)", f"]({up[3:]}", source[0])
 
 
+def erase(app: Sphinx, doctree: nodes.document) -> None:
+    r"""Carries out the backspaces in the help of commands, as a terminal does."""
+    for node in doctree.findall(nodes.literal_block):
+        if "\b" in node.astext():
+            node.rawsource = re.sub(".\b", "", node.astext())
+            node.children = [nodes.Text(node.rawsource)]
+
+
 def copy_results(app: Sphinx) -> None:
     r"""Copies the pages and pictures of `results` into the site, which reads one folder."""
     shutil.copytree(ROOT / "results", ROOT / "docs/results", dirs_exist_ok=True)
@@ -102,3 +110,4 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", copy_results)
     app.connect("source-read", relink)
     app.connect("doctree-read", align)
+    app.connect("doctree-read", erase)

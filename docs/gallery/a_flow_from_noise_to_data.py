@@ -9,6 +9,7 @@ VAPO learns a potential whose gradient moves noise to the data.
 # Networks are plain modules, data sets are LightningDataModules, and methods are LightningModules:
 # Lightning's trainer puts them together.
 
+import matplotlib.pyplot as plt
 import torch
 from lightning import Trainer, seed_everything
 
@@ -35,4 +36,8 @@ trainer.fit(model, data)
 # %%
 # The potential depends on time. Red points are samples on their way along its gradient.
 
-energy_gans.landscape(model, data=data, n=400).picture
+picture = energy_gans.landscape(model, data=data, n=400).picture
+figure, axis = plt.subplots(figsize=(picture.width / 140, picture.height / 140))
+axis.imshow(picture)
+axis.axis("off")
+figure.tight_layout(pad=0)

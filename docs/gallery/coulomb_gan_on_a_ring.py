@@ -9,6 +9,8 @@ A config that comes with the package, trained from Python in a quarter of its st
 # :func:`energy_gans.fit` runs a config. Its second argument changes keys of the config, as
 # ``--KEY VALUE`` does on the command line.
 
+import matplotlib.pyplot as plt
+
 import energy_gans
 
 run = energy_gans.fit(
@@ -30,7 +32,11 @@ print(x.shape)
 # The potential that the discriminator has learned is high where real points lack generated ones.
 # Where both densities agree, it is flat.
 
-energy_gans.landscape(run.folder).picture
+picture = energy_gans.landscape(run.folder).picture
+figure, axis = plt.subplots(figsize=(picture.width / 140, picture.height / 140))
+axis.imshow(picture)
+axis.axis("off")
+figure.tight_layout(pad=0)
 
 # %%
 # A run is a folder with its config, its curves and its checkpoints. The command line reads the
