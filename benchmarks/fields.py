@@ -6,8 +6,9 @@ r"""The cost of fields: seconds, the largest tensor and peak memory.
     python -m benchmarks.fields --large    # all fields of 100,000 x 100,000 points: an hour
 
 The first table compares the Gaussian mean shift as attention with the same by blocks of a matrix
-of pairs, in turns. The second is about minibatches of images: no tensor may be as large as one of
-all pairs times all pixels. The third has a process for each row, whose peak memory is read.
+of pairs, in turns, and the second Sinkhorn's iterations by scalings with the same by logarithms.
+The third is about minibatches of images: no tensor may be as large as one of all pairs times all
+pixels. The last has a process for each row, whose peak memory is read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -33,6 +35,7 @@ from energy_gans.functional import (
     potential_field,
     sinkhorn_field,
     sliced_field,
+    transport_fields,
 )
 
 from .potential import LargestTensor
@@ -79,6 +82,24 @@ def attention_table() -> None:
         gap = (forms[0](a, b, d**0.5) - forms[1](a, b, d**0.5)).abs().max()
         cells = [10_000, d, f"{pairs:.2f}", f"{attention:.2f}", f"{pairs / attention:.1f}"]
         print(markdown_row([*cells, f"{gap:.0e}"]), end="", flush=True)
+
+
+def transport_table() -> None:
+    r"""Prints Sinkhorn's field by scalings of the plan against that by logarithms alone."""
+    print(
+        "\n" + markdown_heading(["Sinkhorn, N = M, D", "logarithms, ms", "scalings, ms", "ratio"]),
+        end="",
+    )
+    for n, d in ((512, 2), (256, 1024)):
+        field = partial(sinkhorn_field, epsilon=0.01 * d)
+        times = []
+        for _ in range(REPEATS):
+            with mock.patch.object(transport_fields, "_scale", return_value=None):
+                logarithms = seconds_of(field, *draw(n, d))
+            times.append([logarithms, seconds_of(field, *draw(n, d))])
+        old, new = (1000 * min(one) for one in zip(*times, strict=True))
+        cells = [f"{n}, {d}", f"{old:.0f}", f"{new:.0f}", f"{new / old:.2f}"]
+        print(markdown_row(cells), end="", flush=True)
 
 
 def image_table() -> None:
@@ -128,6 +149,7 @@ if __name__ == "__main__":
     else:
         print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
         attention_table()
+        transport_table()
         image_table()
         names = list(fields(64))
         large_table(names if arguments.large else names[:1], 100_000, 64)

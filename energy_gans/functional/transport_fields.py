@@ -18,6 +18,8 @@ for :math:`\varepsilon \to 0` that of two assignments.
 References:
     Learning Generative Models with Sinkhorn Divergences (Genevay et al., 2018),
     https://arxiv.org/abs/1706.00292
+    Stabilized Sparse Scaling Algorithms for Entropy Regularized Transport Problems (Schmitzer,
+    2019), https://arxiv.org/abs/1610.06519
     On fields of Sinkhorn maps for one-step generators: https://arxiv.org/abs/2603.12366,
     https://arxiv.org/abs/2605.11755
 """
@@ -34,6 +36,9 @@ from torch import Tensor
 from ..checks import check_count, check_positive
 from .distances import squared_distances
 from .fields import blocks_of, centred, check_sets
+
+# Scalings of a plan that are larger, or smaller than its inverse, become a part of the plan.
+_EXTREME = 1e10
 
 
 class Transport(NamedTuple):
@@ -52,8 +57,9 @@ class Transport(NamedTuple):
 def transport(a: Tensor, b: Tensor, epsilon: float, iterations: int = 20) -> Transport:
     r"""Returns the barycentric map from one set of points to another by Sinkhorn's iterations.
 
-    The iterations are those of logarithms, and recompute the costs in blocks of rows if there are
-    too many to be held.
+    An iteration takes two products of the plan and a vector, as long as these scalings stay
+    moderate, and logarithms otherwise. If there are too many costs to be held, all iterations take
+    logarithms, and recompute the costs in blocks of rows.
 
     Arguments:
         a: The points, with shape :math:`(B, *)`.
@@ -75,10 +81,7 @@ def transport(a: Tensor, b: Tensor, epsilon: float, iterations: int = 20) -> Tra
     u, v = centred(a, b)
     with torch.autocast(a.device.type, enabled=False):
         cost = _Costs(u, v, epsilon)
-        f = cost.rows(v.new_zeros(len(v)))
-        for _ in range(iterations):
-            g = cost.columns(f)
-            f = cost.rows(g)
+        f, g = _potentials(cost, iterations)
         moved, error = cost.map(v, f, g)
     return Transport(a + (moved - u).reshape(a.shape), error)
 
@@ -127,6 +130,33 @@ def sinkhorn_field(
     return y_target - x_target + (attraction - 1) * (y_target - a)
 
 
+def _potentials(cost: _Costs, iterations: int) -> tuple[Tensor, Tensor]:
+    r"""Returns :math:`f / \varepsilon` and :math:`g / \varepsilon` after some iterations.
+
+    The potentials of the last iteration by logarithms are part of the plan that the scalings
+    :math:`u` and :math:`v` of later ones multiply (stabilised scaling, Schmitzer, 2019).
+    """
+    f = cost.rows(cost.b.new_zeros(len(cost.b)))
+    plan, u = None, torch.ones_like(f)
+    for _ in range(iterations):
+        scalings = None if plan is None else _scale(plan, u)
+        if scalings is None:
+            g = cost.columns(f + u.log())
+            f = cost.rows(g)
+            plan, u, v = cost.plan(f, g), torch.ones_like(f), torch.ones_like(g)
+        else:
+            u, v = scalings
+    return f + u.log(), g + v.log()
+
+
+def _scale(plan: Tensor, u: Tensor) -> tuple[Tensor, Tensor] | None:
+    r"""Returns the next scalings of a plan's rows and columns, or `None` if they are extreme."""
+    v = len(plan) / (u @ plan)
+    u = plan.shape[1] / (plan @ v)
+    both = torch.cat([u, v])
+    return (u, v) if both.min() > 1 / _EXTREME and both.max() < _EXTREME else None
+
+
 class _Costs:
     r"""Costs over epsilon, in blocks of rows, and sums over rows and columns.
 
@@ -162,6 +192,10 @@ class _Costs:
             for block, own in zip(self.blocks(), f.split(sizes), strict=True)
         )
         return math.log(len(self.a)) - reduce(torch.logaddexp, sums)
+
+    def plan(self, f: Tensor, g: Tensor) -> Tensor | None:
+        r"""Returns the plan, times the numbers of points and samples, if its costs are held."""
+        return None if self.held is None else torch.exp(self.held + f[:, None] + g)
 
     def map(self, values: Tensor, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
         r"""Returns the barycentric map, and the sum of absolute errors of the columns' sums."""

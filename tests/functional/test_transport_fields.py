@@ -7,6 +7,7 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
+import energy_gans.functional.transport_fields as module
 from energy_gans.functional import sinkhorn_field, transport
 
 
@@ -32,6 +33,27 @@ def test_logarithms_equal_scalings(epsilon: float, iterations: int) -> None:
     a, b = points(5, 8)
     target = transport(a, b, epsilon, iterations).target
     torch.testing.assert_close(target, scaled(a, b, epsilon, iterations))
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-2, 0.2])
+def test_scalings_equal_logarithms(epsilon: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = points(40, 50)
+    scaled = transport(a, b, epsilon, 30)
+    extreme = []
+    monkeypatch.setattr(module, "_scale", lambda plan, u: extreme.append(u))
+    logarithms = transport(a, b, epsilon, 30)
+    torch.testing.assert_close(scaled, logarithms)
+    assert len(extreme) == 29
+
+
+def test_extreme_scalings_become_a_part_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = points(40, 50)
+    expected = transport(a, b, 1e-2, 30)
+    found, scale = [], module._scale
+    monkeypatch.setattr(module, "_EXTREME", 5.0)
+    monkeypatch.setattr(module, "_scale", lambda *args: found.append(scale(*args)) or found[-1])
+    torch.testing.assert_close(transport(a, b, 1e-2, 30), expected)
+    assert {one is None for one in found} == {True, False}
 
 
 def test_columns_converge_to_their_marginal() -> None:
