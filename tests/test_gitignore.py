@@ -10,12 +10,17 @@ from energy_gans.commands import OUTPUTS
 
 ROOT = Path(__file__).parents[1]
 DEFAULTS = [name for name in OUTPUTS.values() if name != "auto"]
-NAMED = re.findall(r"--out[= ]([\w./]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("[hm]*/*.md")]
+NAMED = [
+    name
+    for page in PAGES
+    for name in re.findall(r"--out[= ]([\w./]+)", page.read_text(encoding="utf-8"))
+]
 WRITTEN = {
     *DEFAULTS,
     # Numbers and arrays beside pictures.
     *(str(Path(name).with_suffix(end)) for name in DEFAULTS for end in (".json", ".npz")),
-    *(name for name in NAMED if name.islower()),
+    *(name for name in NAMED if name.islower() and not name.endswith(".yaml")),
     "runs/coulomb_ring/version_0/config.yaml",
     "runs/studies/mixtures/table.md",
     "data/MNIST/raw/train-images-idx3-ubyte",
@@ -24,8 +29,18 @@ WRITTEN = {
     # Of runs without a logger, and of writes that were killed.
     *("checkpoints/last.ckpt", "samples/step_00000002.png"),
     "results/new.png.0123456789abcdef0123456789abcdef.part",
+    # Of the site.
+    *("docs/_build/html/index.html", "docs/results/fields.md", "docs/examples/index.rst"),
+    "docs/reference/python/energy_gans.fields.rst",
 }
-KEPT = ("energy_gans/data/sets/new.py", "results/new.png", "configs/new.yaml", "new.md", "new.py")
+KEPT = (
+    "energy_gans/data/sets/new.py",
+    "results/new.png",
+    "docs/pictures/new.gif",
+    "configs/new.yaml",
+    "new.md",
+    "new.py",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,5 +65,5 @@ def test_what_belongs_to_the_repository_is_kept() -> None:
     assert ignored(*KEPT, *listed.stdout.splitlines()) == []
 
 
-def test_readme_names_outputs() -> None:
-    assert {"samples.npz", "table.md", "landscape.gif"} <= set(NAMED)
+def test_pages_name_outputs() -> None:
+    assert {"samples.npz", "table.md", "landscape.gif", "shared"} <= set(NAMED)

@@ -173,7 +173,9 @@ class Checkpoints(Checkpoint):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         for number, handler in self.handlers.items():
-            signal.signal(number, handler)
+            # Lightning has put the handlers from before the run back, and its own are in ours.
+            if signal.getsignal(number) == self.ask_to_stop:
+                signal.signal(number, handler)
         self.handlers.clear()
         if self.slurm is None:
             return

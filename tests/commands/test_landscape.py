@@ -25,9 +25,9 @@ def drawn(ckpt_path: str, out: Path, *more: str) -> dict[str, list]:
     seen: dict[str, list] = {"titles": [], "times": [], "particles": []}
     frame, surface, points = Plane.frame, Plane.surface, planes.draw_points
 
-    def framed(self: Plane, axis: object, title: str, *more: bool) -> None:
+    def framed(self: Plane, axis: object, title: str, labelled: bool = True) -> None:
         seen["titles"].append(title)
-        frame(self, axis, title, *more)
+        frame(self, axis, title, labelled)
 
     def timed(self: Plane, time: float | None) -> object:
         seen["times"].append(time)

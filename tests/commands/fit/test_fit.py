@@ -53,6 +53,17 @@ def test_a_run_is_what_the_command_line_trains(
     assert "next: " in capfd.readouterr().out
 
 
+def test_signals_are_handled_as_before_the_run(configs: list[str]) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    fit(configs, {"trainer.max_steps": 1})
+    assert [signal.getsignal(number) for number in numbers] == before
+    with pytest.raises(ValueError, match="'monitor'"):
+        monitor = {"trainer.callbacks.Checkpoints.monitor": "val/none"}
+        fit(configs, {"trainer.max_steps": 1, **monitor})
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
 def test_a_run_is_resumed(configs: list[str]) -> None:
     first = fit(configs, {"trainer.max_steps": 3})
     second = fit(configs, {"trainer.max_steps": 5}, ckpt_path=first.folder)
