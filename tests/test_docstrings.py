@@ -37,7 +37,8 @@ def public_names() -> dict[str, Any]:
         names = [name for names in homes.values() for name in names]
         found |= {f"{package}.{name}": getattr(module, name) for name in names}
     functions = [value for value in found.values() if inspect.isfunction(value)]
-    results = {one for function in functions for one in python_reference.result_classes(function)}
+    results = [one for function in functions for one in python_reference.result_classes(function)]
+    # All processes of pytest-xdist have to collect the tests in one order, so this is no set.
     return found | {f"{one.__module__}.{one.__name__}": one for one in results}
 
 
