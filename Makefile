@@ -24,7 +24,7 @@ demo: install  ## train a Coulomb GAN on real digits for at most five minutes an
 	$(BIN)/energy-gans fit --config configs/demo.yaml $(DEMO_PRECISION)
 	$(BIN)/energy-gans report --run runs/demo
 	@printf '%s\n' '' \
-		'Look at the picture that the last line names: 100 samples, and the curves of the run. Most digits should be readable.' \
+		'Look at samples.png in the folder that the last lines name: most digits should be readable. curves.png shows the run.' \
 		'In the table, the energy distance of samples should be far below that of noise; that of real digits is about 0.' \
 		'Next:' \
 		'  $(BIN)/energy-gans sample --ckpt_path runs/demo --n 400     more samples' \

@@ -2,7 +2,7 @@ r"""
 Long range sets weights, short range sharpens
 =============================================
 
-Two distant modes with the wrong weights, and three fields that try to mend them.
+Two distant modes have the wrong weights. Which field corrects them, and which makes samples sharp?
 """
 
 # %%
