@@ -1,5 +1,7 @@
 r"""Tests for the energy_gans.functional.amortized module."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -72,6 +74,17 @@ def test_steins_direction_is_that_of_a_plain_loop() -> None:
             expected[i] += (k.detach() * s[j] + slope) / 6
     torch.testing.assert_close(stein_direction(x, x, s, h), expected)
     torch.testing.assert_close(stein_direction(x[2:4], x, s, h), expected[2:4])
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_by_default_a_sample_counts_about_as_much_as_all_others(n: int) -> None:
+    # All distances are 3 sqrt(2), so that the kernel of two samples is 1 / (n + 1).
+    x, k = 3 * torch.eye(n, dtype=torch.float64), 1 / (n + 1)
+    repulsion = 2 * math.log(n + 1) / 18 * k * (n * x - x.sum(0)) / n
+    found = stein_direction(x, x, torch.zeros_like(x))
+    torch.testing.assert_close(found, repulsion)
+    attracted = stein_direction(x, x, torch.ones_like(x)) - found
+    torch.testing.assert_close(attracted, torch.full_like(x, (1 + (n - 1) * k) / n))
 
 
 def test_a_single_sample_follows_its_score() -> None:

@@ -144,6 +144,12 @@ def test_states_and_gradients_are_clipped() -> None:
     assert torch.equal(xs[-1], torch.ones(4, 2))
 
 
+def test_the_gradient_is_clipped_and_the_reference_is_not() -> None:
+    x = torch.tensor([[2.0, -2.0, 0.1]])
+    steep = gibbs_score(lambda x: 9 * x, reference_std=0.5, clip=1.0)
+    torch.testing.assert_close(steep(x), torch.tensor([[1.0, -1.0, 0.9]]) - 4 * x)
+
+
 def test_annealed_steps_have_one_ratio() -> None:
     sizes = annealed(2.0, 0.5, 5)
     assert sizes[0] == 2.0 and sizes[-1] == 0.5

@@ -178,6 +178,25 @@ def test_a_conditional_model_learns_each_class() -> None:
         assert (mean @ expected) / (mean.norm() * expected.norm()) > 0.8
 
 
+class Slopes(nn.Module):
+    r"""A linear potential for each of two classes, with the slopes 2 and 5."""
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        return torch.tensor([2.0, 5.0])[label] * x[:, 0]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_chains_and_real_samples_keep_their_own_labels(parts: int) -> None:
+    gcn = model(classes=2, gamma=0.5, accumulate=parts)
+    x, y = torch.full((4, 1), 3.0), torch.full((4, 1), 7.0)
+    label_x, label = torch.tensor([0, 0, 0, 1]), torch.tensor([1, 1, 0, 1])
+    found = torch.stack(list(gcn.losses(Slopes(), torch.zeros(4, 1), x, label_x, y, label)))
+    # The slopes of chains are 2, 2, 2 and 5, those of real samples 5, 5, 2 and 5.
+    expected = 3 * 11 / 4 - 7 * 17 / 4 + 0.5 / 2 * (3 * 2**2 + 5**2) / 4
+    assert len(found) == parts
+    assert found.mean().item() == pytest.approx(expected)
+
+
 def test_labels_are_drawn_where_none_are_given() -> None:
     gcn = model(classes=3)
     assert gcn.sample(10, random=torch.Generator().manual_seed(0)).shape == (10, 2)

@@ -105,6 +105,15 @@ def test_training_is_a_plain_loop(estimator: str, timed: bool) -> None:
     assert (trained.descriptor.get_parameter("body.0.weight") - start).abs().max() > 1e-4
 
 
+def test_points_of_a_sample_keep_its_label_and_its_times() -> None:
+    # With one group for each sample, the loss of a batch is the mean of those of its samples.
+    vapo = model(estimator="e2", particles=3, classes=4, time_conditioned=True)
+    y, s, noise = torch.randn(4, 2), torch.rand(4, 3), torch.randn(4, 3, 2)
+    label = torch.tensor([2, 0, 3, 1])
+    alone = [vapo.loss(y[i], label[i], s[i], noise[i]) for i in torch.arange(4).split(1)]
+    torch.testing.assert_close(vapo.loss(y, label, s, noise), torch.stack(alone).mean())
+
+
 def preconditioned(vapo: VAPO, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
     r"""Returns the potential, and the scale of gradients, for data of size 0.5, by a loop."""
     phi, units = [], []

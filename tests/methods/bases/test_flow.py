@@ -25,6 +25,19 @@ def test_samples_follow_the_gradient_from_the_prior() -> None:
     assert vapo.evaluations == 4
 
 
+def test_after_the_time_1_the_potential_is_that_of_the_time_1() -> None:
+    vapo = model(time_conditioned=True, flow=Flow("euler", steps=3, terminal_time=3.0))
+    x = OMEGA * torch.randn(5, 2, generator=torch.Generator().manual_seed(3))
+    *_, frame = vapo.trajectory(x, frames=3)
+    for time in (0.0, 1.0, 1.0):
+        x = x + slope(vapo.descriptor, x, None, torch.full((5,), time), graph=False)
+    torch.testing.assert_close(frame.x, x)
+    end = torch.ones(5)
+    torch.testing.assert_close(frame.potential, vapo.descriptor(x, None, end)[:, 0])
+    speed = slope(vapo.descriptor, x, None, end, graph=False).norm(dim=1)
+    torch.testing.assert_close(frame.speed, speed)
+
+
 def test_labels_are_dropped_and_samples_guided() -> None:
     vapo = model(classes=8, guidance=0.5, label_dropout=0.3)
     fit(vapo, steps=3)
