@@ -119,7 +119,7 @@ def elastic_profile(
         ValueError: If an argument is out of its range, or :math:`K_e(0)` overflows the type of the
             result; the last is checked if `unit` is a number.
     """
-    _check_elastic(cutoff, softening)
+    _check_elastic(cutoff, power, softening)
     if isinstance(unit, Tensor):
         log_unit = unit.double().log()
     else:
@@ -171,17 +171,17 @@ def elastic_log_force(
     Raises:
         ValueError: If an argument is out of its range.
     """
-    _check_elastic(cutoff, softening)
-    check_positive("power", power)
+    _check_elastic(cutoff, power, softening)
     r2, e2 = r2.double(), cutoff**2
     m2 = r2 + e2 if softening == "plummer" else r2.clamp_min(e2)
     force = math.log(power) + r2.log() / 2 - (power / 2 + 1) * m2.log()
     return force.masked_fill(r2.isinf(), -torch.inf)
 
 
-def _check_elastic(cutoff: float, softening: Softening) -> None:
-    r"""Raises a `ValueError` unless the cut-off is positive and the softening is known."""
+def _check_elastic(cutoff: float, power: float, softening: Softening) -> None:
+    r"""Raises a `ValueError` unless the numbers are positive and the softening is known."""
     check_positive("cutoff", cutoff)
+    check_positive("power", power)
     if softening not in ("cap", "plummer"):
         raise ValueError(f"'softening' should be 'cap' or 'plummer', got {softening!r}.")
 
