@@ -8,7 +8,7 @@ PIP_ARGS ?=
 DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs format bench clean
+.PHONY: help install demo test lint docs format bench mutants clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,10 @@ bench: install  ## measure the hot paths against plain PyTorch, as ratios
 	$(BIN)/python -m benchmarks.eieg
 	$(BIN)/python -m benchmarks.langevin
 	$(BIN)/python -m benchmarks.vapo
+
+mutants: install  ## change the code in one place at a time and list changes that no test notices, in hours
+	$(BIN)/pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[mutants]"
+	$(BIN)/python -m benchmarks.mutants
 
 clean:  ## remove the environment and what tools leave behind, but no runs
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .import_linter_cache docs/_build docs/examples docs/reference/python docs/results
