@@ -1,4 +1,4 @@
-r"""Tests that functions name the number that is out of its range, what came and what is accepted."""
+r"""Tests that functions name the number that is out of its range, and what is accepted."""
 
 from collections.abc import Callable
 from functools import partial
