@@ -19,7 +19,8 @@ tests, which takes 0.3 s instead of six. It works in copies of the tracked files
 `runs/mutants`. It does not mutate decorated functions, such as properties, and constants of
 modules and classes; texts of errors are left out.
 
-`mutants.yaml`, beside this file, lists mutants that no test should fail on, with reasons.
+`mutants.yaml`, beside this file, lists mutants that no test here can fail on, with reasons: single
+lines by function, and, under `everywhere`, patterns of text in which a line may change.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import argparse
 import difflib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,17 +151,27 @@ def body(source: list[str], name: str) -> list[str]:
 
 def merged(folder: Path, room: str) -> list[Mutant]:
     r"""Returns the mutants of a room, where tests of more rooms may have killed some."""
-    excuses = yaml.safe_load(EXCUSES.read_text()) or {}
+    excuses = yaml.safe_load(EXCUSES.read_text())
     wide = {m.name: m.state for m in results(folder / f"{room}-wide")}
     mutants = []
     for mutant in results(folder / room):
         if mutant.state in ("survived", "untested"):
             if wide.get(mutant.name) in ("killed", "timeout"):
                 mutant = mutant._replace(state=wide[mutant.name])
-            elif mutant.after in excuses.get(mutant.function, {}):
+            elif excused(mutant, excuses):
                 mutant = mutant._replace(state="excused")
         mutants.append(mutant)
     return mutants
+
+
+def excused(mutant: Mutant, excuses: dict[str, dict[str, str]]) -> bool:
+    r"""Returns whether a mutant's line is listed, or differs only where a pattern matches."""
+    if mutant.after in excuses.get(mutant.function, {}):
+        return True
+    return any(
+        re.sub(pattern, "", mutant.before) == re.sub(pattern, "", mutant.after)
+        for pattern in excuses["everywhere"]
+    )
 
 
 def table(folder: Path) -> str:

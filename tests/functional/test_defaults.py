@@ -66,7 +66,10 @@ DEFAULTS: list[tuple[Callable, dict[str, Any]]] = [
     (partial(f.gaussian, A, B), {"bandwidths": (1.0,)}),
     (partial(f.gaussian_profile, R2), {"bandwidths": (1.0,)}),
     (partial(f.polynomial, A, B), {"degree": 3}),
-    (lambda **half: potential_gradient(lambda x: (x @ x.T).sum(1), **half)(A), {"half": False}),
+    (
+        lambda **half: potential_gradient(lambda x: (x @ x.T).sum(1), **half)(A.float()),
+        {"half": False},
+    ),
     (chains, {"reference_std": None, "noise": torch.randn_like, "bound": None}),
     (partial(masks, f.spot_mask), {"n": 1}),
     (partial(masks, f.patch_mask, width=2), {"n": 1}),
@@ -94,7 +97,7 @@ DEFAULTS: list[tuple[Callable, dict[str, Any]]] = [
     (partial(f.exponential_decay, 1.0, 0.9, 30), {"minimum": 0.0}),
     (partial(f.elastic_transform, T), {"cutoff": None}),
     (partial(f.growth_rate, 9 * T, 0.7), {"cutoff": 0.1, "stabilizer_cutoff": 0.8}),
-    (partial(f.critical_coefficient, 20.0), {"cutoff": 0.1, "stabilizer_cutoff": 0.8}),
+    (partial(f.critical_coefficient, 4.5), {"cutoff": 0.1, "stabilizer_cutoff": 0.8}),
     (partial(f.transport, A, B, 0.02), {"iterations": 20}),
     (partial(f.sinkhorn_field, A, B, C, 0.02), {"iterations": 20, "attraction": 1.0}),
 ]

@@ -237,6 +237,12 @@ def test_the_share_within_the_cutoff_is_that_of_distinct_pairs() -> None:
     assert share_within(1.5, r2, squared_distances(x, x + 0.25)).item() == pytest.approx(7 / 15)
 
 
+def test_distances_up_to_the_cutoff_are_within_it() -> None:
+    assert share_within(1.5, torch.tensor([2.25, 2.5, 3.2, torch.inf])) == 1 / 3
+    assert share_within(1.5, torch.tensor([1.0, torch.inf])) == 1
+    assert share_within(1.5, torch.tensor([torch.inf])) == 0
+
+
 def clusters(a: Tensor) -> int:
     r"""Returns the number of groups of points that are within 0.01 of one another."""
     close = torch.cdist(a, a) < 0.01

@@ -34,6 +34,12 @@ def test_the_unit_makes_the_mean_distance_the_root_of_the_dimension() -> None:
     assert mean_distance(a * 30 / unit, b * 30 / unit).item() == pytest.approx(5**0.5)
 
 
+def test_one_feature_has_a_unit_among_others() -> None:
+    a, b = points(1, 4, dim=5)
+    expected = (a - b).norm(dim=1).mean() / 5**0.5
+    torch.testing.assert_close(feature_unit(a, b), expected)
+
+
 def test_points_that_coincide_have_no_unit() -> None:
     a = torch.ones(4, 3)
     with pytest.raises(ValueError, match="should hold distinct points, and all points coincide"):

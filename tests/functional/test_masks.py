@@ -103,6 +103,13 @@ def test_a_square_is_half_of_the_image_by_default() -> None:
     assert torch.equal(known, square_mask((8, 12), 4).expand(2, -1, -1, -1))
 
 
+def test_only_holes_of_the_given_kinds_have_to_fit() -> None:
+    spots = hole_masks(("spot",), (8, 8), 9, 0.3, generator(), 2)
+    assert torch.equal(spots, spot_mask((8, 8), 0.3, generator(), 2))
+    square = hole_masks(("square",), (8, 8), 3, 0.0, generator(), 2)
+    assert torch.equal(square, square_mask((8, 8), 3).expand(2, -1, -1, -1))
+
+
 @pytest.mark.parametrize("kinds", [(), ("spot", "ring")])
 def test_kinds_that_there_are_not_are_refused(kinds: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="'kinds' should be some of"):
