@@ -124,12 +124,9 @@ def test_by_default_buffers_hold_4096_floats_and_none_starts_anew(name: str) -> 
 
 
 def test_by_default_elastic_kernels_are_those_of_the_paper() -> None:
-    gan, direct = make("EIEGGAN"), make("EIEGGenerator")
-    for kernel, cutoff in (
-        (gan.kernel, 0.1),
-        (gan.stabilizer_kernel, 0.8),
-        (generator.kernel, 0.1),
-    ):
+    gan = make("EIEGGAN")
+    kernels = {make("EIEGGenerator").kernel: 0.1, gan.kernel: 0.1, gan.stabilizer_kernel: 0.8}
+    for kernel, cutoff in kernels.items():
         assert (kernel.cutoff, kernel.power, kernel.softening) == (cutoff, None, "cap")
 
 
