@@ -17,7 +17,8 @@ S = torch.linspace(0.1, 0.9, 5).bfloat16().double()
 
 
 def potential(x: Tensor) -> Tensor:
-    return (x @ x.T).diagonal().flatten() ** 2 / 8
+    x = x.flatten(1)
+    return (x @ x.T).diagonal() ** 2 / 8
 
 
 def random() -> torch.Generator:
