@@ -122,3 +122,38 @@ def test_the_number_that_is_out_of_its_range_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=f"^'{name}' should "):
         call(**{name: value})
+
+
+# The last numbers of their ranges.
+ACCEPTED: list[tuple[Callable, str, list]] = [
+    (partial(functional.square_mask, (8, 6)), "width", [1, 5]),
+    (partial(birthday.closest_pairs, X), "k", [1, 3]),
+    (partial(neighbours.neighbour_radii, X), "k", [1, 2]),
+    (partial(neighbours.nearest, X, X), "k", [1, 3]),
+    (partial(functional.annealed, 1.0, 0.5), "steps", [1]),
+    (partial(functional.exponential_decay, 1.0, step=3), "rate", [1.0]),
+    (check_momentum, "momentum", [0.0]),
+    (partial(check_mobilities, 1.0), "repulsion", [0.0]),
+    (check_noise_std, "noise_std", [0.0, None]),
+    (partial(frechet.moments, T, R2), "n", [2]),
+    (partial(functional.gabor, wavelengths=[2.001]), "size", [3]),
+    (partial(functional.difference_of_gaussians, stds=[1.0], ratio=1.001), "size", [3]),
+    (partial(functional.filter_bank, size=5), "channels", [1, 3]),
+    (birthday.support_size, "degrees", [torch.ones(2)]),
+    (partial(functional.elastic_power, n=3), "power", [0.001, 2.999]),
+    (partial(functional.transport, X, X, 1.0), "iterations", [1]),
+    (partial(functional.upscale, torch.ones(1, 1, 2, 2)), "factor", [1]),
+    (partial(functional.downscale, torch.ones(1, 1, 2, 2)), "factor", [1, 2]),
+    (
+        partial(functional.patch_mask, (8, 8), 2, random=torch.Generator()),
+        "share",
+        [1 / 16, 15 / 16],
+    ),
+    (partial(functional.elastic_transform, cutoff=0.1), "k", [torch.tensor([1e-3, 1e3])]),
+]
+
+
+@pytest.mark.parametrize("call, name, values", ACCEPTED)
+def test_the_last_numbers_of_a_range_are_accepted(call: Callable, name: str, values: list) -> None:
+    for value in values:
+        call(**{name: value})
