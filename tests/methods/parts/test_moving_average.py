@@ -1,9 +1,11 @@
 r"""Tests for the energy_gans.methods.parts.moving_average module."""
 
+import pytest
 import torch
+from torch import nn
 
 from energy_gans.methods import CoulombGAN
-from energy_gans.methods.parts.moving_average import match_average
+from energy_gans.methods.parts.moving_average import MovingAverage, match_average
 
 from ..harness import model
 
@@ -13,6 +15,24 @@ def spoilt(gan: CoulombGAN) -> CoulombGAN:
     for p in gan.parameters():
         p.data.fill_(7.0)
     return gan
+
+
+@pytest.mark.parametrize("decay", [0.25, 0.999])
+def test_updates_follow_the_formula(decay: float) -> None:
+    network = nn.BatchNorm1d(1).double()
+    average = MovingAverage(network, decay)
+    expected = None
+    for n in range(1, 9):
+        network.weight.data.fill_(n**2)
+        network.running_mean.fill_(-(n**2))
+        network.num_batches_tracked.fill_(n)
+        average.update_parameters(network)
+        beta = min(decay, (n - 1) / (n + 8))
+        expected = n**2 if n == 1 else beta * expected + (1 - beta) * n**2
+        assert average.module.weight.item() == pytest.approx(expected)
+        assert average.module.running_mean.item() == pytest.approx(-expected)
+        assert average.module.num_batches_tracked == n
+    assert not any(p.requires_grad for p in average.parameters())
 
 
 def test_an_average_that_a_checkpoint_lacks_starts_from_its_weights() -> None:
