@@ -45,3 +45,48 @@ def test_chains_of_half_precision_keep_whole_states() -> None:
     )
     assert x.dtype == torch.float32
     assert 0 < (x - whole).abs().max() < 0.01
+
+
+class Slope(nn.Module):
+    r"""The potential 3 x_1 + 4 x_2, whose gradient has the norm 5 everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor([3.0, 4.0]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.slope
+
+
+def test_diagnostics_of_chains_in_a_constant_field() -> None:
+    # Three silent steps move each chain by (3, 4) 3 / 2, and the bound stops the second element.
+    chains = Chains(steps=3, step_size=1.0, bound=5.0, noise_std=0.0)
+    gcn = model(descriptor=Slope(), chains=chains)
+    start = torch.tensor([[0.0, -2.0], [0.5, 4.0]])
+    end = gcn.run_chains(gcn.descriptor, start, None)
+    torch.testing.assert_close(end, torch.tensor([[4.5, 4.0], [5.0, 5.0]]))
+    moved = (end - start).norm(dim=1).mean() / 2**0.5
+    expected = {"score_norm": torch.tensor(5.0), "drift": moved, "saturated": torch.tensor(1.0)}
+    for name, value in expected.items():
+        torch.testing.assert_close(gcn.noted[name], value)
+    score = gcn.score_of(start, None)
+    torch.testing.assert_close(score, torch.tensor([[3.0, 4.0]]).expand(2, -1))
+    assert gcn.noted["score_norm"].item() == pytest.approx(5)
+
+
+@pytest.mark.parametrize("frames, steps", [(2, [0, 2, 4]), ([1, 4], [1, 4]), (4, [0, 1, 2, 3, 4])])
+def test_a_trajectory_holds_the_states_of_its_frames(frames: int, steps: list[int]) -> None:
+    chains = Chains(steps=4, step_size=1.0, reference_std=2.0, noise_std=0.0, clip_gradient=3.5)
+    gcn = model(descriptor=Slope(), chains=chains)
+    x, states = torch.tensor([[1.0, -1.0]]), []
+    clipped = torch.tensor([3.0, 3.5])
+    for _ in range(5):
+        states.append(x)
+        x = x + (clipped - x / 4) / 2
+    found = list(gcn.trajectory(states[0], frames))
+    assert [frame.time for frame in found] == steps
+    for frame in found:
+        state = states[frame.time]
+        torch.testing.assert_close(frame.x, state)
+        torch.testing.assert_close(frame.potential, state @ gcn.descriptor.slope.detach())
+        torch.testing.assert_close(frame.speed, (clipped - state / 4).norm(dim=1))
