@@ -48,29 +48,29 @@ def test_chains_of_half_precision_keep_whole_states() -> None:
 
 
 class Slope(nn.Module):
-    r"""The potential 3 x_1 + 4 x_2, whose gradient has the norm 5 everywhere."""
+    r"""The potential 3 x_1 - 4 x_2, whose gradient has the norm 5 everywhere."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.slope = nn.Parameter(torch.tensor([3.0, 4.0]))
+        self.slope = nn.Parameter(torch.tensor([3.0, -4.0]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x @ self.slope
 
 
 def test_diagnostics_of_chains_in_a_constant_field() -> None:
-    # Three silent steps move each chain by (3, 4) 3 / 2, and the bound stops the second element.
+    # Three silent steps move each chain by (3, -4) 3 / 2, and the bound stops the second element.
     chains = Chains(steps=3, step_size=1.0, bound=5.0, noise_std=0.0)
     gcn = model(descriptor=Slope(), chains=chains)
-    start = torch.tensor([[0.0, -2.0], [0.5, 4.0]])
+    start = torch.tensor([[0.0, 2.0], [0.5, -4.0]])
     end = gcn.run_chains(gcn.descriptor, start, None)
-    torch.testing.assert_close(end, torch.tensor([[4.5, 4.0], [5.0, 5.0]]))
+    torch.testing.assert_close(end, torch.tensor([[4.5, -4.0], [5.0, -5.0]]))
     moved = (end - start).norm(dim=1).mean() / 2**0.5
     expected = {"score_norm": torch.tensor(5.0), "drift": moved, "saturated": torch.tensor(1.0)}
     for name, value in expected.items():
         torch.testing.assert_close(gcn.noted[name], value)
     score = gcn.score_of(start, None)
-    torch.testing.assert_close(score, torch.tensor([[3.0, 4.0]]).expand(2, -1))
+    torch.testing.assert_close(score, torch.tensor([[3.0, -4.0]]).expand(2, -1))
     assert gcn.noted["score_norm"].item() == pytest.approx(5)
 
 
@@ -79,7 +79,7 @@ def test_a_trajectory_holds_the_states_of_its_frames(frames: int, steps: list[in
     chains = Chains(steps=4, step_size=1.0, reference_std=2.0, noise_std=0.0, clip_gradient=3.5)
     gcn = model(descriptor=Slope(), chains=chains)
     x, states = torch.tensor([[1.0, -1.0]]), []
-    clipped = torch.tensor([3.0, 3.5])
+    clipped = torch.tensor([3.0, -3.5])
     for _ in range(5):
         states.append(x)
         x = x + (clipped - x / 4) / 2
@@ -90,3 +90,32 @@ def test_a_trajectory_holds_the_states_of_its_frames(frames: int, steps: list[in
         torch.testing.assert_close(frame.x, state)
         torch.testing.assert_close(frame.potential, state @ gcn.descriptor.slope.detach())
         torch.testing.assert_close(frame.speed, (clipped - state / 4).norm(dim=1))
+
+
+def test_by_default_a_trajectory_has_the_steps_of_samples() -> None:
+    gcn = model(descriptor=Slope(), sample_steps=6)
+    assert [frame.time for frame in gcn.trajectory(torch.zeros(1, 2), 2)] == [0, 3, 6]
+    gcn = model(descriptor=Slope(), chains=Chains(steps=8, bound=1.0))
+    assert [frame.time for frame in gcn.trajectory(torch.zeros(1, 2), 2)] == [0, 4, 8]
+
+
+class Product(nn.Module):
+    r"""The potential x_1 x_2, in which each element attracts by the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x.prod(1)
+
+
+def test_holes_are_filled_by_the_gradient_at_known_elements() -> None:
+    chains = Chains(steps=3, step_size=0.5, reference_std=0.5, noise_std=0.0)
+    gcn = model(descriptor=Product(), chains=chains)
+    y, known = torch.tensor([[0.9, 0.0], [-0.4, 0.0]]), torch.tensor([[1.0, 0.0]])
+    _, hole = gcn.starting_points(2, random=torch.Generator().manual_seed(0)).unbind(1)
+    for _ in range(3):
+        hole = hole + 0.5**2 / 2 * (y[:, 0] - hole / 0.5**2)
+    found = gcn.fill(y, known, random=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found, torch.stack([y[:, 0], hole], 1))
