@@ -46,13 +46,13 @@ def train_as(
         main(args)
 
 
-def assert_close(one: list[Tensor], two: list[Tensor]) -> None:
+def assert_close(one: list[Tensor], two: list[Tensor], rtol: float) -> None:
     r"""Asserts that tensors are equal up to rounding, their own or, where they should be zero and
     are nothing but rounding, that of the largest."""
     largest = max(a.double().norm() for a in one)
     for a, b in zip(one, two, strict=True):
         a, b = a.double(), b.double()
-        assert (a - b).norm() <= 1e-5 * a.norm() + 1e-7 * largest
+        assert (a - b).norm() <= rtol * (a.norm() + 0.01 * largest)
 
 
 def measured(folder: Path) -> dict[str, float]:
@@ -64,7 +64,7 @@ def measured(folder: Path) -> dict[str, float]:
 
 
 def assert_processes_do_not_matter(
-    arguments: Callable[..., list[str]], folder: Path
+    arguments: Callable[..., list[str]], folder: Path, rtol: float = 1e-5
 ) -> dict[str, Tensor]:
     r"""Asserts that two processes give the same run as one. Returns the weights of the one."""
     names = {1: "1_processes", 2: "2_processes"}
@@ -72,15 +72,42 @@ def assert_processes_do_not_matter(
         args = arguments(f"--trainer.devices={world_size}", points=True, name=name)
         run_as(world_size, args, folder / f"{name}.pt")
     one, two = (torch.load(folder / f"{name}.pt") for name in names.values())
-    assert_close(one, two)
+    assert_close(one, two, rtol)
     one, two = (measured(folder / name) for name in names.values())
     assert one and two == pytest.approx(one, rel=1e-3, abs=1e-6)
     one, two = (last(folder / name)["state_dict"] for name in names.values())
-    assert_close([one[name] for name in one], [two[name] for name in one])
+    assert_close([one[name] for name in one], [two[name] for name in one], rtol)
     return one
 
 
 SHORT = ["--trainer.max_steps=8", "--data.init_args.batch_size=64"]
+
+# The methods whose loss, or whose chains, take a minibatch as a whole.
+WHOLE = (
+    "baselines.MMDGAN",
+    "EIEGGAN",
+    "EIEGGenerator",
+    "FieldGenerator",
+    "GGCN",
+    "InpaintingGGCN",
+)
+
+
+def uneven(method: str) -> list[str]:
+    r"""Returns the arguments of ten steps, in float64, of two updates with minibatches in three
+    parts, of which each of two processes has an odd number of samples where there are two steps
+    of the discriminator."""
+    accumulate = 1 if method in WHOLE else 3
+    options = {
+        "trainer.precision": "64-true",
+        "trainer.max_steps": 10,
+        "data.init_args.batch_size": 168 if accumulate == 3 else 56,
+        "model.init_args.updates_per_step": 2,
+        "model.init_args.accumulate": accumulate,
+    }
+    if method in ("GCN", "GGCN"):
+        options["model.init_args.buffer_size"] = 168
+    return [f"--{name}={value}" for name, value in options.items()]
 
 
 @pytest.mark.parametrize("updates", [1, 2])
@@ -100,7 +127,7 @@ def test_two_processes_that_are_resumed_are_one_that_ran_through(
         args = tiny(*options, "--trainer.devices=2", *more, points=True, name="two")
         run_as(2, args, tmp_path / "two.pt")
     one, two = (last(tmp_path / name)["state_dict"] for name in ("one", "two"))
-    assert_close([one[name] for name in one], [two[name] for name in one])
+    assert_close([one[name] for name in one], [two[name] for name in one], 1e-5)
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["version_0"]
     rows: list[list[str]] = []
     for name in ("one", "two"):
@@ -113,7 +140,9 @@ def test_two_processes_that_are_resumed_are_one_that_ran_through(
 def test_two_processes_of_another_method_are_one(
     tiny: Arguments, tmp_path: Path, method: str
 ) -> None:
-    weights = assert_processes_do_not_matter(partial(tiny, *SHORT, *of(method)), tmp_path)
+    weights = assert_processes_do_not_matter(
+        partial(tiny, *of(method), *uneven(method)), tmp_path, 1e-10
+    )
     # At its bound, BEGAN's balance would not depend on the processes.
     assert 0 < weights.get("k", 0.5) < 1
 
