@@ -8,7 +8,7 @@ PIP_ARGS ?=
 DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs format bench mutants clean
+.PHONY: help install demo test soak lint docs format bench mutants clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ demo: install  ## train a Coulomb GAN on real digits for at most five minutes an
 
 test: install  ## run the whole test suite, a process for each of up to eight cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+soak: install  ## kill runs of all methods at random moments, and watch the memory of long ones: hours
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
 
 lint: install  ## check style, types of arguments, docstrings and who imports whom
 	$(BIN)/ruff check .
