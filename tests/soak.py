@@ -166,7 +166,10 @@ def kill_often(method: str, kills: int, folder: Path, rng: random.Random) -> lis
     for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers"):
         assert_same(one[key], two[key])
     # A process that was killed before its first checkpoint leaves a version of its own.
-    rows = [max((folder / name).glob("version_*/metrics.csv")) for name in ("whole", "killed")]
+    rows = [
+        max((folder / name).glob("*/metrics.csv"), key=os.path.getmtime)
+        for name in ("whole", "killed")
+    ]
     _require(rows[0].read_text() == rows[1].read_text(), "rows of metrics.csv differ")
     return [method, str(found.total()), *(str(found[m]) for m in MOMENTS), "same bits"]
 
