@@ -57,7 +57,7 @@ MOMENTS = {
     "update": (SteppedModule, "descend"),
 }
 KILLED = [
-    "--trainer.max_steps=100",
+    "--trainer.max_steps=160",
     "--trainer.callbacks+=energy_gans.callbacks.SamplePictures",
     "--trainer.callbacks.every_n_steps=4",
 ]

@@ -16,7 +16,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from ...checks import check_count
-from ...functional import gibbs_score, potential_gradient
+from ...functional import potential_gradient
 from ...functional.langevin import Field
 from ..parts.chains import Chains, Draw, sampler_of
 from ..parts.networks import evaluation_mode, fixed_parameters
@@ -95,18 +95,19 @@ class LangevinMixin:
             x: The points at which the chains start, with shape :math:`(B, *)`.
             label: The labels of the chains, with shape :math:`(B)`, or `None`.
         """
-        last_gradient: list[Tensor] = []
+        last: list[Tensor] = []
         gradient = self.gradient(network, label)
 
         def record(a: Tensor) -> Tensor:
-            last_gradient[:] = [gradient(a)]
-            return last_gradient[0]
+            last[:] = [a, gradient(a)]
+            return last[1]
 
         with fixed_parameters(network):
             end = self.chains.end(self.formatted(x), record, self.share_of)
         size = x[0].numel() ** 0.5
+        score = self.chains.score(lambda a: last[1])(last[0])
         self.note(
-            score_norm=last_gradient[0].flatten(1).norm(dim=1).mean(),
+            score_norm=score.flatten(1).norm(dim=1).mean(),
             drift=(end - x).flatten(1).norm(dim=1).mean() / size,
             saturated=(end.abs() >= _SATURATED).float().mean(),
         )
@@ -122,8 +123,7 @@ class LangevinMixin:
             label: The labels of the samples, with shape :math:`(B)`, or `None`.
         """
         with fixed_parameters(self.descriptor):
-            gradient = self.gradient(self.descriptor, label)
-            score = gibbs_score(gradient, self.chains.reference_std, self.chains.clip_gradient)(x)
+            score = self.chains.score(self.gradient(self.descriptor, label))(x)
         self.note(score_norm=score.flatten(1).norm(dim=1).mean())
         return score
 
@@ -163,7 +163,7 @@ class LangevinMixin:
             steps = self.sample_steps or chains.steps
             frames = [round(steps * i / frames) for i in range(frames + 1)]
         gradient = self.gradient(network, label)
-        score = gibbs_score(gradient, chains.reference_std, chains.clip_gradient)
+        score = chains.score(gradient)
         with evaluation_mode(network):
             states = chains.run(x, gradient, self.sampler(random), max(frames))
             for step, state in enumerate(chain([x], states)):

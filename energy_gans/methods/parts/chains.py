@@ -61,7 +61,7 @@ class Chains:
     def __post_init__(self) -> None:
         for size in self.step_sizes(self.steps):
             check_step_size(size, self.reference_std)
-        gibbs_score(lambda x: x, self.reference_std, self.clip_gradient)
+        self.score(lambda x: x)
         if self.bound is not None:
             check_positive("bound", self.bound)
         elif self.reference_std is None:
@@ -70,6 +70,14 @@ class Chains:
                 "within the bound."
             )
         check_noise_std(self.noise_std)
+
+    def score(self, gradient: Field) -> Field:
+        r"""Returns the score of the density of the chains, from :math:`(B, *)` to :math:`(B, *)`.
+
+        Arguments:
+            gradient: The gradient :math:`\nabla \Phi`, from :math:`(B, *)` to :math:`(B, *)`.
+        """
+        return gibbs_score(gradient, self.reference_std, self.clip_gradient)
 
     def step_sizes(self, steps: int) -> list[float]:
         r"""Returns the sizes of a number of steps, from the first to the last."""
@@ -103,7 +111,7 @@ class Chains:
             The points of each step, with shape :math:`(B, *)`, one step after the other.
         """
         sizes = self.step_sizes(self.steps if steps is None else steps)
-        score = gibbs_score(gradient, self.reference_std, self.clip_gradient)
+        score = self.score(gradient)
 
         def noise(x: Tensor) -> Tensor:
             return draw(torch.randn, *x.shape)

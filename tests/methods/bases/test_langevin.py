@@ -74,6 +74,15 @@ def test_diagnostics_of_chains_in_a_constant_field() -> None:
     assert gcn.noted["score_norm"].item() == pytest.approx(5)
 
 
+def test_the_score_that_chains_log_is_that_of_their_last_step() -> None:
+    chains = Chains(steps=1, step_size=0.1, reference_std=2.0, clip_gradient=3.5)
+    gcn, start = model(descriptor=Slope(), chains=chains), torch.tensor([[4.0, -8.0], [0.0, 0.0]])
+    gcn.run_chains(gcn.descriptor, start, None)
+    # The clipped gradients (3, -3.5) less start / 4
+    expected = (torch.tensor([[2.0, -1.5], [3.0, -3.5]])).norm(dim=1).mean()
+    torch.testing.assert_close(gcn.noted["score_norm"], expected)
+
+
 @pytest.mark.parametrize("frames, steps", [(2, [0, 2, 4]), ([1, 4], [1, 4]), (4, [0, 1, 2, 3, 4])])
 def test_a_trajectory_holds_the_states_of_its_frames(frames: int, steps: list[int]) -> None:
     chains = Chains(steps=4, step_size=1.0, reference_std=2.0, noise_std=0.0, clip_gradient=3.5)
