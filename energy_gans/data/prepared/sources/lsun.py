@@ -1,8 +1,7 @@
 r"""LSUN: an LMDB database for each category and split, `{category}_{train,val}_lmdb`.
 
 Its values are WebP or JPEG pictures. A database is a folder or, as it is published, a zip archive
-of that folder. LMDB maps its file into memory, so the file `data.mdb` of an archive is unpacked to
-a scratch folder. Images come in the order of their keys. A database that is given alone has no
+of that folder, of which the file `data.mdb` is unpacked to a scratch folder. Images come in the order of their keys. A database that is given alone has no
 split.
 """
 
@@ -11,16 +10,15 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from .containers import is_zip, method_error
+from .containers import DAMAGED, is_zip, method_error
 from .folders import folder_layout
-from .limits import check_expansion, size_error, size_limit
-from .parquet import import_optional, parquet_files, parquet_source
+from .limits import check_expansion
+from .lmdb_files import LmdbFile
+from .parquet import parquet_files, parquet_source
 from .picture_files import file_source
 from .records import Record, Source, assign_splits, check_any_found
 
@@ -79,11 +77,11 @@ def _lmdb_source(
         hold_out: One in `hold_out` images is held out if there is no held-out split.
         scratch: A folder for the unpacked file of an archive.
     """
-    files = {split: _extract_lmdb(one, scratch) for split, one in found.items()}
-    known = [split for split, file in files.items() for _ in range(_count_images(file))]
+    databases = {one: _open_lmdb(one, _extract_lmdb(one, scratch)) for one in found.values()}
+    known = [split for split, one in found.items() for _ in range(len(databases[one]))]
     check_any_found(path, known, "images in its lmdb")
     splits, split_rule, hold_out = assign_splits(path, known, hold_out)
-    records = _lmdb_records(list(files.values()), splits)
+    records = _lmdb_records(databases, splits)
     return Source("lmdb", splits, split_rule, [], records, hold_out=hold_out)
 
 
@@ -143,44 +141,41 @@ def _extract_lmdb(path: Path, scratch: Path) -> Path:
                 raise error
             with archive.open(about) as member:
                 shutil.copyfileobj(member, file, 2**20)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        except (*DAMAGED, ValueError) as error:
             raise ValueError(f"{path} can not be unpacked: {error}.") from error
     return copy
 
 
-def _open_lmdb(path: Path) -> Any:
-    r"""Opens a database for reading.
+def _open_lmdb(path: Path, file: Path) -> LmdbFile:
+    r"""Returns the database in a file.
 
-    Returns:
-        The environment of the database.
+    Arguments:
+        path: The database or its archive, for errors.
+        file: The file `data.mdb`.
 
     Raises:
-        ValueError: If the file is no database or was cut short, which would crash the process.
+        ValueError: If the file is no database, or was cut short.
     """
-    lmdb = import_optional("lmdb")
     try:
-        env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, readahead=False)
-    except lmdb.Error as error:
-        raise ValueError(f"{path} is no lmdb: {error}.") from error
-    pages = env.info()["last_pgno"] + 1
-    if pages * env.stat()["psize"] > path.stat().st_size:
-        env.close()
-        raise ValueError(f"{path} is cut short: it should have {pages} pages.")
-    return env
+        return LmdbFile(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is no lmdb that can be read: {error}.") from error
 
 
-def _count_images(path: Path) -> int:
-    r"""Returns the number of images in a database."""
-    with _open_lmdb(path) as env:
-        return env.stat()["entries"]
+def _lmdb_records(databases: Mapping[Path, LmdbFile], splits: Sequence[str]) -> Iterator[Record]:
+    r"""Yields the images of databases, one database after the other.
 
+    Arguments:
+        databases: The databases, by the path that was given.
+        splits: The split of each image.
 
-def _lmdb_records(files: list[Path], splits: list[str]) -> Iterator[Record]:
-    r"""Yields the images of databases, one database after the other."""
-    i = 0
-    for path in files:
-        with _open_lmdb(path) as env, env.begin(buffers=True) as transaction:
-            for key, value in transaction.cursor():
-                image = size_error(len(value), size_limit(None)) or bytes(value)
-                yield Record(bytes(key).decode(errors="replace"), splits[i], 0, image)
-                i += 1
+    Raises:
+        ValueError: If a database is damaged.
+    """
+    own = iter(splits)
+    for path, database in databases.items():
+        try:
+            for key, image in database.items():
+                yield Record(key.decode(errors="replace"), next(own), 0, image)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}.") from error

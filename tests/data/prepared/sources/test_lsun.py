@@ -115,13 +115,13 @@ def test_pictures_of_a_category(tmp_path: Path, kind: str) -> None:
 def test_a_truncated_lmdb_is_refused(root: Path) -> None:
     file = root / "bedroom_train_lmdb" / "data.mdb"
     os.truncate(file, file.stat().st_size - 4096)
-    with pytest.raises(ValueError, match=r"data.mdb is cut short"):
+    with pytest.raises(ValueError, match=r"_train_lmdb is no lmdb .*: it is cut short"):
         lsun_source(root, "bedroom", 20, root.parent / "scratch")
 
 
 def test_what_is_no_lmdb_is_refused(root: Path) -> None:
     (root / "bedroom_train_lmdb" / "data.mdb").write_bytes(b"<html>" * 5000)
-    with pytest.raises(ValueError, match=r"data.mdb is no lmdb"):
+    with pytest.raises(ValueError, match=r"_train_lmdb is no lmdb .*: it does not begin as"):
         lsun_source(root, "bedroom", 20, root.parent / "scratch")
 
 
