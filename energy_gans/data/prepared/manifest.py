@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 FORMAT = "energy-gans prepared images"
 VERSION = 1
 
-_KEYS = ("name", "source", "preprocessing", "classes", "splits")
 SUM_KEY = "manifest_sha256"
 # The keys that say what the images and labels of a split mean.
 _DESCRIPTION_KEYS = ("name", "preprocessing", "classes")
+# The keys that every manifest has, and the types of their values.
+_TYPES = {"name": str, "source": dict, "preprocessing": dict, "classes": list, "splits": dict}
+_SPLIT_TYPES = {"sha256": str, "labels_sha256": str, "sums_sha256": str}
 _SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
 PREPARE_AGAIN = "Prepare the set again, or copy it again."
 
@@ -52,7 +55,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
     except PermissionError as error:
         raise PermissionError(f"{path} can not be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}. {PREPARE_AGAIN}") from error
     _check_manifest(manifest, path)
     return manifest
@@ -67,11 +70,11 @@ def _check_manifest(manifest: Any, path: Path) -> None:
             f"{path}: 'version' should be {VERSION}, got {manifest.get('version')!r}. "
             "Prepare the set again with this version of energy-gans."
         )
-    _check_keys(manifest, _KEYS, path)
-    if not isinstance(manifest["splits"], dict):
-        raise ValueError(f"{path}: 'splits' should name the splits. {PREPARE_AGAIN}")
+    _check_keys(manifest, _TYPES, path)
+    _check_types(manifest, _TYPES, path)
     for name, split in manifest["splits"].items():
         _check_keys(split, _SPLIT_KEYS, path, f"splits.{name}.")
+        _check_types(split, _SPLIT_TYPES, path, f"splits.{name}.")
         shape = split["shape"]
         if not (isinstance(shape, list) and [type(n) for n in shape] == [int] * 4):
             raise ValueError(
@@ -102,10 +105,20 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _check_keys(
-    found: dict[str, Any], keys: tuple[str, ...], path: Path, prefix: str = ""
-) -> None:
+def _check_keys(found: dict[str, Any], keys: Iterable[str], path: Path, prefix: str = "") -> None:
     r"""Raises a `ValueError` that names the first key that a manifest, or a part of it, lacks."""
     for key in keys:
         if not isinstance(found, dict) or key not in found:
             raise ValueError(f"{path} lacks '{prefix}{key}'. {PREPARE_AGAIN}")
+
+
+def _check_types(
+    found: dict[str, Any], types: dict[str, type], path: Path, prefix: str = ""
+) -> None:
+    r"""Raises a `ValueError` that names the first key whose value has another type."""
+    for key, kind in types.items():
+        if key in found and not isinstance(found[key], kind):
+            raise ValueError(
+                f"{path}: '{prefix}{key}' should be a {kind.__name__}, got {found[key]!r:.60}. "
+                f"{PREPARE_AGAIN}"
+            )

@@ -173,7 +173,7 @@ def test_an_unknown_split_is_named(root: Path) -> None:
         (lambda m: m.pop("format"), "no manifest of a prepared set"),
         (lambda m: m.update(version=99), "'version' should be 1, got 99"),
         (lambda m: m.pop("classes"), "lacks 'classes'"),
-        (lambda m: m.update(splits=[]), "'splits' should name"),
+        (lambda m: m.update(splits=[]), "'splits' should be a dict"),
         (lambda m: m["splits"].update(val=3), "lacks 'splits.val.count'"),
         (lambda m: m["splits"]["val"].pop("sha256"), "lacks 'splits.val.sha256'"),
         (lambda m: m["splits"]["val"].update(shape="no"), "'splits.val.shape' should be"),

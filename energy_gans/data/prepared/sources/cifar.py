@@ -75,7 +75,7 @@ def load_cifar(root: Path, split: str, classes: int) -> tuple[Tensor, Tensor]:
     """
     container, version = _find_batches(Path(root), classes)
     batches = [
-        _read_batch(contents, name, classes, version)
+        _read_batch(contents, f"{name!r} in {container.path}", classes, version)
         for name, contents in _read_files(
             container, FILES[classes, version, split], LARGEST[classes]
         )
@@ -90,15 +90,15 @@ def cifar_classes(root: Path, classes: int) -> list[str]:
     key = "label_names" if classes == 10 else "fine_label_names"
     names: list[str] = []
     try:
-        ((_, contents),) = _read_files(
+        ((name, contents),) = _read_files(
             container, FILES[classes, version, "names"], LARGEST[classes]
         )
     except FileNotFoundError:
         contents = b""
     if version == "binary":
-        names = contents.decode().split()
+        names = contents.decode(errors="replace").split()
     elif contents:
-        names = _parse_names(contents, key)
+        names = _parse_names(contents, f"{name!r} in {container.path}", key)
     return names if len(names) == classes else [str(i) for i in range(classes)]
 
 
@@ -166,7 +166,7 @@ def _read_batch(
     if version == "binary":
         width = _PIXELS + (1 if classes == 10 else 2)
         if len(contents) == 0 or len(contents) % width != 0:
-            raise ValueError(f"The batch {name!r} is incomplete: it has {len(contents)} bytes.")
+            raise ValueError(f"The batch {name} is incomplete: it has {len(contents)} bytes.")
         rows = np.frombuffer(contents, np.uint8).reshape(-1, width)
         pixels, labels = rows[:, -_PIXELS:], rows[:, -_PIXELS - 1].astype(np.int64)
     else:
@@ -174,7 +174,7 @@ def _read_batch(
         pixels, labels = _parse_batch(contents, name, key)
     if len(labels) != len(pixels) or not ((labels >= 0) & (labels < classes)).all():
         raise ValueError(
-            f"The batch {name!r} is damaged: it has {len(pixels)} images, and {len(labels)} "
+            f"The batch {name} is damaged: it has {len(pixels)} images, and {len(labels)} "
             f"labels that should be below {classes}."
         )
     return pixels.reshape(-1, 3, 32, 32).copy(), labels
@@ -186,7 +186,7 @@ def _pickle_instructions(contents: bytes, name: str) -> Iterator[tuple[str, obje
         for opcode, argument, _ in pickletools.genops(contents):
             yield opcode.name, argument
     except (ValueError, IndexError, UnicodeError) as error:
-        raise ValueError(f"The batch {name!r} is no complete pickle: {error}.") from error
+        raise ValueError(f"The batch {name} is no complete pickle: {error}.") from error
 
 
 def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +194,7 @@ def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.n
 
     Arguments:
         contents: The pickle.
-        name: The name of the batch.
+        name: The name and the place of the batch, for errors.
         key: The key of the labels.
 
     Returns:
@@ -219,17 +219,17 @@ def _parse_batch(contents: bytes, name: str, key: str) -> tuple[np.ndarray, np.n
         if opcode in ("NEWTRUE", "NEWFALSE"):
             flag = opcode == "NEWTRUE"
     if len(pixels) == 0 or len(pixels) % _PIXELS != 0:
-        raise ValueError(f"The batch {name!r} has no pixels of 32x32 images.")
+        raise ValueError(f"The batch {name} has no pixels of 32x32 images.")
     array = np.frombuffer(pixels, np.uint8)
     array = array.reshape(_PIXELS, -1).T if columns else array.reshape(-1, _PIXELS)
     return array, np.array(labels, np.int64)
 
 
-def _parse_names(contents: bytes, key: str) -> list[str]:
+def _parse_names(contents: bytes, name: str, key: str) -> list[str]:
     r"""Returns the list of strings under a key of a pickled dictionary."""
     found = itertools.dropwhile(
         lambda item: not (isinstance(item[1], (str, bytes)) and _to_text(item[1]) == key),
-        _pickle_instructions(contents, "meta"),
+        _pickle_instructions(contents, name),
     )
     rest = itertools.takewhile(lambda item: item[0] != "APPENDS", itertools.islice(found, 1, None))
     return [_to_text(argument) for _, argument in rest if isinstance(argument, (str, bytes))]

@@ -144,7 +144,8 @@ class Zip:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 name = normalize_name(member.filename)
-                if not member.is_dir():
+                # A damaged archive may hold an empty name, for which `is_dir` fails.
+                if not member.filename.endswith("/"):
                     self.left_out += [(name, REPLACED)] if name in members else []
                     members[name] = member
             found = {n: self.read_link(archive, m) for n, m in members.items() if _is_link(m)}

@@ -87,7 +87,7 @@ def _read_idx(path: Path, dimensions: int) -> Tensor:
         dimensions: The expected number of dimensions.
 
     Raises:
-        ValueError: If the file is truncated, too long or no IDX file.
+        ValueError: If the file is truncated, too long, empty or no IDX file.
     """
     try:
         check_regular(path)
@@ -112,6 +112,8 @@ def _read_idx(path: Path, dimensions: int) -> Tensor:
         raise ValueError(
             f"{path} {how}: it should have {expected} bytes by its header, and has {found}{more}."
         )
+    if math.prod(shape) == 0:
+        raise ValueError(f"{path} should hold at least one value, and its header says {shape}.")
     return torch.frombuffer(bytearray(values), dtype=torch.uint8).reshape(shape)
 
 

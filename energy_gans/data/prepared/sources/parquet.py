@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,8 @@ _LABEL_COLUMNS = ("label", "fine_label", "labels")
 ROWS = 1
 # The most characters in the name of a class or a picture.
 NAME = 255
+# The most classes. The names of all classes up to the largest label are held.
+CLASSES = 2**20
 
 
 def import_optional(name: str) -> ModuleType:
@@ -78,7 +81,7 @@ def parquet_source(
         names = names or label_names
         split = _shard_split(shard.relative_to(path) if path.is_dir() else Path(shard.name))
         by_number = celeba and split is None
-        found += _celeba_splits(file) if by_number else [split] * file.metadata.num_rows
+        found += _celeba_splits(shard, file) if by_number else [split] * file.metadata.num_rows
     check_any_found(path, found, "rows in its parquet shards")
     labels, names = _index_labels(path, labels, names)
     splits, split_rule, hold_out = assign_splits(path, found, hold_out)
@@ -96,12 +99,11 @@ def _open_shard(shard: Path) -> Any:
         ValueError: If the file is no parquet file, has no column of images, or claims to have more
             rows than bytes.
     """
-    arrow, parquet = import_optional("pyarrow"), import_optional("pyarrow.parquet")
-    try:
+    parquet = import_optional("pyarrow.parquet")
+    with _explain(shard, "no complete parquet file"):
         size = check_regular(shard).st_size
         file = parquet.ParquetFile(shard)
-    except (arrow.ArrowException, OSError, ValueError) as error:
-        raise ValueError(f"{shard} is no complete parquet file: {error}") from error
+        file.schema_arrow  # noqa: B018
     if file.metadata.num_rows > size:
         raise ValueError(
             f"{shard} should hold a picture in each row, but says that it has "
@@ -112,6 +114,22 @@ def _open_shard(shard: Path) -> Any:
             f"{shard} should have a column 'image' or 'img', and has {file.schema_arrow.names}."
         )
     return file
+
+
+@contextmanager
+def _explain(shard: Path, what: str = "damaged") -> Iterator[None]:
+    r"""Turns an error of pyarrow into a `ValueError` of one line that names the shard.
+
+    Arguments:
+        shard: The shard.
+        what: What the shard is then.
+    """
+    errors = (import_optional("pyarrow").ArrowException, OSError, ValueError, LookupError)
+    try:
+        yield
+    except errors as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(f"{shard} is {what}: {reason}.") from error
 
 
 def _shard_split(relative: Path) -> str | None:
@@ -133,15 +151,17 @@ def _read_labels(shard: Path, file: Any) -> tuple[list[Any], list[str]]:
         return [], []
     kind = file.schema_arrow.field(name).type
     if types.is_string(kind) or types.is_large_string(kind):
-        return _read_string_labels(shard, name), []
+        with _explain(shard):
+            return _read_string_labels(shard, name), []
     if not types.is_integer(kind):
         return [], []
     try:
         about = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
-        names = about["info"]["features"][name].get("names", [])
+        names = [str(one) for one in about["info"]["features"][name].get("names", [])]
     except (ValueError, KeyError, AttributeError, TypeError):
         names = []
-    return file.read(columns=[name]).column(name).to_pylist(), list(names)
+    with _explain(shard):
+        return file.read(columns=[name]).column(name).to_pylist(), names
 
 
 def _read_string_labels(shard: Path, name: str) -> list[str | None]:
@@ -157,20 +177,21 @@ def _read_string_labels(shard: Path, name: str) -> list[str | None]:
             lengths = import_optional("pyarrow.compute").utf8_length(chunk.dictionary).to_pylist()
             if max(lengths, default=0) > NAME:
                 raise ValueError(
-                    f"{shard} should have names of classes in its column {name!r}, of at most "
-                    f"{NAME} characters, got one of {max(lengths)}."
+                    f"it should have names of classes in its column {name!r}, of at most {NAME} "
+                    f"characters, got one of {max(lengths)}"
                 )
             words = chunk.dictionary.to_pylist()
             labels += [None if i is None else words[i] for i in chunk.indices.to_pylist()]
     return labels
 
 
-def _celeba_splits(file: Any) -> list[str | None]:
+def _celeba_splits(shard: Path, file: Any) -> list[str | None]:
     r"""Returns the splits of CelebA's pictures, from the numbers in their paths."""
     name = _find_column(file, _IMAGE_COLUMNS)
-    rows = file.iter_batches(ROWS, columns=[f"{name}.path"])
-    paths = ((row or {}).get("path") or "" for batch in rows for row in batch[0].to_pylist())
-    return [celeba_split(Path(path).stem) for path in paths]
+    with _explain(shard):
+        rows = file.iter_batches(ROWS, columns=[f"{name}.path"])
+        paths = ((row or {}).get("path") or "" for batch in rows for row in batch[0].to_pylist())
+        return [celeba_split(Path(path).stem) for path in paths]
 
 
 def _index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list[int], list[str]]:
@@ -180,7 +201,7 @@ def _index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list
     label, all labels are 0.
 
     Raises:
-        ValueError: If only some of the rows have a label.
+        ValueError: If only some of the rows have a label, or a label is out of range.
     """
     kinds = {type(label) for label in labels}
     if kinds == {type(None)}:
@@ -190,24 +211,29 @@ def _index_labels(path: Path, labels: list[Any], names: list[str]) -> tuple[list
         index = {name: i for i, name in enumerate(names)}
         return [index[label] for label in labels], names
     if kinds == {int}:
+        if min(labels) < -1 or max(labels) >= CLASSES:
+            raise ValueError(
+                f"'source' = {str(path)!r} should have labels from 0 to {CLASSES - 1}, or -1 for "
+                f"none, got labels from {min(labels)} to {max(labels)}."
+            )
         return labels, names or [str(i) for i in range(max(labels) + 1)]
     raise ValueError(f"'source' = {str(path)!r} has rows with a label and rows with none.")
 
 
 def _parquet_records(shards: list[Path], splits: list[str], labels: list[int]) -> Iterator[Record]:
     r"""Yields the images of all shards, one row at a time."""
-    arrow = import_optional("pyarrow")
     i = 0
     for shard in shards:
         file = _open_shard(shard)
         name = _find_column(file, _IMAGE_COLUMNS)
-        try:
+        end = i + file.metadata.num_rows
+        with _explain(shard):
             for batch in file.iter_batches(ROWS, columns=[name]):
                 image, path = _row_image(batch)
                 yield Record(path or f"{shard.name}, image {i}", splits[i], labels[i], image)
                 i += 1
-        except (arrow.ArrowException, OSError) as error:
-            raise ValueError(f"{shard} is damaged: {error}") from error
+            if i != end:
+                raise ValueError("it has another number of rows than it says")
 
 
 def _row_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
@@ -219,4 +245,4 @@ def _row_image(batch: Any) -> tuple[bytes | ValueError, str | None]:
         (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
     )
     image = image if isinstance(image, bytes) else ValueError("the row has no bytes")
-    return image, path[:NAME] if path else None
+    return image, path[:NAME] if isinstance(path, str) and path else None
