@@ -40,6 +40,8 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path} can not be read: its values are nested too deeply.") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no YAML: it is no text in UTF-8.") from error
     except yaml.MarkedYAMLError as error:

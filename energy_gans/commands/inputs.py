@@ -145,7 +145,7 @@ class _FolderSamples(Samples):
         try:
             image = decode(read_regular(path, LARGEST))
         except ValueError as error:
-            raise ValueError(f"The sample {path} can not be read: {error}") from error
+            raise ValueError(f"The sample {path} can not be read: {error}.") from error
         x = torch.from_numpy(np.array(image)).permute(2, 0, 1)
         if self.grey:
             if not (x == x[:1]).all():

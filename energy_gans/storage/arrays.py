@@ -119,9 +119,10 @@ class _NumpyFile:
             if fortran:
                 raise ValueError("its array is in Fortran order")
             self.left = size - file.tell()
-        except (*DAMAGED, ValueError) as error:
+        except Exception as error:
+            # numpy evaluates the header as Python, and a damaged one can raise almost anything.
             raise ValueError(
-                f"'samples' = {str(self.path)!r} can not be read: {error}."
+                f"'samples' = {str(self.path)!r} can not be read: {_in_one_line(error)}."
             ) from error
         return file
 
@@ -158,9 +159,15 @@ class _NumpyFile:
             x = np.frombuffer(self.file.read(n * self.size), self.dtype)
             x = x.reshape(n, *self.shape[1:])
         except (*DAMAGED, ValueError) as error:
-            raise ValueError(f"'samples' = {str(self.path)!r} is damaged: {error}.") from error
+            reason = _in_one_line(error)
+            raise ValueError(f"'samples' = {str(self.path)!r} is damaged: {reason}.") from error
         self.position += n
         return x.astype(np.float32) if self.dtype.kind == "f" else x
+
+
+def _in_one_line(error: Exception) -> str:
+    r"""Returns the message of an error in one line, without its full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 class TensorImages:

@@ -83,7 +83,13 @@ def step_of(path: str | os.PathLike) -> int:
     Raises:
         ValueError: If the file is no checkpoint.
     """
-    return load_tensors("ckpt_path", path, verify=False, mmap=True)["global_step"]
+    checkpoint = load_tensors("ckpt_path", path, verify=False, mmap=True)
+    step = checkpoint.get("global_step") if isinstance(checkpoint, dict) else None
+    if not isinstance(step, int):
+        raise ValueError(
+            f"'ckpt_path' = {str(path)!r} was not written by energy-gans: it has no 'global_step'."
+        )
+    return step
 
 
 def load_model(
@@ -151,7 +157,7 @@ def _explain(path: Path, class_path: str) -> Iterator[None]:
         reason = textwrap.shorten(str(error), 500, placeholder=" ...")
         raise ValueError(
             f"'ckpt_path' = {str(path)!r} holds a {class_path} that can not be rebuilt here: "
-            f"{reason}"
+            f"{reason.rstrip('.')}."
         ) from error
 
 

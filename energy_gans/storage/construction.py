@@ -37,7 +37,8 @@ class Construction(NamedTuple):
 
 def construction_of(checkpoint: Mapping[str, Any]) -> Construction | None:
     r"""Returns how the model of a checkpoint is made, or `None` if the checkpoint does not say."""
-    options = dict(checkpoint.get("hyper_parameters") or {})
+    options = checkpoint.get("hyper_parameters")
+    options = dict(options) if isinstance(options, Mapping) else {}
     class_path = options.pop("_class_path", None)
     options.pop("_instantiator", None)
     if class_path is not None:

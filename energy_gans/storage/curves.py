@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,10 +89,13 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     r"""Returns the rows of a `metrics.csv`, except for an incomplete last row."""
     if not path.is_file():
         return []
-    text = path.read_bytes().decode()
-    whole = text[: text.rfind("\n") + 1]
-    rows = csv.DictReader(io.StringIO(whole, newline=""))
-    return [row for row in rows if (row.get("step") or "").isdigit()]
+    with _explain(path):
+        text = path.read_bytes().decode()
+        whole = text[: text.rfind("\n") + 1]
+        rows = list(csv.DictReader(io.StringIO(whole, newline="")))
+    if any(None in row for row in rows):
+        raise ValueError(f"{path} is damaged: a row has more values than the table has columns.")
+    return [row for row in rows if (row.get("step") or "").isdecimal()]
 
 
 def _csv_bytes(
@@ -110,11 +114,24 @@ def read_curves(path: Path) -> Curves:
     r"""Returns the steps and the values of every number in a `metrics.csv`; none if it is missing.
 
     A last row without a newline is incomplete, because of a kill or a full disk, and is left out.
+
+    Raises:
+        ValueError: If the file is damaged.
     """
     if not path.is_file():
         return {}
-    whole, end, _ = path.read_bytes().decode().rpartition("\n")
-    return _curves_of(list(csv.DictReader(io.StringIO(whole + end, newline=""))))
+    with _explain(path):
+        whole, end, _ = path.read_bytes().decode().rpartition("\n")
+        return _curves_of(list(csv.DictReader(io.StringIO(whole + end, newline=""))))
+
+
+@contextmanager
+def _explain(path: Path) -> Iterator[None]:
+    r"""Turns an error while a `metrics.csv` is parsed into a `ValueError` that names the file."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise ValueError(f"{path} is damaged, and no table of logged numbers: {error}.") from error
 
 
 def _curves_of(rows: list[Mapping[str, str]]) -> Curves:

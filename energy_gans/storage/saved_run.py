@@ -132,7 +132,8 @@ def run_data(directory: Path, trust: str = "") -> LightningDataModule:
     except Exception as error:
         # Damaged files can raise any error.
         raise ValueError(
-            f"{str(path)!r} holds no data that can be opened here: {error}"
+            f"{str(path)!r} holds no data that can be opened here: "
+            f"{' '.join(str(error).split()).rstrip('.')}."
         ) from error
     if hasattr(data, "download") and is_within(type(data).__module__, PACKAGES):
         data.download = False

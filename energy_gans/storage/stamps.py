@@ -23,6 +23,15 @@ from typing import Any
 from ..files import write_text
 from ..metrics.measures import Measurement
 
+# What reading a file of another format can raise.
+_DAMAGED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 DTYPE = "float32 features, float64 moments"
 PACKAGES = ("energy-gans", "numpy", "pillow", "torch", "torch-fidelity", "torchvision")
 
@@ -160,13 +169,21 @@ def read_metrics(path: str) -> dict[str, dict[str, Any]]:
     try:
         measures = json.loads(Path(path).read_text())["measures"]
         for name, number in measures.items():
-            if not {"value", "protocol", "real"} <= number.keys():
-                raise KeyError(name)
-            if number["real"] is not None and "protocol" not in number["real"]:
-                raise KeyError("real")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+            _check_number(name, number)
+    except _DAMAGED as error:
         raise ValueError(f"{path!r} was not written by `energy-gans evaluate`.") from error
     return measures
+
+
+def _check_number(name: str, number: dict[str, Any]) -> None:
+    r"""Raises some error unless a stamped number has all that tables show of it."""
+    if "value" not in number:
+        raise KeyError(name)
+    for row in comparisons(name, number):
+        row.protocol["extractor"]["name"], row.counts()
+        for one in (row.samples, row.real):
+            if one is not None:
+                format_number(one)
 
 
 def find_metrics(folder: Path, sha256: str) -> Path | None:
@@ -177,7 +194,7 @@ def find_metrics(folder: Path, sha256: str) -> Path | None:
         sha256: The SHA-256 of the checkpoint.
     """
     for path in sorted(folder.glob("metrics*.json")):
-        with suppress(ValueError, LookupError, TypeError):
+        with suppress(*_DAMAGED):
             if json.loads(path.read_text())["origin"]["sha256"] == sha256:
                 return path
     return None

@@ -77,9 +77,13 @@ def read_state(folder: Path) -> tuple[str, dict[str, Any]]:
         path = folder / f"{state}.json"
         if path.is_file():
             try:
-                return state, json.loads(path.read_text())
-            except ValueError as error:
+                outcome = json.loads(path.read_text())
+                whole = outcome.keys() >= {"digest", "config"}
+            except (ValueError, AttributeError, RecursionError) as error:
                 raise ValueError(f"{path} is damaged: remove {folder}.") from error
+            if not (whole and isinstance(outcome["config"], dict)):
+                raise ValueError(f"{path} is damaged: remove {folder}.")
+            return state, outcome
     return ("half" if folder.exists() else "new"), {}
 
 
@@ -137,7 +141,10 @@ def _start(job: Job) -> dict[str, str]:
 def _is_start_of(job: Job) -> bool:
     r"""Returns whether a cell left half way was started as it would be now."""
     path = job.folder / "started.json"
-    return path.is_file() and json.loads(path.read_text()) == _start(job)
+    try:
+        return path.is_file() and json.loads(path.read_text()) == _start(job)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _run_stages(job: Job, stages: tuple[str, ...], lock: IO) -> None:

@@ -69,12 +69,28 @@ def _sample_arrays(study: Study, results: list[Result]) -> Arrays:
     for setting in study.settings:
         for method in study.methods:
             for result in finished_cells(results, setting, method)[:1]:
-                with np.load(result.folder / "samples.npz") as file:
-                    arrays[setting, method] = file["samples"]
+                arrays[setting, method] = read_samples(result.folder)
         for result in finished_cells(results, setting)[:1]:
             trust = trusted_packages(study, setting, result.cell.method)
             arrays[setting, HELD_OUT] = _real_samples(result.folder / "run", study.samples, trust)
     return arrays
+
+
+def read_samples(folder: Path) -> np.ndarray:
+    r"""Returns the samples of a cell, with shape :math:`(N, *)`.
+
+    Arguments:
+        folder: The cell's folder.
+
+    Raises:
+        ValueError: If the file of the samples is missing or damaged.
+    """
+    path = folder / "samples.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["samples"]
+    except Exception as error:  # A damaged file can make numpy raise almost anything.
+        raise ValueError(f"{path} is missing or damaged: remove {folder}.") from error
 
 
 def _real_samples(run: Path, n: int, trust: str = "") -> np.ndarray:

@@ -92,9 +92,12 @@ def read_study(path: Path) -> Study:
     for key in ("settings", "methods", "seeds", "budget"):
         if not content.get(key):
             raise ValueError(f"{path} should give {key!r}, and it gives none.")
-    for key in ("settings", "methods"):
-        content[key] = _config_paths(content[key], key, path.parent)
-    _check_values(content, path)
+    try:
+        for key in ("settings", "methods"):
+            content[key] = _config_paths(content[key], key, path.parent)
+        _check_values(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return Study(**content)
 
 
@@ -125,7 +128,7 @@ def _config_paths(given: object, key: str, folder: Path) -> dict[str, list[Path]
     return configs
 
 
-def _check_values(content: dict[str, Any], path: Path) -> None:
+def _check_values(content: dict[str, Any]) -> None:
     r"""Raises a `ValueError` for seeds, a budget or other values that are not accepted."""
     seeds, budget = content["seeds"], content["budget"]
     whole = isinstance(seeds, list) and all(type(s) is int and s >= 0 for s in seeds)
@@ -138,10 +141,10 @@ def _check_values(content: dict[str, Any], path: Path) -> None:
         if type(count) is not int:
             raise ValueError(f"{key!r} should be a whole number, got {count!r}.")
         check_count(key, count)
-    _check_columns(content, path)
+    _check_columns(content)
 
 
-def _check_columns(content: dict[str, Any], path: Path) -> None:
+def _check_columns(content: dict[str, Any]) -> None:
     r"""Raises a `ValueError` for measures, flags of `evaluate` or curves that are not accepted."""
     for key, kind, words in (
         ("measures", dict, "map logged numbers to columns"),
@@ -149,7 +152,7 @@ def _check_columns(content: dict[str, Any], path: Path) -> None:
         ("curves", list, "be a list of logged numbers"),
     ):
         if not isinstance(content.setdefault(key, kind()), kind):
-            raise ValueError(f"{key!r} of {path} should {words}, got {content[key]!r}.")
+            raise ValueError(f"{key!r} should {words}, got {content[key]!r}.")
     columns = list(content["measures"].values())
     if not all(isinstance(c, str) for c in columns) or len(set(columns)) < len(columns):
         raise ValueError(f"'measures' should name unlike columns, got {columns!r}.")

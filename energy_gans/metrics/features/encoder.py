@@ -62,7 +62,7 @@ class TrainedEncoder(FeatureExtractor):
         try:
             self._build(saved["metadata"], sha256)
             self.network.load_state_dict(saved["state_dict"])
-        except (LookupError, TypeError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ValueError(self._refusal(f"'path' = {path!r}")) from error
 
     def extract(self, images: Tensor) -> Output:
