@@ -8,7 +8,7 @@ PIP_ARGS ?=
 DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak lint docs format bench mutants clean
+.PHONY: help install demo test fuzz soak lint docs format bench mutants clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,13 @@ test: install  ## run the whole test suite, a process for each of up to eight co
 
 soak: install  ## kill runs of all methods at random moments, and watch the memory of long ones: hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
+
+# The factor on the number of examples in the suite: 40 take about ten minutes on two cores.
+FUZZ ?= 40
+
+fuzz: install  ## draw random examples for properties and damaged files, about ten minutes
+	ENERGY_GANS_FUZZ=$(FUZZ) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 \
+		tests/readers $$(find tests -name 'test_properties*.py')
 
 lint: install  ## check style, types of arguments, docstrings and who imports whom
 	$(BIN)/ruff check .
