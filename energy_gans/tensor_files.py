@@ -3,23 +3,34 @@ r"""Files of tensors, read without running any code that a file may hold.
 Since torch 1.6, `torch.save` writes a zip archive whose parts carry check sums. `torch.load`
 ignores the check sums, so that a flipped bit would change a weight unnoticed. They are compared
 here. Files of safetensors have no check sums, so their SHA-256 is returned with their tensors.
+
+A file may also describe a network, and give it any size. :class:`BoundedAllocation` refuses to
+make networks that are far larger than the weights in the file.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 # The first bytes of a zip archive.
 _ARCHIVE = b"PK\x03\x04"
+# What a network may allocate when it is made: some bytes, and a multiple of its weights. Weights
+# are drawn before those of the file replace them, and some initial weights take more than one try.
+_BYTES, _TIMES = 2**28, 16
+# The most operations while a network is made. The largest networks of the package take thousands.
+_OPERATIONS = 20_000
 
 
 class _DamagedArchiveError(ValueError):
@@ -87,6 +98,43 @@ def load_safetensors(argument: str, path: str | os.PathLike) -> tuple[dict[str, 
             f"{argument!r} = {str(path)!r} can not be read: it is truncated or damaged, or no "
             "file of safetensors."
         ) from error
+
+
+class BoundedAllocation(TorchDispatchMode):
+    r"""Context in which a network is made whose description a file gives.
+
+    Arguments:
+        state: The weights of the file, by name.
+
+    Raises:
+        ValueError: If the network takes far more memory than its weights, or too many operations.
+    """
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        super().__init__()
+        tensors = (value for value in state.values() if isinstance(value, Tensor))
+        self.limit = _BYTES + _TIMES * sum(tensor.nbytes for tensor in tensors)
+        self.allocated = self.operations = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        name = func.overloadpacket.__name__
+        self.operations += 1
+        if name.startswith("new_") or not any(isinstance(one, Tensor) for one in args):
+            self.allocated += 4 * _element_count(name, args)
+        if self.allocated > self.limit or self.operations > _OPERATIONS:
+            raise ValueError("its description is of a network far larger than its weights")
+        return func(*args, **(kwargs or {}))
+
+
+def _element_count(name: str, args: tuple[Any, ...]) -> int:
+    r"""Returns about how many elements a function makes that is not given tensors."""
+    sizes = [one for one in args if isinstance(one, (list, tuple))]
+    if sizes:
+        return max(math.prod(one) for one in sizes)
+    numbers = [one for one in args if isinstance(one, int)]
+    return math.prod(numbers) ** (2 // len(numbers)) if name == "eye" else max(numbers, default=1)
 
 
 def _is_archive(file: str | os.PathLike | BinaryIO) -> bool:

@@ -2,13 +2,15 @@ r"""Tests for the energy_gans.tensor_files module."""
 
 import hashlib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 
-from energy_gans.tensor_files import load_safetensors, load_tensors
+from energy_gans import tensor_files
+from energy_gans.tensor_files import BoundedAllocation, load_safetensors, load_tensors
 
 CONTENT = {"w": torch.arange(6.0).reshape(2, 3), "names": ["a", "b"]}
 
@@ -133,3 +135,31 @@ def test_truncated_safetensors_are_refused(tmp_path: Path, end: int) -> None:
     path.write_bytes(safetensors.torch.save({"w": CONTENT["w"]})[:end])
     with pytest.raises(ValueError, match="'x' = .* can not be read: it is truncated or damaged"):
         load_safetensors("x", path)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.nn.Linear(10**5, 10**5),
+        lambda: torch.eye(10**6),
+        lambda: torch.arange(10**12),
+        lambda: torch.zeros(1).new_zeros(10**6, 10**6),
+        lambda: [torch.nn.Linear(1000, 1000) for _ in range(10**6)],
+        lambda: [torch.nn.Linear(1, 1) for _ in range(10**6)],
+    ],
+)
+def test_a_network_far_larger_than_its_weights_is_refused(
+    make: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensor_files, "_OPERATIONS", 300)
+    with pytest.raises(ValueError, match="far larger than its weights"), BoundedAllocation({}):
+        make()
+
+
+def test_a_network_as_large_as_its_weights_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensor_files, "_BYTES", 2**10)
+    weights = {"w": torch.empty(64, 64), "names": ["a"]}
+    with BoundedAllocation(weights):
+        assert torch.nn.Linear(64, 64, bias=False).weight.shape == (64, 64)
+    with pytest.raises(ValueError, match="far larger"), BoundedAllocation(weights):
+        torch.nn.Linear(64, 64 * 20)

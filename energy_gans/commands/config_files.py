@@ -48,7 +48,7 @@ def read_yaml(path: Path) -> Any:
         mark, context = error.problem_mark, f" {error.context}" if error.context else ""
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ValueError(f"{path}{where} is no YAML: {error.problem}{context}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
 
 

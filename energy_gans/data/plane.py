@@ -18,6 +18,9 @@ from ..checks import check_count, check_positive
 from ..functional import keyed_generator
 from .base import Batch, TensorDataModule
 
+# The most modes of a ring or a grid.
+MODES = 10**5
+
 HELD_OUT = 10_000
 
 
@@ -121,6 +124,13 @@ class _PlaneMixture(GaussianMixture):
         super().__init__(means, std, weights, batch_size, samples)
 
 
+def _check_modes(name: str, value: int, largest: int) -> None:
+    r"""Raises a `ValueError` unless a number of modes is at least 1 and can be listed."""
+    check_count(name, value)
+    if value > largest:
+        raise ValueError(f"{name!r} should be at most {largest}, got {value!r}.")
+
+
 class Ring(_PlaneMixture):
     r"""Gaussians on a circle around the origin.
 
@@ -139,6 +149,7 @@ class Ring(_PlaneMixture):
     def __init__(
         self, modes: int = 8, radius: float = 1.0, std: float = 0.05, **kwargs: Any
     ) -> None:
+        _check_modes("modes", modes, MODES)
         angles = [2 * math.pi * m / modes for m in range(modes)]
         means = [[radius * math.cos(t), radius * math.sin(t)] for t in angles]
         super().__init__(means, std, None, **kwargs)
@@ -167,6 +178,7 @@ class Grid(_PlaneMixture):
     def __init__(
         self, side: int = 5, spacing: float = 0.7, std: float = 0.07, **kwargs: Any
     ) -> None:
+        _check_modes("side", side, math.isqrt(MODES))
         ticks = [spacing * (i - (side - 1) / 2) for i in range(side)]
         super().__init__([[u, v] for u in ticks for v in ticks], std, None, **kwargs)
 

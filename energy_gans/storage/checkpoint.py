@@ -20,7 +20,7 @@ from torch import Tensor
 from ..files import atomic_write
 from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
-from ..tensor_files import load_tensors
+from ..tensor_files import BoundedAllocation, load_tensors
 from .construction import check_layers, check_objects, construction_of
 from .export import is_export, read_export
 from .rebuild import Rebuilder, argument_types, check_size
@@ -135,11 +135,12 @@ def load_model(
         "class_path": made.class_path,
         "init_args": {k: v for k, v in made.init_args.items() if k not in objects},
     }
-    with _explain(path, made.class_path):
+    state = checkpoint["state_dict"]
+    with _explain(path, made.class_path), BoundedAllocation(state):
         model = rebuilder.factory(spec, GenerativeModule, "model")(**objects)
     with _explain(path, made.class_path):
         model.on_load_checkpoint(checkpoint)
-        _load_state(model, checkpoint["state_dict"])
+        _load_state(model, state)
     check_layers(made, model, objects)
     if made.options:
         model.hparams.update(made.options)

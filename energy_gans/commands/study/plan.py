@@ -98,6 +98,11 @@ def read_study(path: Path) -> Study:
         _check_values(content)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        # Such as a name that is too long.
+        raise ValueError(f"{path} names a config that can not be read: {error}.") from error
     return Study(**content)
 
 

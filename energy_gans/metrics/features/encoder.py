@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ...files import atomic_write
+from ...tensor_files import BoundedAllocation
 from .base import BATCH_ON_CPU, FeatureExtractor, Output, load_weights, resize_images
 from .resnet import PreActResNet
 
@@ -60,8 +61,10 @@ class TrainedEncoder(FeatureExtractor):
             return
         saved, sha256 = load_weights("path", Path(path))
         try:
-            self._build(saved["metadata"], sha256)
-            self.network.load_state_dict(saved["state_dict"])
+            state = saved["state_dict"]
+            with BoundedAllocation(state):
+                self._build(saved["metadata"], sha256)
+            self.network.load_state_dict(state)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ValueError(self._refusal(f"'path' = {path!r}")) from error
 

@@ -40,8 +40,9 @@ def test_the_library_reads_the_same(tmp_path: Path, n: int, size: int, key: int)
 
 def test_tables_within_tables_are_refused(tmp_path: Path) -> None:
     with lmdb.open(str(tmp_path), max_dbs=2, map_size=2**20) as env:
-        with env.begin(write=True) as transaction:
-            transaction.put(b"key", b"value", db=env.open_db(b"inner", transaction))
+        inner = env.open_db(b"inner")
+        with env.begin(write=True, db=inner) as transaction:
+            transaction.put(b"key", b"value")
     with pytest.raises(ValueError, match="tables within tables"):
         list(LmdbFile(tmp_path / "data.mdb").items())
 
