@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 
 from ..examples import examples
 from .damage import changed, changes, damaged, damaged_member, harms
-from .formats import READERS, Reader
+from .formats import READERS
+from .reader import Reader
 from .watch import check_own, watched
 
 FILES = [(name, file) for name, reader in READERS.items() for file in reader.files]

@@ -19,7 +19,8 @@ from energy_gans.commands.prepare import folder as prepare_folder
 
 from ..data.prepared.sources.writing import picture
 from ..examples import examples
-from .formats import READERS, Reader
+from .formats import READERS
+from .reader import Reader
 from .watch import check_own, watched
 
 PARTS = ["..", ".", "", "a", "b", "train", "val", "~", "C:", "\\", "\0", "é", " ", "x" * 300]

@@ -6,7 +6,7 @@ r"""Sources: the images of data sets in the files that people have, neither unpa
 - `containers.py`, `tars.py`, `archive_names.py`: how folders, zip and tar archives are listed and
   read.
 - `limits.py`: which files are refused because of their kind or size.
-- `cifar.py`, `lmdb_files.py`, `lsun.py`, `mnist.py`, `parquet.py`, `svhn.py`: one file format each.
+- `cifar.py`, `lmdb_files.py`, `lsun.py`, `mnist.py`, `parquet.py`, `svhn.py`: one format each.
 """
 
 from .catalog import celeba_source, cifar_source, folder_source, svhn_source, tiny_imagenet_source

@@ -1,8 +1,8 @@
 r"""LSUN: an LMDB database for each category and split, `{category}_{train,val}_lmdb`.
 
 Its values are WebP or JPEG pictures. A database is a folder or, as it is published, a zip archive
-of that folder, of which the file `data.mdb` is unpacked to a scratch folder. Images come in the order of their keys. A database that is given alone has no
-split.
+of that folder, of which the file `data.mdb` is unpacked to a scratch folder. Images come in the
+order of their keys. A database that is given alone has no split.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from scipy.io import loadmat
 from torch import Tensor
 
 FILES = {"train": "train_32x32.mat", "val": "test_32x32.mat"}
@@ -23,7 +22,20 @@ LARGEST = 256 * 2**20
 # MATLAB's format 5: a header, which ends with the byte order, and elements, some of them deflated.
 HEADER = 128
 _BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
-_DEFLATED = 15
+_DEFLATED, _MATRIX = 15, 14
+# The types of numbers, by their codes.
+_TYPES = {
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}
 
 
 def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
@@ -46,11 +58,12 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
         raise FileNotFoundError(f"{str(root)!r} should hold {FILES[split]}.")
     try:
         with path.open("rb") as file:
-            _check_inflated_size(file)
-        contents = loadmat(path, variable_names=["X", "y"])
+            contents = _read_variables(file)
         images, labels = contents["X"], contents["y"].ravel().astype(np.int64)
-    except Exception as error:  # A damaged file can make scipy raise almost any error.
-        raise ValueError(f"{path} can not be read: {error or type(error).__name__}.") from error
+    except KeyError as error:
+        raise ValueError(f"{path} can not be read: it holds no variable {error}.") from error
+    except (OSError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} can not be read: {error}.") from error
     shape = (32, 32, 3, len(labels))
     if images.dtype != np.uint8 or images.shape != shape or not set(labels) <= set(range(11)):
         raise ValueError(
@@ -61,24 +74,71 @@ def load_svhn(root: Path, split: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(images), torch.from_numpy(labels % 10)
 
 
-def _check_inflated_size(file: BinaryIO) -> None:
-    r"""Raises a `ValueError` if a file is not of MATLAB's format 5 or inflates beyond `LARGEST`.
+def _read_variables(file: BinaryIO) -> dict[str, np.ndarray]:
+    r"""Returns the arrays X and y of a file of MATLAB's format 5, by name.
 
-    The sizes that the file states may be wrong, so its elements are inflated and counted.
+    scipy allocates what the sizes in a file say, which may be wrong. Here, no more than the file's
+    own bytes is allocated, or for deflated variables `LARGEST`.
+
+    Raises:
+        ValueError: If the file has another format, is damaged, or inflates beyond `LARGEST`.
     """
     order = _BYTE_ORDERS.get(file.read(HEADER)[-2:])
     if order is None:
         raise ValueError("it is not of MATLAB's format 5")
-    total = 0
+    found, total = {}, 0
     while len(tag := file.read(8)) == 8:
         kind, size = struct.unpack(f"{order}II", tag)
-        inflate = zlib.decompressobj() if kind == _DEFLATED else None
-        while size > 0 and (part := file.read(min(size, 2**14))):
-            size -= len(part)
-            # Deflated bytes inflate to about a thousand times their size at most.
-            total += len(part if inflate is None else inflate.decompress(part))
-            if total > LARGEST:
-                raise ValueError(f"it holds more than {LARGEST} bytes")
-            if inflate is not None and inflate.eof:
-                file.seek(size, os.SEEK_CUR)
-                break
+        contents = memoryview(_read_element(file, kind, size, LARGEST - total))
+        total += len(contents)
+        if kind == _DEFLATED and len(contents) >= 8:
+            kind, size = struct.unpack_from(f"{order}II", contents)
+            contents = contents[8 : 8 + size]
+        if kind == _MATRIX:
+            found |= _parse_variable(contents, order)
+    return found
+
+
+def _read_element(file: BinaryIO, kind: int, size: int, largest: int) -> bytes:
+    r"""Returns the contents of an element, inflated.
+
+    Raises:
+        ValueError: If there are more than `largest` bytes.
+    """
+    inflate = zlib.decompressobj() if kind == _DEFLATED else None
+    parts, total = [], 0
+    while size > 0 and (part := file.read(min(size, 2**14))):
+        size -= len(part)
+        # Deflated bytes inflate to about a thousand times their size at most.
+        parts.append(part if inflate is None else inflate.decompress(part))
+        total += len(parts[-1])
+        if total > largest:
+            raise ValueError(f"it holds more than {LARGEST} bytes")
+        if inflate is not None and inflate.eof:
+            file.seek(size, os.SEEK_CUR)
+            break
+    return b"".join(parts)
+
+
+def _parse_variable(contents: memoryview, order: str) -> dict[str, np.ndarray]:
+    r"""Returns the array X or y by its name, or nothing for other variables."""
+    i, parts = 0, []
+    # Flags, dimensions, name and values.
+    while len(parts) < 4 and i + 8 <= len(contents):
+        kind, size = struct.unpack_from(f"{order}II", contents, i)
+        start = i + 8
+        # Up to four bytes are in the tag itself, whose upper half is then their number.
+        if kind >> 16:
+            kind, size, start = kind & 0xFFFF, kind >> 16, i + 4
+        parts.append((kind, contents[start : start + size]))
+        if len(parts[-1][1]) != size:
+            raise ValueError("a variable of it is shorter than its parts")
+        i = max(i + 8, start + size + -(start + size) % 8)
+    if len(parts) < 4 or (name := bytes(parts[2][1])) not in (b"X", b"y"):
+        return {}
+    kind, values = parts[3]
+    if kind not in _TYPES:
+        raise ValueError(f"its variable {name.decode()!r} is no array of numbers")
+    shape = np.frombuffer(parts[1][1], f"{order}i4").tolist()
+    array = np.frombuffer(values, np.dtype(_TYPES[kind]).newbyteorder(order))
+    return {name.decode(): array.reshape(shape, order="F")}

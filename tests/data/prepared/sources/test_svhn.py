@@ -118,3 +118,21 @@ def test_what_announces_many_images_is_refused(tmp_path: Path) -> None:
     path.write_bytes(struct.pack("<5I", 0, 2**31, 2**31, 0, 2) + b"X\0" + bytes(200))
     with frugal(), pytest.raises(ValueError, match=r"train_32x32.mat can not be read: .*format 5"):
         load_svhn(tmp_path, "train")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_sizes_of_parts_are_not_believed(tmp_path: Path, compressed: bool) -> None:
+    contents = {"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.ones((2, 1), np.uint8)}
+    plain, path = tmp_path / "plain.mat", tmp_path / "train_32x32.mat"
+    savemat(plain, contents)
+    data = bytearray(plain.read_bytes())
+    # The size of the pixels, 6144, in the tag of their type, 2.
+    at = data.index(struct.pack("<II", 2, 6144)) + 4
+    data[at : at + 4] = struct.pack("<I", 2**31)
+    if compressed:
+        size = struct.unpack_from("<I", data, 132)[0]
+        packed = zlib.compress(bytes(data[128 : 136 + size]))
+        data[128 : 136 + size] = struct.pack("<II", 15, len(packed)) + packed
+    path.write_bytes(data)
+    with frugal(memory=2**28), pytest.raises(ValueError, match="shorter than its parts"):
+        load_svhn(tmp_path, "train")
