@@ -16,26 +16,24 @@ backward formula creates on the device of its input from what a program creates 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from types import SimpleNamespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import pytest
 import torch
-import torch._dynamo  # which looks at the functions of torch.cuda when it is imported
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
-CUDA, HOST = torch.device("cuda", 0), torch.device("meta")
+from .torch_cuda import CUDA, without_driver
+
+HOST = torch.device("meta")
 aten = torch.ops.aten
 # What a GPU accepts with tensors of the CPU among its arguments.
 COPIES = {aten.copy_, aten._foreach_copy_, aten._foreach_copy, aten.set_}
 INDEXED = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_, aten._unsafe_index}
 FILLED = {aten.fill_, aten.fill, aten.masked_fill, aten.masked_fill_}
-GENERATORS = torch.Generator
 
 
 class PretendTensor(Tensor):
@@ -89,7 +87,9 @@ class PretendTensor(Tensor):
         return self.payload.tolist()
 
     def numpy(self, *, force: bool = False) -> Any:
-        raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first.")
+        raise TypeError(
+            "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first."
+        )
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         return self.payload.detach().__reduce_ex__(protocol)
@@ -99,6 +99,9 @@ class PretendTensor(Tensor):
         copied.__dict__ |= {k: v for k, v in self.__dict__.items() if k != "payload"}
         memo[id(self)] = copied
         return copied
+
+    def __format__(self, spec: str) -> str:
+        return format(self.payload.detach(), spec)
 
     def __repr__(self, **options: Any) -> str:
         return f"PretendTensor({self.payload.detach()!r})"
@@ -163,9 +166,7 @@ def check_mix(func: Any, args: tuple, tensors: list[Tensor]) -> None:
     if scalars and (torch.Tag.pointwise in func.tags or packet in FILLED):
         return
     found = ", ".join(f"{a.device} {tuple(a.shape)}" for a in tensors)
-    raise RuntimeError(
-        f"Expected all tensors to be on the same device, but {func} found {found}."
-    )
+    raise RuntimeError(f"Expected all tensors to be on the same device, but {func} found {found}.")
 
 
 class _Dispatch(TorchDispatchMode):
@@ -186,6 +187,8 @@ class _Functions(TorchFunctionMode):
         kwargs = kwargs or {}
         if "generator" in kwargs:
             check_generator(func, args, kwargs)
+        if func is Tensor.pin_memory:
+            return args[0]
         if func is Tensor.cuda:
             return args[0].to(HOST)
         if func is Tensor.new_tensor:
@@ -235,60 +238,10 @@ def check_generator(func: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         )
 
 
-class _AnyGenerator(type(GENERATORS)):
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, GENERATORS)
-
-
-class PretendGenerator(GENERATORS, metaclass=_AnyGenerator):
-    r"""Stands in for `torch.Generator`: one of the GPU draws the numbers of the CPU."""
-
-    def __new__(cls, device: torch.device | str = "cpu") -> torch.Generator:
-        kind = torch.device(device).type
-        return GENERATORS() if kind == "cpu" else GENERATORS.__new__(cls)
-
-    device = property(lambda self: CUDA)
-
-
-def stand_ins() -> dict[str, Callable]:
-    r"""Returns the functions of `torch.cuda` that ask for a driver, without one."""
-
-    def nothing(*args: object, **kwargs: object) -> None:
-        return None
-
-    idle = ("_lazy_init", "set_device", "synchronize", "empty_cache", "manual_seed")
-    idle += ("manual_seed_all", "set_rng_state", "set_rng_state_all")
-    return dict.fromkeys(idle, nothing) | {
-        "is_available": lambda: True,
-        "is_initialized": lambda: True,
-        "is_bf16_supported": lambda *args, **kwargs: True,
-        "is_current_stream_capturing": lambda: False,
-        "device_count": lambda: 1,
-        "current_device": lambda: 0,
-        "get_device_capability": lambda device=None: (8, 0),
-        "get_device_name": lambda device=None: "pretended",
-        "get_rng_state": lambda device=0: torch.get_rng_state(),
-        "get_rng_state_all": lambda: [],
-    }
-
-
 @contextmanager
 def pretend() -> Iterator[None]:
     r"""Makes `cuda` a device of this thread, on which the CPU computes."""
-    swap = torch.__future__.get_swap_module_params_on_conversion()
-    stream = SimpleNamespace(is_capturing=lambda: False)
-    with ExitStack() as stack:
-        if hasattr(torch, "accelerator"):
-            current = mock.patch.object(torch.accelerator, "current_stream", lambda: stream)
-            stack.enter_context(current)
-        for name, function in stand_ins().items():
-            stack.enter_context(mock.patch.object(torch.cuda, name, function))
-        stack.enter_context(mock.patch.object(torch, "Generator", PretendGenerator))
-        # Parameters stay the objects that they are, as they do on their way to a GPU.
-        stack.callback(torch.__future__.set_swap_module_params_on_conversion, swap)
-        torch.__future__.set_swap_module_params_on_conversion(True)
-        stack.enter_context(_Dispatch())
-        stack.enter_context(_Functions())
+    with without_driver(), _Dispatch(), _Functions():
         yield
 
 

@@ -61,7 +61,7 @@ class OnDevice:
     def zeros(self, *shape: int) -> Tensor:
         return torch.zeros(*shape, device=self.device)
 
-    def Generator(self) -> torch.Generator:  # noqa: N802
+    def Generator(self) -> torch.Generator:
         return torch.Generator(self.device)
 
 
@@ -133,7 +133,7 @@ def test_a_field_moves_samples_on_their_device(field: ParticleField) -> None:
         try:
             found.append(field.potential(a, y, x))
         except ValueError as error:
-            assert "no potential" in str(error)  # noqa: PT017
+            assert "no potential" in str(error)
         return found
 
     with pretend():

@@ -1,0 +1,117 @@
+r"""Tests that commands and callbacks work with a GPU, a pretended one, as on the CPU."""
+
+import csv
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from energy_gans import callbacks, commands
+from energy_gans.cli import main
+from energy_gans.commands.results import Result
+from energy_gans.data import EmbeddedDigits, Ring
+from energy_gans.methods import GenerativeModule
+from energy_gans.metrics.features import Pixels
+from energy_gans.storage.checkpoint import load_model
+
+from ..methods.test_contracts import Arguments
+from ..storage.old_checkpoints import FOLDER
+from .pretend import PretendTensor, needs_pretence, pretend
+
+pytestmark = needs_pretence
+Command = Callable[[GenerativeModule, Path], Result]
+digits = partial(EmbeddedDigits, digits="8x8", size=8)
+
+
+def pixels() -> Pixels:
+    return Pixels((1, 8, 8))
+
+
+CALLS: dict[str, tuple[str, Command]] = {
+    "sample": ("CoulombGAN", lambda m, _: commands.sample(m, n=4)),
+    "interpolate": ("CoulombGAN", lambda m, _: commands.interpolate(m, n=2, steps=3)),
+    "interpolate, flow": ("VAPO", lambda m, _: commands.interpolate(m, n=2, steps=3)),
+    "synthesize": (
+        "MultigridGCN",
+        lambda m, _: commands.synthesize(m, steps=2, n=4, data=digits()),
+    ),
+    "synthesize, flow": ("VAPO", lambda m, _: commands.synthesize(m, n=4, data=Ring(samples=64))),
+    "inpaint": (
+        "InpaintingGGCN",
+        lambda m, _: commands.inpaint(m, n=4, steps=2, data=digits(), extractor=pixels()),
+    ),
+    "ood": ("InpaintingGGCN", lambda m, _: commands.ood(m, inliers=digits(), n=20)),
+    "ood, gradient": (
+        "InpaintingGGCN",
+        lambda m, _: commands.ood(m, inliers=digits(), n=20, score="gradient"),
+    ),
+    "evaluate": (
+        "MultigridGCN",
+        lambda m, folder: commands.evaluate(
+            m,
+            data=digits(),
+            n=20,
+            reference_n=30,
+            extractor=pixels(),
+            measures="fd,kid,pr,neighbours",
+            cache=str(folder),
+        ),
+    ),
+    "export": ("CoulombGAN", lambda m, folder: commands.export(m, folder / "export")),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_command_takes_a_model_on_the_gpu(name: str, tmp_path: Path) -> None:
+    method, call = CALLS[name]
+    model = load_model(FOLDER / method / "last.ckpt")
+    expected = call(model, tmp_path / "cpu")
+    with pretend():
+        found = call(model.to("cuda"), tmp_path / "gpu")
+        assert not any(isinstance(value, PretendTensor) for value in vars(found).values())
+        text = str(found)
+    assert text.replace("gpu", "cpu") == str(expected)
+
+
+def test_a_landscape_is_drawn_of_a_potential_on_the_gpu() -> None:
+    with pretend():
+        model = load_model(FOLDER / "VAPO" / "last.ckpt").to("cuda")
+        assert commands.landscape(model, data=Ring(samples=64), n=20).picture.width > 100
+
+
+def test_every_callback_works_on_the_gpu(tiny: Arguments, tmp_path: Path) -> None:
+    common = [
+        "--trainer.accelerator=gpu",
+        "--trainer.max_steps=2",
+        "--trainer.val_check_interval=2",
+        "--trainer.log_every_n_steps=1",
+        "--trainer.limit_val_batches=1",
+        "--trainer.callbacks+=TrainingClock",
+        "--trainer.callbacks+=DivergenceGuard",
+        "--trainer.callbacks+=SamplePictures",
+        "--trainer.callbacks.every_n_steps=2",
+    ]
+    on_images = [
+        "--trainer.callbacks+=SampleMeasures",
+        "--trainer.callbacks.measures=fd,pr",
+        "--trainer.callbacks.n=20",
+        "--trainer.callbacks.reference_n=30",
+        f"--trainer.callbacks.cache={tmp_path}",
+        "--trainer.callbacks.extractor=energy_gans.metrics.features.Pixels",
+        "--trainer.callbacks.extractor.shape=[1,8,8]",
+        "--trainer.callbacks+=ResponseCurve",
+        "--trainer.callbacks.filters=discriminator.layers.0",
+    ]
+    on_points = ["--trainer.callbacks+=MixtureCoverage"]
+    for points, more in ((True, on_points), (False, on_images)):
+        with pretend():
+            main(tiny(*common, *more, points=points, name=f"{points}"))
+        with (tmp_path / f"{points}/version_0/metrics.csv").open() as file:
+            names = {name for row in csv.DictReader(file) for name, value in row.items() if value}
+        assert names > ({"val/modes"} if points else {"val/fd_20", "val/response"})
+    used = {"DivergenceGuard", "MixtureCoverage", "ResponseCurve"}
+    used |= {"SampleMeasures", "SamplePictures", "TrainingClock", "EMA", "Checkpoints"}
+    # These see no tensors, or are in every run.
+    others = {"CurvesPicture", "NonFiniteGuard", "SampleWriter", "StepProgress"}
+    assert used | others == set(callbacks.__all__)
