@@ -8,7 +8,7 @@ PIP_ARGS ?=
 DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz soak lint docs format bench mutants clean
+.PHONY: help install demo test fuzz soak lint docs format bench gpu mutants clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ bench: install  ## measure the hot paths against plain PyTorch, as ratios
 	$(BIN)/python -m benchmarks.eieg
 	$(BIN)/python -m benchmarks.langevin
 	$(BIN)/python -m benchmarks.vapo
+
+gpu:  ## on a machine with a GPU: its tests, then the large configs for eight minutes, into results/gpu.md
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu
 
 mutants: install  ## change the code in one place at a time and list changes that no test notices, in hours
 	$(BIN)/pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[mutants]"
