@@ -118,6 +118,11 @@ class OptimizersMixin:
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.gradient_clip_norm is not None:
+            # In float16, a fused optimizer divides by the scale of the loss only in its step.
+            if getattr(optimizer, "_step_supports_amp_scaling", False):
+                scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+                if scaler is not None:
+                    scaler.unscale_(optimizer)
             for parameters in self.clipping_sets(optimizer):
                 nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
 

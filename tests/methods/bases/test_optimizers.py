@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.methods.bases.optimizers module."""
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -7,11 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from lightning.pytorch.plugins import MixedPrecision
 from torch import nn
+from torch.optim import SGD
 
 from energy_gans.cli import main
 from energy_gans.methods import CoulombGAN
 from energy_gans.methods.bases.optimizers import FAST_ADAM, SLOWEST_ADAM, OptimizerSpec
+
+from ..harness import assert_same_weights, fit, model
 
 BASE = """
 model:
@@ -74,3 +79,21 @@ def test_the_command_line_overrides_arguments_of_a_default_one_by_one(printed: C
     assert changed["generator_optimizer"]["init_args"] == expected
     other = printed(f"{prefix}=torch.optim.SGD", f"{prefix}.lr=0.5")["generator_optimizer"]
     assert (other["class_path"], other["init_args"]["lr"]) == ("torch.optim.SGD", 0.5)
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_the_scale_of_a_float16_loss_does_not_change_a_fused_step(clip: float | None) -> None:
+    def trained(scale: float | None) -> nn.Module:
+        def rate(groups: list) -> SGD:
+            return SGD(groups, lr=0.1, fused=True)
+
+        options = {"generator_optimizer": rate, "discriminator_optimizer": rate}
+        gan = model(CoulombGAN, gradient_clip_norm=clip, **options)
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale or 1.0, enabled=True)
+        plugin = MixedPrecision("16-mixed", "cpu", scaler)
+        # Only the scale is tried: no CPU computes networks in float16.
+        plugin.autocast_context_manager = contextlib.nullcontext
+        fit(gan, 3, plugins=[] if scale is None else [plugin])
+        return gan
+
+    assert_same_weights(trained(2.0**12), trained(None), model(CoulombGAN))
