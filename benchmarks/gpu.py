@@ -62,8 +62,8 @@ HEADINGS = (
     *("config", "precision", "batch", "steps", "ms a step", "images a second"),
     "peak memory, GB",
 )
-# In the order in which they run: the slowest one takes the time that the others leave. The networks
-# and the batch of coulomb/celeba are those of coulomb/lsun.
+# In the order in which they run: the slowest one takes the time that the others leave. Networks
+# and batch of coulomb/celeba are those of coulomb/lsun.
 CONFIGS = (
     *("coulomb/lsun", "eieg/celeba", "gcn/lsun", "ggcn/celeba"),
     *("multigrid/celeba", "inpainting/celeba", "vapo/cifar10"),
