@@ -1,11 +1,16 @@
 r"""Tests that commands and callbacks work with a GPU, a pretended one, as on the CPU."""
 
 import csv
+import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from torch import Tensor
+from torch.testing import assert_close
 
 from energy_gans import callbacks, commands
 from energy_gans.cli import main
@@ -13,6 +18,7 @@ from energy_gans.commands.results import Result
 from energy_gans.data import EmbeddedDigits, Ring
 from energy_gans.methods import GenerativeModule
 from energy_gans.metrics.features import Pixels
+from energy_gans.plots.plane import Plane
 from energy_gans.storage.checkpoint import load_model
 
 from ..methods.test_contracts import Arguments
@@ -74,10 +80,21 @@ def test_a_command_takes_a_model_on_the_gpu(name: str, tmp_path: Path) -> None:
     assert text.replace("gpu", "cpu") == str(expected)
 
 
-def test_a_landscape_is_drawn_of_a_potential_on_the_gpu() -> None:
-    with pretend():
-        model = load_model(FOLDER / "VAPO" / "last.ckpt").to("cuda")
-        assert commands.landscape(model, data=Ring(samples=64), n=20).picture.width > 100
+def test_a_landscape_shows_the_potential_and_the_course_of_the_gpu() -> None:
+    def drawn(plane: Plane, course: dict[float, Tensor], *more: Any) -> list[Tensor]:
+        surface = plane.surface(1.0)
+        return [surface.u, surface.phi, surface.force, *course.values()]
+
+    def shown(device: str) -> Any:
+        model = load_model(FOLDER / "VAPO" / "last.ckpt").to(device)
+        return commands.landscape(model, data=Ring(samples=64), n=20).picture
+
+    module = importlib.import_module("energy_gans.commands.landscape")
+    with mock.patch.object(module, "landscape_picture", drawn):
+        with pretend():
+            found = shown("cuda")
+        assert not any(isinstance(value, PretendTensor) for value in found)
+        assert_close(found, shown("cpu"))
 
 
 def test_every_callback_works_on_the_gpu(tiny: Arguments, tmp_path: Path) -> None:
