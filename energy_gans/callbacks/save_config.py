@@ -27,7 +27,7 @@ class SaveConfig(SaveConfigCallback):
             return
         config = self.config.clone()
         config["ckpt_path"] = None
-        write_text(self.parser.dump(config, skip_none=False), self.directory / "config.yaml")
+        write_text(self.parser.dump(config, skip_unset=False), self.directory / "config.yaml")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 write_text(f"{logger.version}\n", self.directory / WANDB_ID)

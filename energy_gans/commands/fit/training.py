@@ -136,7 +136,7 @@ class EnergyGansCLI(LightningCLI):
             )
         config.ckpt_path = str(path)
         given = yaml.safe_load(
-            self.parser.dump(self.config, skip_link_targets=False, skip_none=False)
+            self.parser.dump(self.config, skip_link_targets=False, skip_unset=False)
         )
         given = given[self.config.subcommand]
         seed = given["seed_everything"] if self.config.subcommand == "fit" else None
