@@ -97,6 +97,7 @@ def test_a_landscape_shows_the_potential_and_the_course_of_the_gpu() -> None:
         assert_close(found, shown("cpu"))
 
 
+@pytest.mark.filterwarnings("ignore:SampleMeasures")
 def test_every_callback_works_on_the_gpu(tiny: Arguments, tmp_path: Path) -> None:
     common = [
         "--trainer.accelerator=gpu",

@@ -46,7 +46,7 @@ def train_as(
         main(args)
 
 
-def assert_close(one: list[Tensor], two: list[Tensor], rtol: float) -> None:
+def assert_close(one: list[Tensor], two: list[Tensor], rtol: float = 1e-5) -> None:
     r"""Asserts that tensors are equal up to rounding, their own or, where they should be zero and
     are nothing but rounding, that of the largest."""
     largest = max(a.double().norm() for a in one)
@@ -128,7 +128,7 @@ def test_two_processes_that_are_resumed_are_one_that_ran_through(
         args = tiny(*options, "--trainer.devices=2", *more, points=True, name="two")
         run_as(2, args, tmp_path / "two.pt")
     one, two = (last(tmp_path / name)["state_dict"] for name in ("one", "two"))
-    assert_close([one[name] for name in one], [two[name] for name in one], 1e-5)
+    assert_close([one[name] for name in one], [two[name] for name in one])
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["version_0"]
     rows: list[list[str]] = []
     for name in ("one", "two"):

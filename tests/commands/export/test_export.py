@@ -31,7 +31,8 @@ class Net(nn.Linear):
     def __init__(self):
         super().__init__(2, 2)
 """
-NUMBER = {"value": 1.25, "protocol": {"n": 500, "reference": {"n": 700}}, "real": None}
+PROTOCOL = {"extractor": {"name": "pixels"}, "n": 500, "reference": {"n": 700}}
+NUMBER = {"value": 1.25, "protocol": PROTOCOL, "real": None}
 
 
 @pytest.fixture
