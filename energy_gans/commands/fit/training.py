@@ -59,10 +59,16 @@ class TrainingParser(OneSentence, LightningArgumentParser):
     r"""Creates the parser of a training command."""
 
     def dump(self, *args: Any, **kwargs: Any) -> str:
+        r"""Returns a config as text, without validating it again.
+
+        Arguments:
+            args: The arguments of jsonargparse's `ArgumentParser.dump`.
+            kwargs: Its keyword arguments, of which `skip_validation` is true by default.
+        """
         # Lightning knows this argument by its earlier name.
         if "skip_none" in kwargs:
             kwargs["skip_unset"] = kwargs.pop("skip_none")
-        # Parsing has validated the config, which takes a quarter of the time of a short run.
+        # Parsing has validated it, and once more would be a quarter of the time of a short run.
         return super().dump(*args, **{"skip_validation": True} | kwargs)
 
 
