@@ -97,6 +97,8 @@ def test_distances_of_sets_are_symmetric(name: str, sets: list[Tensor]) -> None:
 @given(clouds(2, least=4))
 def test_measures_in_tiles_equal_the_whole(name: str, sets: list[Tensor]) -> None:
     measure = MEASURES[name][0]
+    # The distance of coincident points is a rounding error, and may be that to a neighbour, too.
+    sets[0] += 0.5
     whole = measure(*sets)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "_TILE", 3)

@@ -40,7 +40,11 @@ from .limits import (
 from .tars import Tar, is_tar
 
 # The errors of reading a member of a zip archive; RuntimeError includes NotImplementedError.
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError),
+    # The name of a member in its own header, which differs from that in the list of members.
+    UnicodeDecodeError,
+)
 # The most bytes of the target of a link in a zip archive, the longest path of Linux.
 LINK = 4096
 

@@ -139,6 +139,16 @@ def test_a_damaged_member_is_an_error_of_its_own(tmp_path: Path) -> None:
     assert "damaged" in str(b)
 
 
+def test_a_name_that_is_damaged_in_its_own_header_is_an_error_of_its_own(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", {"a": b"a", "\xe9": b"e"})
+    contents = path.read_bytes()
+    assert contents.count("\xe9".encode()) == 2
+    path.write_bytes(contents.replace("\xe9".encode(), b"\xe9\xe9", 1))
+    container = open_container(path)
+    (_, a), (_, e) = container.read(container.names)
+    assert a == b"a" and isinstance(e, ValueError) and "damaged" in str(e)
+
+
 def test_a_folder_has_the_name_of_its_place_and_is_read_once(tmp_path: Path) -> None:
     pack(tmp_path / "here", {"z/1": b"1", "m/2": b"2"})
     pack(tmp_path / "there", {"3": b"3", "deep/4": b"4"})
