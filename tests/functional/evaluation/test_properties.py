@@ -89,7 +89,8 @@ def test_distances_of_sets_are_symmetric(name: str, sets: list[Tensor]) -> None:
     measure = MEASURES[name][0]
     torch.testing.assert_close(measure(*sets), measure(*sets[::-1]), rtol=1e-6, atol=1e-9)
     if name == "frechet":
-        assert abs(frechet(sets[0], sets[0].flip(0))) <= 1e-7 and frechet(*sets) >= -1e-7
+        # Roots of rounding errors, as fewer points than dimensions have singular covariances.
+        assert abs(frechet(sets[0], sets[0].flip(0))) <= 1e-6 and frechet(*sets) >= -1e-6
 
 
 @pytest.mark.parametrize("name", ["neighbourhoods", "nearest", "closest pairs"])
