@@ -63,7 +63,7 @@ KILLED = [
 ]
 
 
-class Blow(NamedTuple):
+class Kill(NamedTuple):
     r"""A signal in one of `MOMENTS`: in its `count`-th call, 0 for none, after some seconds."""
 
     number: int
@@ -115,15 +115,15 @@ def train_timed(args: list[str], notes: Path) -> None:
     notes.write_text(json.dumps({m: statistics.median(s) for m, s in seconds.items()}))
 
 
-def train_until(args: list[str], blow: Blow) -> None:
+def train_until(args: list[str], kill: Kill) -> None:
     r"""Trains until a signal ends the process."""
     torch.set_num_threads(1)
     calls = collections.Counter()
 
     def around(moment: str, function: Callable, *args: object) -> Any:
         calls[moment] += 1
-        if moment == blow.moment and calls[moment] == blow.count:
-            timer = threading.Timer(blow.delay, os.kill, [os.getpid(), blow.number])
+        if moment == kill.moment and calls[moment] == kill.count:
+            timer = threading.Timer(kill.delay, os.kill, [os.getpid(), kill.number])
             timer.daemon = True
             timer.start()
         return function(*args)
@@ -156,11 +156,11 @@ def kill_often(method: str, kills: int, folder: Path, rng: random.Random) -> lis
         args = arguments(folder, method, "killed", *KILLED, *["--ckpt_path=last"] * resumed)
         moment = rng.choice([*MOMENTS])
         count = rng.randint(1, 3) if found.total() < kills else 0
-        blow = Blow(rng.choice(SIGNALS), moment, count, rng.uniform(0, seconds[moment]))
-        code = spawn(train_until, args, blow)
+        kill = Kill(rng.choice(SIGNALS), moment, count, rng.uniform(0, seconds[moment]))
+        code = spawn(train_until, args, kill)
         if code != 0:
-            expected = (-blow.number, 128 + blow.number)
-            _require(code in expected, f"{blow} ended a process with status {code}")
+            expected = (-kill.number, 128 + kill.number)
+            _require(code in expected, f"{kill} ended a process with status {code}")
             found[moment] += 1
     one, two = (last(folder / name) for name in ("whole", "killed"))
     for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers"):
