@@ -28,7 +28,9 @@ from .evaluation.birthday import closest_pairs, support_size
 from .evaluation.feature_spread import extent, separation, share_of_dimensions, shrinkage
 from .evaluation.frechet import frechet_distance, moments
 from .evaluation.inception_score import class_sums, inception_score
+from .evaluation.markov import markov_lines
 from .evaluation.neighbours import density_coverage, nearest, neighbour_radii, precision_recall
+from .evaluation.ngrams import NGramTable, ngram_divergence, seen_share
 from .field_scale import (
     feature_unit,
     mean_distance,
@@ -85,6 +87,7 @@ from .transport_fields import Transport, sinkhorn_field, transport
 
 __all__ = [
     "ElasticTerm",
+    "NGramTable",
     "Transport",
     "alignment",
     "amortized_loss",
@@ -151,6 +154,7 @@ __all__ = [
     "lerp",
     "logistic_loss",
     "magnitude",
+    "markov_lines",
     "matching_loss",
     "mean_distance",
     "mean_shift",
@@ -161,6 +165,7 @@ __all__ = [
     "moments",
     "nearest",
     "neighbour_radii",
+    "ngram_divergence",
     "nonsaturating_loss",
     "nt_xent_loss",
     "particle_velocity",
@@ -179,6 +184,7 @@ __all__ = [
     "responses",
     "root_mean_square",
     "scattering_field",
+    "seen_share",
     "separation",
     "share_of_dimensions",
     "share_within",

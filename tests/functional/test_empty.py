@@ -13,6 +13,7 @@ FEW, MANY, X = torch.zeros(0, 3), torch.zeros(0, 9), torch.ones(4, 3)
 WIDE, NONE, SQUARE = torch.ones(4, 9), torch.zeros(0), torch.zeros(0, 0)
 NO_IMAGES, IMAGES = torch.zeros(0, 1, 8, 8), torch.ones(4, 1, 8, 8)
 NO_LABELS = torch.zeros(0, dtype=torch.long)
+NO_LINES, LINES = torch.zeros(0, 3, dtype=torch.long), torch.ones(4, 3, dtype=torch.long)
 
 EMPTY: dict[str, list[Callable]] = {
     "class_sums": [lambda f: f(FEW)],
@@ -106,6 +107,8 @@ REFUSED: dict[str, list[Callable]] = {
     "kinetic_energy": [lambda f: f(FEW)],
     "logistic_loss": [lambda f: f(NONE, X[0]), lambda f: f(X[0], NONE)],
     "magnitude": [lambda f: f(NONE, NONE)],
+    "NGramTable": [lambda f: f(NO_LINES, 1), lambda f: f(LINES, 1).look_up(NO_LINES)],
+    "markov_lines": [lambda f: f(NO_LINES, 0, 1, torch.Generator())],
     "matching_loss": [lambda f: f(SQUARE, SQUARE)],
     "mean_distance": [lambda f: f(FEW, X)],
     "mean_shift": [lambda f: f(X, FEW, 1.0)],
@@ -115,8 +118,10 @@ REFUSED: dict[str, list[Callable]] = {
     "moments": [lambda f: f(torch.zeros(3), torch.zeros(3, 3), 0)],
     "nearest": [lambda f: f(X, FEW)],
     "neighbour_radii": [lambda f: f(FEW, 1)],
+    "ngram_divergence": [lambda f: f(NO_LINES, LINES, 1), lambda f: f(LINES, NO_LINES, 1)],
     "nonsaturating_loss": [lambda f: f(NONE)],
     "particle_velocity": [lambda f: f(X, FEW, 0.1), lambda f: f(FEW, X, 0.1)],
+    "seen_share": [lambda f: f(NO_LINES, LINES, 1), lambda f: f(LINES, NO_LINES, 1)],
     "potential": [lambda f: f(X, X, FEW, functional.plummer)],
     "potential_field": [lambda f: f(X, FEW, X, functional.plummer)],
     "potential_loss": [lambda f: f(NONE, NONE)],
