@@ -90,7 +90,7 @@ def draws_bars() -> bool:
 
 
 def progress_bar(
-    total: int,
+    total: int | None,
     unit: str,
     desc: str | None = None,
     shown: bool = True,
@@ -99,7 +99,7 @@ def progress_bar(
     r"""Returns a progress bar on stderr, which is updated only every 20 seconds in a log file.
 
     Arguments:
-        total: The number of units.
+        total: The number of units, or `None` if it is not known.
         unit: The plural of the unit, such as `images`.
         desc: The description of the work.
         shown: Whether the bar is displayed, for example in the first process only, where bars are

@@ -10,18 +10,18 @@ import energy_gans
 
 PUBLIC = {
     "energy_gans.callbacks": """
-        EMA Checkpoints CurvesPicture DivergenceGuard MixtureCoverage NonFiniteGuard
-        ResponseCurve SampleMeasures SamplePictures SampleWriter StepProgress
-        TrainingClock
+        EMA Checkpoints CurvesPicture DivergenceGuard MixtureCoverage
+        NonFiniteGuard ResponseCurve SampleMeasures SamplePictures SampleWriter
+        StepProgress TextMeasures TrainingClock
     """,
     "energy_gans.commands": """
         compare evaluate inpaint interpolate landscape load_model ood report sample
         synthesize
     """,
     "energy_gans.data": """
-        CIFAR10 CIFAR100 LSUN MNIST SVHN CelebA EmbeddedDigits FashionMNIST
-        GaussianMixture Grid ImageDataModule ImageFolder Moons Ring Spirals
-        TensorDataModule TinyImageNet TwoModes
+        CIFAR10 CIFAR100 LSUN MNIST SVHN CelebA EmbeddedDigits EmbeddedText
+        FashionMNIST GaussianMixture Grid ImageDataModule ImageFolder Moons Ring
+        Spirals TensorDataModule TextLines TinyImageNet TwoModes
     """,
     "energy_gans.fields": """
         DriftingField ElasticField EnergyDistanceField GaussianField KernelField
@@ -29,23 +29,25 @@ PUBLIC = {
         SlicedField SumOfFields
     """,
     "energy_gans.functional": """
-        ElasticTerm alignment amortized_loss annealed ascent_loss balanced class_sums
-        climbing_loss closest_pairs conditional_moments conditional_point
-        conditional_velocity contrastive_loss convergence covariance
-        critical_coefficient density_coverage difference_of_gaussians discrepancy
-        distances distinct downscale elastic elastic_log_force elastic_power
-        elastic_profile elastic_sums elastic_transform energy_distance equilibrium_loss
-        evolve exponential_decay extent field filter_bank flow_time fold force
-        frechet_distance gabor gaussian gaussian_profile gibbs_score gradient_penalty
-        growth_rate hole_masks homotopy_time inception_score innovation
-        interaction_energy keyed_generator kinetic_energy known_distances langevin
-        langevin_step lerp logistic_loss magnitude matching_loss median_distance moments
-        nearest neighbour_radii nonsaturating_loss particle_velocity plummer polynomial
-        potential potential_gradient potential_loss precision_recall preconditioning
-        reconstruction_error repulsive_loss response_distance responses separation
-        share_of_dimensions share_within slerp spot_mask spread_energy square_mask
-        squared_distances stein_direction support_size time_rate transport_cost
-        unit_length upscale warmed_decay wasserstein_loss
+        ElasticTerm NGramTable alignment amortized_loss annealed ascent_loss
+        balanced class_sums climbing_loss closest_pairs conditional_moments
+        conditional_point conditional_velocity contrastive_loss convergence
+        covariance critical_coefficient density_coverage difference_of_gaussians
+        discrepancy distances distinct downscale elastic elastic_log_force
+        elastic_power elastic_profile elastic_sums elastic_transform
+        energy_distance equilibrium_loss evolve exponential_decay extent field
+        filter_bank flow_time fold force frechet_distance gabor gaussian
+        gaussian_profile gibbs_score gradient_penalty growth_rate hole_masks
+        homotopy_time inception_score innovation interaction_energy
+        keyed_generator kinetic_energy known_distances langevin langevin_step
+        lerp logistic_loss magnitude markov_lines matching_loss median_distance
+        moments nearest neighbour_radii ngram_divergence nonsaturating_loss
+        particle_velocity plummer polynomial potential potential_gradient
+        potential_loss precision_recall preconditioning reconstruction_error
+        repulsive_loss response_distance responses seen_share separation
+        share_of_dimensions share_within slerp spot_mask spread_energy
+        square_mask squared_distances stein_direction support_size time_rate
+        transport_cost unit_length upscale warmed_decay wasserstein_loss
     """,
     "energy_gans.methods": """
         EIEGGAN GCN GGCN VAPO Chains CoulombGAN EIEGGenerator FieldGenerator Flow
@@ -55,7 +57,7 @@ PUBLIC = {
         BEGAN GAN MMDGAN WGAN WGANGP
     """,
     "energy_gans.metrics": """
-        ModeCoverage ResponseDistance
+        ModeCoverage NGramDivergence ResponseDistance
     """,
     "energy_gans.metrics.features": """
         DomainClassifier EfficientNetLite0 FeatureExtractor FeatureMap FeaturesOnly
@@ -63,10 +65,11 @@ PUBLIC = {
         train_encoder
     """,
     "energy_gans.networks": """
-        FRAME MLP Autoencoder ConvDescriptor CoulombDiscriminator CoulombGenerator
-        DCGANDiscriminator DCGANGenerator FourierMLP GGCNDescriptor GGCNGenerator
-        GaborBank MultigridDescriptors ResNetAutoencoder ResNetDescriptor
-        ResNetGenerator VGGBank WideResNet
+        FRAME MLP Autoencoder ConvDescriptor CoulombDiscriminator
+        CoulombGenerator DCGANDiscriminator DCGANGenerator FourierMLP
+        GGCNDescriptor GGCNGenerator GaborBank MultigridDescriptors
+        ResNetAutoencoder ResNetDescriptor ResNetGenerator
+        ResidualTextDiscriminator ResidualTextGenerator VGGBank WideResNet
     """,
     "energy_gans.storage": """
         AtomicCheckpointIO Rebuilder find_checkpoint load_checkpoint load_model

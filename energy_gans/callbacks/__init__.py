@@ -16,6 +16,7 @@ from .sample_measures import SampleMeasures
 from .sample_pictures import SamplePictures
 from .sample_writer import SampleWriter
 from .step_progress import StepProgress
+from .text_measures import TextMeasures
 from .training_clock import TrainingClock
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "SamplePictures",
     "SampleWriter",
     "StepProgress",
+    "TextMeasures",
     "TrainingClock",
 ]

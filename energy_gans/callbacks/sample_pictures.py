@@ -1,4 +1,4 @@
-r"""Pictures of samples while a model trains."""
+r"""Pictures, or lines of text, of samples while a model trains."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
+from ..characters import read_lines
 from ..checks import check_count
 from ..data import TensorDataModule
+from ..files import write_text
 from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
@@ -28,7 +30,8 @@ class SamplePictures(Callback):
     A last picture is written at the end of training. The latents are the same at every step.
     Images are drawn on a grid, points in the plane as a scatter, with the learned potential if the
     model has one, and with real points: held-out ones of the data module, or those of the last
-    batch of a loader.
+    batch of a loader. Samples of text are lines: they are written as `step_00001000.txt`, and to
+    loggers that accept text.
 
     Arguments:
         every_n_steps: The number of steps between two pictures.
@@ -64,7 +67,15 @@ class SamplePictures(Callback):
     def draw(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
         r"""Draws samples of the current step, in the first process."""
         self.drawn_step = trainer.global_step
-        if trainer.is_global_zero:
+        if not trainer.is_global_zero:
+            return
+        name = f"step_{trainer.global_step:08d}"
+        if pl_module.vocabulary:
+            text = samples_text(pl_module, self.n, self.seed)
+            write_text(text, self.directory / f"{name}.txt")
+            for logger in trainer.loggers:
+                _log_text(logger, "samples", text, trainer.global_step)
+        else:
             data = trainer.datamodule
             if not isinstance(data, TensorDataModule):
                 if self.batch is None:
@@ -72,9 +83,21 @@ class SamplePictures(Callback):
                 # A loader of the user's own can not be read without changing what it gives next.
                 data = SimpleNamespace(val_dataloader=lambda: [self.batch])
             picture = samples_picture(pl_module, data, self.n, self.seed)
-            write_picture(picture, self.directory / f"step_{trainer.global_step:08d}.png")
+            write_picture(picture, self.directory / f"{name}.png")
             for logger in trainer.loggers:
                 _log_picture(logger, "samples", picture, trainer.global_step)
+
+
+def samples_text(model: GenerativeModule, n: int, seed: int = 0) -> str:
+    r"""Returns samples of a model of text, a line each.
+
+    Arguments:
+        model: The model.
+        n: The number of samples.
+        seed: The seed of the latents.
+    """
+    x = model.sample(n, random=torch.Generator(model.device).manual_seed(seed))
+    return "".join(f"{line}\n" for line in read_lines(x, model.vocabulary))
 
 
 def samples_picture(
@@ -116,6 +139,16 @@ def _has_potential(model: GenerativeModule) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _log_text(logger: Logger, name: str, text: str, step: int) -> None:
+    r"""Logs lines, if the logger accepts text."""
+    lines = text.splitlines()
+    if hasattr(logger, "log_text"):
+        logger.log_text(name, columns=["line"], data=[[line] for line in lines], step=step)
+    elif isinstance(logger, TensorBoardLogger):
+        # Markdown shows lines with four spaces before them as they are.
+        logger.experiment.add_text(name, "\n".join(f"    {line}" for line in lines), step)
 
 
 def _log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:

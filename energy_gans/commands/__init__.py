@@ -40,6 +40,7 @@ COMMANDS: Tree = {
             "cifar10": "prepare",
             "cifar100": "prepare",
             "svhn": "prepare",
+            "text": "prepare",
         },
         "verify": "prepare",
     },
@@ -47,7 +48,7 @@ COMMANDS: Tree = {
 # What a command writes unless `--out` says otherwise, by its name; "auto" is beside its input. The
 # Python functions write nothing by default.
 OUTPUTS = {
-    "sample": "samples.png",
+    "sample": "auto",
     "interpolate": "interpolation.png",
     "synthesize": "synthesis.png",
     "inpaint": "inpainting.png",

@@ -15,7 +15,9 @@ from ..data.prepared.pipeline import Pipeline
 from ..data.prepared.preprocessing import Crop, Preprocessing
 from ..data.prepared.reader import verify as verify_set
 from ..data.prepared.sources import Labels
-from .prepared_sets import PreparedSet, VerifiedSet
+from ..data.prepared.sources.text import file_source
+from ..data.prepared.text import TextPipeline
+from .prepared_sets import PreparedSet, PreparedText, VerifiedSet
 
 
 def celeba(
@@ -222,6 +224,40 @@ def svhn(
     pipeline = Pipeline("svhn", str(source), str(out), Preprocessing(size, "none"), **kwargs)
     manifest = pipeline.run(lambda path, _: sources.svhn_source(path))
     return _prepared(out, manifest, "SVHN")
+
+
+def text(
+    source: str | os.PathLike,
+    out: str | os.PathLike,
+    length: int = 32,
+    symbols: int = 128,
+    characters: str | None = None,
+    hold_out: int = 20,
+    overwrite: bool = False,
+) -> PreparedText:
+    r"""Prepares lines of text, one sample a line.
+
+    Arguments:
+        source: A text file in UTF-8, a .gz file, or a folder of such files, such as the shards of
+            Billion Word.
+        out: The folder of the prepared set.
+        length: The number of characters of a line; longer lines are cut, shorter ones padded.
+        symbols: The number of symbols, from 3 to 256, two of which are padding and unknown
+            characters.
+        characters: The characters of the vocabulary; by default the most frequent ones.
+        hold_out: One in this many lines is held out, by the contents of the line.
+        overwrite: Whether a prepared set in `out` may be replaced.
+
+    Returns:
+        The folder of the set, its manifest, and how training reads it.
+
+    Raises:
+        ValueError: If the source is no text that can be used, or an argument is out of its range.
+        OSError: If a file can not be read or written.
+    """
+    lines = file_source(Path(source), length, symbols, characters, hold_out)
+    manifest = TextPipeline(str(source), str(out), overwrite).run(lines)
+    return PreparedText(Path(out), manifest)
 
 
 def verify(root: str | os.PathLike) -> VerifiedSet:

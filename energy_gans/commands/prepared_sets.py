@@ -48,6 +48,39 @@ class PreparedSet(Result):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
+class PreparedText(Result):
+    r"""Lines of text as training reads them.
+
+    Arguments:
+        root: The folder of the set.
+        manifest: Its manifest: the splits with their numbers of lines, the vocabulary, the source,
+            and the check sums of the files.
+    """
+
+    root: Path
+    manifest: dict[str, Any]
+
+    @property
+    def vocabulary(self) -> str:
+        r"""The characters of the channels of samples."""
+        return self.manifest["preprocessing"]["vocabulary"]
+
+    def __str__(self) -> str:
+        about, unknown = self.manifest["preprocessing"], self.manifest["source"]
+        counts, n = _describe_counts(self.manifest), len(self.vocabulary)
+        arguments = {name: about[name] for name in ("length", "symbols", "hold_out")}
+        inner = ", ".join(f"{k}: {v}" for k, v in {"root": self.root, **arguments}.items())
+        lines = [
+            f"{self.root}: {counts} lines of {about['length']} characters, {n} symbols of "
+            f"{about['symbols']}",
+            f"data:\n  class_path: energy_gans.data.TextLines\n  init_args: {{{inner}}}",
+        ]
+        if count := unknown["unknown_characters"]:
+            lines.insert(1, f"{count} characters are not among these symbols, and are unknown.")
+        return "\n".join([*lines[:-1], "To train on it:", lines[-1]])
+
+
+@dataclass(frozen=True, repr=False, eq=False)
 class VerifiedSet(Result):
     r"""A prepared set every byte of which matches its manifest.
 

@@ -1,4 +1,4 @@
-r"""`energy-gans sample`: samples of a checkpoint, as a picture or as an array."""
+r"""`energy-gans sample`: samples of a checkpoint, as a picture, as lines of text, or an array."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
+from ..characters import read_lines
 from ..checks import check_count
+from ..files import write_text
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
 from ..plots.plane import field_picture
@@ -17,6 +19,8 @@ from ..storage.arrays import write_samples
 from .models import Checkpoint, draw_samples, open_model
 from .outputs import Output, check_output
 from .results import Result
+
+_ENDINGS = (".png", ".npz", ".txt")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -27,11 +31,18 @@ class DrawnSamples(Result):
         x: The samples, float32 on the CPU, with shape :math:`(n, *)`, images in [-1, 1].
         label: Their classes, with shape :math:`(n)`, or `None` for models without classes.
         path: The file that was written, or `None`.
+        vocabulary: The characters of the channels of text, `""` for other samples.
     """
 
     x: Tensor
     label: Tensor | None
     path: Path | None
+    vocabulary: str = ""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        r"""The lines of samples of text, `[]` for other samples."""
+        return read_lines(self.x, self.vocabulary) if self.vocabulary else []
 
     @cached_property
     def picture(self) -> Image.Image | None:
@@ -57,13 +68,14 @@ def sample(
     trust: str = "",
     label: int | None = None,
 ) -> DrawnSamples:
-    r"""Draws samples from a model and writes them as a picture or an array.
+    r"""Draws samples from a model and writes them as a picture, as lines of text, or an array.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.
         n: The number of samples.
-        out: The samples: a grid of images or a scatter of points as `.png`, or the array `samples`
-            as `.npz`, float32, images in [-1, 1].
+        out: The samples: a grid of images or a scatter of points as `.png`, lines of text as
+            `.txt`, or the array `samples` as `.npz`, float32, images in [-1, 1]. auto is
+            samples.txt for text, and samples.png for others.
         seed: The seed of the latents.
         batch_size: The number of samples in a batch.
         overwrite: Whether `out` may exist.
@@ -78,20 +90,33 @@ def sample(
         ValueError: If an argument is out of its range or does not fit the model.
         FileExistsError: If `out` exists, unless `overwrite` is true.
     """
-    path = check_output(out, overwrite)
     check_count("n", n)
     check_count("batch_size", batch_size)
-    drawn = DrawnSamples(
-        *draw_samples(open_model(ckpt_path, trust), n, seed, batch_size, label), path
-    )
-    if path is None:
-        return drawn
+    path = None if out == "auto" else check_output(out, overwrite, _ENDINGS)
+    model = open_model(ckpt_path, trust)
+    if out == "auto":
+        name = "samples.txt" if model.vocabulary else "samples.png"
+        path = check_output(name, overwrite, _ENDINGS)
+    drawn = DrawnSamples(*draw_samples(model, n, seed, batch_size, label), path, model.vocabulary)
+    if path is not None:
+        _write(drawn, path)
+    return drawn
+
+
+def _write(drawn: DrawnSamples, path: Path) -> None:
+    r"""Writes samples to a file.
+
+    Raises:
+        ValueError: If the ending of the file does not fit the samples.
+    """
     if path.suffix == ".npz":
         write_samples(drawn.x, path)
-    elif drawn.picture is None:
-        raise ValueError(
-            f"'out' should end in .npz for samples of shape {tuple(drawn.x.shape[1:])}."
-        )
-    else:
+    elif path.suffix == ".txt" and drawn.lines:
+        write_text("\n".join([*drawn.lines, ""]), path)
+    elif path.suffix == ".png" and drawn.picture is not None:
         write_picture(drawn.picture, path)
-    return drawn
+    else:
+        fitting = ".txt or .npz" if drawn.lines else ".png or .npz" if drawn.picture else ".npz"
+        raise ValueError(
+            f"'out' should end in {fitting} for samples of shape {tuple(drawn.x.shape[1:])}."
+        )

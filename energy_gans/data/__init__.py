@@ -15,10 +15,12 @@ from .plane import GaussianMixture, Grid, Moons, Ring, Spirals, TwoModes
 from .sets.celeba import CelebA
 from .sets.cifar import CIFAR10, CIFAR100
 from .sets.digits import EmbeddedDigits
+from .sets.embedded_text import EmbeddedText
 from .sets.image_folder import ImageFolder
 from .sets.lsun import LSUN
 from .sets.mnist import MNIST, FashionMNIST
 from .sets.svhn import SVHN
+from .sets.text import TextLines
 from .sets.tiny_imagenet import TinyImageNet
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "SVHN",
     "CelebA",
     "EmbeddedDigits",
+    "EmbeddedText",
     "FashionMNIST",
     "FromDataset",
     "FromLoader",
@@ -40,6 +43,7 @@ __all__ = [
     "Ring",
     "Spirals",
     "TensorDataModule",
+    "TextLines",
     "TinyImageNet",
     "TwoModes",
 ]

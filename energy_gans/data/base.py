@@ -61,6 +61,7 @@ class TensorDataModule(LightningDataModule):
     """
 
     repeat = 1
+    limit: int | None = None
     # The names of arguments that checkpoints do not hold.
     not_saved: tuple[str, ...] = ()
 
@@ -89,8 +90,20 @@ class TensorDataModule(LightningDataModule):
         r"""The names of the classes, by label, or `[]` if the classes have no names."""
         return []
 
+    @property
+    def vocabulary(self) -> str:
+        r"""The characters of the channels of samples of text, or `""` if samples are no text."""
+        return ""
+
+    def to_samples(self, y: Tensor) -> Tensor:
+        r"""Returns stored values :math:`(B, *)` as samples, with shape :math:`(B, *)`.
+
+        By default, uint8 becomes floats in [-1, 1], and other values are not changed.
+        """
+        return to_unit_range(y)
+
     def load(self, split: str) -> Samples:
-        r"""Returns the samples of a split, images as uint8, others as floats, and the labels."""
+        r"""Returns the stored samples of a split, images and text as uint8, and the labels."""
         raise NotImplementedError
 
     # What a user calls
@@ -207,4 +220,4 @@ class TensorDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         y, label = batch
-        return (to_unit_range(y), label)
+        return (self.to_samples(y), label)

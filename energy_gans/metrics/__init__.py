@@ -10,6 +10,7 @@ from .image_metrics import (
     PrecisionRecall,
 )
 from .mode_coverage import ModeCoverage
+from .ngram_divergence import NGramDivergence
 from .response import ResponseDistance
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "InceptionScore",
     "KernelDistance",
     "ModeCoverage",
+    "NGramDivergence",
     "PrecisionRecall",
     "ResponseDistance",
     "features",

@@ -9,6 +9,7 @@ from .frame import FRAME, GaborBank, VGGBank
 from .ggcn import GGCNDescriptor, GGCNGenerator
 from .mlp import MLP
 from .multigrid import MultigridDescriptors
+from .residual_text import ResidualTextDiscriminator, ResidualTextGenerator
 from .resnet import ResNetAutoencoder, ResNetDescriptor, ResNetGenerator
 from .wide_resnet import WideResNet
 
@@ -29,6 +30,8 @@ __all__ = [
     "ResNetAutoencoder",
     "ResNetDescriptor",
     "ResNetGenerator",
+    "ResidualTextDiscriminator",
+    "ResidualTextGenerator",
     "VGGBank",
     "WideResNet",
 ]

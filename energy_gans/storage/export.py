@@ -90,6 +90,7 @@ def checkpoint_of(model: GenerativeModule) -> dict[str, Any]:
         "construction": model.construction,
         "datamodule_hyper_parameters": {} if data is None else dict(data.hparams),
         "seed": model.seed,
+        "vocabulary": model.vocabulary,
         "global_step": None if trainer is None else trainer.global_step,
     }
 
@@ -129,6 +130,8 @@ def write_export(
         "weights": {"sha256": load_safetensors("out", folder / WEIGHTS)[1]},
         "origin": origin,
     }
+    if checkpoint.get("vocabulary"):
+        config["vocabulary"] = checkpoint["vocabulary"]
     write_text(json.dumps(config, indent=2, allow_nan=False) + "\n", folder / CONFIG)
     return config
 
@@ -220,6 +223,7 @@ def read_export(path: str | os.PathLike, argument: str = "ckpt_path") -> dict[st
         "seed": config["seed"],
         "global_step": config["step"],
         "conditions": config["conditions"],
+        "vocabulary": str(config.get("vocabulary", "")),
         "origin": config.get("origin", {}),
         # Lightning reads it before it loads weights.
         "pytorch-lightning_version": lightning.__version__,

@@ -105,7 +105,7 @@ def test_outputs_are_refused_before_anything_is_drawn(run: Callable, tmp_path: P
     (tmp_path / "file").write_text("no folder")
     for out, message in (
         (taken, "exists: choose another name, or add --overwrite true"),
-        (tmp_path / "a.jpg", r"'out' should end in .png or .npz, got"),
+        (tmp_path / "a.jpg", r"'out' should end in .png or .npz or .txt, got"),
         (tmp_path / "file" / "a.png", "can not be written"),
     ):
         with (

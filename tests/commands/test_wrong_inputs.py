@@ -74,7 +74,7 @@ WORKBENCH = {
     "sample": "required: --ckpt_path",
     "sample --ckpt_path {torn}": "torn.ckpt' can not be read",
     "sample --ckpt_path {coulomb} --n none": "n: Expected an int. Got value: none",
-    "sample --ckpt_path {coulomb} --out a.jpg": "'out' should end in .png or .npz, got 'a.jpg'",
+    "sample --ckpt_path {coulomb} --out a.jpg": "'out' should end in .png or .npz or .txt, got",
     f"sample --ckpt_path {{coulomb}} --out {NOWHERE}/a.png": f"'out' = '{NOWHERE}/a.png' can not",
     "sample --ckpt {coulomb}": "unrecognized arguments: --ckpt .* mean '--ckpt_path'",
     "sample --ckpt_path {coulomb} --batch 3": "arguments: --batch 3. Did you mean '--batch_size'",

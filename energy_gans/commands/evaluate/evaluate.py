@@ -17,9 +17,10 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 
 from ...checks import check_count
+from ...data import TensorDataModule
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
 from ...metrics.floor import choose_floor
-from ...metrics.measures import parse_measures
+from ...metrics.measures import MEASURES, parse_measures
 from ...metrics.reference import default_cache
 from ...metrics.statistics import rank_and_world_size
 from ...plots.figures import write_picture
@@ -37,7 +38,16 @@ from .sets import (
     gather_sets,
     warn_of_few_images,
 )
-from .sources import RealImages, check_inputs, open_inputs, output_path
+from .sources import (
+    RealImages,
+    check_inputs,
+    check_left_out,
+    check_split,
+    open_data,
+    open_source,
+    output_path,
+)
+from .text import TextSamples, measure_text, open_text_samples, parse_text_measures
 
 HEADINGS = ("measure", "samples", "real", "n", "reference n")
 MATCHED = (
@@ -72,9 +82,15 @@ class Evaluation(Result):
     @property
     def table(self) -> str:
         r"""The measures of the samples and of real images as a table in Markdown."""
-        rows = [_row(c) for name, n in self.measures.items() for c in comparisons(name, n)]
+        found = [chain for n in self.measures.values() for chain in n.get("markov", ())]
+        chains = list(dict.fromkeys(found))
+        rows = [
+            _row(c) + [_chain(number, k, first) for k in chains]
+            for name, number in self.measures.items()
+            for first, c in zip((True, False), comparisons(name, number), strict=False)
+        ]
         note = f"\n{MATCHED}\n" if len(rows) > len(self.measures) else ""
-        return markdown_table([HEADINGS, *rows]) + note
+        return markdown_table([[*HEADINGS, *(f"Markov, {k}" for k in chains)], *rows]) + note
 
     def __str__(self) -> str:
         places = [] if self.path is None else [self.path, *self.pictures.values()]
@@ -85,7 +101,7 @@ def evaluate(
     ckpt_path: Checkpoint | None = None,
     samples: Images | None = None,
     data: RealImages | None = None,
-    measures: str = "fd,is,kid,pr,dc,support,neighbours",
+    measures: str | None = None,
     n: int | None = None,
     extractor: FeatureExtractor | None = None,
     reference: str = "train",
@@ -97,18 +113,21 @@ def evaluate(
     trust: str = "",
     convert: Convert | None = None,
 ) -> Evaluation | None:
-    r"""Measures samples of a model, a folder or a file: FD, IS, KID, precision and others.
+    r"""Measures samples of a model, a folder or a file: FD, IS, KID, precision, n-grams, others.
 
     In all processes of `torchrun` but the first one, the function returns `None`.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.
         samples: A folder of pictures, or an .npz, .npy or .pt file, instead of a checkpoint. Files
-            hold uint8, or floats in [-1, 1], with shape (N, C, H, W) or (N, H, W, C).
+            hold uint8, or floats in [-1, 1], with shape (N, C, H, W) or (N, H, W, C). Samples of
+            text are a text file.
         data: The data module; that of the checkpoint's run by default.
-        measures: The measures: fd, is, kid, pr (precision and recall), dc (density and
-            coverage), support (birthday test) and neighbours (nearest real images).
-        n: The number of samples: by default 10,000 of a checkpoint, or all in a folder or a file.
+        measures: The measures, by default all: fd, is, kid, pr (precision and recall), dc (density
+            and coverage), support (birthday test) and neighbours (nearest real images) of images;
+            js (divergence of n-grams) and seen (12-grams of the reference) of text.
+        n: The number of samples: by default 10,000 of a checkpoint, 640 of one of text, or all in
+            a folder or a file.
         extractor: The features; by default EfficientNetLite0, which comes with the package.
         reference: The split that samples are compared with.
         reference_n: The number of images in the reference; all if the split has fewer.
@@ -135,9 +154,19 @@ def evaluate(
         check_count("n", n)
     check_count("reference_n", reference_n)
     ckpt_path = None if ckpt_path is None else find_model(ckpt_path)
-    names, path = parse_measures(measures), output_path(out, ckpt_path, samples)
+    _check_measures(measures)
+    path = output_path(out, ckpt_path, samples)
     with process_group(device) as where:
-        source, data = open_inputs(ckpt_path, samples, data, n, seed, where, trust, convert)
+        data = open_data(ckpt_path, samples, data, trust)
+        if getattr(data, "vocabulary", ""):
+            given = {"extractor": extractor, "convert": convert, "cache": cache}
+            check_left_out(given)
+            if rank_and_world_size()[0] > 0:
+                return None
+            text = open_text_samples(ckpt_path, samples, data, n, seed, where, trust)
+            return _evaluate_text(text, data, measures, reference, reference_n, path)
+        names = parse_measures(",".join(MEASURES) if measures is None else measures)
+        source = open_source(ckpt_path, samples, data, n, seed, where, trust, convert)
         extractor = (extractor or EfficientNetLite0()).to(where)
         check_inputs(names, extractor, data, reference)
         splits = reference, "val" if reference == "train" else "train"
@@ -160,10 +189,43 @@ def evaluate(
         return Evaluation(numbers, origin, path, pictures)
 
 
+def _check_measures(measures: str | None) -> None:
+    r"""Raises a `ValueError` for unknown measures, before any data are opened."""
+    if measures is not None:
+        try:
+            parse_text_measures(measures)
+        except ValueError:
+            parse_measures(measures)
+
+
+def _evaluate_text(
+    text: TextSamples,
+    data: TensorDataModule,
+    measures: str | None,
+    reference: str,
+    reference_n: int,
+    path: Path | None,
+) -> Evaluation:
+    r"""Returns the measures of text, which are written to a file if there is a path."""
+    names = parse_text_measures(measures)
+    check_split(data, reference)
+    splits = reference, "val" if reference == "train" else "train"
+    about = _describe_data(data, splits)
+    numbers = measure_text(names, text.codes, data, splits, reference_n, about)
+    if path is not None:
+        write_metrics(numbers, text.origin, path)
+    return Evaluation(numbers, text.origin, path, {})
+
+
 def _describe_data(data: LightningDataModule, splits: tuple[str, str]) -> list[dict[str, str]]:
     r"""Returns the class and the fingerprint of splits of data, for stamps."""
     name = type(data).__name__
     return [{"data": name, "fingerprint": data.fingerprint(s), "split": s} for s in splits]
+
+
+def _chain(number: dict[str, Any], chain: str, first: bool) -> str:
+    r"""Returns a Markov chain's cell in a row, empty in the second row of a measure."""
+    return f"{number['markov'][chain]:.4g}" if first and "markov" in number else ""
 
 
 def _row(comparison: Comparison) -> list[str]:

@@ -63,23 +63,31 @@ def check_inputs(
     extractor.stamp()
     if "is" in names and extractor.num_classes is None:
         raise ValueError(f"'measures' has 'is', and {extractor.name} has no classifier.")
+    check_split(data, reference)
+
+
+def check_split(data: LightningDataModule, reference: str) -> None:
+    r"""Raises a `ValueError` unless `reference` is a split of the data."""
     if reference not in data.splits:
         raise ValueError(
             f"'reference' should be one of {', '.join(map(repr, data.splits))}, got {reference!r}."
         )
 
 
-def open_inputs(
+def check_left_out(given: dict[str, object]) -> None:
+    r"""Raises a `ValueError` for arguments that have no meaning for text."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name!r} should be left out for text, got {value!r:.100}.")
+
+
+def open_data(
     ckpt_path: Path | GenerativeModule | None,
     samples: Images | None,
     data: RealImages | None,
-    n: int | None,
-    seed: int,
-    device: torch.device,
     trust: str,
-    convert: Convert | None,
-) -> tuple[Samples, LightningDataModule]:
-    r"""Returns the samples and the data with which they are compared."""
+) -> LightningDataModule:
+    r"""Returns the data with which samples are compared, prepared."""
     if data is None and samples is not None:
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
     if data is not None and not isinstance(data, LightningDataModule):
@@ -89,6 +97,20 @@ def open_inputs(
     if rank_and_world_size()[0] == 0:
         data.prepare_data()
     broadcast_from_first(None)
+    return data
+
+
+def open_source(
+    ckpt_path: Path | GenerativeModule | None,
+    samples: Images | None,
+    data: LightningDataModule,
+    n: int | None,
+    seed: int,
+    device: torch.device,
+    trust: str,
+    convert: Convert | None,
+) -> Samples:
+    r"""Returns samples, whose images are of the size and the colours of the data."""
     if len(data.shape) != 3:
         raise ValueError(
             f"'data' should be images for these measures, got samples of shape {data.shape}: "
@@ -113,4 +135,4 @@ def open_inputs(
             f"The samples have shape {shape}, and 'data' has {tuple(data.shape)}: they should be "
             "of one size, such as --data.size gives."
         )
-    return source, data
+    return source

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...files import write_text
 from ..compare import check_same_protocol, columns_of
@@ -120,7 +121,17 @@ def _entries_at_end(
         failed = _count_failures(results, setting, method)
         entries += [_Entry(setting, method, budget, k, v, failed) for k, v in columns.items()]
     floors = {column.heading: _value_of(column.real) for column in measured if column.real}
-    return entries + [_Entry(setting, "real", "", k, [v]) for k, v in floors.items()]
+    entries += [_Entry(setting, "real", "", k, [v]) for k, v in floors.items()]
+    return entries + [
+        _Entry(setting, f"Markov, {chain}", "", columns_of(name, runs)[0].heading, [value])
+        for name in names
+        for chain, value in _chains(name, runs).items()
+    ]
+
+
+def _chains(name: str, runs: dict[str, dict[str, Any]]) -> dict[str, float]:
+    r"""Returns the measure of each Markov chain, the same for all runs; text alone has some."""
+    return next((found[name].get("markov", {}) for found in runs.values() if name in found), {})
 
 
 def _value_of(number: dict[str, float | None]) -> float:
@@ -163,6 +174,8 @@ def _methods_table(
         rows.append([method, *cells, _seeds_in_words(study, results, setting, method)])
     if any(method == "real" for method, _ in shown):
         rows.append(["*real data*", *(shown.get(("real", name), "") for name in names), ""])
+    for chain in dict.fromkeys(m for m, _ in shown if m not in (*study.methods, "real")):
+        rows.append([f"*{chain}*", *(shown.get((chain, name), "") for name in names), ""])
     return markdown_table(rows)
 
 

@@ -22,6 +22,8 @@ _DESCRIPTION_KEYS = ("name", "preprocessing", "classes")
 # The keys that every manifest has, and the types of their values.
 _TYPES = {"name": str, "source": dict, "preprocessing": dict, "classes": list, "splits": dict}
 _SPLIT_TYPES = {"sha256": str, "labels_sha256": str, "sums_sha256": str}
+# The dimensions of the arrays of sets that hold no images.
+_DIMENSIONS = {"text": 2}
 _SPLIT_KEYS = ("count", "shape", "sha256", "labels_sha256", "mean", "std")
 PREPARE_AGAIN = "Prepare the set again, or copy it again."
 
@@ -76,10 +78,10 @@ def _check_manifest(manifest: Any, path: Path) -> None:
         _check_keys(split, _SPLIT_KEYS, path, f"splits.{name}.")
         _check_types(split, _SPLIT_TYPES, path, f"splits.{name}.")
         shape = split["shape"]
-        if not (isinstance(shape, list) and [type(n) for n in shape] == [int] * 4):
-            raise ValueError(
-                f"{path}: 'splits.{name}.shape' should be (N, C, H, W), got {shape!r}."
-            )
+        dimensions = _DIMENSIONS.get(manifest["name"], 4)
+        if not (isinstance(shape, list) and [type(n) for n in shape] == [int] * dimensions):
+            words = "(N, C, H, W)" if dimensions == 4 else "(N, L)"
+            raise ValueError(f"{path}: 'splits.{name}.shape' should be {words}, got {shape!r}.")
     if manifest.get(SUM_KEY, digest := manifest_digest(manifest)) != digest:
         raise ValueError(
             f"{path} was edited or is damaged: its sha256 is not its own {SUM_KEY!r}. "

@@ -15,28 +15,20 @@ from typing import Any, ClassVar
 from lightning.pytorch.utilities import rank_zero_warn
 
 from ...checks import check_count
-from ..base import Batch, Samples
+from ..base import Batch, Samples, TensorDataModule
 from ..images import ImageDataModule, resize_to
 from .manifest import description, is_prepared, read_manifest
 from .reader import open_prepared, split_digest, verify_command
 from .sums import rows_to_check
 
 
-class StoredImages(ImageDataModule):
-    r"""Base class of data modules of RGB images in a prepared set.
+class StoredSet(TensorDataModule):
+    r"""What data modules of prepared sets share. Each sets its `root` itself.
 
-    Opening a set reads no images. Each batch reads its own images, so a set takes no memory.
-
-    Arguments:
-        root: The folder.
-        size: The width and height of the images, in pixels.
-        kwargs: The arguments of :class:`ImageDataModule`.
-
-    Raises:
-        FileNotFoundError: If the folder holds no prepared set.
-        ValueError: If the folder holds another set, or one with another preprocessing.
+    Opening a set reads no samples. Each batch reads its own samples, so a set takes no memory.
     """
 
+    root: Path
     # The set's name in `energy-gans data prepare NAME` and in manifests.
     command: ClassVar[str]
     # The files that a user has to get, as their publishers name them.
@@ -44,19 +36,10 @@ class StoredImages(ImageDataModule):
     # The file or folder that the command prepares.
     source: ClassVar[str]
 
-    def __init__(self, root: str, size: int = 64, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_count("size", size)
-        self.root, self.size = Path(root), size
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (3, self.size, self.size)
-
     @property
     def preprocessing(self) -> dict[str, Any]:
         r"""The expected preprocessing, by the names of the prepare command's options."""
-        return {"size": self.size}
+        raise NotImplementedError
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
@@ -103,17 +86,17 @@ class StoredImages(ImageDataModule):
         prepared = open_prepared(self.root, split)
         if prepared.sums is None:
             rank_zero_warn(
-                f"The images in {str(self.root)!r}, prepared before rows had checksums, are not "
+                f"The samples in {str(self.root)!r}, prepared before rows had checksums, are not "
                 f"checked at the start: `{verify_command(self.root)}` checks them all."
             )
-        # The images beyond `limit` are never read.
+        # Samples beyond `limit` are never read.
         n = len(prepared.labels)
         n = n if split != "train" or self.limit is None else min(n, self.limit)
         prepared.check_rows(rows_to_check(n, self.seed, split))
         return prepared.images, prepared.labels
 
     def load_unprepared(self, split: str) -> Samples:
-        r"""Returns the images and the labels of a split if `root` holds no prepared set.
+        r"""Returns the samples and the labels of a split if `root` holds no prepared set.
 
         Raises:
             FileNotFoundError: If `root` does not hold the original files either.
@@ -141,6 +124,33 @@ class StoredImages(ImageDataModule):
         n, digest = self.length(split), split_digest(self.manifest["splits"][split])
         identity = f"{digest} {n} {description(self.manifest)}".rstrip()
         return hashlib.sha256(identity.encode()).hexdigest()
+
+
+class StoredImages(StoredSet, ImageDataModule):
+    r"""Base class of data modules of RGB images in a prepared set.
+
+    Arguments:
+        root: The folder.
+        size: The width and height of the images, in pixels.
+        kwargs: The arguments of :class:`ImageDataModule`.
+
+    Raises:
+        FileNotFoundError: If the folder holds no prepared set.
+        ValueError: If the folder holds another set, or one with another preprocessing.
+    """
+
+    def __init__(self, root: str, size: int = 64, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_count("size", size)
+        self.root, self.size = Path(root), size
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (3, self.size, self.size)
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        return {"size": self.size}
 
 
 def root_message(error: Exception) -> str:

@@ -17,6 +17,7 @@ from ..parts.networks import (
     check_label,
     check_made_in_python,
     check_precision,
+    check_vocabulary,
     evaluation_mode,
     load_weights,
 )
@@ -61,6 +62,10 @@ class GenerativeModule(
         initial_weights: The checkpoint whose weights a new run starts from, or `None`. On the
             command line, the folder of a run is accepted, too.
         kwargs: The arguments of :class:`SteppedModule`.
+
+    Attributes:
+        vocabulary: The characters of the channels of samples of text, as the data module of the
+            training says; `""` if samples are no text. Checkpoints hold it.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class GenerativeModule(
         self.save_hyperparameters()
         self.construction = self.drop_live_hyperparameters()
         self.classes: int | None = None
+        self.vocabulary = ""
         self.initial_weights = initial_weights
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.averaged: MovingAverage | None = None
@@ -224,8 +230,9 @@ class GenerativeModule(
             allow_unused_parameters(self.trainer, self)
             # Another loader may follow in another call of `fit`.
             self.checked, self.batch_length = False, 0
+            self.vocabulary = getattr(self.trainer.datamodule, "vocabulary", self.vocabulary)
         if stage == "fit" and self.initial_weights and self.trainer.ckpt_path is None:
-            load_weights(self, self.initial_weights)
+            load_weights(self, self.initial_weights, self.vocabulary)
 
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         if not self.checked:
@@ -252,11 +259,17 @@ class GenerativeModule(
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
         checkpoint["seed"] = self.seed
+        if self.vocabulary:
+            checkpoint["vocabulary"] = self.vocabulary
         if self.construction is not None:
             checkpoint["construction"] = self.construction
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         trains = self._trainer is not None and self.trainer.training
+        vocabulary = checkpoint.get("vocabulary", "")
+        if trains:
+            check_vocabulary("ckpt_path", vocabulary, self.vocabulary)
+        self.vocabulary = vocabulary
         if trains:
             self.regroup_optimizer_states(checkpoint)
         match_average(self, checkpoint["state_dict"], trains)

@@ -54,12 +54,14 @@ def clip_weights(network: nn.Module, bound: float) -> None:
         p.clamp_(-bound, bound)
 
 
-def load_weights(module: nn.Module, path: str) -> None:
+def load_weights(module: nn.Module, path: str, vocabulary: str = "") -> None:
     r"""Loads the weights of a checkpoint. A moving average may be missing from the checkpoint.
 
     Arguments:
         module: The module.
         path: The path of the checkpoint, or of an exported model's `model.safetensors`.
+        vocabulary: The vocabulary of the data, `""` if the data are no text. That of a checkpoint
+            has to be the same.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -76,6 +78,8 @@ def load_weights(module: nn.Module, path: str) -> None:
         raise ValueError(
             f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
         ) from error
+    if "vocabulary" in checkpoint:
+        check_vocabulary("initial_weights", checkpoint["vocabulary"], vocabulary)
     if (name := non_finite({"state_dict": state})) is not None:
         raise ValueError(
             f"'initial_weights' = {path!r} is of a run that diverged: {name!r} is not finite."
@@ -86,6 +90,30 @@ def load_weights(module: nn.Module, path: str) -> None:
             f"'initial_weights' should be a checkpoint of the same networks, got {path!r}, which "
             f"lacks {missing[0]!r}."
         )
+
+
+def check_vocabulary(argument: str, vocabulary: str, own: str) -> None:
+    r"""Raises a `ValueError` unless a checkpoint's samples of text have the data's vocabulary.
+
+    Arguments:
+        argument: The name of the argument that gives the checkpoint.
+        vocabulary: The vocabulary of the checkpoint, `""` if its samples are no text.
+        own: The vocabulary of the data.
+    """
+    if vocabulary == own:
+        return
+    if not (vocabulary and own):
+        known = "text" if vocabulary else "no text"
+        raise ValueError(
+            f"{argument!r} should be a checkpoint of a model of the same data, got one of {known}."
+        )
+    pairs = zip(vocabulary.ljust(len(own)), own.ljust(len(vocabulary)), strict=True)
+    i, (theirs, ours) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+    raise ValueError(
+        f"{argument!r} should be a checkpoint of a model of the vocabulary of 'data', got one of "
+        f"another text: symbol {i} is {theirs!r} there and {ours!r} in the data. 'characters' of "
+        "the data gives the vocabulary."
+    )
 
 
 def check_made_in_python(path: str | os.PathLike) -> None:
