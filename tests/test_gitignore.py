@@ -27,7 +27,8 @@ WRITTEN = {
     "lightning_logs/version_0/metrics.csv",
     "wandb/run-20260101_000000-abc/files/config.yaml",
     # Of runs without a logger, and of writes that were killed.
-    *("checkpoints/last.ckpt", "samples/step_00000002.png"),
+    *("checkpoints/last.ckpt", "samples/step_00000002.png", "samples/step_00000002.txt"),
+    *("samples.png", "samples.txt"),
     "results/new.png.0123456789abcdef0123456789abcdef.part",
     # Of the site.
     *("docs/_build/html/index.html", "docs/results/fields.md", "docs/examples/index.rst"),

@@ -1,12 +1,14 @@
 r"""The networks of the package that fit the arguments of each method.
 
-A network fits if the method accepts it in the check of its first batch, for points or for images,
-with `out_features` and sizes that match. The tests try all networks in all arguments, and compare.
+A network fits if the method accepts it in the check of its first batch, for points, images or
+text, with `out_features` and sizes that match. The tests try all networks in all arguments, and
+compare.
 """
 
 from __future__ import annotations
 
-_GENERATORS = ("CoulombGenerator", "DCGANGenerator", "GGCNGenerator", "MLP", "ResNetGenerator")
+_DECODERS = ("CoulombGenerator", "DCGANGenerator", "GGCNGenerator", "MLP", "ResNetGenerator")
+_GENERATORS = (*_DECODERS, "ResidualTextGenerator")
 _IMAGE_POTENTIALS = (
     "ConvDescriptor",
     "DCGANDiscriminator(norm='none')",
@@ -16,7 +18,7 @@ _IMAGE_POTENTIALS = (
     "WideResNet",
 )
 # Potentials whose value at a sample depends on this sample alone.
-_POTENTIALS = (*_IMAGE_POTENTIALS, "FourierMLP", "MLP")
+_POTENTIALS = (*_IMAGE_POTENTIALS, "FourierMLP", "MLP", "ResidualTextDiscriminator")
 _DISCRIMINATORS = (
     "ConvDescriptor",
     "CoulombDiscriminator",
@@ -26,6 +28,7 @@ _DISCRIMINATORS = (
     "GGCNDescriptor",
     "MLP",
     "ResNetDescriptor",
+    "ResidualTextDiscriminator",
     "WideResNet",
 )
 _AUTOENCODERS = ("Autoencoder", "MLP", "ResNetAutoencoder")
@@ -42,14 +45,14 @@ FITTING_NETWORKS: dict[str, dict[str, tuple[str, ...]]] = {
     "CoulombGAN": {"generator": _GENERATORS, "discriminator": _DISCRIMINATORS},
     "EIEGGAN": {
         "generator": _GENERATORS,
-        "discriminator": ("DCGANDiscriminator", *_AUTOENCODERS),
+        "discriminator": ("DCGANDiscriminator", "ResidualTextDiscriminator", *_AUTOENCODERS),
     },
     "BEGAN": {"generator": _GENERATORS, "discriminator": _AUTOENCODERS},
     "GAN": {"generator": _GENERATORS, "discriminator": _DISCRIMINATORS},
     "MMDGAN": {
         "generator": _GENERATORS,
         "discriminator": (*_DISCRIMINATORS, "Autoencoder", "ResNetAutoencoder"),
-        "decoder": _GENERATORS,
+        "decoder": _DECODERS,
     },
     "WGAN": {"generator": _GENERATORS, "discriminator": _DISCRIMINATORS},
     "WGANGP": {"generator": _GENERATORS, "discriminator": _POTENTIALS},

@@ -68,7 +68,7 @@ def sample(
     trust: str = "",
     label: int | None = None,
 ) -> DrawnSamples:
-    r"""Draws samples from a model and writes them as a picture, as lines of text, or an array.
+    r"""Draws samples from a model and writes them as a picture, as text, or as an array.
 
     Arguments:
         ckpt_path: The checkpoint, or the folder of a run: then its last one.

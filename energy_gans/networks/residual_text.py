@@ -93,7 +93,7 @@ class ResidualTextGenerator(Described, nn.Sequential):
 
 
 class ResidualTextDiscriminator(Described, nn.Sequential):
-    r"""The residual discriminator of lines of text, from :math:`(B, V, L)` to :math:`(B, 1)`.
+    r"""The residual discriminator of lines of text, from :math:`(B, V, L)` to :math:`(B, n)`.
 
     Arguments:
         symbols: The number of symbols :math:`V`.
@@ -101,6 +101,7 @@ class ResidualTextDiscriminator(Described, nn.Sequential):
         width: The number of maps; 512 in the papers.
         blocks: The number of residual blocks; 5 in the papers.
         norm: `"none"` as in the papers, or `"batch"`.
+        out_features: The number of outputs :math:`n`; 1 unless they are features.
 
     Raises:
         ValueError: If a number is not positive, or `norm` is unknown.
@@ -113,13 +114,15 @@ class ResidualTextDiscriminator(Described, nn.Sequential):
         width: int = 512,
         blocks: int = 5,
         norm: Norm = "none",
+        out_features: int = 1,
     ) -> None:
         _check_sizes(symbols, length, width, blocks, norm)
+        check_count("out_features", out_features)
         super().__init__(
             nn.Conv1d(symbols, width, 1),
             *[_ResidualBlock(width, norm) for _ in range(blocks)],
             nn.Flatten(),
-            nn.Linear(width * length, 1),
+            nn.Linear(width * length, out_features),
         )
         _initialize_ends(self)
 

@@ -26,6 +26,8 @@ from energy_gans.networks import (
     GGCNDescriptor,
     GGCNGenerator,
     MultigridDescriptors,
+    ResidualTextDiscriminator,
+    ResidualTextGenerator,
     ResNetAutoencoder,
     ResNetDescriptor,
     ResNetGenerator,
@@ -34,12 +36,13 @@ from energy_gans.networks import (
 from energy_gans.storage.rebuild import argument_types
 
 SLOTS = ("generator", "discriminator", "descriptor", "decoder", "tracker")
-SHAPES = {"points": (2,), "images": (1, 16, 16)}
+SHAPES = {"points": (2,), "images": (1, 16, 16), "text": (5, 8)}
 IMAGE = {"channels": 1, "size": 16}
+TEXT = {"symbols": 5, "length": 8, "width": 4, "blocks": 1}
 
 
 def small_networks() -> list[tuple[str, str, nn.Module]]:
-    r"""Returns the networks in small sizes, for points or images, from 3 or 4 latents.
+    r"""Returns the networks in small sizes, for points, images or text, from 3 or 4 latents.
 
     The banks of filters are parts of networks, and are left out.
     """
@@ -74,21 +77,37 @@ def small_networks() -> list[tuple[str, str, nn.Module]]:
         *((type(one).__name__, "points", one) for one in points),
         *((type(one).__name__, "images", one) for one in images),
         *((name, "images", one) for name, one in critics),
+        ("ResidualTextGenerator", "text", ResidualTextGenerator(3, **TEXT)),
+        *(
+            (
+                "ResidualTextDiscriminator",
+                "text",
+                ResidualTextDiscriminator(**TEXT, out_features=n),
+            )
+            for n in (1, 4)
+        ),
     ]
 
 
 @cache
 def others(name: str, kind: str) -> dict[str, Any]:
-    r"""Returns arguments of a method for points or images, with networks that fit."""
+    r"""Returns arguments of a method for a kind of samples, with networks that fit."""
     image, features = kind == "images", name in ("EIEGGAN", "MMDGAN")
     if image:
         generator = DCGANGenerator(**IMAGE, latent_dim=4, width=2)
         outputs = 4 if features else 1
         potential = DCGANDiscriminator(**IMAGE, width=2, norm="none", out_features=outputs)
+    elif kind == "text":
+        generator = ResidualTextGenerator(3, **TEXT)
+        potential = ResidualTextDiscriminator(**TEXT, out_features=4 if features else 1)
     else:
         generator, potential = MLP(3, 2, [4]), MLP(2, 4 if features else 1, [4])
+    # No network of the package is an autoencoder of text.
+    text = nn.Sequential(nn.Flatten(), nn.Linear(40, 40), nn.Unflatten(1, SHAPES["text"]))
+    autoencoders = {"images": ResNetAutoencoder(**IMAGE, width=2), "points": MLP(2, 2, [4])}
+    autoencoder = autoencoders.get(kind, text)
     if name == "BEGAN":
-        potential = ResNetAutoencoder(**IMAGE, width=2) if image else MLP(2, 2, [4])
+        potential = autoencoder
     if name == "InpaintingGGCN":
         generator = ResNetAutoencoder(**IMAGE, width=2)
     if name == "MultigridGCN":
@@ -97,7 +116,7 @@ def others(name: str, kind: str) -> dict[str, Any]:
         "generator": generator,
         "discriminator": potential,
         "descriptor": potential,
-        "tracker": ResNetAutoencoder(**IMAGE, width=2) if image else MLP(2, 2, [4]),
+        "tracker": autoencoder,
         "latent_dim": 4 if image else 3,
         "shape": SHAPES[kind],
         "chains": methods.Chains(steps=1, bound=1.0),
@@ -105,7 +124,7 @@ def others(name: str, kind: str) -> dict[str, Any]:
 
 
 def accepts(name: str, slot: str, kind: str, network: nn.Module) -> bool:
-    r"""Returns whether a method takes a network for an argument, for points or images."""
+    r"""Returns whether a method takes a network for an argument, for a kind of samples."""
     cls = getattr(methods, name, None) or getattr(baselines, name)
     known = argument_types(cls)
     given = others(name, kind) | {slot: network}

@@ -31,7 +31,9 @@ def test_generated_columns_are_distributions(norm: str) -> None:
 
 @every_norm
 def test_shape_of_outputs(norm: str) -> None:
-    assert ResidualTextDiscriminator(**SMALL, norm=norm)(torch.rand(4, 7, 12)).shape == (4, 1)
+    for n in (1, 3):
+        network = ResidualTextDiscriminator(**SMALL, norm=norm, out_features=n)
+        assert network(torch.rand(4, 7, 12)).shape == (4, n)
 
 
 def test_blocks_add_three_tenths_of_a_residual() -> None:

@@ -113,7 +113,7 @@ def evaluate(
     trust: str = "",
     convert: Convert | None = None,
 ) -> Evaluation | None:
-    r"""Measures samples of a model, a folder or a file: FD, IS, KID, precision, n-grams, others.
+    r"""Measures samples of a model, a folder or a file: FD, IS, KID, n-grams and others.
 
     In all processes of `torchrun` but the first one, the function returns `None`.
 

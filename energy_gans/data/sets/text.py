@@ -158,6 +158,15 @@ class TextLines(StoredSet, TextDataModule):
     def load_unprepared(self, split: str) -> Samples:
         return TextDataModule.load(self, split)
 
+    def missing_message(self) -> str:
+        return (
+            f"'data.init_args.root' = {str(self.root)!r} should be {self.files}, a folder of such "
+            "files, or a prepared set, and is not there. To prepare a large text once: "
+            f"{self.prepare_command('FILE', self.root)}"
+        )
+
     def open_text(self) -> TextSource:
+        if not self.root.exists():
+            raise FileNotFoundError(self.missing_message())
         arguments = self.line_length, self.symbols, self.characters, self.hold_out
         return file_source(self.root, *arguments, argument="data.init_args.root")

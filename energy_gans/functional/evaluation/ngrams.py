@@ -125,8 +125,8 @@ def seen_share(x: Tensor, y: Tensor | NGramTable, n: int, padding: int | None = 
         x: The codes of the lines, integers from 0 on, with shape :math:`(N, L)`.
         y: The codes of the other lines, with shape :math:`(M, L)`, or their table.
         n: The number :math:`n` of characters of an n-gram, from 1 to :math:`L`.
-        padding: The code of padding, at least 0: n-grams that hold it are not counted. All count if
-            `None`.
+        padding: The code of padding, at least 0. n-grams that hold it are not counted; all count
+            if `None`.
 
     Returns:
         The share, a scalar, float64; 0 if no n-gram counts.

@@ -160,7 +160,9 @@ def test_other_arguments_are_refused(options: dict, message: str) -> None:
 
 
 def test_a_missing_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="'data.init_args.root' = .* is neither"):
+    with pytest.raises(
+        FileNotFoundError, match="'data.init_args.root' = .* is not there.*prepare text"
+    ):
         TextLines(str(tmp_path / "no")).setup("fit")
     with pytest.raises(ValueError, match="should hold files of text, and holds none"):
         TextLines(str(tmp_path)).setup("fit")
