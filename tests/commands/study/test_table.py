@@ -120,3 +120,15 @@ def test_infinite_values_have_no_deviation() -> None:
     assert entry.std is None
     assert entry.text() == "inf"
     assert json.loads(json.dumps(entry.row()))[-2:] == ["2", "0"]
+
+
+def test_markov_chains_of_text_have_rows_of_their_own(tmp_path: Path) -> None:
+    measures = {"js_4": number(0.3) | {"markov": {"order 1": 0.56, "order 2": 0.33}}}
+    results = [result(tmp_path, method, 0, 1.0, measures) for method in STUDY.methods]
+    write_tables(STUDY, results, tmp_path)
+    table = (tmp_path / "table.md").read_text()
+    assert "| *Markov, order 1* |  | 0.56 |" in table
+    assert table.index("*real data*") < table.index("order 1") < table.index("order 2")
+    with (tmp_path / "table.csv").open() as file:
+        rows = {row["method"]: row for row in csv.DictReader(file) if "js_4" in row["measure"]}
+    assert float(rows["Markov, order 2"]["mean"]) == 0.33
