@@ -85,3 +85,12 @@ def test_lines_of_other_lengths_and_other_tables_are_refused() -> None:
         table.look_up(lines(0, 2, length=15))
     with pytest.raises(ValueError, match="'n' should be that of the table, 3, got 4"):
         ngram_divergence(lines(0, 2), table, 4)
+
+
+def test_long_ngrams_that_differ_in_their_first_character_differ() -> None:
+    # Their numbers would be equal modulo 2 to the power of 64.
+    y = torch.full((2, 12), 255)
+    x, y[0, 0] = y[:1].clone(), 3
+    x[0, 0] = 4
+    assert ngram_divergence(x, y, 12).item() == pytest.approx(1)
+    assert seen_share(x, y, 12) == 0
