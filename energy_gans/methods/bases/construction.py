@@ -7,12 +7,15 @@ described as in a config, and all others are named, to be given again when the m
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import torch.nn as nn
 
 from ...descriptions import class_path, describe
+from ..parts.networks import check_made_in_python
 
 
 def is_plain(value: Any) -> bool:
@@ -56,3 +59,38 @@ def construction(method: type, objects: Mapping[str, Any]) -> dict[str, Any]:
 def layers_of(module: nn.Module) -> dict[str, str]:
     r"""Returns the names of the classes of a module and all its parts, by their paths in it."""
     return {name: type(part).__name__ for name, part in module.named_modules()}
+
+
+class ConstructionMixin:
+    r"""Gives a :class:`GenerativeModule` hyper-parameters of plain values, and loads it."""
+
+    def drop_live_hyperparameters(self) -> dict[str, Any] | None:
+        r"""Drops objects that were passed in Python from `hparams`, and describes them.
+
+        A checkpoint that held the objects could be read only by unpickling code.
+
+        Returns:
+            The description (:func:`construction`), or `None` if the command line made the model.
+        """
+        if "_instantiator" in self.hparams:
+            return None
+        objects = {name: value for name, value in self.hparams.items() if not is_plain(value)}
+        for name in objects:
+            del self.hparams[name]
+        # Loggers read the copy that Lightning has made of them.
+        self._hparams_initial = copy.deepcopy(self.hparams)
+        return construction(type(self), objects)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | os.PathLike, **kwargs: Any) -> Any:
+        r"""Returns the model of a checkpoint that was trained in Python.
+
+        Arguments:
+            checkpoint_path: The path of the checkpoint.
+            kwargs: The networks, and the other arguments of Lightning's method.
+
+        Raises:
+            ValueError: If the command line wrote it: see :func:`energy_gans.commands.load_model`.
+        """
+        check_made_in_python(checkpoint_path)
+        return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True} | kwargs)

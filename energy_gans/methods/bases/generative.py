@@ -2,8 +2,6 @@ r"""The base class of all methods: samples, a moving average, and checks of data
 
 from __future__ import annotations
 
-import copy
-import os
 import warnings
 from typing import Any
 
@@ -15,7 +13,6 @@ from torch import Tensor
 from ..parts.moving_average import MovingAverage, match_average
 from ..parts.networks import (
     check_label,
-    check_made_in_python,
     check_precision,
     check_vocabulary,
     evaluation_mode,
@@ -25,7 +22,7 @@ from ..parts.unused_parameters import allow_unused_parameters
 from .arguments import describe_arguments
 from .batch_reading import BatchReadingMixin
 from .capabilities import Capabilities, clip_images
-from .construction import construction, is_plain
+from .construction import ConstructionMixin
 from .pretrained import PretrainedMixin
 from .renamed import RenamedProperty, adopt_former_name
 from .stepped import SteppedModule
@@ -39,6 +36,7 @@ for words in ("is an instance of `nn.Module` and is already saved", "it cannot b
 
 class GenerativeModule(
     Capabilities,
+    ConstructionMixin,
     PretrainedMixin,
     ValidationMixin,
     BatchReadingMixin,
@@ -191,37 +189,6 @@ class GenerativeModule(
         return {}
 
     # The hooks of Lightning
-
-    def drop_live_hyperparameters(self) -> dict[str, Any] | None:
-        r"""Drops objects that were passed in Python from `hparams`, and describes them.
-
-        A checkpoint that held the objects could be read only by unpickling code.
-
-        Returns:
-            The description (:mod:`.construction`), or `None` if the command line made the model.
-        """
-        if "_instantiator" in self.hparams:
-            return None
-        objects = {name: value for name, value in self.hparams.items() if not is_plain(value)}
-        for name in objects:
-            del self.hparams[name]
-        # Loggers read the copy that Lightning has made of them.
-        self._hparams_initial = copy.deepcopy(self.hparams)
-        return construction(type(self), objects)
-
-    @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: str | os.PathLike, **kwargs: Any) -> Any:
-        r"""Returns the model of a checkpoint that was trained in Python.
-
-        Arguments:
-            checkpoint_path: The path of the checkpoint.
-            kwargs: The networks, and the other arguments of Lightning's method.
-
-        Raises:
-            ValueError: If the command line wrote it: see :func:`energy_gans.commands.load_model`.
-        """
-        check_made_in_python(checkpoint_path)
-        return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True} | kwargs)
 
     def setup(self, stage: str) -> None:
         check_precision(self.trainer.precision)
