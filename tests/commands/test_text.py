@@ -123,6 +123,11 @@ def test_an_exported_model_keeps_its_vocabulary(run: Path, tmp_path: Path) -> No
     energy_gans.commands.function_of("export", "export.export")(run, out=tmp_path / "exported")
     for source in (run, tmp_path / "exported"):
         assert energy_gans.sample(source, 4).lines == energy_gans.sample(run, 4).lines
+    lines = (tmp_path / "exported" / "samples.txt").read_text()
+    assert lines.splitlines() == energy_gans.sample(run, 16).lines
+    card = (tmp_path / "exported" / "README.md").read_text()
+    assert f"```\n{lines}```\n" in card
+    assert "--out samples.txt" in card
 
 
 def test_a_report_holds_lines_and_the_divergence_of_ngrams(run: Path) -> None:

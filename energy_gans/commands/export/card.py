@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Card:
         training: The config that trained the model, as text, or `None` if it is unknown.
         numbers: The stamped numbers of the model by measure.
         pictures: What each picture shows, by file name.
+        lines: Samples of text, a line each.
         real: The number of samples of the training data in the weights' file.
         onnx: The description of each ONNX file, by file name.
     """
@@ -42,6 +43,7 @@ class Card:
     training: str | None = None
     numbers: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
+    lines: Sequence[str] = ()
     real: int = 0
     onnx: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,12 +66,13 @@ class Card:
         return "\n".join([*lines, "tags:", *(f"- {tag}" for tag in tags), "---"])
 
     def heading(self) -> str:
-        r"""Returns the title, what the method is, its references and the pictures."""
+        r"""Returns the title, what the method is, its references, the pictures and lines."""
         data = self.config["data"]
         title = f"# {self.method}" + (f" of {_class_name(data)}" if data else "")
         pictures = [f"![{text}]({name})" for name, text in self.pictures.items()]
+        lines = [_fenced("\n".join(self.lines))] if self.lines else []
         return "\n\n".join(
-            [title, _sentence(type(self.model)), *_references(self.model), *pictures]
+            [title, _sentence(type(self.model)), *_references(self.model), *pictures, *lines]
         )
 
     def usage(self) -> str:
@@ -85,12 +88,19 @@ class Card:
             model = {cls.__name__}.from_pretrained("{self.name}"{options})
             x = model.sample({n})  # {shape}
         """
+        out = "samples.png"
+        if self.model.vocabulary:
+            out = "samples.txt"
+            code += f"""
+            import energy_gans
+            lines = energy_gans.sample(model, n={n}).lines
+            """
         text = (
             f"## Use\n\nWith `pip install energy-gans` ({__version__} wrote this folder), and the "
             "path of this folder or the name of its repository:\n\n"
             f"{_fenced(textwrap.dedent(code), 'python')}\n"
             f"Every command that takes `--ckpt_path` takes the folder, too:\n\n"
-            f"{_fenced(f'energy-gans sample --ckpt_path {self.name} --n 64 --out samples.png')}"
+            f"{_fenced(f'energy-gans sample --ckpt_path {self.name} --n {n} --out {out}')}"
         )
         if self.real:
             text += (
@@ -124,7 +134,7 @@ class Card:
         r"""Returns the stamped numbers as a table, or nothing if there are none."""
         if not self.numbers:
             return ""
-        rows = [["measure", "samples", "real images", "number of samples", "reference"]]
+        rows = [["measure", "samples", "real", "number of samples", "reference"]]
         for name, number in self.numbers.items():
             for one in comparisons(name, number):
                 pair = [format_number(part) if part else "" for part in (one.samples, one.real)]

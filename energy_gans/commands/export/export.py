@@ -1,8 +1,8 @@
 r"""`energy-gans export`: a model as a folder to share.
 
 The folder holds the model without the state of its training (:mod:`energy_gans.storage.export`), a
-model card, pictures, and of a run its config, curves and stamped numbers. All commands take the
-folder in place of a checkpoint.
+model card, pictures or lines of text, and of a run its config, curves and stamped numbers. All
+commands take the folder in place of a checkpoint.
 """
 
 from __future__ import annotations
@@ -11,36 +11,33 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lightning.pytorch import LightningDataModule
 from PIL import Image
 
-from ...callbacks.sample_pictures import samples_picture
-from ...data.prepared.reader import file_digest
+from ...callbacks.sample_pictures import samples_picture, samples_text
 from ...files import atomic_folder, write_text
 from ...methods import GenerativeModule
 from ...methods.parts.recent_samples import RecentSamples
 from ...plots.curves import curves_picture
 from ...plots.figures import write_picture
-from ...storage.checkpoint import load_checkpoint
 from ...storage.curves import read_curves
-from ...storage.export import CONFIG, WEIGHTS, checkpoint_of, write_export
-from ...storage.saved_run import run_data, run_of
-from ...storage.stamps import find_metrics, package_versions, read_metrics
-from ..models import Checkpoint, find_model, open_model
+from ...storage.export import CONFIG, WEIGHTS, write_export
+from ...storage.stamps import read_metrics
+from ..models import Checkpoint
 from ..outputs import check_writable
 from ..results import Result
 from .card import Card
 from .onnx_files import check_onnx, write_onnx
+from .source import ExportSource, open_source
 
 CARD, TRAINING, NUMBERS, LOGGED = "README.md", "config.yaml", "metrics.json", "metrics.csv"
+LINES = "samples.txt"
 # What an exported folder may hold: a folder that holds anything else is not replaced.
-_OWN = {CONFIG, WEIGHTS, CARD, TRAINING, NUMBERS, LOGGED}
+_OWN = {CONFIG, WEIGHTS, CARD, TRAINING, NUMBERS, LOGGED, LINES}
 _ENDINGS = {".png", ".onnx"}
 _CAPTIONS = {"samples.png": "Samples", "curves.png": "Curves of the training"}
-# The numbers of images and of points in the picture of samples.
-_IMAGES, _POINTS = 64, 1000
+# The numbers of images and of points in the picture of samples, and of lines of text.
+_IMAGES, _POINTS, _LINES = 64, 1000, 16
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,48 +57,6 @@ class ExportedModel(Result):
     def __str__(self) -> str:
         files = ", ".join(f"{name} ({_size(size)})" for name, size in self.files.items())
         return "\n".join([f"{self.folder}: {files}", *self.left_out])
-
-
-@dataclass(frozen=True)
-class _Source:
-    r"""A model that is exported, and what is known of it.
-
-    Arguments:
-        model: The model.
-        checkpoint: What its checkpoint says of it.
-        origin: Versions, and name and SHA-256 of the checkpoint.
-        run: The folder of its run, or `None` if it was not loaded from files.
-        trust: The packages besides this one whose classes its data may name.
-    """
-
-    model: GenerativeModule
-    checkpoint: dict[str, Any]
-    origin: dict[str, Any]
-    run: Path | None = None
-    trust: str = ""
-
-    def file(self, name: str) -> Path | None:
-        r"""Returns the path of a file of the run, or `None` if there is no such file."""
-        path = None if self.run is None else self.run / name
-        return path if path is not None and path.is_file() else None
-
-    def numbers(self) -> Path | None:
-        r"""Returns the path of the numbers measured of this checkpoint, or `None`."""
-        digest = self.origin.get("checkpoint", {}).get("sha256")
-        return None if self.run is None else find_metrics(self.run, digest)
-
-    def data(self) -> LightningDataModule:
-        r"""Returns the data module that the model was trained on.
-
-        Raises:
-            FileNotFoundError: If its files are missing, or the model names none.
-        """
-        if self.run is not None:
-            return run_data(self.run, self.trust)
-        trainer = self.model._trainer
-        if trainer is None or trainer.datamodule is None:
-            raise FileNotFoundError("The model is in memory, without its data.")
-        return trainer.datamodule
 
 
 def export(
@@ -135,7 +90,7 @@ def export(
         FileExistsError: If `out` exists and is no exported folder, or `overwrite` is false.
     """
     folder = _check_folder(str(out), overwrite)
-    source = _source(ckpt_path, trust)
+    source = open_source(ckpt_path, trust)
     if onnx:
         check_onnx(source.model)
     with atomic_folder(folder) as part:
@@ -172,26 +127,7 @@ def _check_folder(out: str, overwrite: bool) -> Path:
     return folder
 
 
-def _source(ckpt_path: Checkpoint, trust: str) -> _Source:
-    r"""Returns a model and what is known of it.
-
-    Arguments:
-        ckpt_path: The path of its checkpoint, or the model itself.
-        trust: The packages besides this one whose classes its files may name.
-    """
-    origin: dict[str, Any] = {"versions": package_versions()}
-    path = find_model(ckpt_path)
-    model = open_model(path, trust)
-    if path is model:
-        return _Source(model, checkpoint_of(model), origin)
-    checkpoint = load_checkpoint(path)
-    origin["checkpoint"] = {"name": path.name, "sha256": file_digest(path)}
-    # The numbers in an exported folder are those of the checkpoint that it was made of.
-    origin |= checkpoint.get("origin", {})
-    return _Source(model, checkpoint, origin, run_of(path), trust)
-
-
-def _write(folder: Path, source: _Source, name: str, seed: int, onnx: bool) -> list[str]:
+def _write(folder: Path, source: ExportSource, name: str, seed: int, onnx: bool) -> list[str]:
     r"""Writes all files of an exported model, and returns a sentence for each that is left out.
 
     Arguments:
@@ -215,6 +151,10 @@ def _write(folder: Path, source: _Source, name: str, seed: int, onnx: bool) -> l
     pictures, left_out = _pictures(source, seed)
     for title, picture in pictures.items():
         write_picture(picture, folder / title)
+    text = ""
+    if source.model.vocabulary:
+        text = samples_text(source.model, _LINES, seed)
+        write_text(text, folder / LINES)
     functions, missing = write_onnx(source.model, folder) if onnx else ({}, [])
     training, numbers = folder / TRAINING, folder / NUMBERS
     card = Card(
@@ -224,6 +164,7 @@ def _write(folder: Path, source: _Source, name: str, seed: int, onnx: bool) -> l
         training.read_text() if training.is_file() else None,
         read_metrics(str(numbers)) if numbers.is_file() else {},
         {title: _CAPTIONS[title] for title in pictures},
+        text.splitlines(),
         _real_samples(source.model),
         functions,
     )
@@ -239,7 +180,7 @@ def _real_samples(model: GenerativeModule) -> int:
     return stored + (0 if charges is None else len(charges[0]))
 
 
-def _pictures(source: _Source, seed: int) -> tuple[dict[str, Image.Image], list[str]]:
+def _pictures(source: ExportSource, seed: int) -> tuple[dict[str, Image.Image], list[str]]:
     r"""Returns pictures by file name, and a sentence for each part that is left out."""
     pictures, left_out, data = {}, [], None
     shape = source.model.sample_shape
