@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from .. import __version__
+from ..allocator import keep_freed_memory
 from ..commands import COMMANDS
 from ..commands.errors import sentence_of
 from ..commands.suggestions import did_you_mean
@@ -66,6 +67,7 @@ def main(args: Sequence[str] | None = None) -> None:
         print(__version__)
         return
     ignore_noise()
+    keep_freed_memory()
     with printing(), sentences(), interruptible():
         run(args)
 
