@@ -47,7 +47,7 @@ class Checkpoints(Checkpoint):
     Arguments:
         every_n_steps: The number of steps between two last checkpoints.
         monitor: The measure, logged during validation, of the best checkpoint; `None` for no best
-            checkpoint.
+            checkpoint. All methods log the energy distance.
         mode: Whether the best value is the smallest or the largest.
 
     Attributes:
@@ -61,7 +61,7 @@ class Checkpoints(Checkpoint):
     def __init__(
         self,
         every_n_steps: int = 1000,
-        monitor: str | None = "val/energy",
+        monitor: str | None = "val/energy_distance",
         mode: Literal["min", "max"] = "min",
     ) -> None:
         check_count("every_n_steps", every_n_steps)

@@ -177,7 +177,8 @@ class CoulombGAN(AdversarialModule):
         return a + self.noise_std * self.noise(*a.shape)
 
     def validation_measures(self) -> dict[str, Measure]:
-        return {"val/energy": partial(interaction_energy, kernel=self.kernel(), estimator="u")}
+        energy = partial(interaction_energy, kernel=self.kernel(), estimator="u")
+        return super().validation_measures() | {"val/energy": energy}
 
 
 def _check_epsilon_min(power: float, epsilon: float, decay: float, epsilon_min: float) -> None:

@@ -139,7 +139,8 @@ class FieldGenerator(DirectGeneratorModule):
             self.last_fields.append((velocities, a.x, real[k]))
             loss = self.regression_loss(f, self.field.combine(velocities))
             losses.append(self.maps.weights[k] * loss)
-        return {"loss_g": self.descend(self.optimizers(), [torch.stack(losses).mean()])}
+        loss = torch.stack(losses).mean() if len(losses) > 1 else losses[0]
+        return {"loss_g": self.descend(self.optimizers(), [loss])}
 
     def note_step(self) -> None:
         notes = [_notes(*fields) for fields in self.last_fields]

@@ -99,7 +99,7 @@ def test_the_best_is_the_one_of_the_smallest_measure(tiny: Callable, tmp_path: P
     values = iter([3.0, 1.0, 2.0])
 
     def log(trainer: object, model: object) -> None:
-        model.log("val/energy", torch.tensor(next(values)))
+        model.log("val/energy_distance", torch.tensor(next(values)))
 
     with mock.patch(
         "energy_gans.methods.CoulombGAN.validation_step",
@@ -147,7 +147,7 @@ def test_a_validation_and_its_best_checkpoint_survive_a_kill(
 ) -> None:
     # The measure grows: every validation has a new best.
     args = ["--trainer.max_steps=12", "--trainer.val_check_interval=3"]
-    args += ["--trainer.callbacks.mode=max"]
+    args += ["--trainer.callbacks.monitor=val/energy", "--trainer.callbacks.mode=max"]
     main(tiny(*args, points=True, name="whole"))
     kills = [
         ("validation", "before", 6),

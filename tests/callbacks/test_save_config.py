@@ -46,6 +46,7 @@ def test_a_run_that_goes_on_from_an_earlier_checkpoint_has_what_was_before_it(
     tiny: Callable, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     args = ["--trainer.val_check_interval=2", "--trainer.log_every_n_steps=1"]
+    args += ["--trainer.callbacks.monitor=val/energy"]
     main(tiny(*args, "--trainer.max_steps=4", points=True))
     folder = tmp_path / "tiny/version_0"
     best = folder / "checkpoints/best.ckpt"

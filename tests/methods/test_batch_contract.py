@@ -164,7 +164,14 @@ RESPONSE = [
         (
             3,
             ["--data.init_args.samples=1703", COVERAGE],
-            {"val/energy", "val/modes", "val/share", "val/kl", "val/spread"},
+            {
+                "val/energy",
+                "val/energy_distance",
+                "val/modes",
+                "val/share",
+                "val/kl",
+                "val/spread",
+            },
         ),
         (
             2,
