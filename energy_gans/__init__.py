@@ -9,6 +9,7 @@ The names of this module are imported when they are used, because torch takes se
     run = energy_gans.fit("coulomb/ring", {"trainer.max_steps": 1000})
     x = energy_gans.sample(run.model, 1000).x
     model = energy_gans.load(run.folder)
+    energy_gans.models()  # the trained models that `load` finds by name
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .commands.fit.fit import fit
     from .commands.particles.particles import particles
     from .commands.study.study import study
+    from .commands.zoo import models
     from .methods import (
         EIEGGAN,
         GCN,
@@ -63,6 +65,7 @@ _NAMES = {
     "commands.fit.fit": "fit",
     "commands.particles.particles": "particles",
     "commands.study.study": "study",
+    "commands.zoo": "models",
     "storage.checkpoint": "load",
 }
 _SOURCES = {name: module for module, names in _NAMES.items() for name in names.split()}

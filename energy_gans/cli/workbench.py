@@ -41,14 +41,14 @@ def run_workbench(args: list[str]) -> None:
     from jsonargparse import auto_cli
 
     from ..commands.config_files import check_config_files, resolve_configs
-    from ..commands.flags import complete_switches, configs_first
+    from ..commands.flags import complete_switches, configs_first, models_as_checkpoints
     from ..commands.messages import OneSentence
 
     if args[0] in ("compare", "study"):
         args = _with_files(args)
     if args[0] in ("configs", "explain"):
         args = _with_name(args)
-    args = complete_switches(configs_first(resolve_configs(args)))
+    args = complete_switches(configs_first(resolve_configs(models_as_checkpoints(args))))
     check_config_files(args)
     result = auto_cli(
         _components(args),

@@ -26,6 +26,7 @@ COMMANDS: Tree = {
     "compare": "compare",
     "study": "study.study",
     "export": "export.export",
+    "models": "zoo",
     "features": {"train": "features.train", "picture": "features.picture"},
     "particles": "particles.particles",
     "explain": "explain",
@@ -60,8 +61,9 @@ OUTPUTS = {
     "features picture": "features.png",
     "particles": "particles.png",
 }
-# These names are modules of the package, as in earlier versions: `study.study` is the function.
-MODULES = ("particles", "study")
+# These names are modules of the package, as in earlier versions: `study.study` is the function,
+# and `zoo.models` that of models.
+MODULES = ("models", "particles", "study")
 FUNCTIONS = {
     name: module
     for name, module in COMMANDS.items()

@@ -50,3 +50,13 @@ def complete_switches(args: Sequence[str]) -> list[str]:
         bare = len(parts) == 1 and parts[0] in SWITCHES
         completed += [f"{parts[0]}=true"] if bare else parts
     return completed
+
+
+def models_as_checkpoints(args: Sequence[str]) -> list[str]:
+    r"""Returns arguments of the workbench with `--ckpt_path` for `--model`, its other name."""
+    replaced: list[str] = []
+    for parts in flags(args):
+        flag, equals, value = parts[0].partition("=")
+        head = f"--ckpt_path{equals}{value}" if flag == "--model" else parts[0]
+        replaced += [head, *parts[1:]]
+    return replaced

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
@@ -15,6 +16,7 @@ from lightning.pytorch import LightningDataModule
 from .curves import Curves, read_curves
 from .export import CONFIG, WEIGHTS, is_export, read_config
 from .rebuild import PACKAGES, Rebuilder, check_size, is_within
+from .zoo import find_by_name, zoo_models
 
 LAST = Path("checkpoints/last.ckpt")
 
@@ -25,7 +27,8 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
     Arguments:
         path: The path of a checkpoint; or the folder of a run, for its last checkpoint; or the
             folder of an exported model, for its weights; or a folder of runs, for the last
-            checkpoint of the run that was trained last.
+            checkpoint of the run that was trained last; or the name of a shared model
+            (:mod:`.zoo`).
         name: The name of the argument in errors.
 
     Raises:
@@ -35,9 +38,11 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
     if place.is_file():
         return place
     if not place.is_dir():
+        if (shared := find_by_name(str(path))) is not None:
+            return shared
         raise FileNotFoundError(
             f"{name!r} should be a checkpoint file or the folder of a run, and {str(path)!r} is "
-            "neither."
+            f"neither.{_similar_model(str(path))}"
         )
     for last in (place / LAST, place / LAST.name, place / WEIGHTS):
         if last.is_file():
@@ -49,6 +54,12 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
             "nor in a folder below it."
         )
     return found
+
+
+def _similar_model(name: str) -> str:
+    r"""Returns a question about the shared model with the most similar name, `""` without one."""
+    near = get_close_matches(name, zoo_models(), n=1)
+    return f" Did you mean the model {near[0]!r}?" if near else ""
 
 
 def newest(paths: Iterable[Path]) -> Path | None:

@@ -68,11 +68,11 @@ class PretrainedMixin:
         revision: str | None = None,
         **model_kwargs: Any,
     ) -> Model:
-        r"""Returns the model of a folder or of a repository, in evaluation mode.
+        r"""Returns the model of a folder, of the zoo or of a repository, in evaluation mode.
 
         Arguments:
-            pretrained_model_name_or_path: The path of a folder, or the name of a repository on the
-                Hugging Face Hub, `owner/name`.
+            pretrained_model_name_or_path: The path of a folder, the name of a model of the zoo, or
+                the name of a repository on the Hugging Face Hub, `owner/name`.
             force_download: Whether files of a repository are downloaded again.
             token: The token for the Hub.
             cache_dir: The folder to which files of a repository are downloaded.
@@ -87,14 +87,13 @@ class PretrainedMixin:
         """
         path = os.fspath(pretrained_model_name_or_path)
         if not os.path.exists(path) and _REPOSITORY.fullmatch(path):
-            path = _hub().snapshot_download(
+            path = _zoo().download(
                 path,
                 revision=revision,
                 cache_dir=cache_dir,
                 force_download=force_download,
                 token=token,
                 local_files_only=local_files_only,
-                allow_patterns=["config.json", "model.safetensors"],
             )
         model = _package().load(path, **model_kwargs)
         if not isinstance(model, cls):
@@ -137,7 +136,7 @@ class PretrainedMixin:
         Raises:
             ModuleNotFoundError: If huggingface_hub is not installed.
         """
-        api = _hub().HfApi(token=token)
+        api = _zoo().hub().HfApi(token=token)
         with tempfile.TemporaryDirectory() as scratch:
             # The card names the folder.
             folder = Path(scratch) / repo_id
@@ -161,16 +160,6 @@ def _package() -> ModuleType:
     return importlib.import_module("energy_gans")
 
 
-def _hub() -> ModuleType:
-    r"""Returns huggingface_hub.
-
-    Raises:
-        ModuleNotFoundError: If it is not installed.
-    """
-    try:
-        return importlib.import_module("huggingface_hub")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "Repositories of the Hugging Face Hub need huggingface_hub, and folders do not: pip "
-            "install 'energy-gans[hub]'."
-        ) from error
+def _zoo() -> ModuleType:
+    r"""Returns the module that finds models by name, which methods do not import."""
+    return importlib.import_module("energy_gans.storage.zoo")

@@ -1,0 +1,120 @@
+r"""`energy-gans models`: the trained models that are found by name, with their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..storage.curves import read_curves
+from ..storage.export import CONFIG, read_config
+from ..storage.stamps import comparisons, format_number, read_metrics
+from ..storage.zoo import VARIABLE, zoo_models
+from .outputs import markdown_table
+from .results import Result
+
+_HEADINGS = ("model", "method", "data", "steps", "MB", "numbers (of real samples)")
+# The measures of a table: the others are in metrics.json of the model's folder.
+_SHOWN = ("fd", "fid", "is", "js_4")
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    r"""A trained model of the zoo.
+
+    Arguments:
+        name: Its name, for `energy_gans.load(name)`.
+        folder: Its folder.
+        method: The name of its class.
+        data: The name of its data module's class; `""` if it is not known.
+        steps: The number of training steps, or `None`.
+        size: The size of the folder's files, in bytes.
+        numbers: Its numbers by name, with those of real samples, as text.
+    """
+
+    name: str
+    folder: Path
+    method: str
+    data: str
+    steps: int | None
+    size: int
+    numbers: dict[str, str]
+
+
+@dataclass(frozen=True, repr=False)
+class ModelList(Result):
+    r"""The models of the zoo.
+
+    Arguments:
+        models: The models, by name.
+    """
+
+    models: tuple[ZooModel, ...]
+
+    @property
+    def table(self) -> str:
+        r"""The models as a table in Markdown; `""` if there are none."""
+        rows = [
+            [
+                *(one.name, one.method, one.data, one.steps, f"{one.size / 1e6:.1f}"),
+                ", ".join(f"{name} {text}" for name, text in one.numbers.items()),
+            ]
+            for one in self.models
+        ]
+        return markdown_table([_HEADINGS, *rows]) if rows else ""
+
+    def __str__(self) -> str:
+        if not self.models:
+            return (
+                f"There are no models: they are in zoo/ of a clone, or in folders that {VARIABLE} "
+                "names."
+            )
+        name = self.models[0].name
+        return f"{self.table}\nTo draw samples: energy-gans sample --model {name}"
+
+
+def models() -> ModelList:
+    r"""Lists the trained models that --model NAME finds, with their numbers.
+
+    They are in zoo/ of a clone, and in the folders that the variable ENERGY_GANS_ZOO names.
+
+    Returns:
+        The models.
+
+    Raises:
+        ValueError: If a file of a model is damaged.
+    """
+    return ModelList(tuple(_read(name, folder) for name, folder in zoo_models().items()))
+
+
+def _read(name: str, folder: Path) -> ZooModel:
+    r"""Returns what the files of an exported folder say of its model."""
+    config = read_config(folder / CONFIG, "model")
+    method, data = (
+        "" if config[key] is None else str(config[key]["class_path"]).rpartition(".")[2]
+        for key in ("model", "data")
+    )
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return ZooModel(name, folder, method, data, config["step"], size, _numbers(folder))
+
+
+def _numbers(folder: Path) -> dict[str, str]:
+    r"""Returns the stamped numbers of a model, or else those of its last validation."""
+    stamped, logged = folder / "metrics.json", folder / "metrics.csv"
+    if stamped.is_file():
+        rows = [
+            row
+            for n, number in read_metrics(str(stamped)).items()
+            for row in comparisons(n, number)
+        ]
+        return {
+            row.label: format_number(row.samples)
+            + (f" ({format_number(row.real)})" if row.real else "")
+            for row in rows
+            if row.samples and row.label in _SHOWN
+        }
+    curves = read_curves(logged) if logged.is_file() else {}
+    return {
+        name.removeprefix("val/"): f"{values[-1]:.4g}"
+        for name, (_, values) in curves.items()
+        if name.startswith("val/")
+    }
