@@ -8,7 +8,7 @@ PIP_ARGS ?=
 DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz soak lint docs format bench gpu mutants clean
+.PHONY: help install demo test fuzz soak lint docs format bench gpu mutants audit zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,18 @@ gpu:  ## on a machine with a GPU: its tests, then the large configs for eight mi
 mutants: install  ## change the code in one place at a time and list changes that no test notices, in hours
 	$(BIN)/pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[mutants]"
 	$(BIN)/python -m benchmarks.mutants
+
+# The tools are not among the packages that they list.
+audit: install  ## write a bill of materials, build/bom.json, and look up known vulnerabilities of its packages
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install -q --disable-pip-version-check $(PIP_ARGS) "cyclonedx-bom>=7" "pip-audit>=2.9"
+	build/audit/bin/cyclonedx-py environment --of JSON --pyproject pyproject.toml -o build/bom.json $(BIN)/python
+	build/audit/bin/pip-audit --skip-editable --path $$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+
+zoo: install  ## train a model of zoo/ again, NAME=coulomb-ring, from the config in its folder
+	$(BIN)/energy-gans fit --config zoo/$(NAME)/config.yaml --trainer.logger.name zoo/$(NAME)
+	test ! -f zoo/$(NAME)/metrics.json || $(BIN)/energy-gans evaluate --ckpt_path runs/zoo/$(NAME)
+	$(BIN)/energy-gans export --ckpt_path runs/zoo/$(NAME) --out zoo/$(NAME) --overwrite
 
 clean:  ## remove the environment and what tools leave behind, but no runs
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .import_linter_cache docs/_build docs/examples docs/reference/python docs/results
