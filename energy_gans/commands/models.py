@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import methods
-from ..data.base import TensorDataModule, to_unit_range
+from ..data.base import TensorDataModule
 from ..data.batches import EVALUATION_BATCH
 from ..data.prepared.reader import file_digest
 from ..functional import keyed_subset
@@ -202,7 +202,7 @@ def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor,
     r"""Returns `n` random held-out samples, images in [-1, 1], and their labels."""
     order = keyed_subset(data.length("val"), n, seed, "features")
     y, label = zip(*data.loader("val", order.split(EVALUATION_BATCH)), strict=True)
-    return to_unit_range(torch.cat(y)), torch.cat(label)
+    return data.to_samples(torch.cat(y)), torch.cat(label)
 
 
 def draw_samples(

@@ -123,7 +123,7 @@ def _split_images(data: TensorDataModule, split: str, n: int, seed: int) -> Imag
 
     def batches() -> Iterator[Tensor]:
         for y, _ in data.loader(split, order.split(MEASURE_BATCH)):
-            yield to_unit_range(y)
+            yield data.to_samples(y)
 
     about = {"data": type(data).__name__, "fingerprint": data.fingerprint(split), "split": split}
     return ImageSet(len(order), batches, about)
@@ -161,7 +161,7 @@ def _interpolated_images(data: TensorDataModule, n: int, seed: int) -> ImageSet:
     def batches() -> Iterator[Tensor]:
         ends = (data.loader("val", part.split(MEASURE_BATCH)) for part in (order, order + SHIFT))
         for (a, _), (b, _) in zip(*ends, strict=True):
-            yield (to_unit_range(a) + to_unit_range(b)) / 2
+            yield (data.to_samples(a) + data.to_samples(b)) / 2
 
     about = {"made": "interpolated", "shift": SHIFT, "data": type(data).__name__}
     return ImageSet(len(order), batches, about | {"fingerprint": data.fingerprint("val")})

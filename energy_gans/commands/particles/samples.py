@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...checks import check_count
-from ...data.base import TensorDataModule, to_unit_range
+from ...data.base import TensorDataModule
 from ...data.batches import StepOrder
 from ...functional import keyed_generator, keyed_subset
 
@@ -73,7 +73,7 @@ def data_batches(
     while made < steps:
         epoch = list(islice(order, steps - made))
         for y, _ in data.loader("train", epoch):
-            yield to_unit_range(y)
+            yield data.to_samples(y)
         made += len(epoch)
 
 
@@ -84,4 +84,4 @@ def reference_samples(data: TensorDataModule, seed: int) -> Tensor:
 
 def _samples(data: TensorDataModule, indices: Tensor) -> Tensor:
     r"""Returns training samples by index, with shape :math:`(N, *)`."""
-    return to_unit_range(next(iter(data.loader("train", [indices])))[0])
+    return data.to_samples(next(iter(data.loader("train", [indices])))[0])
