@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_configs
 
 # The config of the EIEG GAN with tiny networks, which two steps on a CPU take no time for.
 TINY = [
@@ -22,7 +22,7 @@ TINY = [
 
 
 def test_configs_are_measured_and_a_table_is_written() -> None:
-    rows = gpu.measure(60, steps=2, accelerator="cpu", configs=["eieg/celeba"], more=TINY)
+    rows = gpu_configs.measure(60, steps=2, accelerator="cpu", configs=["eieg/celeba"], more=TINY)
     assert [row.reason for row in rows] == [""] * 3
     text = gpu.page(rows, "1 passed", "pretended", "abc")
     table = [line for line in text.splitlines() if line.startswith("|")]
@@ -39,37 +39,37 @@ def test_configs_are_measured_and_a_table_is_written() -> None:
 
 def test_a_config_that_fails_is_a_row_of_the_table() -> None:
     wrong = [*TINY, "--data.init_args.size=16"]
-    row = gpu.run("eieg/celeba", "fp32", 2, 60, "cpu", wrong)
+    row = gpu_configs.run("eieg/celeba", "fp32", 2, 60, "cpu", wrong)
     assert row.reason.startswith("failed: ")
     assert len(row.cells()) == len(gpu.HEADINGS)
 
 
 def test_a_config_without_time_is_a_row_of_the_table() -> None:
-    assert gpu.measure(0, configs=["eieg/celeba"])[0].reason == "no time was left"
+    assert gpu_configs.measure(0, configs=["eieg/celeba"])[0].reason == "no time was left"
 
 
 def test_a_run_stops_at_the_end_of_its_time_and_is_measured() -> None:
-    row = gpu.run("eieg/celeba", "TF32", 200, 0.0, "cpu", TINY)
-    assert (row.reason, row.steps) == ("", gpu.WARM_UP + gpu.CHECKED)
+    row = gpu_configs.run("eieg/celeba", "TF32", 200, 0.0, "cpu", TINY)
+    assert (row.reason, row.steps) == ("", gpu_configs.WARM_UP + gpu_configs.CHECKED)
     assert 0 < row.seconds < 10
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_a_run_without_an_end_is_stopped() -> None:
-    with pytest.raises(TimeoutError, match="too few steps"), gpu.bounded(0.01):
+    with pytest.raises(TimeoutError, match="too few steps"), gpu_configs.bounded(0.01):
         while True:
             pass
 
 
-@pytest.mark.parametrize("config", gpu.CONFIGS)
+@pytest.mark.parametrize("config", gpu_configs.CONFIGS)
 def test_each_config_is_there_and_is_compiled_where_its_method_can(config: str) -> None:
-    settings = yaml.safe_load((gpu.ROOT / f"configs/{config}.yaml").read_text())
+    settings = yaml.safe_load((gpu_configs.ROOT / f"configs/{config}.yaml").read_text())
     name = settings["model"]["class_path"].rpartition(".")[2]
     method = getattr(__import__("energy_gans").methods, name)
     compiles = "compile_gradient" in method.__init__.__annotations__
-    assert ((config, "compiled") in gpu.cases()) == compiles
-    change = gpu.overlay(settings, "fp32", 200, 1.0)
-    data = gpu.RandomImages(**change["data"]["init_args"])
+    assert ((config, "compiled") in gpu_configs.cases()) == compiles
+    change = gpu_configs.overlay(settings, "fp32", 200, 1.0)
+    data = gpu_configs.RandomImages(**change["data"]["init_args"])
     assert data.shape == (3, settings["data"]["init_args"]["size"], data.shape[-1])
     assert data.batch_size <= data.n
     assert data.limit is None
