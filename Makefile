@@ -32,7 +32,7 @@ demo: install  ## train a Coulomb GAN on real digits for at most five minutes an
 		'  $(BIN)/energy-gans fit --config coulomb/folder --data.root FOLDER    your own pictures'
 
 test: install  ## run the whole test suite, a process for each of up to eight cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 soak: install  ## kill runs of all methods at random moments, and watch the memory of long ones: hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak

@@ -28,19 +28,21 @@ def flag_value(parts: Sequence[str]) -> tuple[str, str | None]:
 
 
 def configs_first(args: Sequence[str]) -> list[str]:
-    r"""Returns arguments with all configs before the other flags, in their order.
+    r"""Returns arguments with all configs before other flags, and classes before their options.
 
-    Values on the command line then override those of configs, wherever they stand. A class that is
-    given before a config, as in `--model CoulombGAN`, is also the one that the config's keys
-    belong to.
+    Values on the command line then override those of configs, wherever they stand, and options
+    such as `--data.root` may stand before their class. A class that is given before a config, as
+    in `--model CoulombGAN`, is also the one that the config's keys belong to.
     """
     command = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
     given = list(flags(args[len(command) :]))
     names = [flag_value(parts)[0] for parts in given]
     configs = [i for i, name in enumerate(names) if name in CONFIG_FLAGS]
-    classes = [i for i in range(max(configs, default=0)) if names[i] in CLASS_FLAGS]
-    others = [i for i in range(len(given)) if i not in configs]
-    return [*command, *itertools.chain(*(given[i] for i in (*classes, *configs, *others)))]
+    classes = [i for i, name in enumerate(names) if name in CLASS_FLAGS]
+    before = [i for i in classes if i < max(configs, default=0)]
+    others = [i for i in range(len(given)) if i not in configs and i not in classes]
+    order = [*before, *configs, *(i for i in classes if i not in before), *others]
+    return [*command, *itertools.chain(*(given[i] for i in order))]
 
 
 def complete_switches(args: Sequence[str]) -> list[str]:

@@ -323,6 +323,16 @@ def test_a_class_before_a_config_is_the_one_that_the_config_is_about(
     ]
 
 
+def test_an_option_may_stand_before_its_class(capsys: pytest.CaptureFixture) -> None:
+    args = ["--config", str(RING), "--data.side", "3", "--data", "Grid", "--model.epsilon=0.5"]
+    config = config_of(capsys, *args, "--model=CoulombGAN")
+    assert config["data"]["class_path"] == "energy_gans.data.Grid"
+    assert value_of(config, "data.side") == 3
+    assert value_of(config, "model.epsilon") == 0.5
+    given = ["particles", "--data.root", "a", "--data", "B", "--steps=3"]
+    assert configs_first(given) == ["particles", "--data", "B", "--data.root", "a", "--steps=3"]
+
+
 KNOWN = {
     # The package exports its methods, but configs keep their paths.
     "--model": "energy_gans.methods.CoulombGAN",
