@@ -18,6 +18,8 @@ from ..outputs import markdown_table
 
 # The license is a choice of whoever shares the weights.
 _LICENSE = "# license: add the license under which you share the weights, such as `license: mit`"
+# The number of samples that the examples draw.
+SHOWN = 64
 _ROLE = re.compile(r":\w+:`~?([^`]*)`")
 
 
@@ -77,30 +79,14 @@ class Card:
 
     def usage(self) -> str:
         r"""Returns how the model is loaded."""
-        cls, n = type(self.model), 64
-        shape = (n, *self.model.sample_shape)
-        beyond = sorted(packages_beyond(self.config["model"]))
-        options = f', trust="{",".join(beyond)}"' if beyond else ""
-        # Objects without a description are given when the model is loaded.
-        options += "".join(f", {name}=..." for name in self.config["model"].get("objects", ()))
-        code = f"""
-            from {self.config["model"]["class_path"].rpartition(".")[0]} import {cls.__name__}
-            model = {cls.__name__}.from_pretrained("{self.name}"{options})
-            x = model.sample({n})  # {shape}
-        """
-        out = "samples.png"
-        if self.model.vocabulary:
-            out = "samples.txt"
-            code += f"""
-            import energy_gans
-            lines = energy_gans.sample(model, n={n}).lines
-            """
+        out = "samples.txt" if self.model.vocabulary else "samples.png"
+        code = "\n".join(self.code())
         text = (
             f"## Use\n\nWith `pip install energy-gans` ({__version__} wrote this folder), and the "
             "path of this folder or the name of its repository:\n\n"
-            f"{_fenced(textwrap.dedent(code), 'python')}\n"
+            f"{_fenced(code, 'python')}\n"
             f"Every command that takes `--ckpt_path` takes the folder, too:\n\n"
-            f"{_fenced(f'energy-gans sample --ckpt_path {self.name} --n {n} --out {out}')}"
+            f"{_fenced(f'energy-gans sample --ckpt_path {self.name} --n {SHOWN} --out {out}')}"
         )
         if self.real:
             text += (
@@ -108,6 +94,24 @@ class Card:
                 "methods coarse or with holes, on which samples or the potential depend.\n"
             )
         return text
+
+    def code(self) -> list[str]:
+        r"""Returns the lines of Python that load the model and draw from it."""
+        spec, name = self.config["model"], self.method
+        beyond = sorted(packages_beyond(spec))
+        options = f', trust="{",".join(beyond)}"' if beyond else ""
+        # Objects without a description are given when the model is loaded.
+        options += "".join(f", {name}=..." for name in spec.get("objects", ()))
+        lines = [
+            f"from {spec['class_path'].rpartition('.')[0]} import {name}",
+            "",
+            f'model = {name}.from_pretrained("{self.name}"{options})',
+            f"x = model.sample({SHOWN})  # {(SHOWN, *self.model.sample_shape)}",
+        ]
+        if self.model.vocabulary:
+            last = f"lines = energy_gans.sample(model, n={SHOWN}).lines"
+            lines = ["import energy_gans", *lines, last]
+        return lines
 
     def training_section(self) -> str:
         r"""Returns how the model was trained: numbers, command and config."""
