@@ -28,7 +28,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from energy_gans.cli import main
 from energy_gans.commands.outputs import markdown_heading, markdown_row
 
-CONFIGS = ("fields/ring", "coulomb/fashion_mnist", "eieg/fashion_mnist", "vapo/fashion_mnist")
+CONFIGS = ("fields/ring", "coulomb/fashion_mnist", "eieg/fashion_mnist")
 HEADINGS = ("config", "kept, ms", "given back, ms", "ratio", "faults", "MB")
 WARM_UP = 5
 found: list[dict[str, float]] = []
