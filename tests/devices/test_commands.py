@@ -128,8 +128,28 @@ def test_every_callback_works_on_the_gpu(tiny: Arguments, tmp_path: Path) -> Non
         with (tmp_path / f"{points}/version_0/metrics.csv").open() as file:
             names = {name for row in csv.DictReader(file) for name, value in row.items() if value}
         assert names > ({"val/modes"} if points else {"val/fd_20", "val/response"})
-    used = {"DivergenceGuard", "MixtureCoverage", "ResponseCurve"}
+    used = {"DivergenceGuard", "MixtureCoverage", "ResponseCurve", "TextMeasures"}
     used |= {"SampleMeasures", "SamplePictures", "TrainingClock", "EMA", "Checkpoints"}
     # These see no tensors, or are in every run.
     others = {"CurvesPicture", "NonFiniteGuard", "SampleWriter", "StepProgress"}
     assert used | others == set(callbacks.__all__)
+
+
+def test_text_is_measured_and_written_on_the_gpu(tmp_path: Path) -> None:
+    networks, sizes = ("generator", "discriminator"), ("length=8", "width=4", "blocks=1")
+    options = [
+        *("trainer.accelerator=gpu", "trainer.max_steps=2", "trainer.val_check_interval=2"),
+        *("trainer.limit_val_batches=1", "trainer.logger.save_dir=" + str(tmp_path)),
+        *("data.length=8", "data.batch_size=8"),
+        *("trainer.callbacks.TextMeasures.n=20", "trainer.callbacks.TextMeasures.orders=[2]"),
+        *("trainer.callbacks.SamplePictures.n=3", "trainer.callbacks.Checkpoints.monitor=null"),
+        *(f"model.{network}.{size}" for network in networks for size in sizes),
+        *(f"model.{network}_optimizer.fused=false" for network in networks),
+    ]
+    with pretend():
+        main(["fit", "--config", "coulomb/text_help", *(f"--{option}" for option in options)])
+    run = tmp_path / "coulomb_text_help" / "version_0"
+    with (run / "metrics.csv").open() as file:
+        values = [row["val/js_2_20"] for row in csv.DictReader(file) if row["val/js_2_20"]]
+    assert 0 < float(values[0]) <= 1
+    assert len((run / "samples" / "step_00000002.txt").read_text().splitlines()) == 3

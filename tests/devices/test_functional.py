@@ -43,6 +43,8 @@ def sets() -> dict[str, Tensor]:
         "NO_IMAGES": normal(5, 1, 8, 8),
         "IMAGES": normal(4, 1, 8, 8),
         "NO_LABELS": torch.arange(5) % 2,
+        "NO_LINES": torch.randint(3, (5, 3), generator=random),
+        "LINES": torch.randint(3, (4, 3), generator=random),
     }
 
 
@@ -77,6 +79,8 @@ def calls(name: str) -> list[Callable]:
         "keyed_generator": [
             lambda f: torch.rand(3, generator=f(3, device=e.X.device), device=e.X.device)
         ],
+        "markov_lines": [lambda f: f(e.LINES, 1, 6, torch.Generator().manual_seed(0))],
+        "NGramTable": [lambda f: f(e.LINES, 2).look_up(e.NO_LINES)],
         "moments": [lambda f: f(e.X[0], e.X.T @ e.X, 4)],
         "responses": [lambda f: f(e.IMAGES, functional.filter_bank(1, 5).to(e.IMAGES))],
         "share_within": [lambda f: f(0.5, e.NONE, e.SQUARE)],

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from torchmetrics import Metric
 
 from energy_gans import metrics
+from energy_gans.characters import one_hot
 from energy_gans.metrics import features
 from energy_gans.metrics.features import FeatureExtractor, FeatureMap
 from energy_gans.metrics.measures import MEASURES, measure
@@ -52,12 +53,22 @@ def of_floats(metric: metrics.ResponseDistance, device: str) -> Tensor:
     return metric.compute()
 
 
+def of_lines(metric: metrics.NGramDivergence, device: str) -> dict[str, Tensor]:
+    metric = metric.to(device)
+    random = torch.Generator().manual_seed(0)
+    for real in (True, False):
+        codes = torch.randint(2, 6, (20, 7), generator=random)
+        metric.update(one_hot(codes, 6).to(device), real)
+    return metric.compute()
+
+
 METRICS: dict[str, Callable[[str], Any]] = {
     name: lambda device, name=name: of_images(getattr(metrics, name)(Features()), device)
     for name in metrics.__all__
-    if name not in ("features", "ModeCoverage", "ResponseDistance")
+    if name not in ("features", "ModeCoverage", "NGramDivergence", "ResponseDistance")
 } | {
     "ModeCoverage": lambda device: of_points(metrics.ModeCoverage(torch.eye(2), 0.5), device),
+    "NGramDivergence": lambda device: of_lines(metrics.NGramDivergence([1, 3], 2), device),
     "ResponseDistance": lambda device: of_floats(metrics.ResponseDistance(channels=1), device),
 }
 

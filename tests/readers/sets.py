@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.io import savemat
 
+from energy_gans.data import TextLines
 from energy_gans.data.prepared.manifest import is_prepared
 from energy_gans.data.prepared.preprocessing import Preprocessing
 from energy_gans.data.prepared.reader import open_prepared, verify
@@ -30,6 +31,7 @@ from ..data.prepared.sources.test_parquet import rows, shard
 from ..data.prepared.sources.writing import pack, picture
 from .reader import Reader, load_json, save_manifest
 
+TEXT = "".join(f"line {i} of text, äöü\n" for i in range(40))
 PICTURES = {
     f"{split}/{c}/{i}.png": picture(10 * i)
     for split in ("train", "val")
@@ -144,6 +146,16 @@ def write_formats(root: Path) -> None:
 
 
 SETS: dict[str, Reader] = {
+    "text": Reader(
+        lambda root: (root / "text.txt").write_text(TEXT, encoding="utf-8"),
+        lambda root: TextLines(str(root / "text.txt"), length=9, symbols=40, hold_out=3).text,
+        ("text.txt",),
+    ),
+    "text.gz": Reader(
+        lambda root: (root / "text.gz").write_bytes(gzip.compress(TEXT.encode(), mtime=0)),
+        lambda root: TextLines(str(root / "text.gz"), length=9, symbols=40, hold_out=3).text,
+        ("text.gz",),
+    ),
     "idx": Reader(
         partial(write_mnist, packed=False), lambda root: load_mnist(root, "train"), (*IDX,)
     ),

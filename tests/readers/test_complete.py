@@ -26,6 +26,7 @@ COVERED = {
     "data/prepared/sources/parquet.py",
     "data/prepared/sources/svhn.py",
     "data/prepared/sources/tars.py",
+    "data/prepared/sources/text.py",
     "metrics/features/encoder.py",
     "metrics/reference.py",
     "storage/arrays.py",
@@ -37,6 +38,7 @@ COVERED = {
 }
 # What they parse is the package's own, or an argument of the command line.
 OWN = {
+    "characters.py": "encodes what was decoded before",
     "commands/configs.py": "copies shipped configs",
     "commands/fit/callback_options.py": "parses options of the command line",
     "commands/fit/training.py": "parses what the parser printed",
