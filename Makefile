@@ -65,7 +65,6 @@ bench: install  ## measure the hot paths against plain PyTorch, as ratios
 	$(BIN)/python -m benchmarks.eieg
 	$(BIN)/python -m benchmarks.langevin
 	$(BIN)/python -m benchmarks.vapo
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.allocator
 
 gpu:  ## on a machine with a GPU: its tests, then the large configs for eight minutes, into results/gpu.md
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu
