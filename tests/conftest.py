@@ -1,5 +1,6 @@
 r"""Fixtures that several test modules share."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,12 @@ data:
   class_path: energy_gans.data.Ring
   init_args: {batch_size: 64, samples: 1024}
 """
+
+
+def pytest_collection_finish() -> None:
+    r"""Starts the server of processes before a test changes the folder, if a test needs it."""
+    if processes := sys.modules.get("tests.processes"):
+        processes.start_server()
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.methods.bases.stepped import SteppedModule
 
 from .conftest import POINTS, TINY
-from .methods.test_contracts import METHODS, assert_same, context, last, of
+from .methods.test_contracts import METHODS, assert_same, last, of
+from .processes import spawn, start_server
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MOMENTS = {
@@ -132,14 +133,6 @@ def train_until(args: list[str], kill: Kill) -> None:
         main(args)
 
 
-def spawn(function: Callable, *args: object) -> int:
-    r"""Runs a function in a new process and returns its exit code."""
-    process = context.Process(target=function, args=args)
-    process.start()
-    process.join()
-    return process.exitcode
-
-
 def kill_often(method: str, kills: int, folder: Path, rng: random.Random) -> list[str]:
     r"""Interrupts a run of a method many times, and returns the cells of its row.
 
@@ -148,7 +141,9 @@ def kill_often(method: str, kills: int, folder: Path, rng: random.Random) -> lis
         RuntimeError: If a process ends in another way than by its signal.
     """
     whole = arguments(folder, method, "whole", *KILLED)
-    _require(spawn(train_timed, whole, folder / "seconds") == 0, "the whole run failed")
+    _require(
+        spawn(train_timed, whole, folder / "seconds", timeout=None) == 0, "the whole run failed"
+    )
     seconds = json.loads((folder / "seconds").read_text())
     found, code = collections.Counter(), -1
     while code != 0:
@@ -157,7 +152,7 @@ def kill_often(method: str, kills: int, folder: Path, rng: random.Random) -> lis
         moment = rng.choice([*MOMENTS])
         count = rng.randint(1, 3) if found.total() < kills else 0
         kill = Kill(rng.choice(SIGNALS), moment, count, rng.uniform(0, seconds[moment]))
-        code = spawn(train_until, args, kill)
+        code = spawn(train_until, args, kill, timeout=None)
         if code != 0:
             expected = (-kill.number, 128 + kill.number)
             _require(code in expected, f"{kill} ended a process with status {code}")
@@ -201,7 +196,7 @@ def run_long(method: str, steps: int, folder: Path) -> list[str]:
     sizes = (steps // 10, steps // 100, steps // 100)
     more = [f"--trainer.{name}={max(n, 1)}" for name, n in zip(often, sizes, strict=True)]
     args = arguments(folder, method, "long", f"--trainer.max_steps={steps}", *more)
-    code = spawn(watch, args, folder / "watched", steps)
+    code = spawn(watch, args, folder / "watched", steps, timeout=None)
     _require(code == 0, f"the long run ended with status {code}")
     rows = [[*map(float, line.split())] for line in (folder / "watched").read_text().splitlines()]
     cells = [method, f"{steps:,}"]
@@ -243,7 +238,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    context.set_forkserver_preload(["energy_gans.commands.fit.training"])
+    start_server()
     held, rng = True, random.Random(options.seed)
     if options.kills:
         headings = ["", "kills", *MOMENTS, "at the end"]

@@ -48,8 +48,8 @@ def _prefer_known(base: Any, name: str) -> str:
         name: The name.
     """
     bases = base if isinstance(base, tuple) else described_types(base)
-    known = (path for one, path in known_classes(bases) if bases and one == name)
-    return next(known, None) or _resolve_name(base, name)
+    known = known_classes(bases, name) if bases else []
+    return known[0][1] if known else _resolve_name(base, name)
 
 
 # jsonargparse has no public way to rank classes of one name.
@@ -161,11 +161,11 @@ def _other_type(text: str, told: MessagePart, known: Mapping[str, Any]) -> str:
     r"""Returns a text that says of what type a class is not, instead of that there is none."""
     found = re.search(r"There is no class '([^']+)'", text)
     bases = _bases(told, known) if found else ()
-    path = next((path for name, path in known_classes() if found and name == found[1]), None)
-    if not bases or path is None:
+    paths = [path for _, path in known_classes(name=found[1])] if found else []
+    if not bases or not paths:
         return text
     names = " or ".join(dict.fromkeys(base.__name__ for base in bases))
-    return text.replace(found[0], f"{path} is no {names}")
+    return text.replace(found[0], f"{paths[0]} is no {names}")
 
 
 def _missing_class(text: str, told: MessagePart, known: Mapping[str, Any]) -> str:
@@ -198,7 +198,7 @@ def _path_candidates(
     """
     given = re.search(r"Got value: ([\w.]+)$", text)
     path = given[1] if given else told.cls or ""
-    same = [known for name, known in known_classes() if name == path.rpartition(".")[2]]
+    same = [known for _, known in known_classes(name=path.rpartition(".")[2])]
     # The nearest to a path are paths of the class itself, wherever it is.
     return (same[0], same[:1]) if same else (wrong, [*names])
 

@@ -107,16 +107,18 @@ def described_types(hint: Any) -> tuple[type, ...]:
     return described_classes(hint)
 
 
-def known_classes(bases: tuple[type, ...] = ()) -> list[tuple[str, str]]:
+def known_classes(bases: tuple[type, ...] = (), name: str | None = None) -> list[tuple[str, str]]:
     r"""Returns the name and the path of each class in :data:`ROOMS` that is imported.
 
     Arguments:
         bases: The classes of which it has to be a subclass of one, but not one itself; any class
             if empty.
+        name: Its name; any if `None`.
     """
+    rooms = ((room, vars(sys.modules[room])) for room in ROOMS if room in sys.modules)
     return [
-        (name, f"{room}.{name}")
-        for room in ROOMS
-        for name, value in vars(sys.modules.get(room, object)).items()
+        (one, f"{room}.{one}")
+        for room, members in rooms
+        for one, value in (members.items() if name is None else [(name, members.get(name))])
         if isinstance(value, type) and issubclass(value, bases or object) and value not in bases
     ]

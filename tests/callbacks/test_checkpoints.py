@@ -2,7 +2,6 @@ r"""Tests for the energy_gans.callbacks.checkpoints module."""
 
 import contextlib
 import errno
-import multiprocessing
 import os
 import resource
 import shlex
@@ -10,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -23,12 +23,7 @@ from energy_gans.callbacks.checkpoints import _check_same_checkpoint
 from energy_gans.cli import main
 from energy_gans.methods.bases.stepped import SteppedModule
 
-context = multiprocessing.get_context("forkserver")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def preloaded() -> None:
-    context.set_forkserver_preload(["energy_gans.commands.fit.training"])
+from ..processes import context
 
 
 def checkpoint(folder: Path, name: str = "last") -> dict:
@@ -56,7 +51,7 @@ def train_until_asked(args: list[str], long_step: int | None = None) -> None:
 
 
 @contextlib.contextmanager
-def running(args: list[str], folder: Path, *rest: int | None) -> Iterator[multiprocessing.Process]:
+def running(args: list[str], folder: Path, *rest: int | None) -> Iterator[BaseProcess]:
     r"""Trains in a process of its own, which has to end within two minutes after the body."""
     args = [*args, "--trainer.val_check_interval=1000000", "--trainer.limit_val_batches=0"]
     process = context.Process(target=train_until_asked, args=([*args, str(folder)], *rest))

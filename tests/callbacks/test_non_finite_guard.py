@@ -15,7 +15,8 @@ from energy_gans.callbacks import DivergenceGuard, NonFiniteGuard
 from energy_gans.cli import main
 from energy_gans.methods import GCN, CoulombGAN
 
-from ..methods.test_contracts import context, free_port, of
+from ..methods.test_contracts import of
+from ..processes import context, free_port
 
 
 @pytest.mark.parametrize("bad_step", [4, 7])
@@ -148,7 +149,6 @@ def train_as(rank: int, port: int, args: list[str]) -> None:
 def test_processes_stop_together(tiny: Callable) -> None:
     args = tiny("--trainer.max_steps=12", "--trainer.limit_val_batches=0", points=True)
     args += ["--trainer.devices=2", "--trainer.strategy=ddp_find_unused_parameters_true"]
-    context.set_forkserver_preload(["energy_gans.commands.fit.training"])
     port = free_port()
     processes = [context.Process(target=train_as, args=(rank, port, args)) for rank in range(2)]
     for process in processes:

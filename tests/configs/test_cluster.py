@@ -16,9 +16,9 @@ import energy_gans
 from energy_gans.cli import main
 from energy_gans.methods.bases.stepped import SteppedModule
 
-from ..methods.conftest import preloaded  # noqa: F401
 from ..methods.test_batch_contract import assert_close
-from ..methods.test_contracts import assert_same, context, free_port, last, spawn, train
+from ..methods.test_contracts import assert_same, last, train
+from ..processes import context, free_port, spawn
 
 CLUSTER = Path(__file__).parents[2] / "configs" / "cluster"
 FILES = sorted(CLUSTER.glob("*.sh"))

@@ -26,9 +26,10 @@ from energy_gans.storage.checkpoint import load_model
 
 from ..functional import test_empty
 from ..methods import harness, test_gcn, test_vapo
-from ..methods.test_contracts import METHODS, context
+from ..methods.test_contracts import METHODS
 from ..metrics.features.conftest import images, inception_file  # noqa: F401
 from ..metrics.test_image_metrics import Features, X, Y
+from ..processes import context
 from ..storage.old_checkpoints import FOLDER
 from . import test_functional
 from .test_methods import METHOD_NAMES, data_of, everything, train

@@ -15,7 +15,8 @@ from energy_gans.cli import main
 from energy_gans.methods import GenerativeModule
 from energy_gans.methods.bases.stepped import SteppedModule
 
-from .test_contracts import IMAGES, Arguments, context, free_port, last, of, other_methods
+from ..processes import context, free_port
+from .test_contracts import IMAGES, Arguments, last, of, other_methods
 
 
 def trained(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -1,10 +1,8 @@
 r"""Tests for the randomness contract: a run is a function of its config and its seed."""
 
-import multiprocessing
 import os
 import random
 import signal
-import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,8 +15,9 @@ from torch import Tensor
 from energy_gans.cli import main
 from energy_gans.methods.bases.stepped import SteppedModule
 
+from ..processes import spawn
+
 Arguments = Callable[..., list[str]]
-context = multiprocessing.get_context("forkserver")
 
 DESCRIPTOR = {
     "descriptor": "energy_gans.networks.MLP",
@@ -127,14 +126,6 @@ IMAGES = [
 other_methods = pytest.mark.parametrize("method", METHODS)
 
 
-def spawn(function: Callable, *args: object) -> int:
-    r"""Runs a function in a new process and returns the exit code."""
-    process = context.Process(target=function, args=args)
-    process.start()
-    process.join(120)
-    return process.exitcode
-
-
 def of(method: str) -> list[str]:
     r"""Returns the arguments that train a method of `METHODS` in place of the Coulomb GAN."""
     options = [f"--model.init_args.{key}={value}" for key, value in METHODS[method].items()]
@@ -230,9 +221,3 @@ def test_observers_do_not_change_what_is_learned(tiny: Arguments, tmp_path: Path
     )
     watched, unwatched = (last(tmp_path / name) for name in ("watched", "unwatched"))
     assert_same(watched["state_dict"], unwatched["state_dict"])
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]

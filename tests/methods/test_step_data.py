@@ -12,8 +12,9 @@ from energy_gans.cli import main
 from energy_gans.data import EmbeddedDigits
 from energy_gans.methods import CoulombGAN
 
+from ..processes import context, free_port
 from .test_batch_contract import train_as
-from .test_contracts import Arguments, context, free_port
+from .test_contracts import Arguments
 
 FLIPPED = ["--data.init_args.flip=true", "--data.init_args.limit=200", "--data.init_args.repeat=2"]
 

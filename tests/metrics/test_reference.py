@@ -1,7 +1,6 @@
 r"""Tests for the energy_gans.metrics.reference module."""
 
 import io
-import multiprocessing
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
@@ -19,15 +18,11 @@ from energy_gans.metrics.features.base import Output
 from energy_gans.metrics.reference import default_cache, reference_order, reference_statistics
 from energy_gans.metrics.statistics import Statistics, feature_statistics
 
-context = multiprocessing.get_context("forkserver")
+from ..processes import context
+
 N = 250
 
 PARTS = ("n", "mean", "covariance", "features", "scores")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def preloaded() -> None:
-    context.set_forkserver_preload(["energy_gans.metrics.reference"])
 
 
 class Halves(FeatureExtractor):

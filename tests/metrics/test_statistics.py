@@ -1,7 +1,6 @@
 r"""Tests for the energy_gans.metrics.statistics module."""
 
 import math
-import multiprocessing
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from unittest import mock
@@ -24,13 +23,9 @@ from energy_gans.metrics.statistics import (
     rank_and_world_size,
 )
 
+from ..processes import context
+
 Batches = list[tuple[Tensor, Tensor]]
-context = multiprocessing.get_context("forkserver")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def preloaded() -> None:
-    context.set_forkserver_preload(["energy_gans.metrics.statistics"])
 
 
 @pytest.fixture(autouse=True)

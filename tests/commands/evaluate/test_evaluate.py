@@ -3,7 +3,6 @@ r"""Tests for the energy_gans.commands.evaluate package and energy_gans.commands
 import hashlib
 import io
 import json
-import multiprocessing
 import os
 import socket
 import sys
@@ -27,10 +26,10 @@ from energy_gans.metrics.reference import reference_order
 from energy_gans.storage.stamps import first_difference
 
 from ...data.prepared.sources.writing import frugal
+from ...processes import context
 
 DATA = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
 PIXELS = ["--extractor", "Pixels", "--extractor.shape", "[1, 8, 8]"]
-context = multiprocessing.get_context("forkserver")
 
 
 class Scored(FeatureExtractor):
@@ -42,11 +41,6 @@ class Scored(FeatureExtractor):
     def extract(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = images.flatten(1).float() / 255
         return x, x[:, 10:13]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def preloaded() -> None:
-    context.set_forkserver_preload(["energy_gans.commands.fit.training"])
 
 
 @pytest.fixture(autouse=True)
@@ -592,6 +586,8 @@ def test_what_can_not_be_measured_is_refused(
 OWN = """
 import torch
 from energy_gans.metrics.features import FeatureExtractor
+
+from ...processes import context
 
 class Own(FeatureExtractor):
     name, channels, resize, num_features = "own", 1, "none", 8

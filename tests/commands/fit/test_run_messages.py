@@ -19,9 +19,9 @@ from energy_gans.commands.fit.run_messages import (
 )
 from energy_gans.methods.bases.stepped import SteppedModule
 
-from ...methods.conftest import preloaded  # noqa: F401
 from ...methods.test_batch_contract import train_as
-from ...methods.test_contracts import context, free_port, last, spawn
+from ...methods.test_contracts import last
+from ...processes import context, free_port, spawn
 
 
 def test_the_end_of_a_run_says_what_to_do_next(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from energy_gans.methods import (
 from energy_gans.metrics.features import Pixels
 from energy_gans.networks import MLP, FourierMLP
 
-from ..test_contracts import context, free_port
+from ...processes import context, free_port
 
 SHAPE = (1, 8, 8)
 

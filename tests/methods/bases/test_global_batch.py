@@ -1,6 +1,5 @@
 r"""Tests for the energy_gans.methods.bases.global_batch module: losses of pairs in rows."""
 
-import multiprocessing
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +12,9 @@ from energy_gans.methods import EIEGGAN
 from energy_gans.methods.baselines import MMDGAN
 from energy_gans.methods.bases.feature_gan import FeatureGAN
 
+from ...processes import context, free_port
 from ..harness import model
-from ..test_contracts import free_port
 
-context = multiprocessing.get_context("forkserver")
 ELASTIC = partial(model, EIEGGAN, out=3)
 GAUSSIAN = partial(model, MMDGAN, out=3)
 CASES = {
