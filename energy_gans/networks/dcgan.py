@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..descriptions import Described
+from .labels import LabelledLatents
 
 _LARGEST_BASE = 7
 
@@ -61,18 +62,26 @@ class DCGANGenerator(Described, nn.Module):
         channels: The number of image channels :math:`C`.
         size: The width and height of the image, in pixels.
         width: The number of maps before the last layer; it doubles with every halving of the size.
+        classes: The number of classes, or `None` if there are no labels. The embedding of a label
+            is concatenated to the latents.
 
     Raises:
         ValueError: If `size` can not be halved down to 4, 5, 6 or 7.
     """
 
     def __init__(
-        self, latent_dim: int = 100, channels: int = 3, size: int = 64, width: int = 64
+        self,
+        latent_dim: int = 100,
+        channels: int = 3,
+        size: int = 64,
+        width: int = 64,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         base, count = halvings(size)
         maps = [width * 2**i for i in reversed(range(count))]
-        layers = [nn.ConvTranspose2d(latent_dim, maps[0], base, bias=False)]
+        self.latents = LabelledLatents(latent_dim, classes)
+        layers = [nn.ConvTranspose2d(self.latents.out_features, maps[0], base, bias=False)]
         layers += [nn.BatchNorm2d(maps[0]), nn.ReLU(inplace=True)]
         for before, after in pairwise(maps):
             layers += [
@@ -84,13 +93,17 @@ class DCGANGenerator(Described, nn.Module):
         self.layers = nn.Sequential(*layers)
         _initialize(self)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         r"""Returns images in [-1, 1], with shape :math:`(B, C, S, S)`.
 
         Arguments:
             z: The latents, with shape :math:`(B, Z)`.
+            label: The classes, with shape :math:`(B)`; `None` without classes.
+
+        Raises:
+            ValueError: If labels are missing or unexpected.
         """
-        return self.layers(z[:, :, None, None])
+        return self.layers(self.latents(z, label)[:, :, None, None])
 
 
 class DCGANDiscriminator(Described, nn.Module):

@@ -72,22 +72,6 @@ def test_the_end_is_a_stretched_sigmoid() -> None:
     torch.testing.assert_close(generator(z), 2 * u.sigmoid() - 1)
 
 
-def test_a_label_changes_the_image() -> None:
-    generator = GGCNGenerator(10, 1, 28, width=8, classes=3)
-    z = torch.randn(1, 10).expand(3, -1)
-    x = generator(z, torch.tensor([0, 1, 0]))
-    torch.testing.assert_close(x[0], x[2])
-    assert (x[0] - x[1]).abs().max() > 1e-3
-
-
-def test_labels_that_are_missing_or_unexpected_are_refused() -> None:
-    z, label = torch.zeros(2, 10), torch.tensor([0, 1])
-    with pytest.raises(ValueError, match="'label' should hold one of 3 classes .* got None"):
-        GGCNGenerator(10, 1, 28, 8, classes=3)(z)
-    with pytest.raises(ValueError, match="'label' should be None"):
-        GGCNGenerator(10, 1, 28, 8)(z, label)
-
-
 @pytest.mark.parametrize("size", [28, 64])
 def test_a_sample_is_a_function_of_its_latent_alone(size: int) -> None:
     generator, z = GGCNGenerator(10, 1, size, width=8), torch.randn(4, 10)

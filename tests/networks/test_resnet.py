@@ -75,21 +75,6 @@ def test_a_sample_is_a_function_of_its_latent_alone(size: int) -> None:
     torch.testing.assert_close(generator(z)[:1], generator(z[:1]), rtol=1e-4, atol=1e-5)
 
 
-def test_a_label_changes_the_image() -> None:
-    generator = ResNetGenerator(10, 1, 28, 4, classes=3)
-    x = generator(torch.randn(1, 10).expand(3, -1), torch.tensor([0, 1, 0]))
-    torch.testing.assert_close(x[0], x[2])
-    assert (x[0] - x[1]).abs().max() > 1e-3
-
-
-def test_labels_that_are_missing_or_unexpected_are_refused() -> None:
-    z, label = torch.zeros(2, 10), torch.tensor([0, 1])
-    with pytest.raises(ValueError, match="'label' should hold one of 3 classes .* got None"):
-        ResNetGenerator(10, 1, 28, 4, classes=3)(z)
-    with pytest.raises(ValueError, match="'label' should be None"):
-        ResNetGenerator(10, 1, 28, 4)(z, label)
-
-
 def test_images_lie_within_the_unit_range() -> None:
     generator = ResNetGenerator(10, 1, 28, 4)
     with torch.no_grad():
