@@ -60,6 +60,7 @@ format: install  ## format the code
 bench: install  ## measure the hot paths against plain PyTorch, as ratios
 	$(BIN)/python -m benchmarks.potential
 	$(BIN)/python -m benchmarks.step
+	$(BIN)/python -m benchmarks.field_step
 	$(BIN)/python -m benchmarks.data
 	$(BIN)/python -m benchmarks.measures
 	$(BIN)/python -m benchmarks.eieg

@@ -10,7 +10,6 @@ precision and keep the same moving average.
 
 - `points`: `configs/coulomb/ring.yaml`, and the same with one update in a step
 - `images`: `configs/demo.yaml` on images of 28 pixels
-- `field`: `configs/fields/ring.yaml`
 - `plain`: `configs/demo.yaml` in bfloat16, channels last and with fused Adam, against the loop in
   float32, contiguous and with unfused Adam; also with the DCGAN paper's width and batch 64
 """
@@ -35,7 +34,6 @@ from torch import Tensor
 from energy_gans.cli import main
 from energy_gans.commands.outputs import markdown_heading, markdown_row
 from energy_gans.data import EmbeddedDigits, Ring
-from energy_gans.fields import MeanShiftField, PlummerField
 from energy_gans.functional import plummer, potential
 from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
 
@@ -119,33 +117,6 @@ def loop(
     return (time.perf_counter() - start) / (steps - WARM_UP)
 
 
-def field_loop(steps: int, updates: int, size: int) -> float:
-    r"""Returns the time of a step of a plain loop that follows a field, in seconds."""
-    data = Ring()
-    data.setup()
-    batches = shuffled_batches(data.contents("train")[0], size * updates, torch.contiguous_format)
-    g, fields = MLP(2, 2), [PlummerField(1.0, 0.1), MeanShiftField(0.05)]
-    average = torch.optim.swa_utils.AveragedModel(
-        g, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9), use_buffers=True
-    )
-    optimizer = torch.optim.Adam(g.parameters(), lr=5e-3, betas=(0.5, 0.999), fused=True)
-    for step in range(steps):
-        if step == WARM_UP:
-            start = time.perf_counter()
-        for y in next(batches).chunk(updates):
-            x = g(torch.randn(len(y), 2))
-            a, v = x.detach(), torch.zeros_like(x)
-            for one in fields:
-                u = one(a, y, a, own=True)
-                v = v + u / u.square().mean().sqrt()
-            loss = (x - (a + v / v.square().mean().sqrt())).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        average.update_parameters(g)
-    return (time.perf_counter() - start) / (steps - WARM_UP)
-
-
 def shuffled_batches(y: Tensor, size: int, memory_format: torch.memory_format) -> Iterator[Tensor]:
     r"""Yields batches of a set in a new order every epoch, with images in [-1, 1]."""
     while True:
@@ -194,7 +165,7 @@ def arguments() -> Any:
         "--steps", type=int, default=60, help="steps of images; points make 5 times as many"
     )
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--only", choices=["points", "images", "field", "plain"])
+    parser.add_argument("--only", choices=["points", "images", "plain"])
     return parser.parse_args()
 
 
@@ -225,13 +196,6 @@ if __name__ == "__main__":
                 "28 px, batch 128",
                 lambda: module.fit(demo, few, *small),
                 lambda: images(few, 28, 32, 128, fast=True),
-            )
-        ],
-        "field": [
-            (
-                "field, 10 updates of 256",
-                lambda: module.fit("configs/fields/ring.yaml", few),
-                lambda: field_loop(few, 10, 256),
             )
         ],
         "plain": [
