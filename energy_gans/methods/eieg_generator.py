@@ -122,7 +122,7 @@ class EIEGGenerator(DirectGeneratorModule):
 
     def minibatch_potential(self) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential of the last minibatch's samples as a function of points."""
-        y, x = (charges.to(self.device) for charges in self.require_charges())
+        y, x = self.require_charges()
         if self.own_kernel is not None:
             return lambda a: potential(a, y, x, self.own_kernel)
         k = self.kernel.profile(y[0].numel(), squared_distances(y, x))

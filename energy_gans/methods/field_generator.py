@@ -226,7 +226,7 @@ class FieldGenerator(DirectGeneratorModule):
             raise ValueError("A class-conditional FieldGenerator has no potential of all classes.")
         s = self.range() if self._trainer is not None else 1.0
         with torch.no_grad():
-            sets = [self.maps(charges.to(self.device)) for charges in self.require_charges()]
+            sets = [self.maps(charges) for charges in self.require_charges()]
         real, generated = ([f / s for f in features] for features in sets)
         # A field without a potential is refused here, before points are given.
         self.field.potential(generated[0][:1], real[0], generated[0])

@@ -280,7 +280,7 @@ class GGCN(CooperativeMixin, ReplayMixin, ContrastiveModule):
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        draw = sampler_of(random, self.device)
+        draw = sampler_of(random, self.device, self.dtype)
         z = draw(torch.randn, n, self.latent_dim)
         x = self.formatted(network["generator"](*[z] if label is None else [z, label]))
         if self.sample_steps == 0:

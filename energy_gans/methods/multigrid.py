@@ -133,7 +133,7 @@ class MultigridGCN(ContrastiveModule):
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        draw, x = sampler_of(random, self.device), self.seeds.draw(n, random)
+        draw, x = sampler_of(random, self.device, self.dtype), self.seeds.draw(n, random)
         for descriptor, before, after in zip(network, self.grids, self.grids[1:], strict=False):
             x = self.chains.end(upscale(x, after // before), self.gradient(descriptor), draw)
         return x

@@ -134,6 +134,16 @@ def test_a_run_goes_on_and_samples_on_the_gpu_as_on_the_cpu(method: str, tmp_pat
     assert_same(on_gpu, run("cpu"))
 
 
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_method_in_float64_computes_in_it(method: str) -> None:
+    model = load_model(FOLDER / method / "last.ckpt").double()
+    found = everything(model)
+    # Points of any type are taken.
+    if "potential" in found:
+        found["float32"] = model.potential_at(found["sample"].float())
+    assert {value.dtype for value in found.values()} == {torch.float64}
+
+
 class Kernel(nn.Module):
     r"""A kernel with a buffer and a parameter of its own."""
 

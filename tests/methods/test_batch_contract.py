@@ -16,7 +16,7 @@ from energy_gans.methods import GenerativeModule
 from energy_gans.methods.bases.stepped import SteppedModule
 
 from ..processes import context, free_port
-from .test_contracts import IMAGES, Arguments, last, of, other_methods
+from .test_contracts import IMAGES, TEXT, Arguments, last, of, other_methods
 
 
 def trained(optimizer: torch.optim.Optimizer) -> list[Tensor]:
@@ -112,7 +112,13 @@ def uneven(method: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "options, rtol", [(SHORT, 1e-5), (uneven("CoulombGAN"), 1e-10)], ids=["float32", "float64"]
+    "options, rtol",
+    [
+        (SHORT, 1e-5),
+        (uneven("CoulombGAN"), 1e-10),
+        ([*TEXT, "--trainer.max_steps=8", "--trainer.precision=64-true"], 1e-10),
+    ],
+    ids=["float32", "float64", "text"],
 )
 def test_two_processes_with_half_the_batch_are_one_with_the_whole(
     tiny: Arguments, tmp_path: Path, options: list[str], rtol: float

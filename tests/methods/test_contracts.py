@@ -123,6 +123,27 @@ IMAGES = [
     "--data.init_args.size=8",
     "--data.init_args.batch_size=64",
 ]
+TEXT = [
+    "--data=energy_gans.data.EmbeddedText",
+    *(f"--data.init_args.{key}" for key in ("length=8", "symbols=32", "batch_size=64")),
+    *(
+        f"--model.init_args.{key}"
+        for key in (
+            "generator=energy_gans.networks.ResidualTextGenerator",
+            "generator.init_args.latent_dim=2",
+            "generator.init_args.symbols=32",
+            "generator.init_args.length=8",
+            "generator.init_args.width=8",
+            "discriminator=energy_gans.networks.ResidualTextDiscriminator",
+            "discriminator.init_args.symbols=32",
+            "discriminator.init_args.length=8",
+            "discriminator.init_args.width=8",
+        )
+    ),
+    "--trainer.callbacks+=energy_gans.callbacks.TextMeasures",
+    "--trainer.callbacks.init_args.orders=[1,2]",
+    "--trainer.callbacks.init_args.n=64",
+]
 other_methods = pytest.mark.parametrize("method", METHODS)
 
 
@@ -193,6 +214,11 @@ def assert_outlives(
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny: Arguments, tmp_path: Path) -> None:
     assert_outlives(sorted(random.Random(0).sample(range(4, 24), 5)), 24, tiny, tmp_path)
+
+
+def test_a_killed_run_on_text_goes_on(tiny: Arguments, tmp_path: Path) -> None:
+    arguments = partial(tiny, "--trainer.max_steps=8", *TEXT, points=True)
+    assert_outlives([5], 8, arguments, tmp_path)
 
 
 @other_methods

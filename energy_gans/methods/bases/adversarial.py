@@ -133,7 +133,7 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
     ) -> Tensor:
         self.check_conditions(label, time)
         with evaluation_mode(self.discriminator):
-            return self.potential(a)
+            return self.potential(a.to(self.dtype))
 
     def check(self, y: Tensor) -> None:
         super().check(y)

@@ -111,7 +111,8 @@ class Capabilities:
         r"""Returns the potential of the weights that :meth:`sample` uses, high where real data is.
 
         Arguments:
-            a: The points, with shape :math:`(B, *)`. Gradients flow to the points.
+            a: The points, with shape :math:`(B, *)`, floats of any type. Gradients flow to the
+                points.
             label: The class of all points, or the classes, with shape :math:`(B)`, of
                 class-conditional potentials.
             time: The time of all points, or the times, with shape :math:`(B)`, in [0, 1], of
@@ -229,8 +230,9 @@ class Capabilities:
         """
         if self.latent_network is None:
             raise ValueError(f"{type(self).__name__} has no latents to be decoded.")
+        inputs = [z.to(self.dtype)] if label is None else [z.to(self.dtype), label]
         with evaluation_mode(self.latent_network):
-            return clip_images(self.latent_network(*[z] if label is None else [z, label]))
+            return clip_images(self.latent_network(*inputs))
 
 
 def clip_images(x: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
             a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
         ) -> Tensor:
             self.check_conditions(label, time)
-            return minibatch_potential(a)
+            return minibatch_potential(a.to(self.dtype))
 
         return potential_at
 
@@ -78,4 +78,4 @@ class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
         self.check_conditions(label, time)
-        return self.potential(a)
+        return self.potential(a.to(self.dtype))

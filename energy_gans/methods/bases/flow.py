@@ -131,7 +131,7 @@ class FlowModule(PotentialModule):
     @torch.inference_mode(False)
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        x = self.omega * z.unflatten(1, self.shape)
+        x = self.omega * z.to(self.dtype).unflatten(1, self.shape)
         with evaluation_mode(self.sampling_network):
             return clip_images(self.solve(self.sampling_network, x, label)[-1])
 

@@ -89,7 +89,8 @@ class GeneratorMixin(TrainedGeneratorMixin):
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
         z = torch.randn(n, self.latent_dim, generator=random, device=random.device)
-        return network(*[z.to(self.device)] if label is None else [z.to(self.device), label])
+        z = z.to(self.device, self.dtype)
+        return network(z) if label is None else network(z, label)
 
     def draw_samples(self, n: int) -> Tensor:
         r"""Returns generated samples without gradients, with shape :math:`(n, *)`."""
@@ -107,7 +108,7 @@ class GeneratorMixin(TrainedGeneratorMixin):
         r"""Returns the real and the generated samples of the last minibatch.
 
         Returns:
-            Both sets, each with shape :math:`(B, *)`.
+            Both sets, each with shape :math:`(B, *)`, on the model's device and of its type.
 
         Raises:
             ValueError: If the model was never trained.
@@ -117,7 +118,8 @@ class GeneratorMixin(TrainedGeneratorMixin):
                 f"The potential of {type(self).__name__} is that of a minibatch of its training, "
                 "and there was none yet."
             )
-        return self.charges
+        y, x = (charge.to(self.device, self.dtype) for charge in self.charges)
+        return y, x
 
     def carried_state(self) -> dict[str, Any]:
         return {} if self.charges is None else {"charges": self.charges}

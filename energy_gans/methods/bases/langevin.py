@@ -132,7 +132,7 @@ class LangevinMixin:
     def generate(
         self, network: nn.Module, n: int, random: torch.Generator, label: Tensor | None
     ) -> Tensor:
-        draw = sampler_of(random, self.device)
+        draw = sampler_of(random, self.device, self.dtype)
         x = self.formatted(self.chains.start(draw, n, self.shape))
         return self.chains.end(x, self.gradient(network, label), draw, self.sample_steps)
 

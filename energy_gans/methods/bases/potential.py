@@ -102,7 +102,7 @@ class PotentialModule(GenerativeModule):
     def potential_at(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
-        network = self.sampling_descriptor
+        network, a = self.sampling_descriptor, a.to(self.dtype)
         with evaluation_mode(network):
             return self.evaluate(network, a, *self.conditions(a, label, time))
 
@@ -124,7 +124,7 @@ class PotentialModule(GenerativeModule):
         if random is None:
             random = torch.Generator(self.device)
             random.seed()
-        return sampler_of(random, self.device)
+        return sampler_of(random, self.device, self.dtype)
 
     # The checks
 

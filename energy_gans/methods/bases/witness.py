@@ -63,7 +63,7 @@ class WitnessMixin:
     def minibatch_witness(self) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential of the last minibatch's features as a function of points."""
         with torch.no_grad():
-            u, v = (self.features(c.to(self.device)) for c in self.require_charges())
+            u, v = map(self.features, self.require_charges())
         return self.witness(u, v)
 
     def potential_function(self) -> Callable[..., Tensor]:
@@ -75,6 +75,6 @@ class WitnessMixin:
         ) -> Tensor:
             self.check_conditions(label, time)
             with evaluation_mode(self.discriminator):
-                return witness(a)
+                return witness(a.to(self.dtype))
 
         return potential_at

@@ -128,10 +128,10 @@ class Chains:
         return x
 
 
-def sampler_of(random: torch.Generator, device: torch.device) -> Draw:
-    r"""Returns the argument `draw` of :class:`Chains` for a generator and a device."""
+def sampler_of(random: torch.Generator, device: torch.device, dtype: torch.dtype) -> Draw:
+    r"""Returns the argument `draw` of :class:`Chains` for a generator, a device and a type."""
 
     def draw(function: Callable[..., Tensor], *shape: int) -> Tensor:
-        return function(*shape, generator=random, device=random.device).to(device)
+        return function(*shape, generator=random, device=random.device).to(device, dtype)
 
     return draw

@@ -10,7 +10,7 @@ from energy_gans.methods.parts.chains import sampler_of
 @pytest.mark.parametrize("noise_std", [None, 0.007])
 def test_chains_have_the_noise_that_is_asked_for_at_every_size(noise_std: float | None) -> None:
     chains = Chains(steps=3, step_size=0.3, last_step_size=0.1, bound=1e3, noise_std=noise_std)
-    draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"))
+    draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"), torch.float32)
     found = chains.end(torch.zeros(500, 2), torch.zeros_like, draw)
     random = torch.Generator().manual_seed(0)
     x = torch.zeros(500, 2)
