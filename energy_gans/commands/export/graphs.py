@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -46,6 +46,8 @@ class Graph:
         batch: The dimension that is the batch, of each input; `None` for none.
         output: The name of the output.
         text: A description of inputs and output.
+        draws: The function that draws an input, `randn`, `rand` or `randint`, of each input that is
+            random, by name.
     """
 
     function: Callable[..., Tensor]
@@ -53,6 +55,7 @@ class Graph:
     batch: dict[str, int | None]
     output: str
     text: str
+    draws: dict[str, str] = field(default_factory=dict)
 
 
 class _Draws(TorchFunctionMode):
@@ -122,7 +125,8 @@ def sampler_graph(model: GenerativeModule) -> Graph:
     about = [_describe(name, group) for name, group in zip(names, groups, strict=True)]
     about += [f"`label`, a class from 0 to {model.classes - 1}, (B)" for _ in label]
     text = f"samples of the shape {_shape('B', *model.sample_shape)} as a function of "
-    return Graph(function, inputs, batch, "samples", text + ", ".join(about))
+    draws = {name: group[0][0] for name, group in zip(names, groups, strict=True)}
+    return Graph(function, inputs, batch, "samples", text + ", ".join(about), draws)
 
 
 def _check_steps(model: GenerativeModule) -> None:
@@ -154,9 +158,16 @@ def _shape(*sizes: int | str) -> str:
 
 
 def potential_graph(model: GenerativeModule) -> Graph:
-    r"""Returns the graph of the potential."""
+    r"""Returns the graph of the potential.
+
+    Raises:
+        NotExportableError: If the field of the model has no potential.
+    """
     text = "the potential, (B), high where real data is, as a function of "
-    function = model.potential_function()
+    try:
+        function = model.potential_function()
+    except ValueError as error:
+        raise NotExportableError(str(error).rstrip(".")) from error
     return _pointwise(model, function, model.potential_needs_label, "potential", text)
 
 
@@ -164,13 +175,13 @@ def field_graph(model: GenerativeModule) -> Graph:
     r"""Returns the graph of the field along which samples flow."""
     network = model.sampling_network
 
-    def field(x: Tensor, label: Tensor | None, time: Tensor | None) -> Tensor:
+    def velocity(x: Tensor, label: Tensor | None, time: Tensor | None) -> Tensor:
         with evaluation_mode(network):
             return model.velocity(network, label)(x.new_zeros(()) if time is None else time, x)
 
     shape = _shape("B", *model.sample_shape)
     text = f"the velocity of the flow, {shape}, as a function of "
-    return _pointwise(model, field, model.classes is not None, "field", text)
+    return _pointwise(model, velocity, model.classes is not None, "field", text)
 
 
 def _pointwise(

@@ -70,7 +70,7 @@ def write_onnx(model: GenerativeModule, folder: Path) -> tuple[dict[str, str], l
     half = model.dynamics == "chains" and model.half_chains
     for name, make in graphs_of(model).items():
         try:
-            with _traceable(model):
+            with traceable(model):
                 graph = make(model)
                 _write_graph(graph, folder / name)
                 difference = _difference(graph, folder / name)
@@ -88,8 +88,12 @@ def write_onnx(model: GenerativeModule, folder: Path) -> tuple[dict[str, str], l
 
 
 @contextmanager
-def _traceable(model: GenerativeModule) -> Iterator[None]:
-    r"""Makes what a model computes traceable: flows unrolled, gradients float32, not compiled."""
+def traceable(model: GenerativeModule) -> Iterator[None]:
+    r"""Makes what a model computes traceable: flows unrolled, gradients float32, not compiled.
+
+    Arguments:
+        model: The model, which is as before at the end of the context.
+    """
     requires_grad = [p for p in model.parameters() if p.requires_grad]
     changes: dict[str, Any] = {}
     if model.dynamics == "flow" and model.flow.is_fixed:

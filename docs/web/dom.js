@@ -1,0 +1,49 @@
+// Elements of the page, and what their events have in common.
+
+// Creates an element with properties and children. Text is never read as HTML.
+export function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// Creates a panel with a heading and a sentence on what it does.
+export function panel(title, text, ...children) {
+  return element("section", { className: "panel" }, element("h3", {}, title), element("p", {}, text), ...children);
+}
+
+export function button(text, onclick) {
+  return element("button", { type: "button", onclick }, text);
+}
+
+// Creates an input with a label around it.
+export function labelled(text, input) {
+  return element("label", {}, element("span", {}, text), input);
+}
+
+export function slider(properties) {
+  return element("input", { type: "range", autocomplete: "off", ...properties });
+}
+
+// Returns a function that runs `work` for its latest argument, one at a time.
+export function latest(work) {
+  let running = null;
+  let next = null;
+  const run = async () => {
+    while (next) {
+      const [value] = next;
+      next = null;
+      await work(value);
+    }
+    running = null;
+  };
+  return (value) => {
+    next = [value];
+    running ??= run();
+    return running;
+  };
+}

@@ -1,0 +1,66 @@
+// The panel of latents: two sliders walk between the latents of four samples.
+import { COLOURS, clearPlane, drawDots, drawImages } from "./drawing.js";
+import { button, element, labelled, latest, panel, slider } from "./dom.js";
+import { between, seeded } from "./random.js";
+
+const TEXT = "The sliders walk between the latents of four samples";
+
+export class LatentsPanel {
+  constructor(model, say) {
+    Object.assign(this, { model, say, seed: 0, visited: [] });
+    const { plane } = model.card;
+    this.canvas = element("canvas", { className: plane ? "plane" : "image", role: "img" });
+    this.canvas.setAttribute("aria-label", "The sample of the latents between four");
+    this.corners = element("canvas", { className: "images corners", role: "img", "aria-label": "The four samples" });
+    const pictures = plane ? [this.canvas] : [element("div", { className: "beside" }, this.corners, this.canvas)];
+    const where = plane ? " (blue). Red points are what lies between them." : ": the small ones, in the corners.";
+    this.element = panel("Between latents", TEXT + where, ...pictures, this.makeControls());
+    this.update = latest(() => this.compute());
+    this.ready = this.choose(0);
+  }
+
+  makeControls() {
+    this.sliders = ["Across", "Down"].map((text) => {
+      const input = slider({ min: 0, max: 1, step: 0.01, value: 0.5 });
+      input.addEventListener("input", () => this.update());
+      return [text, input];
+    });
+    const next = button("Four others", () => this.choose(this.seed + 1));
+    const sliders = this.sliders.map(([text, input]) => labelled(text, input));
+    return element("div", { className: "controls" }, ...sliders, next);
+  }
+
+  // Draws four latents and their samples.
+  async choose(seed) {
+    const { name } = this.model.latents;
+    const drawn = this.model.draw(4, seeded(1000 + seed))[name];
+    const size = drawn.length / 4;
+    const latents = [0, 1, 2, 3].map((i) => drawn.slice(i * size, (i + 1) * size));
+    const samples = (await this.model.states(4, { [name]: drawn })).at(-1);
+    Object.assign(this, { seed, chosen: latents, samples, visited: [] });
+    if (!this.model.card.plane) drawImages(this.corners, samples, this.model.card.shape, 2);
+    await this.update();
+  }
+
+  async compute() {
+    const { name, draw } = this.model.latents;
+    const [across, down] = this.sliders.map(([, input]) => Number(input.value));
+    const [a, b, c, d] = this.chosen;
+    const z = between(draw, between(draw, a, b, across), between(draw, c, d, across), down);
+    const began = performance.now();
+    const x = (await this.model.states(1, { [name]: z })).at(-1);
+    this.say(`A sample between four: ${Math.round(performance.now() - began)} ms.`);
+    this.draw(x);
+  }
+
+  draw(x) {
+    const { shape, plane } = this.model.card;
+    if (!plane) return drawImages(this.canvas, x, shape, 1);
+    this.visited.push(...x);
+    const context = clearPlane(this.canvas);
+    drawDots(context, plane, plane.real.flat(), { radius: 2.5, colour: COLOURS.real });
+    drawDots(context, plane, this.samples, { radius: 9, colour: COLOURS.corner, outline: true });
+    drawDots(context, plane, this.visited, { radius: 2.5, colour: COLOURS.generated });
+    drawDots(context, plane, x, { radius: 7, colour: COLOURS.generated, outline: true });
+  }
+}

@@ -1,0 +1,58 @@
+// The page: one or two models, whose names are in the address, behind `#`.
+import { check } from "./check.js";
+import { View } from "./view.js";
+
+const views = document.querySelector("#views");
+const compare = document.querySelector("#compare");
+const status = document.querySelector("#status");
+const opened = [];
+
+function say(text) {
+  status.textContent = text;
+}
+
+async function read(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url} can not be loaded: ${answer.status} ${answer.statusText}`);
+  return answer.json();
+}
+
+function writeAddress() {
+  history.replaceState(null, "", `#${opened.map((view) => view.name).join(",")}`);
+}
+
+function add(cards, name) {
+  const view = new View(cards, name, say, writeAddress);
+  opened.push(view);
+  views.append(view.element);
+}
+
+function remove() {
+  const view = opened.pop();
+  view.close();
+  view.element.remove();
+}
+
+async function start() {
+  const { models } = await read("models.json");
+  const names = models.map((card) => card.name);
+  const asked = decodeURIComponent(location.hash.slice(1)).split(",");
+  const [first = names[0], second] = asked.filter((name) => names.includes(name));
+  if (new URLSearchParams(location.search).has("check")) {
+    await check(models, document.querySelector("#check"), say, read);
+    return;
+  }
+  add(models, first);
+  compare.checked = second !== undefined;
+  if (second) add(models, second);
+  compare.addEventListener("change", () => {
+    if (compare.checked) add(models, names.find((name) => name !== opened[0].name) ?? first);
+    else remove();
+    writeAddress();
+  });
+}
+
+start().catch((error) => {
+  say(`Something went wrong: ${error.message}`);
+  throw error;
+});

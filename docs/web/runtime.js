@@ -1,0 +1,21 @@
+// Opens ONNX files with onnxruntime-web, which computes in a worker, with one thread.
+import * as ort from "./ort/ort.wasm.bundle.min.mjs";
+
+ort.env.wasm.numThreads = 1;
+ort.env.wasm.proxy = true;
+ort.env.wasm.wasmPaths = { wasm: new URL("ort/ort-wasm-simd-threaded.wasm", import.meta.url).href };
+
+// Returns a function from arrays by name, with their shapes, to the array of the only output.
+export async function openFunction(url) {
+  const session = await ort.InferenceSession.create(url, { executionProviders: ["wasm"] });
+  return async (inputs) => {
+    // The worker takes the memory of what it gets, so it gets copies.
+    const feeds = {};
+    for (const [name, { data, shape }] of Object.entries(inputs)) {
+      const type = data instanceof BigInt64Array ? "int64" : "float32";
+      feeds[name] = new ort.Tensor(type, data.slice(), shape);
+    }
+    const outputs = await session.run(feeds);
+    return outputs[session.outputNames[0]].data;
+  };
+}
