@@ -1,6 +1,6 @@
 // Drawing on canvases: sheets of images, and points in the plane.
 
-export const COLOURS = { real: "#4a4f57", generated: "#d1495b", corner: "#2f4b7c" };
+export const COLOURS = { real: "#4a4f57", generated: "#d1495b", corner: "#2f6fd0" };
 // The side of a canvas that shows the plane, in pixels.
 export const SIDE = 640;
 
@@ -44,16 +44,21 @@ export function coordinates({ low, high }) {
 export function clearPlane(canvas) {
   if (canvas.width !== SIDE) canvas.width = canvas.height = SIDE;
   const context = canvas.getContext("2d");
-  context.fillStyle = "#ffffff";
-  context.fillRect(0, 0, SIDE, SIDE);
+  context.clearRect(0, 0, SIDE, SIDE);
   return context;
 }
 
-// Draws points (u, v), the rows of an array, as dots; with an outline, they stand out.
-export function drawDots(context, plane, points, { radius, colour, outline = false }) {
+// Draws real points in the colour of the theme.
+export function drawReal(context, plane) {
+  const colour = getComputedStyle(context.canvas).getPropertyValue("--real");
+  drawDots(context, plane, plane.real.flat(), { radius: 2.5, colour });
+}
+
+// Draws points (u, v), one after the other in an array, as dots, with an outline of a colour.
+export function drawDots(context, plane, points, { radius, colour, outline }) {
   const { toPixels } = coordinates(plane);
   context.fillStyle = colour;
-  context.strokeStyle = "#ffffff";
+  if (outline) context.strokeStyle = outline;
   context.lineWidth = 1.5;
   for (let i = 0; i < points.length; i += 2) {
     context.beginPath();

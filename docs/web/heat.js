@@ -28,15 +28,16 @@ export class HeatMap {
     }
   }
 
-  // Computes the map of a time, in parts, so that other work gets its turn.
-  async compute(index) {
+  // Computes the map of a time, in parts. `pause` is awaited before each of them.
+  async compute(index, pause = () => {}) {
     const phi = new Float32Array(GRID * GRID);
     const count = ROWS * GRID;
     for (let from = 0; from < phi.length; from += count) {
+      await pause();
       const part = this.points.subarray(2 * from, 2 * (from + count));
       phi.set(await this.model.potential(part, count, this.times[index]), from);
     }
-    this.maps[index] = { phi, picture: picture(phi), gradient: gradient(phi, this.step) };
+    this.maps[index] = { phi, ...picture(phi), ...gradient(phi, this.step) };
   }
 
   // Returns the map of the time that is nearest to a state and known, or `null`.
@@ -61,31 +62,32 @@ export class HeatMap {
   draw(context, map) {
     context.imageSmoothingQuality = "high";
     context.drawImage(map.picture, 0, 0, SIDE, SIDE);
-    drawArrows(context, this.model.card.plane, map.gradient.values, this);
+    drawArrows(context, this.model.card.plane, map, this.points);
   }
 }
 
-// Returns a canvas with a pixel for each point, the first row of points at the bottom.
+// Returns a canvas with a pixel for each point, the first row of points at the bottom, and which are light.
 function picture(phi) {
   const sorted = phi.slice().sort();
   const low = sorted[Math.floor(LOWEST * sorted.length)];
   const range = sorted[sorted.length - 1] - low || 1;
   const image = new ImageData(GRID, GRID);
-  phi.forEach((value, i) => {
+  const light = Array.from(phi, (value, i) => {
     const level = Math.min(1, Math.max(0, (value - low) / range)) * (SCALE.length - 1);
     const below = Math.min(SCALE.length - 2, Math.floor(level));
     const row = GRID - 1 - Math.floor(i / GRID);
     const colour = SCALE[below].map((c, k) => c + (level - below) * (SCALE[below + 1][k] - c));
     image.data.set([...colour, 255], 4 * (row * GRID + (i % GRID)));
+    return level > SCALE.length / 2;
   });
   const canvas = new OffscreenCanvas(GRID, GRID);
   canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas;
+  return { picture: canvas, light };
 }
 
-// Returns the gradient at all points of the grid, by differences of neighbours, and its size.
+// Returns the gradient at all points of the grid, by differences of neighbours, and its mean size.
 function gradient(phi, step) {
-  const values = new Float32Array(2 * phi.length);
+  const slopes = new Float32Array(2 * phi.length);
   const inside = (i) => Math.min(GRID - 1, Math.max(0, i));
   let squares = 0;
   for (let i = 0; i < phi.length; i++) {
@@ -94,28 +96,30 @@ function gradient(phi, step) {
     const [down, up] = [inside(row - 1), inside(row + 1)];
     const u = (phi[row * GRID + right] - phi[row * GRID + left]) / ((right - left) * step);
     const v = (phi[up * GRID + column] - phi[down * GRID + column]) / ((up - down) * step);
-    values.set([u, v], 2 * i);
+    slopes.set([u, v], 2 * i);
     squares += u * u + v * v;
   }
-  return { values, size: Math.sqrt(squares / phi.length) };
+  return { slopes, size: Math.sqrt(squares / phi.length) };
 }
 
-// Draws arrows along the gradient; their lengths are between that of a small and a large one.
-function drawArrows(context, plane, values, { points }) {
+// Draws arrows along the gradient, dark where the map is light.
+function drawArrows(context, plane, { slopes, light }, points) {
   const { toPixels } = coordinates(plane);
-  const spacing = (EVERY * SIDE) / GRID;
-  context.strokeStyle = "rgba(255, 255, 255, 0.6)";
+  const length = (0.7 * EVERY * SIDE) / GRID;
   context.lineWidth = 1.3;
-  context.beginPath();
-  for (let row = EVERY / 2; row < GRID; row += EVERY) {
-    for (let column = EVERY / 2; column < GRID; column += EVERY) {
-      const i = row * GRID + column;
-      const size = Math.hypot(values[2 * i], values[2 * i + 1]) || 1;
-      const [x, y] = toPixels(points[2 * i], points[2 * i + 1]);
-      arrow(context, x, y, values[2 * i] / size, -values[2 * i + 1] / size, 0.7 * spacing);
+  for (const [dark, colour] of [[true, "rgba(0, 0, 0, 0.55)"], [false, "rgba(255, 255, 255, 0.65)"]]) {
+    context.strokeStyle = colour;
+    context.beginPath();
+    for (let row = EVERY / 2; row < GRID; row += EVERY) {
+      for (let i = row * GRID + EVERY / 2; i < (row + 1) * GRID; i += EVERY) {
+        if (light[i] !== dark) continue;
+        const [u, v] = slopes.subarray(2 * i, 2 * i + 2);
+        const size = Math.hypot(u, v) || 1;
+        arrow(context, ...toPixels(points[2 * i], points[2 * i + 1]), u / size, -v / size, length);
+      }
     }
+    context.stroke();
   }
-  context.stroke();
 }
 
 // Adds an arrow of a length along a unit vector to the path, centred at a pixel.

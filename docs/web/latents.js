@@ -1,5 +1,5 @@
 // The panel of latents: two sliders walk between the latents of four samples.
-import { COLOURS, clearPlane, drawDots, drawImages } from "./drawing.js";
+import { COLOURS, clearPlane, drawDots, drawImages, drawReal } from "./drawing.js";
 import { button, element, labelled, latest, panel, slider } from "./dom.js";
 import { between, seeded } from "./random.js";
 
@@ -58,9 +58,9 @@ export class LatentsPanel {
     if (!plane) return drawImages(this.canvas, x, shape, 1);
     this.visited.push(...x);
     const context = clearPlane(this.canvas);
-    drawDots(context, plane, plane.real.flat(), { radius: 2.5, colour: COLOURS.real });
-    drawDots(context, plane, this.samples, { radius: 9, colour: COLOURS.corner, outline: true });
+    drawReal(context, plane);
+    drawDots(context, plane, this.samples, { radius: 9, colour: COLOURS.corner, outline: "#ffffff" });
     drawDots(context, plane, this.visited, { radius: 2.5, colour: COLOURS.generated });
-    drawDots(context, plane, x, { radius: 7, colour: COLOURS.generated, outline: true });
+    drawDots(context, plane, x, { radius: 7, colour: COLOURS.generated, outline: "#ffffff" });
   }
 }

@@ -43,6 +43,9 @@ async function start() {
     return;
   }
   add(models, first);
+  views.addEventListener("particle", (event) => {
+    opened.filter((view) => !view.element.contains(event.target)).forEach((view) => view.drop(event.detail));
+  });
   compare.checked = second !== undefined;
   if (second) add(models, second);
   compare.addEventListener("change", () => {

@@ -2,38 +2,43 @@
 import { COLOURS, SIDE, clearPlane, coordinates, drawDots } from "./drawing.js";
 import { button, element, labelled, latest, panel, slider } from "./dom.js";
 import { HeatMap } from "./heat.js";
+import { drawCursor, drawParticles, interpolate, pathsOf } from "./particles.js";
 import { seeded } from "./random.js";
+import { idle } from "./runtime.js";
 
-// The number of particles of noise, the states of those that follow a potential, and the time that
-// they take, in which the mean field moves them by half of the plane.
+// The number of particles of noise, and of the states of those that follow a potential.
 const NOISE = 100;
 const STATES = 40;
 // The milliseconds in which all states are played, and the step of the cursor as a share of the plane.
 const DURATION = 4000;
 const CURSOR = 1 / 40;
-const TEXT =
-  "Light where the potential is high; arrows show the direction of its gradient. Click to drop a particle, or " +
-  "use the arrow keys and Enter. Particles start at time 0, and the slider pulls them back and forth.";
+const MEANING = "It is light where the potential is high, and arrows point along its gradient. ";
+const FLOW = "Noise that follows this field until time 1 becomes samples. ";
+const RESTING = "The potential is high where real samples (grey) lack generated ones, at the end of the training. ";
+const USE =
+  "Click to drop a particle, or use the arrow keys and Enter. Particles start at time 0, and the slider pulls them " +
+  "back and forth.";
 
 export class PlanePanel {
   constructor(model, say) {
     Object.assign(this, { model, say, random: seeded(0), state: 0, playing: false, closed: false });
     const { low, high } = model.card.plane;
     const { flow } = model.card;
+    // In this time, a field of mean size moves a particle by half of the plane.
     const duration = (high[0] - low[0]) / 2;
     this.times = flow?.times ?? Array.from({ length: STATES + 1 }, (_, i) => (duration * i) / STATES);
     this.heat = new HeatMap(model, flow?.potential_times ?? [1]);
     this.cursor = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2];
     this.particles = [];
     this.waiting = [];
-    this.element = panel("Field", TEXT, this.makeCanvas(), this.makeControls());
+    this.element = panel("Field", MEANING + (flow ? FLOW : RESTING) + USE, this.makeCanvas(), this.makeControls());
     this.ready = this.start();
   }
 
   makeCanvas() {
     const about = "The potential in the plane. Arrow keys move the cursor, with Shift faster; Enter drops a particle.";
     this.canvas = element("canvas", { className: "plane", tabIndex: 0, role: "application", "aria-label": about });
-    this.canvas.addEventListener("click", (event) => this.drop([this.at(event)]));
+    this.canvas.addEventListener("click", (event) => this.dropHere(this.at(event)));
     this.canvas.addEventListener("pointermove", (event) => this.trail(event));
     this.canvas.addEventListener("keydown", (event) => this.press(event));
     for (const name of ["focus", "blur"]) this.canvas.addEventListener(name, () => this.draw());
@@ -66,11 +71,11 @@ export class PlanePanel {
     this.draw();
     this.say("Computing the potential …");
     await this.heat.compute(0);
-    if (!this.model.has("field")) this.model.unit = this.heat.maps[0].gradient.size;
+    if (!this.model.has("field")) this.model.unit = this.heat.maps[0].size;
     this.draw();
     const dropped = this.drop(this.noise());
     for (let i; !this.closed && (i = this.heat.missing(this.mapState)) >= 0; ) {
-      await this.heat.compute(i);
+      await this.heat.compute(i, idle);
       this.draw();
     }
     await dropped;
@@ -103,13 +108,19 @@ export class PlanePanel {
     const step = CURSOR * (this.model.card.plane.high[0] - this.model.card.plane.low[0]);
     if (this.trailed && Math.hypot(point[0] - this.trailed[0], point[1] - this.trailed[1]) < step) return;
     this.trailed = point;
+    this.dropHere(point);
+  }
+
+  // Drops a particle, and tells the page, which drops it into the other model's field, too.
+  dropHere(point) {
+    this.element.dispatchEvent(new CustomEvent("particle", { bubbles: true, detail: point }));
     this.drop([point]);
   }
 
   press(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     const { low, high } = this.model.card.plane;
-    if (event.key === "Enter" || event.key === " ") this.drop([[...this.cursor]]);
+    if (event.key === "Enter" || event.key === " ") this.dropHere([...this.cursor]);
     else if (moves[event.key]) {
       const step = (event.shiftKey ? 4 : 1) * CURSOR * (high[0] - low[0]);
       this.cursor = this.cursor.map((x, i) => Math.min(high[i], Math.max(low[i], x + step * moves[event.key][i])));
@@ -136,7 +147,7 @@ export class PlanePanel {
       const began = performance.now();
       const states = await this.model.follow(start, n, this.times);
       if (this.closed) return;
-      for (let i = 0; i < n; i++) this.particles.push(states.map((x) => [x[2 * i], x[2 * i + 1]]));
+      this.particles.push(...pathsOf(states, n));
       this.say(`Followed ${n} particles in ${Math.round(performance.now() - began)} ms.`);
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.show(still ? this.times.length - 1 : 0, !still);
@@ -170,7 +181,7 @@ export class PlanePanel {
     let before = performance.now();
     const tick = (now) => {
       if (!this.playing || this.closed) return;
-      this.frame?.(now);
+      this.frame?.(now - before);
       const state = Math.min(last, this.state + (last * Math.max(0, now - before)) / DURATION);
       before = now;
       this.show(state, state < last);
@@ -184,41 +195,12 @@ export class PlanePanel {
     const { plane } = this.model.card;
     const map = this.heat.nearest(this.mapState);
     if (map) this.heat.draw(context, map);
-    drawDots(context, plane, plane.real.flat(), { radius: 2, colour: COLOURS.real });
-    this.drawParticles(context);
-    if (document.activeElement === this.canvas) this.drawCursor(context);
+    drawDots(context, plane, plane.real.flat(), { radius: 2, colour: COLOURS.real, outline: "#ffffff80" });
+    drawParticles(context, plane, this.particles, this.state);
+    if (document.activeElement === this.canvas) drawCursor(context, plane, this.cursor);
     const time = interpolate(this.times.map((t) => [t]), this.state)[0];
     this.output.textContent = time.toFixed(2);
     this.slider.setAttribute("aria-valuetext", `time ${time.toFixed(2)}`);
-  }
-
-  drawParticles(context) {
-    const { toPixels } = coordinates(this.model.card.plane);
-    context.strokeStyle = COLOURS.generated;
-    context.globalAlpha = 0.5;
-    context.beginPath();
-    for (const path of this.particles) {
-      context.moveTo(...toPixels(...path[0]));
-      for (const point of path.slice(1, Math.floor(this.state) + 1)) context.lineTo(...toPixels(...point));
-      context.lineTo(...toPixels(...interpolate(path, this.state)));
-    }
-    context.stroke();
-    context.globalAlpha = 1;
-    const points = this.particles.flatMap((path) => interpolate(path, this.state));
-    drawDots(context, this.model.card.plane, points, { radius: 5, colour: COLOURS.generated, outline: true });
-  }
-
-  drawCursor(context) {
-    const [x, y] = coordinates(this.model.card.plane).toPixels(...this.cursor);
-    for (const [colour, width] of [["#000000", 5], ["#ffffff", 2]]) {
-      Object.assign(context, { strokeStyle: colour, lineWidth: width });
-      context.beginPath();
-      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-        context.moveTo(x + 5 * dx, y + 5 * dy);
-        context.lineTo(x + 16 * dx, y + 16 * dy);
-      }
-      context.stroke();
-    }
   }
 
   close() {
@@ -229,11 +211,4 @@ export class PlanePanel {
 // Returns the points (u, v) of a flat array.
 function rows(values) {
   return Array.from({ length: values.length / 2 }, (_, i) => [values[2 * i], values[2 * i + 1]]);
-}
-
-// Returns the point of a path between two of its states.
-function interpolate(path, state) {
-  const below = Math.min(path.length - 1, Math.floor(state));
-  const above = Math.min(path.length - 1, below + 1);
-  return path[below].map((x, i) => x + (state - below) * (path[above][i] - x));
 }

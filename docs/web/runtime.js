@@ -5,6 +5,13 @@ ort.env.wasm.numThreads = 1;
 ort.env.wasm.proxy = true;
 ort.env.wasm.wasmPaths = { wasm: new URL("ort/ort-wasm-simd-threaded.wasm", import.meta.url).href };
 
+let calls = 0;
+
+// Waits until no function is being computed, for work that is not urgent.
+export async function idle() {
+  while (calls) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
 // Returns a function from arrays by name, with their shapes, to the array of the only output.
 export async function openFunction(url) {
   const session = await ort.InferenceSession.create(url, { executionProviders: ["wasm"] });
@@ -15,7 +22,12 @@ export async function openFunction(url) {
       const type = data instanceof BigInt64Array ? "int64" : "float32";
       feeds[name] = new ort.Tensor(type, data.slice(), shape);
     }
-    const outputs = await session.run(feeds);
-    return outputs[session.outputNames[0]].data;
+    calls += 1;
+    try {
+      const outputs = await session.run(feeds);
+      return outputs[session.outputNames[0]].data;
+    } finally {
+      calls -= 1;
+    }
   };
 }

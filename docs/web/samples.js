@@ -1,5 +1,5 @@
 // The panel of samples: a sheet of images or points, and the time of those that flow.
-import { COLOURS, clearPlane, drawDots, drawImages } from "./drawing.js";
+import { COLOURS, clearPlane, drawDots, drawImages, drawReal } from "./drawing.js";
 import { button, element, labelled, latest, panel, slider } from "./dom.js";
 import { seeded } from "./random.js";
 
@@ -58,7 +58,7 @@ export class SamplesPanel {
     this.canvas.setAttribute("aria-label", `${this.count} samples with seed ${this.seed}`);
     if (!card.plane) return drawImages(this.canvas, x, card.shape, Math.ceil(Math.sqrt(this.count)));
     const context = clearPlane(this.canvas);
-    drawDots(context, card.plane, card.plane.real.flat(), { radius: 2.5, colour: COLOURS.real });
+    drawReal(context, card.plane);
     drawDots(context, card.plane, x, { radius: 2.5, colour: COLOURS.generated });
   }
 }

@@ -61,6 +61,11 @@ export class View {
     await this.ready;
   }
 
+  // Drops a particle into the field of the model, if it has one.
+  drop(point) {
+    this.panels.forEach((panel) => panel.drop?.([point]));
+  }
+
   close() {
     this.panels.forEach((panel) => panel.close?.());
     this.panels = [];
@@ -83,11 +88,12 @@ function describe(card) {
     element("dt", {}, name),
     element("dd", {}, value),
   ]);
+  const help = element("a", { href: "../howto/read_the_numbers.html" }, "How to read the numbers");
   const data = card.data ? ` of ${card.data}` : "";
   const steps = card.steps ? `, ${card.steps.toLocaleString("en")} steps` : "";
   return [
     element("h2", {}, `${card.method}${data}${steps}`),
     element("p", {}, card.about),
-    element("details", {}, element("summary", {}, "Numbers"), element("dl", {}, ...numbers)),
+    element("details", {}, element("summary", {}, "Numbers"), element("dl", {}, ...numbers), help),
   ];
 }
