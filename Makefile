@@ -8,7 +8,7 @@ PIP_ARGS ?=
 DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz soak lint docs format bench gpu mutants audit zoo clean
+.PHONY: help install demo test fuzz soak lint docs web format bench gpu mutants audit zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ lint: install  ## check style, types of arguments, docstrings and who imports wh
 
 docs: install  ## build the site, docs/_build/html/index.html, without the network
 	OMP_NUM_THREADS=1 PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m sphinx -b html -W --keep-going -q -j auto docs docs/_build/html
+
+web: install  ## add the page that runs the models of zoo/ in a browser to the site, docs/_build/html/web (needs npm)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/web/build_page.py
 
 format: install  ## format the code
 	$(BIN)/ruff check --fix .

@@ -32,7 +32,7 @@ extensions = [
     "sphinxcontrib.programoutput",
     "extensions.python_reference",
 ]
-exclude_patterns = ["_build", "drawings", "extensions", "gallery", "**/.*"]
+exclude_patterns = ["_build", "drawings", "extensions", "gallery", "web", "**/.*"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -72,6 +72,12 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {"navigation_with_keys": True}
 
+NO_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>energy-gans</title>
+<p>The page that runs trained models in a browser is not a part of this copy of the site:
+<code>make web</code> adds it. <a href="../play.html">Back</a>.</p></html>
+"""
+
 
 def relink(app: Sphinx, name: str, source: list[str]) -> None:
     r"""Makes the links between `docs` and `results` those of the site.
@@ -106,8 +112,17 @@ def align(app: Sphinx, doctree: nodes.document) -> None:
             node.children = [nodes.Text(f"\\begin{{aligned}}{formula}\\end{{aligned}}")]
 
 
+def stand_in_for_page(app: Sphinx, error: Exception | None) -> None:
+    r"""Writes a page that says how to build the one of `make web`, unless that is there."""
+    page = Path(app.outdir, "web/index.html")
+    if app.builder.format == "html" and not page.exists():
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(NO_PAGE, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
     app.connect("builder-inited", copy_results)
     app.connect("source-read", relink)
     app.connect("doctree-read", align)
     app.connect("doctree-read", erase)
+    app.connect("build-finished", stand_in_for_page)

@@ -1,8 +1,8 @@
 r"""What the page in the browser knows of trained models: their functions as ONNX, and a card.
 
-A card is an entry of `models.json`. It says what a model can do, and the script of the page knows
-no model by name. Beside the ONNX files of each model lies `reference.json`, with outputs of PyTorch
-that the page compares its own with.
+A card is an entry of `models.json`. It says what a model can do, so that the script of the page
+knows no model by name. Beside the ONNX files of each model lies `reference.json`, with outputs of
+PyTorch that the page compares its own with.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def write_model(entry: ZooModel, folder: Path) -> tuple[dict[str, Any], list[str
             graph = graphs_of(model)[name](model)
             functions[Path(name).stem] = _inputs_of(graph)
             reference[Path(name).stem] = _outputs_of(graph)
-    card = _card(entry, model) | {"functions": functions}
+    card = card_of(entry, model) | {"functions": functions}
     if "field" in functions:
         card["flow"], reference["flow"] = _flow(model)
     write_json(reference, folder / "reference.json")
@@ -81,7 +81,7 @@ def _check_shown(name: str, model: GenerativeModule) -> None:
         )
 
 
-def _card(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
+def card_of(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
     r"""Returns what the page says of a model, and the part of the plane that it shows."""
     card = {
         "name": entry.name,
@@ -93,7 +93,7 @@ def _card(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
         "shape": list(model.sample_shape),
         "classes": model.classes,
     }
-    return card | ({"plane": _plane(entry)} if card["shape"] == [2] else {})
+    return card | ({"plane": _plane(entry, model)} if card["shape"] == [2] else {})
 
 
 def _first_sentence(cls: type) -> str:
@@ -102,10 +102,15 @@ def _first_sentence(cls: type) -> str:
     return re.sub(r":\w+:`([^`]+)`", r"\1", " ".join(first.split()))
 
 
-def _plane(entry: ZooModel) -> dict[str, Any]:
-    r"""Returns real points of a model's data, and the corners of the square that holds them."""
-    y = held_out_samples(load_data(find_model(str(entry.folder))), REAL_POINTS, seed=0)[0]
-    low, high = square_limits(y)
+def _plane(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
+    r"""Returns real points, if the data are there, and the corners of the square that is shown."""
+    try:
+        data = load_data(find_model(str(entry.folder)))
+        y = held_out_samples(data, REAL_POINTS, seed=0)[0]
+    except (OSError, ValueError):
+        y = torch.empty(0, 2)
+    x = y if len(y) else model.sample(REAL_POINTS, random=torch.Generator().manual_seed(0))
+    low, high = square_limits(x)
     return {"low": low.tolist(), "high": high.tolist(), "real": _rounded(y)}
 
 

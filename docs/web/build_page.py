@@ -1,7 +1,7 @@
 r"""Writes the page on which trained models run in a browser: `make web`.
 
-The page is a static folder: the files of `docs/web/`, onnxruntime-web, and the models of the zoo as
-ONNX. A server of files is all that it needs, such as `python -m http.server`.
+The page is a static folder: the files of `docs/web/`, onnxruntime-web, and the models of the zoo
+as ONNX. A server of files is all that it needs, such as `python -m http.server`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def build(out: Path, names: Sequence[str], runtime: Path) -> list[str]:
             left_out += [f"{entry.name}: {sentence}" for sentence in missing]
         if not cards:
             raise ValueError(f"The page can show none of the models: {' '.join(left_out)}")
-        write_json({"runtime": _version(runtime), "models": cards}, part / MANIFEST)
+        size = sum(path.stat().st_size for path in (part / "ort").iterdir())
+        about = {"version": _version(runtime), "megabytes": round(size / 1e6)}
+        write_json({"runtime": about, "models": cards}, part / MANIFEST)
     return left_out
 
 

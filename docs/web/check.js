@@ -53,21 +53,19 @@ function difference(found, expected) {
   return largest(expected.map((value, i) => value - found[i])) / largest(expected);
 }
 
-// Returns the median and the largest time between two frames while particles move in the plane, at
-// first while potentials are being computed, and then once more.
+// Returns the median and the largest time between two frames while particles move in the plane and
+// potentials are being computed.
 async function playedFrames(model, section, say) {
   const plane = new PlanePanel(model, say);
-  const times = [];
-  plane.frame = (time) => times.push(time);
   section.append(plane.element);
   await plane.ready;
-  const played = () => new Promise((resolve) => {
+  const times = [];
+  plane.frame = (time) => times.push(time);
+  plane.show(0, true);
+  await new Promise((resolve) => {
     const wait = () => (plane.playing ? setTimeout(wait, 50) : resolve());
     wait();
   });
-  await played();
-  plane.show(0, true);
-  await played();
   plane.close();
   plane.element.remove();
   times.sort((a, b) => a - b);

@@ -11,9 +11,9 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// Creates a panel with a heading and a sentence on what it does.
+// Creates a panel with a heading and, below what it shows, a sentence on that.
 export function panel(title, text, ...children) {
-  return element("section", { className: "panel" }, element("h3", {}, title), element("p", {}, text), ...children);
+  return element("section", { className: "panel" }, element("h3", {}, title), ...children, element("p", {}, text));
 }
 
 export function button(text, onclick) {

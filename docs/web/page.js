@@ -34,7 +34,9 @@ function remove() {
 }
 
 async function start() {
-  const { models } = await read("models.json");
+  const { models, runtime } = await read("models.json");
+  const size = `The first visit loads ${runtime.megabytes} MB of onnxruntime-web ${runtime.version}.`;
+  document.querySelector("#runtime").textContent = size;
   const names = models.map((card) => card.name);
   const asked = decodeURIComponent(location.hash.slice(1)).split(",");
   const [first = names[0], second] = asked.filter((name) => names.includes(name));

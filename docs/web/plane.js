@@ -12,7 +12,7 @@ const STATES = 40;
 // The milliseconds in which all states are played, and the step of the cursor as a share of the plane.
 const DURATION = 4000;
 const CURSOR = 1 / 40;
-const MEANING = "It is light where the potential is high, and arrows point along its gradient. ";
+const MEANING = "Colours are light where the potential is high, and arrows point along its gradient. ";
 const FLOW = "Noise that follows this field until time 1 becomes samples. ";
 const RESTING = "The potential is high where real samples (grey) lack generated ones, at the end of the training. ";
 const USE =
@@ -66,19 +66,23 @@ export class PlanePanel {
     );
   }
 
-  // Computes the potential where it is missing, first at the present time.
+  // Computes the first potential, and lets noise move in it.
   async start() {
     this.draw();
     this.say("Computing the potential …");
     await this.heat.compute(0);
     if (!this.model.has("field")) this.model.unit = this.heat.maps[0].size;
     this.draw();
-    const dropped = this.drop(this.noise());
+    await this.drop(this.noise());
+    this.complete = this.fill();
+  }
+
+  // Computes the potential where it is missing, first at the present time.
+  async fill() {
     for (let i; !this.closed && (i = this.heat.missing(this.mapState)) >= 0; ) {
       await this.heat.compute(i, idle);
       this.draw();
     }
-    await dropped;
   }
 
   // The state in units of the maps, of which there is only one if the potential does not change.
@@ -143,12 +147,13 @@ export class PlanePanel {
       const n = this.waiting.length;
       if (!n) return;
       const start = Float32Array.from(this.waiting.splice(0).flat());
-      this.say(`Following ${n} particles along the field …`);
+      const what = `${n} ${n === 1 ? "particle" : "particles"}`;
+      this.say(`Following ${what} along the field …`);
       const began = performance.now();
       const states = await this.model.follow(start, n, this.times);
       if (this.closed) return;
       this.particles.push(...pathsOf(states, n));
-      this.say(`Followed ${n} particles in ${Math.round(performance.now() - began)} ms.`);
+      this.say(`Followed ${what} in ${Math.round(performance.now() - began)} ms.`);
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.show(still ? this.times.length - 1 : 0, !still);
     });

@@ -11,7 +11,7 @@ export class SamplesPanel {
     Object.assign(this, { model, say, seed: 0 });
     const { flow, plane } = model.card;
     this.count = plane ? (flow ? COUNTS.flowPoints : COUNTS.points) : flow ? COUNTS.flow : COUNTS.images;
-    const what = `${this.count} ${plane ? "points (red) and real ones (grey)" : "images"}`;
+    const what = `${this.count.toLocaleString("en")} ${plane ? "points (red) and real ones (grey)" : "images"}`;
     const text = flow ? `${what}, which start as noise; the slider pulls them back and forth along the flow.` : `${what}.`;
     this.canvas = element("canvas", { className: plane ? "plane" : "images", role: "img" });
     this.update = latest(() => this.compute());

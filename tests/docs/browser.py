@@ -1,7 +1,7 @@
 r"""Chromium without a window, driven over its DevTools protocol through two pipes.
 
-The protocol exchanges JSON that ends with a zero byte: commands with an `id`, answers with the same
-`id`, and events without one. No package is needed for pipes.
+The protocol exchanges JSON that ends with a zero byte: commands with an `id`, answers with the
+same `id`, and events without one. No package is needed for pipes.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class Browser:
         r"""Opens an address; a page that differs only behind `#` is loaded anew, too."""
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=url)
+        self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:
         r"""Returns the value of an expression of JavaScript on the page."""

@@ -46,8 +46,8 @@ class Graph:
         batch: The dimension that is the batch, of each input; `None` for none.
         output: The name of the output.
         text: A description of inputs and output.
-        draws: The function that draws an input, `randn`, `rand` or `randint`, of each input that is
-            random, by name.
+        draws: The function that draws each random input, `randn`, `rand` or `randint`, by the
+            input's name.
     """
 
     function: Callable[..., Tensor]
