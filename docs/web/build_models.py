@@ -49,7 +49,7 @@ def write_model(entry: ZooModel, folder: Path) -> tuple[dict[str, Any], list[str
     check_onnx(model)
     _check_shown(entry.name, model)
     folder.mkdir()
-    texts, left_out = write_onnx(model, folder)
+    texts, left_out = write_onnx(model, folder, _functions_of(model))
     if not texts:
         raise ValueError(" ".join(left_out))
     functions, reference = {}, {}
@@ -81,6 +81,12 @@ def _check_shown(name: str, model: GenerativeModule) -> None:
         )
 
 
+def _functions_of(model: GenerativeModule) -> set[str]:
+    r"""Returns the names of the files that the page uses: of a flow, its field gives samples."""
+    samples = "field.onnx" if model.dynamics == "flow" else "sampler.onnx"
+    return {samples} | ({"potential.onnx"} if model.sample_shape == (2,) else set())
+
+
 def card_of(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
     r"""Returns what the page says of a model, and the part of the plane that it shows."""
     card = {
@@ -92,6 +98,7 @@ def card_of(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
         "numbers": entry.numbers,
         "shape": list(model.sample_shape),
         "classes": model.classes,
+        "dynamics": model.dynamics,
     }
     return card | ({"plane": _plane(entry, model)} if card["shape"] == [2] else {})
 
@@ -120,19 +127,13 @@ def _rounded(x: Tensor) -> list:
 
 
 def _inputs_of(graph: Graph) -> dict[str, Any]:
-    r"""Returns what each input of a function is: its shape, `null` for the batch, and its draw.
-
-    Raises:
-        ValueError: If the page can not draw an input.
-    """
+    r"""Returns what each input of a function is: its shape, `null` for the batch, and its draw."""
     found = {}
     for name, x in graph.inputs(1).items():
         shape: list[int | None] = list(x.shape)
         shape[graph.batch[name]] = None
         found[name] = {"shape": shape}
         if (draw := graph.draws.get(name)) is not None:
-            if draw not in _DRAWS:
-                raise ValueError(f"The page can not draw {name!r} as `{draw}` does.")
             found[name]["draw"] = _DRAWS[draw]
     return found
 

@@ -12,9 +12,13 @@ const STATES = 40;
 // The milliseconds in which all states are played, and the step of the cursor as a share of the plane.
 const DURATION = 4000;
 const CURSOR = 1 / 40;
-const MEANING = "Colours are light where the potential is high, and arrows point along its gradient. ";
-const FLOW = "Noise that follows this field until time 1 becomes samples. ";
-const RESTING = "The potential is high where real samples (grey) lack generated ones, at the end of the training. ";
+const MEANING = "Colours are light where the learned potential is high, and arrows point along its gradient. ";
+// What a potential means, by the dynamics of the model's samples.
+const POTENTIALS = {
+  flow: "Noise that follows its gradient until the last time becomes samples. ",
+  chains: "Samples climb it with noise in each step, which particles here do not have. ",
+  null: "At the end of the training, it is high where real samples (grey) lack generated ones. ",
+};
 const USE =
   "Click to drop a particle, or use the arrow keys and Enter. Particles start at time 0, and the slider pulls them " +
   "back and forth.";
@@ -31,7 +35,7 @@ export class PlanePanel {
     this.cursor = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2];
     this.particles = [];
     this.waiting = [];
-    this.element = panel("Field", MEANING + (flow ? FLOW : RESTING) + USE, this.makeCanvas(), this.makeControls());
+    this.element = panel("Field", MEANING + POTENTIALS[model.card.dynamics] + USE, this.makeCanvas(), this.makeControls());
     this.ready = this.start();
   }
 
@@ -198,14 +202,24 @@ export class PlanePanel {
   draw() {
     const context = clearPlane(this.canvas);
     const { plane } = this.model.card;
-    const map = this.heat.nearest(this.mapState);
-    if (map) this.heat.draw(context, map);
-    drawDots(context, plane, plane.real.flat(), { radius: 2, colour: COLOURS.real, outline: "#ffffff80" });
+    context.drawImage(this.backgroundOf(this.heat.nearest(this.mapState)), 0, 0);
     drawParticles(context, plane, this.particles, this.state);
     if (document.activeElement === this.canvas) drawCursor(context, plane, this.cursor);
     const time = interpolate(this.times.map((t) => [t]), this.state)[0];
     this.output.textContent = time.toFixed(2);
     this.slider.setAttribute("aria-valuetext", `time ${time.toFixed(2)}`);
+  }
+
+  // Returns a canvas with a map and the real points, which is drawn anew only for another map.
+  backgroundOf(map) {
+    if (this.background && this.drawn === map) return this.background;
+    this.background ??= element("canvas");
+    this.drawn = map;
+    const context = clearPlane(this.background);
+    if (map) this.heat.draw(context, map);
+    const { plane } = this.model.card;
+    drawDots(context, plane, plane.real.flat(), { radius: 2, colour: COLOURS.real, outline: "#ffffff80" });
+    return this.background;
   }
 
   close() {

@@ -94,6 +94,6 @@ function describe(card) {
   return [
     element("h2", {}, `${card.method}${data}${steps}`),
     element("p", {}, card.about),
-    element("details", {}, element("summary", {}, "Numbers"), element("dl", {}, ...numbers), help),
+    ...(numbers.length ? [element("details", {}, element("summary", {}, "Numbers"), element("dl", {}, ...numbers), help)] : []),
   ];
 }

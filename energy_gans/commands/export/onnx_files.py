@@ -11,7 +11,7 @@ import importlib.util
 import itertools
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,15 @@ def check_onnx(model: GenerativeModule) -> None:
         )
 
 
-def write_onnx(model: GenerativeModule, folder: Path) -> tuple[dict[str, str], list[str]]:
+def write_onnx(
+    model: GenerativeModule, folder: Path, names: Container[str] | None = None
+) -> tuple[dict[str, str], list[str]]:
     r"""Writes the ONNX files of a model.
 
     Arguments:
         model: The model, on the CPU.
         folder: The folder.
+        names: The names of the files that are written, if the model has them; all if `None`.
 
     Returns:
         The description of each file by its name, and a sentence for each that is left out.
@@ -69,6 +72,8 @@ def write_onnx(model: GenerativeModule, folder: Path) -> tuple[dict[str, str], l
     texts, left_out = {}, []
     half = model.dynamics == "chains" and model.half_chains
     for name, make in graphs_of(model).items():
+        if names is not None and name not in names:
+            continue
         try:
             with traceable(model):
                 graph = make(model)

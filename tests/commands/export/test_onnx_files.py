@@ -16,6 +16,7 @@ from torch.onnx._internal.exporter import _registration
 from energy_gans.commands import export
 from energy_gans.commands.export import graphs, onnx_files
 from energy_gans.commands.export.onnx_files import write_onnx
+from energy_gans.fields import DriftingField
 from energy_gans.methods import (
     EIEGGAN,
     GCN,
@@ -24,6 +25,7 @@ from energy_gans.methods import (
     Chains,
     CoulombGAN,
     EIEGGenerator,
+    FieldGenerator,
     Flow,
     GenerativeModule,
     MultigridGCN,
@@ -215,6 +217,26 @@ def test_what_can_not_be_exported_is_left_out_and_named(
         assert sentence.endswith(".") and "\n" not in sentence
         assert not texts and not list(folder.iterdir())
         assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_potential_that_a_field_lacks_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        onnx_files, "graphs_of", lambda m: {"potential.onnx": graphs.potential_graph}
+    )
+    model = FieldGenerator(MLP(2, 2, [4]), latent_dim=2, field=DriftingField([0.1])).eval()
+    model.charges = points(9, 2), points(9, 2)
+    texts, (sentence,) = write_onnx(model, tmp_path)
+    assert not texts and not list(tmp_path.iterdir())
+    assert sentence.startswith("potential.onnx is left out: DriftingField(")
+    assert sentence.endswith(" has no potential.")
+
+
+def test_a_sampler_says_what_draws_its_inputs() -> None:
+    descriptor = ConvDescriptor(channels=1, size=8, **LAYERS)
+    model = GCN(descriptor, [1, 8, 8], Chains(steps=2, step_size=0.5, bound=1.0)).eval()
+    assert graphs.sampler_graph(model).draws == {"start": "rand", "noise": "randn"}
 
 
 def test_a_file_that_computes_something_else_is_left_out(
