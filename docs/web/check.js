@@ -1,5 +1,6 @@
 // What the page finds out about itself at the address `?check`: differences from PyTorch, and times.
 import { element } from "./dom.js";
+import { load } from "./files.js";
 import { Model } from "./model.js";
 import { PlanePanel } from "./plane.js";
 
@@ -7,14 +8,14 @@ import { PlanePanel } from "./plane.js";
 const TOLERANCE = 1e-4;
 
 // Checks all models, writes a row for each result, and then says in `data-result` how it went.
-export async function check(cards, section, say, read) {
+export async function check(cards, section, say) {
   section.hidden = false;
   const table = section.appendChild(element("table"));
   const row = (tag, ...cells) => table.append(element("tr", {}, ...cells.map((cell) => element(tag, {}, cell))));
   row("th", "model", "what", "result");
   let failures = 0;
   for (const card of cards) {
-    const reference = await read(`${card.name}/reference.json`);
+    const reference = await (await load(`${card.name}/reference.json`)).json();
     for (const [name, expected] of Object.entries(reference)) {
       say(`Checking ${card.name}: ${name} …`);
       const found = difference(await outputs(new Model(card), name, expected), expected.output);

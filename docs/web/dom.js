@@ -34,12 +34,15 @@ export function latest(work) {
   let running = null;
   let next = null;
   const run = async () => {
-    while (next) {
-      const [value] = next;
-      next = null;
-      await work(value);
+    try {
+      while (next) {
+        const [value] = next;
+        next = null;
+        await work(value);
+      }
+    } finally {
+      running = null;
     }
-    running = null;
   };
   return (value) => {
     next = [value];

@@ -1,5 +1,6 @@
 // The page: one or two models, whose names are in the address, behind `#`.
 import { check } from "./check.js";
+import { load } from "./files.js";
 import { View } from "./view.js";
 
 const views = document.querySelector("#views");
@@ -9,12 +10,6 @@ const opened = [];
 
 function say(text) {
   status.textContent = text;
-}
-
-async function read(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url} can not be loaded: ${answer.status} ${answer.statusText}`);
-  return answer.json();
 }
 
 function writeAddress() {
@@ -34,14 +29,14 @@ function remove() {
 }
 
 async function start() {
-  const { models, runtime } = await read("models.json");
+  const { models, runtime } = await (await load("models.json")).json();
   const size = `The first visit loads ${runtime.megabytes} MB of onnxruntime-web ${runtime.version}.`;
   document.querySelector("#runtime").textContent = size;
   const names = models.map((card) => card.name);
   const asked = decodeURIComponent(location.hash.slice(1)).split(",");
   const [first = names[0], second] = asked.filter((name) => names.includes(name));
   if (new URLSearchParams(location.search).has("check")) {
-    await check(models, document.querySelector("#check"), say, read);
+    await check(models, document.querySelector("#check"), say);
     return;
   }
   add(models, first);
@@ -57,7 +52,13 @@ async function start() {
   });
 }
 
-start().catch((error) => {
-  say(`Something went wrong: ${error.message}`);
-  throw error;
-});
+// Errors stay on the page, as the status soon says something else. The console has them, too.
+function fail(error) {
+  const failure = document.querySelector("#failure");
+  failure.hidden = false;
+  failure.textContent = `Something went wrong: ${error.message}`;
+}
+
+addEventListener("error", (event) => fail(event.error ?? event));
+addEventListener("unhandledrejection", (event) => fail(event.reason));
+start();

@@ -1,4 +1,5 @@
 // Opens ONNX files with onnxruntime-web, which computes in a worker, with one thread.
+import { load } from "./files.js";
 import * as ort from "./ort/ort.wasm.bundle.min.mjs";
 
 ort.env.wasm.numThreads = 1;
@@ -14,7 +15,8 @@ export async function idle() {
 
 // Returns a function from arrays by name, with their shapes, to the array of the only output.
 export async function openFunction(url) {
-  const session = await ort.InferenceSession.create(url, { executionProviders: ["wasm"] });
+  const content = new Uint8Array(await (await load(url)).arrayBuffer());
+  const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
   return async (inputs) => {
     // The worker takes the memory of what it gets, so it gets copies.
     const feeds = {};

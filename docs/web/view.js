@@ -43,22 +43,13 @@ export class View {
     return labelled("Class", select);
   }
 
-  // Makes the panels, one after the other, as all wait for the same worker.
-  async show() {
+  show() {
     this.close();
     const { model } = this;
-    this.body.replaceChildren();
-    for (const Panel of panelsOf(model)) {
-      const say = (text) => this.say(`${model.card.name}: ${text}`);
-      const made = new Panel(model, say);
-      this.panels.push(made);
-      this.body.append(made.element);
-    }
-    this.ready = Promise.all(this.panels.map((panel) => panel.ready)).catch((error) => {
-      this.say(`${model.card.name}: something went wrong: ${error.message}`);
-      throw error;
-    });
-    await this.ready;
+    // Nothing is said of a model that is no longer shown.
+    const say = (text) => this.model === model && this.say(`${model.card.name}: ${text}`);
+    this.panels = panelsOf(model).map((Panel) => new Panel(model, say));
+    this.body.replaceChildren(...this.panels.map((panel) => panel.element));
   }
 
   // Drops a particle into the field of the model, if it has one.

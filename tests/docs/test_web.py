@@ -321,7 +321,10 @@ def test_the_page_says_what_went_wrong(started: tuple[Browser, str], site: Path)
     missing.unlink()
     try:
         shown.open(f"{url}/#coulomb-ring")
-        shown.wait(f"{STATUS}.includes('something went wrong')")
+        failure = "document.querySelector('#failure').textContent"
+        assert shown.wait(failure).endswith(
+            "coulomb-ring/potential.onnx can not be loaded: 404 File not found"
+        )
         # The other tests demand that there are no errors: here they are seen.
         assert any("404" in error for error in shown.errors)
     finally:
