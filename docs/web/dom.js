@@ -29,6 +29,11 @@ export function slider(properties) {
   return element("input", { type: "range", autocomplete: "off", ...properties });
 }
 
+// Returns a function of the share of work that is done, which says each quarter.
+export function quarters(say, what) {
+  return (share) => share < 1 && (4 * share) % 1 === 0 && say(`${what} … ${100 * share}%`);
+}
+
 // Returns a function that runs `work` for its latest argument, one at a time.
 export function latest(work) {
   let running = null;

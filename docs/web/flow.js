@@ -1,6 +1,7 @@
 // The paths of points in a field: the Runge-Kutta method of order 4 by the 3/8 rule, as PyTorch's `rk4`.
 
-// Returns the states at some times, a step apart. `velocity(x, time)` returns a promise of an array.
+// Returns the states at some times, a step apart. `velocity(x, time)` returns a promise of an array,
+// and `progress` is told the share of steps that are done.
 export async function solve(velocity, start, times, progress = () => {}) {
   const states = [start];
   for (let i = 1; i < times.length; i++) {

@@ -13,7 +13,6 @@ export class Model {
     this.card = card;
     this.label = 0;
     this.size = product(card.shape);
-    this.opened = {};
   }
 
   has(name) {
@@ -29,13 +28,13 @@ export class Model {
 
   // Runs a function for n rows. Inputs that are not given are the label.
   async run(name, n, given) {
-    this.opened[name] ??= openFunction(`${this.card.name}/${name}.onnx`);
+    const call = await openFunction(`${this.card.name}/${name}.onnx`);
     const inputs = {};
     for (const [input, { shape }] of Object.entries(this.card.functions[name])) {
       const data = given[input] ?? new BigInt64Array(n).fill(BigInt(this.label));
       inputs[input] = { data, shape: shape.map((size) => size ?? n) };
     }
-    return (await this.opened[name])(inputs);
+    return call(inputs);
   }
 
   // Draws the random numbers that n samples depend on, by name.

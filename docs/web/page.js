@@ -36,6 +36,7 @@ async function start() {
   const asked = decodeURIComponent(location.hash.slice(1)).split(",");
   const [first = names[0], second] = asked.filter((name) => names.includes(name));
   if (new URLSearchParams(location.search).has("check")) {
+    compare.disabled = true;
     await check(models, document.querySelector("#check"), say);
     return;
   }

@@ -1,6 +1,6 @@
 // The panel of the plane: the learned potential, and particles that a visitor drops into its field.
 import { COLOURS, SIDE, clearPlane, coordinates, drawDots } from "./drawing.js";
-import { button, element, labelled, latest, panel, slider } from "./dom.js";
+import { button, element, labelled, latest, panel, quarters, slider } from "./dom.js";
 import { HeatMap } from "./heat.js";
 import { drawCursor, drawParticles, interpolate, pathsOf } from "./particles.js";
 import { seeded } from "./random.js";
@@ -154,7 +154,7 @@ export class PlanePanel {
       const what = `${n} ${n === 1 ? "particle" : "particles"}`;
       this.say(`Following ${what} along the field …`);
       const began = performance.now();
-      const states = await this.model.follow(start, n, this.times);
+      const states = await this.model.follow(start, n, this.times, quarters(this.say, `Following ${what}`));
       if (this.closed) return;
       this.particles.push(...pathsOf(states, n));
       this.say(`Followed ${what} in ${Math.round(performance.now() - began)} ms.`);

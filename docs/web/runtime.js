@@ -6,6 +6,7 @@ ort.env.wasm.numThreads = 1;
 ort.env.wasm.proxy = true;
 ort.env.wasm.wasmPaths = { wasm: new URL("ort/ort-wasm-simd-threaded.wasm", import.meta.url).href };
 
+const opened = {};
 let calls = 0;
 
 // Waits until no function is being computed, for work that is not urgent.
@@ -13,8 +14,14 @@ export async function idle() {
   while (calls) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-// Returns a function from arrays by name, with their shapes, to the array of the only output.
-export async function openFunction(url) {
+// Returns a function from arrays by name, with their shapes, to the array of the only output. A file
+// is opened once.
+export function openFunction(url) {
+  opened[url] ??= open(url);
+  return opened[url];
+}
+
+async function open(url) {
   const content = new Uint8Array(await (await load(url)).arrayBuffer());
   const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
   return async (inputs) => {

@@ -1,6 +1,6 @@
 // The panel of samples: a sheet of images or points, and the time of those that flow.
 import { COLOURS, clearPlane, drawDots, drawImages, drawReal } from "./drawing.js";
-import { button, element, labelled, latest, panel, slider } from "./dom.js";
+import { button, element, labelled, latest, panel, quarters, slider } from "./dom.js";
 import { seeded } from "./random.js";
 
 // The numbers of images of a generator, of images that flow, and of points.
@@ -41,7 +41,8 @@ export class SamplesPanel {
     const { seed, count } = this;
     this.say(`Drawing ${count} samples …`);
     const began = performance.now();
-    this.states = await this.model.states(count, this.model.draw(count, seeded(seed)));
+    const progress = quarters(this.say, `Drawing ${count} samples`);
+    this.states = await this.model.states(count, this.model.draw(count, seeded(seed)), progress);
     this.say(`Drew ${count} samples with seed ${seed} in ${Math.round(performance.now() - began)} ms.`);
     this.draw();
   }
