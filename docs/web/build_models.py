@@ -31,7 +31,7 @@ REFERENCE, REAL_POINTS = 4, 400
 # The page solves a flow by this solver, with a step before each of this number of states.
 SOLVER, STEPS = "rk4", 20
 # What draws an input of a sampler, as the page names it.
-_DRAWS = {"randn": "normal", "rand": "uniform"}
+_DRAWS = {"randn": "normal", "rand": "uniform", "randint": "whole"}
 
 
 def write_model(entry: ZooModel, folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -133,8 +133,9 @@ def _inputs_of(graph: Graph) -> dict[str, Any]:
         shape: list[int | None] = list(x.shape)
         shape[graph.batch[name]] = None
         found[name] = {"shape": shape}
-        if (draw := graph.draws.get(name)) is not None:
-            found[name]["draw"] = _DRAWS[draw]
+        if name in graph.draws:
+            kind, below = graph.draws[name]
+            found[name] |= {"draw": _DRAWS[kind], "below": below}
     return found
 
 

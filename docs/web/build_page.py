@@ -10,13 +10,13 @@ import argparse
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from build_models import write_json, write_model
 
 import energy_gans
-from energy_gans.cli.main import sentences
 from energy_gans.commands.zoo import ZooModel
 from energy_gans.files import atomic_folder
 from energy_gans.terminal import ignore_noise, printing, say
@@ -138,8 +138,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="the folder to write")
     args = parser.parse_args()
     ignore_noise()
-    with printing(), sentences():
-        for sentence in build(args.out.resolve(), args.models, install_runtime(PACKAGES)):
+    with printing():
+        try:
+            left_out = build(args.out.resolve(), args.models, install_runtime(PACKAGES))
+        except (ModuleNotFoundError, OSError, ValueError) as error:
+            sys.exit(f"error: {error}")
+        for sentence in left_out:
             say(sentence)
         say(f"{args.out}: python -m http.server --directory {args.out}, then open localhost:8000")
 

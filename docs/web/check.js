@@ -23,7 +23,7 @@ export async function check(cards, section, say) {
       row("td", card.name, `${name}: difference from PyTorch`, found.toExponential(1));
     }
     if (!(card.plane && card.functions.potential)) continue;
-    const times = await playedFrames(new Model(card), section, say);
+    const times = await frameTimes(new Model(card), section, say);
     row("td", card.name, "plane: ms a frame, median and largest", times.map((time) => time.toFixed(1)).join(", "));
   }
   say(failures ? `${failures} results differ from PyTorch's.` : "All results are PyTorch's.");
@@ -35,7 +35,8 @@ async function outputs(model, name, { inputs }) {
   const names = Object.keys(model.card.functions[name] ?? {});
   const given = Object.fromEntries(
     Object.entries(inputs).map(([key, values]) => {
-      return [key, key === "label" ? BigInt64Array.from(values, BigInt) : Float32Array.from(values)];
+      const whole = key === "label" || model.card.functions[name]?.[key].draw === "whole";
+      return [key, whole ? BigInt64Array.from(values, BigInt) : Float32Array.from(values)];
     }),
   );
   if (name === "flow") {
@@ -56,7 +57,7 @@ function difference(found, expected) {
 
 // Returns the median and the largest time between two frames while particles move in the plane and
 // potentials are being computed.
-async function playedFrames(model, section, say) {
+async function frameTimes(model, section, say) {
   const plane = new PlanePanel(model, say);
   section.append(plane.element);
   await plane.ready;

@@ -21,7 +21,7 @@ export function button(text, onclick) {
 }
 
 // Creates an input with a label around it.
-export function labelled(text, input) {
+export function withLabel(text, input) {
   return element("label", {}, element("span", {}, text), input);
 }
 

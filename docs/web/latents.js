@@ -1,6 +1,6 @@
 // The panel of latents: two sliders walk between the latents of four samples.
 import { COLOURS, clearPlane, drawDots, drawImages, drawReal } from "./drawing.js";
-import { button, element, labelled, latest, panel, slider } from "./dom.js";
+import { button, element, withLabel, latest, panel, slider } from "./dom.js";
 import { between, seeded } from "./random.js";
 
 const TEXT = "The sliders walk between the latents of four samples";
@@ -26,7 +26,7 @@ export class LatentsPanel {
       return [text, input];
     });
     const next = button("Four others", () => this.choose(this.seed + 1));
-    const sliders = this.sliders.map(([text, input]) => labelled(text, input));
+    const sliders = this.sliders.map(([text, input]) => withLabel(text, input));
     return element("div", { className: "controls" }, ...sliders, next);
   }
 

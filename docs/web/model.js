@@ -12,6 +12,8 @@ export class Model {
   constructor(card) {
     this.card = card;
     this.label = 0;
+    // The gradient of a potential is divided by this number.
+    this.unit = 1;
     this.size = product(card.shape);
   }
 
@@ -19,11 +21,13 @@ export class Model {
     return name in this.card.functions;
   }
 
-  // What the latents of samples are: the name of the input, its shape, and how it is drawn.
+  // What the latents of samples are: the name of the input, its shape, and how it is drawn. It is
+  // `null` if samples depend on more, or on whole numbers.
   get latents() {
     if (this.card.flow) return { name: "x", shape: [null, ...this.card.shape], draw: "normal" };
     const drawn = Object.entries(this.card.functions.sampler).filter(([, input]) => input.draw);
-    return drawn.length === 1 ? { name: drawn[0][0], ...drawn[0][1] } : null;
+    const walks = drawn.length === 1 && drawn[0][1].draw !== "whole";
+    return walks ? { name: drawn[0][0], ...drawn[0][1] } : null;
   }
 
   // Runs a function for n rows. Inputs that are not given are the label.
@@ -44,7 +48,7 @@ export class Model {
     return Object.fromEntries(
       drawn.map(([name, input]) => {
         const count = product(input.shape.map((size) => size ?? n));
-        return [name, draw(input.draw, count, uniform)];
+        return [name, draw(input, count, uniform)];
       }),
     );
   }
@@ -73,7 +77,7 @@ export class Model {
       : this.gradient(x, n);
   }
 
-  // Returns the gradient of a potential in the plane by central differences, in its unit.
+  // Returns the gradient of a potential in the plane by central differences.
   async gradient(x, n) {
     const h = DIFFERENCE * (this.card.plane.high[0] - this.card.plane.low[0]);
     const around = new Float32Array(8 * n);
@@ -82,7 +86,7 @@ export class Model {
       around.set([u + h, v, u - h, v, u, v + h, u, v - h], 8 * i);
     }
     const phi = await this.potential(around, 4 * n, 0);
-    const scale = 1 / (2 * h * (this.unit ?? 1));
+    const scale = 1 / (2 * h * this.unit);
     return Float32Array.from(x, (_, j) => scale * (phi[2 * j] - phi[2 * j + 1]));
   }
 }

@@ -1,6 +1,6 @@
 // The panel of the plane: the learned potential, and particles that a visitor drops into its field.
 import { COLOURS, SIDE, clearPlane, coordinates, drawDots } from "./drawing.js";
-import { button, element, labelled, latest, panel, quarters, slider } from "./dom.js";
+import { button, element, withLabel, latest, panel, quarters, slider } from "./dom.js";
 import { HeatMap } from "./heat.js";
 import { drawCursor, drawParticles, interpolate, pathsOf } from "./particles.js";
 import { seeded } from "./random.js";
@@ -64,7 +64,7 @@ export class PlanePanel {
     this.play = button("Play", () => this.toggle());
     return element(
       "div", { className: "controls" },
-      labelled("Time", this.slider), this.output, this.play,
+      withLabel("Time", this.slider), this.output, this.play,
       button(`Drop ${NOISE} of noise`, () => this.drop(this.noise())),
       button("Remove all", () => this.clear()),
     );
@@ -75,6 +75,7 @@ export class PlanePanel {
     this.draw();
     this.say("Computing the potential …");
     await this.heat.compute(0);
+    // Particles move in units of the mean gradient, as potentials have arbitrary units.
     if (!this.model.has("field")) this.model.unit = this.heat.maps[0].size;
     this.draw();
     await this.drop(this.noise());

@@ -11,13 +11,17 @@ export function seeded(seed) {
   };
 }
 
-// Draws an array of "normal" or "uniform" numbers; normal ones by the method of Box and Muller.
-export function draw(kind, count, uniform) {
-  const one = {
-    uniform,
-    normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
+// Draws an array of "normal" or "uniform" numbers, or of "whole" ones below a number. Normal ones are
+// drawn by the method of Box and Muller.
+export function draw({ draw: kind, below }, count, uniform) {
+  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  const whole = () => BigInt(Math.floor(below * uniform()));
+  const [type, one] = {
+    normal: [Float32Array, normal],
+    uniform: [Float32Array, uniform],
+    whole: [BigInt64Array, whole],
   }[kind];
-  return Float32Array.from({ length: count }, one);
+  return type.from({ length: count }, one);
 }
 
 // Returns the latent at a share t of the way from a to b, on the sphere for normal numbers.

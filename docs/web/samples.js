@@ -1,6 +1,6 @@
 // The panel of samples: a sheet of images or points, and the time of those that flow.
 import { COLOURS, clearPlane, drawDots, drawImages, drawReal } from "./drawing.js";
-import { button, element, labelled, latest, panel, quarters, slider } from "./dom.js";
+import { button, element, withLabel, latest, panel, quarters, slider } from "./dom.js";
 import { seeded } from "./random.js";
 
 // The numbers of images of a generator, of images that flow, and of points.
@@ -26,13 +26,13 @@ export class SamplesPanel {
       this.update();
     };
     input.addEventListener("change", () => set(Math.max(0, Math.floor(Number(input.value)) || 0)));
-    const controls = [labelled("Seed", input), button("New samples", () => set(this.seed + 1))];
+    const controls = [withLabel("Seed", input), button("New samples", () => set(this.seed + 1))];
     if (this.model.card.flow) {
       const last = this.model.card.flow.times.length - 1;
       this.slider = slider({ min: 0, max: last, step: 1, value: last });
       this.output = element("output");
       this.slider.addEventListener("input", () => this.draw());
-      controls.unshift(labelled("Time", this.slider), this.output);
+      controls.unshift(withLabel("Time", this.slider), this.output);
     }
     return element("div", { className: "controls" }, ...controls);
   }

@@ -1,5 +1,5 @@
 // A model on the page: its card, and a panel for each thing that it can do.
-import { element, labelled } from "./dom.js";
+import { element, withLabel } from "./dom.js";
 import { LatentsPanel } from "./latents.js";
 import { Model } from "./model.js";
 import { PlanePanel } from "./plane.js";
@@ -17,7 +17,7 @@ export class View {
       changed();
     });
     this.content = element("div", { className: "content" });
-    this.element = element("article", { className: "view" }, labelled("Model", this.select), this.content);
+    this.element = element("article", { className: "view" }, withLabel("Model", this.select), this.content);
     this.open(name);
   }
 
@@ -40,7 +40,7 @@ export class View {
       this.model.label = Number(select.value);
       this.show();
     });
-    return labelled("Class", select);
+    return withLabel("Class", select);
   }
 
   show() {

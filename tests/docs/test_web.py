@@ -78,7 +78,7 @@ def test_cards_say_what_a_model_can_do(page: Path) -> None:
     found = cards(page)
     assert list(found) == NAMES
     ring, flow, images = found.values()
-    latents = {"latents": {"shape": [None, 2], "draw": "normal"}}
+    latents = {"latents": {"shape": [None, 2], "draw": "normal", "below": None}}
     assert ring["functions"] == {"sampler": latents, "potential": {"x": {"shape": [None, 2]}}}
     assert (ring["method"], ring["data"], ring["steps"]) == ("CoulombGAN", "Ring", 600)
     assert set(flow["functions"]) == {"potential", "field"}

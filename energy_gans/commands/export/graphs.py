@@ -46,8 +46,8 @@ class Graph:
         batch: The dimension that is the batch, of each input; `None` for none.
         output: The name of the output.
         text: A description of inputs and output.
-        draws: The function that draws each random input, `randn`, `rand` or `randint`, by the
-            input's name.
+        draws: What draws each random input, `randn`, `rand` or `randint`, and for `randint` the
+            number below which its whole numbers are, by the input's name.
     """
 
     function: Callable[..., Tensor]
@@ -55,7 +55,7 @@ class Graph:
     batch: dict[str, int | None]
     output: str
     text: str
-    draws: dict[str, str] = field(default_factory=dict)
+    draws: dict[str, tuple[str, int | None]] = field(default_factory=dict)
 
 
 class _Draws(TorchFunctionMode):
@@ -125,7 +125,7 @@ def sampler_graph(model: GenerativeModule) -> Graph:
     about = [_describe(name, group) for name, group in zip(names, groups, strict=True)]
     about += [f"`label`, a class from 0 to {model.classes - 1}, (B)" for _ in label]
     text = f"samples of the shape {_shape('B', *model.sample_shape)} as a function of "
-    draws = {name: group[0][0] for name, group in zip(names, groups, strict=True)}
+    draws = {name: _draw(group) for name, group in zip(names, groups, strict=True)}
     return Graph(function, inputs, batch, "samples", text + ", ".join(about), draws)
 
 
@@ -143,6 +143,12 @@ def _check_steps(model: GenerativeModule) -> None:
         steps = model.chains.steps if model.sample_steps is None else model.sample_steps
     if steps > _STEPS:
         raise NotExportableError(f"it has {steps} steps, and at most {_STEPS} are unrolled")
+
+
+def _draw(group: list[tuple[str, Any, Tensor]]) -> tuple[str, int | None]:
+    r"""Returns what draws an input of the sampler."""
+    kind, first, _ = group[0]
+    return kind, first if kind == "randint" else None
 
 
 def _describe(name: str, group: list[tuple[str, Any, Tensor]]) -> str:

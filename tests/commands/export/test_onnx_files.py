@@ -236,7 +236,10 @@ def test_a_potential_that_a_field_lacks_is_left_out(
 def test_a_sampler_says_what_draws_its_inputs() -> None:
     descriptor = ConvDescriptor(channels=1, size=8, **LAYERS)
     model = GCN(descriptor, [1, 8, 8], Chains(steps=2, step_size=0.5, bound=1.0)).eval()
-    assert graphs.sampler_graph(model).draws == {"start": "rand", "noise": "randn"}
+    assert graphs.sampler_graph(model).draws == {
+        "start": ("rand", None),
+        "noise": ("randn", None),
+    }
 
 
 def test_a_file_that_computes_something_else_is_left_out(
