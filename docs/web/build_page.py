@@ -115,14 +115,15 @@ def install_runtime(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise FileNotFoundError("The page needs npm, which comes with Node.js, to get a package.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _LOCKED:
-        shutil.copyfile(HERE / name, folder / name)
     say(f"onnxruntime-web {locked} ...")
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f"npm could not install onnxruntime-web: {done.stderr.strip()[-300:]}")
+    with atomic_folder(folder) as part:
+        for name in _LOCKED:
+            shutil.copyfile(HERE / name, part / name)
+        done = subprocess.run(command, cwd=part, capture_output=True, text=True)
+        if done.returncode:
+            said = done.stderr.strip()[-300:]
+            raise ValueError(f"npm could not install onnxruntime-web: {said}")
     return package
 
 

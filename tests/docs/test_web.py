@@ -194,6 +194,18 @@ def test_without_npm_the_page_is_refused(
         build_page.install_runtime(tmp_path / "packages")
 
 
+def test_packages_that_npm_can_not_install_are_not_there(
+    build_page: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\nmkdir node_modules\necho There is no network. >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setattr(build_page.shutil, "which", lambda name: str(npm))
+    with pytest.raises(ValueError, match=r"npm could not install .*: There is no network\."):
+        build_page.install_runtime(tmp_path / "packages")
+    assert [path.name for path in tmp_path.iterdir()] == ["npm"]
+
+
 # The page in a browser
 
 
