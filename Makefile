@@ -4,9 +4,6 @@ BIN := .venv/bin
 # Options for pip, such as an index that holds builds of torch without CUDA.
 PIP_ARGS ?=
 
-# CPUs without AVX-512 emulate bfloat16, the precision of the demo, far slower than float32.
-DEMO_PRECISION = $(shell grep -qs avx512f /proc/cpuinfo || echo --trainer.precision 32-true)
-
 .DEFAULT_GOAL := help
 .PHONY: help install demo test fuzz soak lint docs web format bench gpu mutants audit zoo clean
 
@@ -20,8 +17,8 @@ install: .venv/installed  ## install the package and its tools into .venv
 	$(BIN)/pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev]"
 	@touch $@
 
-demo: install  ## train a Coulomb GAN on real digits for at most five minutes and look at it
-	$(BIN)/energy-gans fit --config configs/demo.yaml $(DEMO_PRECISION)
+demo: install  ## train a generator on real digits for at most three minutes and look at it
+	$(BIN)/energy-gans fit --config configs/demo.yaml
 	$(BIN)/energy-gans report --run runs/demo
 	@printf '%s\n' '' \
 		'Look at samples.png in the folder that the last lines name: most digits should be readable. curves.png shows the run.' \

@@ -9,9 +9,9 @@ because other work on the machine can only add to a time. Both make the same upd
 precision and keep the same moving average.
 
 - `points`: `configs/coulomb/ring.yaml`, and the same with one update in a step
-- `images`: `configs/demo.yaml` on images of 28 pixels
-- `plain`: `configs/demo.yaml` in bfloat16, channels last and with fused Adam, against the loop in
-  float32, contiguous and with unfused Adam; also with the DCGAN paper's width and batch 64
+- `images`: `configs/coulomb/digits.yaml` on images of 28 pixels
+- `plain`: `configs/coulomb/digits.yaml` in bfloat16, channels last, with fused Adam, against the
+  loop in float32, contiguous and with unfused Adam; also with the DCGAN paper's width and batch 64
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ if __name__ == "__main__":
     import benchmarks.step as module
 
     args = arguments()
-    ring, demo = "configs/coulomb/ring.yaml", "configs/demo.yaml"
+    ring, digits = "configs/coulomb/ring.yaml", "configs/coulomb/digits.yaml"
     few, many = args.steps, 5 * args.steps
     one = ["--model.init_args.updates_per_step=1", "--data.init_args.batch_size=128"]
     pair = ("generator", "discriminator")
@@ -194,19 +194,19 @@ if __name__ == "__main__":
         "images": [
             (
                 "28 px, batch 128",
-                lambda: module.fit(demo, few, *small),
+                lambda: module.fit(digits, few, *small),
                 lambda: images(few, 28, 32, 128, fast=True),
             )
         ],
         "plain": [
             (
                 "28 px, batch 128; plain loop",
-                lambda: module.fit(demo, few, *small),
+                lambda: module.fit(digits, few, *small),
                 lambda: images(few, 28, 32, 128, fast=False),
             ),
             (
                 "32 px, batch 64, width 64; plain loop",
-                lambda: module.fit(demo, few, *wide),
+                lambda: module.fit(digits, few, *wide),
                 lambda: images(few, 32, 64, 64, fast=False),
             ),
         ],

@@ -72,7 +72,7 @@ def test_the_command_of_an_explanation_parses(name: str, capsys: pytest.CaptureF
 
 def test_configs_are_whole_runs_that_use_the_class() -> None:
     assert explain("CoulombGAN").configs[0] == "coulomb/ring"
-    assert "demo" in explain("CoulombGAN").configs
+    assert "coulomb/digits" in explain("CoulombGAN").configs
     assert explain("Spirals").configs == ()
     # Chains are described in configs without their class.
     assert explain("Chains").configs[0] == "gcn/digits"
