@@ -17,8 +17,8 @@ install: .venv/installed  ## install the package and its tools into .venv
 	$(BIN)/pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[dev]"
 	@touch $@
 
-demo: install  ## train a generator on real digits for at most three minutes and look at it
-	$(BIN)/energy-gans fit --config configs/demo.yaml
+demo: install  ## train a generator on real digits for at most three minutes of one core and look at it
+	OMP_NUM_THREADS=1 $(BIN)/energy-gans fit --config configs/demo.yaml
 	$(BIN)/energy-gans report --run runs/demo
 	@printf '%s\n' '' \
 		'Look at samples.png in the folder that the last lines name: most digits should be readable. curves.png shows the run.' \
