@@ -75,8 +75,9 @@ def export(
     Arguments:
         ckpt_path: The checkpoint, the folder of a run, then its last one, or an exported folder.
         out: The folder to write.
-        onnx: Whether to add sampler.onnx, potential.onnx and, of a flow, field.onnx, for any batch
-            size. What can not be converted is left out, and named.
+        onnx: Whether to add sampler.onnx, potential.onnx, of a flow field.onnx and of a model that
+            fills holes fill.onnx, for any batch size. What can not be converted is left out, and
+            named.
         overwrite: Whether `out` may be an exported folder, which is replaced.
         seed: The seed of the samples in the pictures.
         trust: Other packages whose classes the run's files may name, separated by commas, such as

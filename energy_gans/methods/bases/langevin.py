@@ -204,4 +204,5 @@ class LangevinMixin:
             known: The masks, 1 where a pixel is known, with shape :math:`(B, 1, H, W)`.
             draw: See :meth:`Chains.start`.
         """
-        return self.chains.start(draw, len(y), self.shape)
+        # `len(y)` would fix the batch size of an ONNX file.
+        return self.chains.start(draw, y.shape[0], self.shape)

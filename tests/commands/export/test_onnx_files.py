@@ -28,6 +28,7 @@ from energy_gans.methods import (
     FieldGenerator,
     Flow,
     GenerativeModule,
+    InpaintingGGCN,
     MultigridGCN,
 )
 from energy_gans.networks import (
@@ -36,6 +37,7 @@ from energy_gans.networks import (
     FourierMLP,
     GGCNGenerator,
     MultigridDescriptors,
+    ResNetAutoencoder,
     WideResNet,
 )
 
@@ -190,6 +192,49 @@ def test_the_potential_of_a_minibatch_is_a_part_of_its_file(onnx: Callable) -> N
     potential = onnx(model, "potential.onnx")
     for n in BATCHES:
         close(potential(x=points(n, 2)), model.potential_at(points(n, 2)))
+
+
+def test_a_generator_fills_holes(onnx: Callable) -> None:
+    descriptor = ConvDescriptor(channels=1, size=8, **LAYERS)
+    generator = ResNetAutoencoder(channels=1, size=8, width=2)
+    model = InpaintingGGCN(generator, descriptor, shape=[1, 8, 8]).eval()
+    fill = onnx(model, "fill.onnx")
+    for n in BATCHES:
+        y, known = images_with_holes(n)
+        filled = fill(y=y, known=known)
+        close(filled, model.fill(y, known))
+        assert torch.equal(filled[known == 1], y[known == 1])
+        # Pixels in holes are ignored.
+        assert torch.equal(fill(y=torch.where(known == 1, y, torch.nan), known=known), filled)
+
+
+def test_chains_fill_holes_with_their_start_their_noise_and_labels(onnx: Callable) -> None:
+    descriptor = ConvDescriptor(channels=1, size=8, classes=3, **LAYERS)
+    chains = Chains(steps=2, step_size=0.5, bound=1.0)
+    model = GCN(descriptor, [1, 8, 8], chains, classes=3, sample_steps=300).eval()
+    fill = onnx(model, "fill.onnx")
+    for n in BATCHES:
+        y, known = images_with_holes(n)
+        label, random = torch.arange(n) % 3, seeded(n)
+        start = torch.rand(n, 1, 8, 8, generator=random)
+        noise = torch.stack([torch.randn(n, 1, 8, 8, generator=random) for _ in range(2)])
+        filled = fill(y=y, known=known, label=label, start=start, noise=noise)
+        close(filled, model.fill(y, known, label, random=seeded(n)))
+
+
+def images_with_holes(n: int) -> tuple[Tensor, Tensor]:
+    r"""Returns images and masks, with shape (n, 1, 8, 8)."""
+    known = torch.rand(n, 1, 8, 8, generator=seeded(n)) < 0.5
+    return points(n, 1, 8, 8).clamp(-1, 1), known.float()
+
+
+def test_only_holes_of_images_are_filled() -> None:
+    assert "fill.onnx" not in graphs.graphs_of(GCN(MLP(2, 1, [4]), [2]))
+    assert "fill.onnx" not in graphs.graphs_of(EIEGGenerator(MLP(2, 2, [4]), latent_dim=2))
+    chains = Chains(steps=201, step_size=0.1, reference_std=1.0)
+    model = GCN(ConvDescriptor(channels=1, size=8, **LAYERS), [1, 8, 8], chains, sample_steps=2)
+    with pytest.raises(graphs.NotExportableError, match="it has 201 steps, and at most 200 are"):
+        graphs.fill_graph(model)
 
 
 def test_what_can_not_be_exported_is_left_out_and_named(
