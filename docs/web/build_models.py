@@ -2,7 +2,7 @@ r"""What the page in the browser knows of trained models: their functions as ONN
 
 A card is an entry of `models.json`. It says what a model can do, so that the script of the page
 knows no model by name. Beside the ONNX files of each model lies `reference.json`, with outputs of
-PyTorch that the page compares its own with.
+PyTorch that the page compares its own with, and `images.json`, with images for holes, as bytes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from energy_gans.commands.models import find_model, held_out_samples, load_data
 from energy_gans.commands.zoo import ZooModel
 from energy_gans.files import write_text
 from energy_gans.methods import GenerativeModule
+from energy_gans.metrics.images import to_uint8
 from energy_gans.plots.points import square_limits
 
-# The number of samples in reference.json, and of real points in the plane.
-REFERENCE, REAL_POINTS = 4, 400
+# The number of samples in reference.json, of real points in the plane, and of images for holes.
+REFERENCE, REAL_POINTS, IMAGES = 4, 400, 8
 # The page solves a flow by this solver, with a step before each of this number of states.
 SOLVER, STEPS = "rk4", 20
 # What draws an input of a sampler, as the page names it.
@@ -49,7 +50,9 @@ def write_model(entry: ZooModel, folder: Path) -> tuple[dict[str, Any], list[str
     check_onnx(model)
     _check_shown(entry.name, model)
     folder.mkdir()
-    texts, left_out = write_onnx(model, folder, _functions_of(model))
+    images, left_out = images_for_holes(entry, model)
+    texts, missing = write_onnx(model, folder, _functions_of(model, holes=len(images) > 0))
+    left_out += missing
     if not texts:
         raise ValueError(" ".join(left_out))
     functions, reference = {}, {}
@@ -59,6 +62,9 @@ def write_model(entry: ZooModel, folder: Path) -> tuple[dict[str, Any], list[str
             functions[Path(name).stem] = _inputs_of(graph)
             reference[Path(name).stem] = _outputs_of(graph)
     card = card_of(entry, model) | {"functions": functions}
+    if "fill" in functions:
+        card["images"] = len(images)
+        write_json(to_uint8(images).flatten().tolist(), folder / "images.json")
     if "field" in functions:
         card["flow"], reference["flow"] = _flow(model)
     write_json(reference, folder / "reference.json")
@@ -81,10 +87,28 @@ def _check_shown(name: str, model: GenerativeModule) -> None:
         )
 
 
-def _functions_of(model: GenerativeModule) -> set[str]:
+def _functions_of(model: GenerativeModule, holes: bool) -> set[str]:
     r"""Returns the names of the files that the page uses: of a flow, its field gives samples."""
     samples = "field.onnx" if model.dynamics == "flow" else "sampler.onnx"
-    return {samples} | ({"potential.onnx"} if model.sample_shape == (2,) else set())
+    plane = {"potential.onnx"} if model.sample_shape == (2,) else set()
+    return {samples} | plane | ({"fill.onnx"} if holes else set())
+
+
+def images_for_holes(entry: ZooModel, model: GenerativeModule) -> tuple[Tensor, list[str]]:
+    r"""Returns held-out images if a model fills holes, and a sentence if there are none."""
+    none = torch.empty(0, *model.sample_shape)
+    if not model.supports("fill") or none.ndim != 4:
+        return none, []
+    try:
+        return _held_out(entry, IMAGES), []
+    except (OSError, ValueError) as error:
+        return none, [f"Holes are left out, as there are no images to paint them into: {error}"]
+
+
+def _held_out(entry: ZooModel, n: int) -> Tensor:
+    r"""Returns held-out samples of a model's data, which should be there."""
+    data = load_data(find_model(str(entry.folder)))
+    return held_out_samples(data, n, seed=0)[0]
 
 
 def card_of(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
@@ -112,8 +136,7 @@ def _first_sentence(cls: type) -> str:
 def _plane(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
     r"""Returns real points, if the data are there, and the corners of the square that is shown."""
     try:
-        data = load_data(find_model(str(entry.folder)))
-        y = held_out_samples(data, REAL_POINTS, seed=0)[0]
+        y = _held_out(entry, REAL_POINTS)
     except (OSError, ValueError):
         y = torch.empty(0, 2)
     x = y if len(y) else model.sample(REAL_POINTS, random=torch.Generator().manual_seed(0))

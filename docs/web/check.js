@@ -6,6 +6,8 @@ import { PlanePanel } from "./plane.js";
 
 // The largest difference that is rounding, relative to the largest output.
 const TOLERANCE = 1e-4;
+// The number of frames that are measured.
+const FRAMES = 100;
 
 // Checks all models, writes a row for each result, and then says in `data-result` how it went.
 export async function check(cards, section, say) {
@@ -62,10 +64,13 @@ async function frameTimes(model, section, say) {
   section.append(plane.element);
   await plane.ready;
   const times = [];
-  plane.frame = (time) => times.push(time);
+  plane.frame = (time) => {
+    times.push(time);
+    if (times.length === FRAMES) plane.close();
+  };
   plane.show(0, true);
   await new Promise((resolve) => {
-    const wait = () => (plane.playing ? setTimeout(wait, 50) : resolve());
+    const wait = () => (plane.playing && !plane.closed ? setTimeout(wait, 50) : resolve());
     wait();
   });
   plane.close();

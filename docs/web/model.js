@@ -43,14 +43,13 @@ export class Model {
 
   // Draws the random numbers that n samples depend on, by name.
   draw(n, uniform) {
-    const inputs = this.card.flow ? { x: this.latents } : this.card.functions.sampler;
-    const drawn = Object.entries(inputs).filter(([, input]) => input.draw);
-    return Object.fromEntries(
-      drawn.map(([name, input]) => {
-        const count = product(input.shape.map((size) => size ?? n));
-        return [name, draw(input, count, uniform)];
-      }),
-    );
+    return drawInputs(this.card.flow ? { x: this.latents } : this.card.functions.sampler, n, uniform);
+  }
+
+  // Returns an image whose hole is filled, with random numbers if the model needs some. A mask is 1
+  // where a pixel is known.
+  fill(y, known, uniform) {
+    return this.run("fill", 1, { y, known, ...drawInputs(this.card.functions.fill, 1, uniform) });
   }
 
   // Returns the states of n samples, as arrays: the last one, or all times of a flow.
@@ -89,4 +88,12 @@ export class Model {
     const scale = 1 / (2 * h * this.unit);
     return Float32Array.from(x, (_, j) => scale * (phi[2 * j] - phi[2 * j + 1]));
   }
+}
+
+// Draws the inputs that are random numbers, for n rows, by name.
+function drawInputs(inputs, n, uniform) {
+  const drawn = Object.entries(inputs).filter(([, input]) => input.draw);
+  return Object.fromEntries(
+    drawn.map(([name, input]) => [name, draw(input, product(input.shape.map((size) => size ?? n)), uniform)]),
+  );
 }

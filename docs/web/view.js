@@ -1,5 +1,6 @@
 // A model on the page: its card, and a panel for each thing that it can do.
 import { element, withLabel } from "./dom.js";
+import { FillPanel } from "./fill.js";
 import { LatentsPanel } from "./latents.js";
 import { Model } from "./model.js";
 import { PlanePanel } from "./plane.js";
@@ -68,6 +69,7 @@ function panelsOf(model) {
   const samples = model.has("sampler") || model.card.flow;
   return [
     ...(model.has("potential") && model.card.plane ? [PlanePanel] : []),
+    ...(model.has("fill") ? [FillPanel] : []),
     ...(samples ? [SamplesPanel] : []),
     ...(samples && model.latents ? [LatentsPanel] : []),
   ];

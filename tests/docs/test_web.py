@@ -14,16 +14,19 @@ import pytest
 import torch
 
 import energy_gans
+from energy_gans.data import EmbeddedDigits
 
 from .browser import Browser, browser, find_chromium, serve
 
 ROOT = Path(__file__).parents[2]
-# A potential, a flow, and images.
-NAMES = ["coulomb-ring", "vapo-grid", "field-fashion-mnist"]
+# A potential, a flow, images, and images with holes.
+NAMES = ["coulomb-ring", "vapo-grid", "field-fashion-mnist", "inpainting-digits"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
 STATUS = "document.querySelector('#status').textContent"
 # The words that say that particles have been followed.
 FOLLOWED = f"/Followed \\d+ particles/.test({STATUS})"
+# The canvases of an image with a hole, and of the filled image.
+CANVASES = "document.querySelectorAll('.pair canvas')"
 # The texts of all elements of a kind, and the number of different values of a sheet of images.
 TEXTS = "[...document.querySelectorAll('TAG')].map(e => e.textContent)"
 PIXELS = (
@@ -77,7 +80,7 @@ def cards(page: Path) -> dict[str, dict]:
 def test_cards_say_what_a_model_can_do(page: Path) -> None:
     found = cards(page)
     assert list(found) == NAMES
-    ring, flow, images = found.values()
+    ring, flow, images, holes = found.values()
     latents = {"latents": {"shape": [None, 2], "draw": "normal", "below": None}}
     assert ring["functions"] == {"sampler": latents, "potential": {"x": {"shape": [None, 2]}}}
     assert (ring["method"], ring["data"], ring["steps"]) == ("CoulombGAN", "Ring", 600)
@@ -88,6 +91,9 @@ def test_cards_say_what_a_model_can_do(page: Path) -> None:
     # The field of this generator has no potential.
     assert set(images["functions"]) == {"sampler"} and images["shape"] == [1, 32, 32]
     assert "plane" not in images and "fd" in images["numbers"]
+    shapes = {"y": [None, 1, 32, 32], "known": [None, 1, 32, 32]}
+    assert holes["functions"]["fill"] == {name: {"shape": x} for name, x in shapes.items()}
+    assert holes["images"] == 8 and "images" not in images
     # The square of the plane holds all real points.
     real = torch.tensor(ring["plane"]["real"])
     assert (real > torch.tensor(ring["plane"]["low"])).all()
@@ -99,6 +105,34 @@ def test_references_are_outputs_of_the_models(page: Path) -> None:
     z = torch.tensor(reference["inputs"]["latents"]).reshape(-1, 2)
     x = energy_gans.load("coulomb-ring").decode(z)
     torch.testing.assert_close(torch.tensor(reference["output"]).reshape(-1, 2), x)
+
+
+def test_images_for_holes_are_held_out_ones(page: Path) -> None:
+    shipped = json.loads((page / "inpainting-digits/images.json").read_text())
+    y = torch.tensor(shipped).reshape(8, 32, 32) / 127.5 - 1
+    data = EmbeddedDigits()
+    data.setup("validate")
+    held_out = data.to_samples(torch.cat([y for y, _ in data.val_dataloader()]))
+    distances = (y[:, None] - held_out[:, 0]).flatten(2).abs().amax(2).amin(1)
+    assert (distances < 1 / 127).all() and y.std(0).max() > 0.5
+
+
+def test_without_images_a_model_has_no_holes(
+    build_page: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_models = importlib.import_module("build_models")
+
+    def fail(*args: object) -> None:
+        raise FileNotFoundError("There are no data.")
+
+    monkeypatch.setattr(build_models, "load_data", fail)
+    (entry,) = build_page.find_models(["inpainting-digits"])
+    model = energy_gans.load("inpainting-digits")
+    images, sentences = build_models.images_for_holes(entry, model)
+    assert not len(images)
+    assert sentences == [
+        "Holes are left out, as there are no images to paint them into: There are no data."
+    ]
 
 
 def test_the_states_of_a_flow_are_near_those_of_its_own_solver(page: Path) -> None:
@@ -119,6 +153,7 @@ def test_a_page_holds_its_files_and_no_others(page: Path, build_page: ModuleType
         for card in cards(page).values()
         for name in ("reference.json", *(f"{function}.onnx" for function in card["functions"]))
     }
+    models.add("inpainting-digits/images.json")
     ort = {f"ort/{name}" for name in build_page.RUNTIME}
     assert found == sources | models | ort | {"models.json"}
 
@@ -259,6 +294,7 @@ def test_outputs_are_those_of_pytorch_and_frames_are_fast(visit: Callable[..., B
         *(("coulomb-ring", what) for what in ("sampler", "potential")),
         *(("vapo-grid", what) for what in ("potential", "field", "flow")),
         ("field-fashion-mnist", "sampler"),
+        *(("inpainting-digits", what) for what in ("sampler", "fill")),
     }
     assert max(differences.values()) < 1e-4
     frames = [x for _, what, x in rows if "frame" in what]
@@ -271,10 +307,7 @@ def test_particles_are_dropped_by_keyboard_and_mouse(visit: Callable[..., Browse
     shown = visit("#coulomb-ring", reduced_motion="reduce")
     shown.wait(FOLLOWED)
     shown.wait("document.querySelectorAll('.panel').length === 3")
-    for _ in range(20):
-        shown.key("Tab")
-        if shown.value("document.activeElement.getAttribute('role') === 'application'"):
-            break
+    tab_to_canvas(shown)
     shown.key("ArrowRight")
     assert shown.value(STATUS).startswith("coulomb-ring: Cursor at (0.")
     before = canvas(shown)
@@ -291,6 +324,62 @@ def test_particles_are_dropped_by_keyboard_and_mouse(visit: Callable[..., Browse
 def canvas(shown: Browser) -> str:
     r"""Returns the picture of the first canvas."""
     return shown.value("document.querySelector('canvas').toDataURL()")
+
+
+def test_a_hole_is_painted_by_keyboard_and_filled(
+    visit: Callable[..., Browser], site: Path
+) -> None:
+    shown = visit("#inpainting-digits", width=400)
+    shown.wait(f"{CANVASES}[1]?.getAttribute('aria-label')?.includes('a hole of 256 pixels')")
+    tab_to_canvas(shown)
+    for _ in range(11):
+        shown.key("ArrowUp")
+    assert shown.value(STATUS).endswith("in column 17 and row 6. The hole has 256 pixels.")
+    shown.key(" ")
+    # The brush covers 13 pixels, and what was filled before is gone.
+    assert shown.value(STATUS) == "inpainting-digits: The hole has 269 pixels."
+    assert shown.value(f"{CANVASES}[1].getAttribute('aria-label')").endswith("not filled yet")
+    shown.key("Tab")
+    shown.key("Tab")
+    assert shown.value("document.activeElement.textContent") == "Fill"
+    shown.key("Enter")
+    shown.wait(f"{STATUS}.includes('Filled a hole of 269 pixels in ')")
+    shipped = json.loads((site / "inpainting-digits/images.json").read_text())[:1024]
+    y, filled = torch.tensor(shipped).reshape(32, 32), grey(shown, 1)
+    known = torch.ones(32, 32)
+    known[8:24, 8:24] = known[3:8, 16] = known[4:7, 15:18] = known[5, 14:19] = 0
+    assert torch.equal(filled[known == 1], y[known == 1])
+    assert torch.equal(grey(shown, 0)[known == 1], y[known == 1])
+    x = energy_gans.load("inpainting-digits").fill(y[None, None] / 127.5 - 1, known[None, None])
+    # Pixels are whole numbers.
+    assert (filled - 127.5 * (x[0, 0] + 1)).abs().max() < 0.51
+
+
+def test_a_hole_is_painted_by_mouse_and_cleared(visit: Callable[..., Browser]) -> None:
+    shown = visit("#inpainting-digits")
+    shown.wait(f"{CANVASES}[1]?.getAttribute('aria-label')?.includes('a hole of 256 pixels')")
+    press = "[...document.querySelectorAll('button')].find(b => b.textContent === 'TEXT').click()"
+    shown.value(press.replace("TEXT", "Clear"))
+    shown.value(press.replace("TEXT", "Fill"))
+    shown.wait(f"{STATUS}.endsWith('There is no hole to fill: paint one.')")
+    box = shown.value(f"{CANVASES}[0].getBoundingClientRect().toJSON()")
+    shown.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert shown.value(STATUS).endswith("The hole has 13 pixels.")
+
+
+def tab_to_canvas(shown: Browser) -> None:
+    r"""Presses Tab until a canvas has the focus."""
+    for _ in range(20):
+        shown.key("Tab")
+        if shown.value("document.activeElement.getAttribute('role') === 'application'"):
+            return
+    raise AssertionError("Tab reaches no canvas.")
+
+
+def grey(shown: Browser, index: int) -> torch.Tensor:
+    r"""Returns the first channel of a canvas in the panel of holes, with shape (32, 32)."""
+    data = f"[...{CANVASES}[{index}].getContext('2d').getImageData(0, 0, 32, 32).data]"
+    return torch.tensor(shown.value(data)).reshape(32, 32, 4)[..., 0]
 
 
 def test_two_models_are_compared(visit: Callable[..., Browser]) -> None:
