@@ -51,7 +51,7 @@ def write_model(entry: ZooModel, folder: Path) -> tuple[dict[str, Any], list[str
     _check_shown(entry.name, model)
     folder.mkdir()
     images, left_out = images_for_holes(entry, model)
-    texts, missing = write_onnx(model, folder, _functions_of(model, holes=len(images) > 0))
+    texts, missing = write_onnx(model, folder, functions_of(model, holes=len(images) > 0))
     left_out += missing
     if not texts:
         raise ValueError(" ".join(left_out))
@@ -87,7 +87,7 @@ def _check_shown(name: str, model: GenerativeModule) -> None:
         )
 
 
-def _functions_of(model: GenerativeModule, holes: bool) -> set[str]:
+def functions_of(model: GenerativeModule, holes: bool) -> set[str]:
     r"""Returns the names of the files that the page uses: of a flow, its field gives samples."""
     samples = "field.onnx" if model.dynamics == "flow" else "sampler.onnx"
     plane = {"potential.onnx"} if model.sample_shape == (2,) else set()

@@ -7,7 +7,7 @@ import { PlanePanel } from "./plane.js";
 // The largest difference that is rounding, relative to the largest output.
 const TOLERANCE = 1e-4;
 // The number of frames that are measured.
-const FRAMES = 100;
+const FRAMES = 60;
 
 // Checks all models, writes a row for each result, and then says in `data-result` how it went.
 export async function check(cards, section, say) {

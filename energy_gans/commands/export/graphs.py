@@ -97,8 +97,9 @@ def fill_graph(model: GenerativeModule) -> Graph:
         return model.fill(*inputs, random=torch.Generator())
 
     text = f"images with filled holes, {shape_text('B', *shape)}, as a function of "
-    about = [f"images in [-1, 1] `y`, {shape_text('B', *shape)}"]
-    about += [f"masks `known`, 1 where a pixel is known, {shape_text('B', 1, *shape[1:])}"]
+    about = [f"`y`, images in [-1, 1], {shape_text('B', *shape)}"]
+    masks = "masks that are 1 where a pixel is known"
+    about += [f"`known`, {masks}, {shape_text('B', 1, *shape[1:])}"]
     about += _label_texts(model)
     return _graph_of_draws(fill, given, "start", "filled", text, about)
 
