@@ -587,8 +587,6 @@ OWN = """
 import torch
 from energy_gans.metrics.features import FeatureExtractor
 
-from ...processes import context
-
 class Own(FeatureExtractor):
     name, channels, resize, num_features = "own", 1, "none", 8
 
