@@ -393,6 +393,8 @@ def test_known_classes_are_of_a_type() -> None:
     assert found["Ring"] == "energy_gans.data.Ring"
     assert not {"MLP", "CoulombGAN", "EMA"} & {*found}
     assert issubclass(Ring, TensorDataModule)
+    assert known_classes((TensorDataModule,), "Ring") == [("Ring", "energy_gans.data.Ring")]
+    assert known_classes((TensorDataModule,), "MLP") == []
 
 
 def test_a_class_in_a_file_of_the_current_folder_is_found_by_the_python_path(

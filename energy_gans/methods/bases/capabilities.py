@@ -230,9 +230,9 @@ class Capabilities:
         """
         if self.latent_network is None:
             raise ValueError(f"{type(self).__name__} has no latents to be decoded.")
-        inputs = [z.to(self.dtype)] if label is None else [z.to(self.dtype), label]
-        with evaluation_mode(self.latent_network):
-            return clip_images(self.latent_network(*inputs))
+        network, z = self.latent_network, z.to(self.dtype)
+        with evaluation_mode(network):
+            return clip_images(network(z) if label is None else network(z, label))
 
 
 def clip_images(x: Tensor) -> Tensor:
