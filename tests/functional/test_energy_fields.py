@@ -108,7 +108,7 @@ def test_counts_on_a_cpu_are_those_of_a_loop_also_of_equal_numbers(dtype: torch.
 
 def test_orthogonal_directions_are_those_of_frames() -> None:
     xi = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for frame in module._orthogonal(xi).split(8):
+    for frame in module.orthonormal(xi).split(8):
         torch.testing.assert_close(frame @ frame.T, torch.eye(len(frame), dtype=torch.float64))
 
 
