@@ -11,6 +11,7 @@ Field                   Range      Vanishes only for equal distributions
 `ElasticField`          long       with the softening `"plummer"`
 `EnergyDistanceField`   long       yes
 `SlicedField`           long       in the mean over directions, which is `EnergyDistanceField`
+`ImageSlicedField`      long       no, for equal distributions of parts of images
 `ScatteringField`       long       in the mean over triples, which is `EnergyDistanceField`
 `GaussianField`         bandwidth  yes, but the force of far samples underflows
 `MeanShiftField`        bandwidth  with the kernels `"gaussian"` and `"sharp"`
@@ -27,7 +28,7 @@ from .potential_fields import (
     KernelField,
     PlummerField,
 )
-from .random_fields import ScatteringField, SlicedField
+from .random_fields import ImageSlicedField, ScatteringField, SlicedField
 from .weighted_fields import DriftingField, MeanShiftField, SinkhornField
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ElasticField",
     "EnergyDistanceField",
     "GaussianField",
+    "ImageSlicedField",
     "KernelField",
     "MeanShiftField",
     "ParticleField",

@@ -2,11 +2,14 @@ r"""Fields of the energy distance with random directions or partners, without a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ..checks import check_count, check_positive
-from ..functional import scattering_field, sliced_field
+from ..functional import image_sliced_field, scattering_field, sliced_field
+from ..functional.image_slices import block_sizes
 from .base import ParticleField
 
 
@@ -37,6 +40,41 @@ class SlicedField(ParticleField):
         self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
     ) -> Tensor:
         return sliced_field(a, y, x, self.slices, random, self.attraction, self.orthogonal)
+
+
+class ImageSlicedField(ParticleField):
+    r"""The sliced field of images, split by scale and by colour (:func:`image_sliced_field`).
+
+    Each call draws one size of blocks.
+
+    References:
+        Generative Sliced MMD Flows with Riesz Kernels (Hertrich et al., 2023),
+        https://arxiv.org/abs/2305.11463
+
+    Arguments:
+        blocks: The sizes of blocks, in pixels; if `None`, all that divide the height and the width
+            of the images, but one pixel.
+        attraction: The ratio of attraction to repulsion.
+
+    Raises:
+        ValueError: If there are no sizes, or a number is not positive. A size that does not divide
+            the images is an error of the call.
+    """
+
+    def __init__(self, blocks: Sequence[int] | None = None, attraction: float = 1.0) -> None:
+        if blocks is not None and len(blocks) == 0:
+            raise ValueError("'blocks' should hold at least one size, got none.")
+        for block in blocks or []:
+            check_count("blocks", block)
+        check_positive("attraction", attraction)
+        self.blocks, self.attraction = blocks and list(blocks), attraction
+
+    def velocity(
+        self, a: Tensor, y: Tensor, x: Tensor, own: bool, random: torch.Generator | None
+    ) -> Tensor:
+        blocks = self.blocks or block_sizes(a.shape[1:])
+        i = torch.randint(len(blocks), (), generator=random, device=a.device)
+        return image_sliced_field(a, y, x, blocks[int(i)], random, self.attraction)
 
 
 class ScatteringField(ParticleField):

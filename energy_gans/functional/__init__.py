@@ -57,6 +57,7 @@ from .homotopy import (
     innovation,
     time_rate,
 )
+from .image_slices import image_sliced_field
 from .interpolation import lerp, slerp
 from .kernels import gaussian, gaussian_profile, plummer, polynomial
 from .langevin import annealed, gibbs_score, langevin, langevin_step, potential_gradient
@@ -141,6 +142,7 @@ __all__ = [
     "hole_error",
     "hole_masks",
     "homotopy_time",
+    "image_sliced_field",
     "inception_score",
     "innovation",
     "interaction_energy",

@@ -266,7 +266,8 @@ def test_features_are_those_of_the_cpu(
 
 
 # Of random draws, which differ between devices.
-DRAWN = ("keyed_generator", "langevin", "langevin_step", "sliced_field", "scattering_field")
+DRAWN = {"keyed_generator", "langevin", "langevin_step"}
+DRAWN |= {"sliced_field", "image_sliced_field", "scattering_field"}
 
 
 @pytest.mark.parametrize("name", [n for n in functional.__all__ if test_functional.calls(n)])

@@ -127,7 +127,7 @@ def test_each_field_is_tried() -> None:
 def test_a_field_moves_samples_on_their_device(field: ParticleField) -> None:
     def moves(device: str) -> list[Tensor]:
         random = torch.Generator().manual_seed(0)
-        a, y, x = (torch.randn(n, 3, generator=random).to(device) for n in (6, 8, 7))
+        a, y, x = (torch.randn(n, 3, 1, 1, generator=random).to(device) for n in (6, 8, 7))
         random = torch.Generator(device).manual_seed(3)
         found = [field(a, y, x, random=random)]
         if not field.independent:

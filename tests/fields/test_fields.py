@@ -17,6 +17,7 @@ from energy_gans.fields import (
     ElasticField,
     EnergyDistanceField,
     GaussianField,
+    ImageSlicedField,
     KernelField,
     MeanShiftField,
     ParticleField,
@@ -31,6 +32,7 @@ from energy_gans.functional import (
     drifting_field,
     elastic,
     gaussian,
+    image_sliced_field,
     mean_shift_field,
     plummer,
     potential_field,
@@ -46,11 +48,23 @@ def points(*sizes: int, dim: int = 3) -> list[Tensor]:
     return [torch.randn(n, dim, generator=random, dtype=torch.float64) for n in sizes]
 
 
+def seed(number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(number)
+
+
 def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(3)
+    return seed(3)
 
 
-A, Y, X = points(5, 8, 6)
+def drawn() -> torch.Generator:
+    r"""Returns a generator that has drawn one of one size."""
+    random = seeded()
+    torch.randint(1, (), generator=random)
+    return random
+
+
+# Images of one pixel, which are samples as any others.
+A, Y, X = (s[:, :, None, None] for s in points(5, 8, 6))
 # Each field with what it should equal.
 FIELDS: list[tuple[ParticleField, Callable[..., Tensor]]] = [
     (KernelField(plummer, 2.0), lambda *s: potential_field(*s, plummer, 2.0)),
@@ -68,6 +82,7 @@ FIELDS: list[tuple[ParticleField, Callable[..., Tensor]]] = [
     ),
     (EnergyDistanceField(2.0), lambda *s: potential_field(*s, lambda a, b: -distances(a, b), 2.0)),
     (SlicedField(16, 2.0), lambda *s: sliced_field(*s, 16, seeded(), 2.0)),
+    (ImageSlicedField([1], 2.0), lambda *s: image_sliced_field(*s, 1, drawn(), 2.0)),
     (MeanShiftField(0.4, "laplace", 2.0), lambda *s: mean_shift_field(*s, 0.4, attraction=2.0)),
     (DriftingField(0.4, 2.0), lambda *s: drifting_field(*s, 0.4, attraction=2.0)),
     (SinkhornField(0.4, 9, None, 2.0), lambda *s: sinkhorn_field(*s, 0.4, 9, None, 2.0)),
@@ -137,6 +152,8 @@ def test_a_wrong_attraction_is_refused(field: ParticleField, attraction: float) 
         (lambda: GaussianField([]), "'bandwidths'"),
         (lambda: GaussianField([1.0, 0.0]), "'bandwidths'"),
         (lambda: SlicedField(0), "'slices'"),
+        (lambda: ImageSlicedField([]), "'blocks' should hold at least one size"),
+        (lambda: ImageSlicedField([2, 0]), "'blocks' should be at least 1, got 0"),
         (lambda: MeanShiftField(0.0), "'bandwidth'"),
         (lambda: MeanShiftField(1.0, "cauchy"), "'kernel' should be 'laplace', 'gaussian' or"),
         (lambda: DriftingField(-0.1), "'bandwidth'"),
@@ -161,6 +178,28 @@ def test_too_few_samples_are_refused(field: ParticleField) -> None:
         field(A, Y[:0], X)
     with pytest.raises(ValueError, match="should hold at least 2 samples where own = True"):
         field(X[:1], Y, X[:1], own=True)
+
+
+# Blocks of images
+
+
+def test_each_call_draws_one_of_the_sizes_of_blocks() -> None:
+    a, y, x = (torch.randn(n, 1, 4, 4, generator=seeded()) for n in (3, 5, 4))
+    for blocks, sizes in ((None, [2, 4]), ([1, 4], [1, 4])):
+        found = [ImageSlicedField(blocks)(a, y, x, random=seed(s)) for s in range(20)]
+        drawn_sizes = set()
+        for s, v in enumerate(found):
+            i = torch.randint(len(sizes), (), generator=(random := seed(s)))
+            assert torch.equal(v, image_sliced_field(a, y, x, sizes[i], random))
+            drawn_sizes.add(sizes[i])
+        assert drawn_sizes == {*sizes}
+
+
+def test_blocks_that_do_not_divide_images_are_refused_by_the_call() -> None:
+    with pytest.raises(ValueError, match="'block' should divide the height and the width"):
+        ImageSlicedField([2])(A, Y, X)
+    with pytest.raises(ValueError, match="'a' should hold images"):
+        ImageSlicedField()(*points(3, 3, 3))
 
 
 # Partners of scattering

@@ -15,6 +15,7 @@ from energy_gans.fields import (
     ElasticField,
     EnergyDistanceField,
     GaussianField,
+    ImageSlicedField,
     KernelField,
     MeanShiftField,
     ParticleField,
@@ -36,6 +37,7 @@ FIELDS: dict[str, tuple[Callable[[float], ParticleField], float]] = {
     "ElasticField, plummer": (lambda s: ElasticField(s / 2, 1.5, "plummer"), -2.5),
     "EnergyDistanceField": (lambda s: EnergyDistanceField(), 0),
     "GaussianField": (lambda s: GaussianField([s, 3 * s]), -1),
+    "ImageSlicedField": (lambda s: ImageSlicedField(), 0),
     "KernelField": (lambda s: KernelField(lambda a, b: plummer(a, b, epsilon=s)), -2),
     "MeanShiftField, laplace": (lambda s: MeanShiftField(s, "laplace"), 1),
     "MeanShiftField, gaussian": (lambda s: MeanShiftField(s, "gaussian"), 1),
@@ -46,7 +48,8 @@ FIELDS: dict[str, tuple[Callable[[float], ParticleField], float]] = {
     "SlicedField": (lambda s: SlicedField(8), 0),
     "SumOfFields": (lambda s: SumOfFields([EnergyDistanceField(), MeanShiftField(s)]), 0),
 }
-RANDOM = {"ScatteringField", "SlicedField"}
+SLICED = {"ImageSlicedField", "SlicedField"}
+RANDOM = {"ScatteringField", *SLICED}
 every_field = pytest.mark.parametrize("name", FIELDS)
 every_fixed_field = pytest.mark.parametrize("name", [one for one in FIELDS if one not in RANDOM])
 # Scattering draws other partners of other samples.
@@ -54,12 +57,19 @@ every_sum = pytest.mark.parametrize("name", [one for one in FIELDS if one != "Sc
 
 
 def at(name: str, sets: list[Tensor], length: float = 1.0) -> Tensor:
-    return FIELDS[name][0](length)(*sets, random=torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(0)
+    if name == "ImageSlicedField":
+        # Pixels with a channel for each coordinate.
+        sets = [one[:, :, None, None] for one in sets]
+    return FIELDS[name][0](length)(*sets, random=random).flatten(1)
 
 
 def apart(name: str, sets: list[Tensor]) -> list[Tensor]:
     r"""Returns sets without coincident points, whose ranks along a line rounding errors decide."""
-    return [sets[0] + 0.5, *sets[1:]] if name == "SlicedField" else sets
+    if name not in SLICED:
+        return sets
+    # Along neither grey nor a difference of colours.
+    return [sets[0] + 0.5 / torch.arange(1, sets[0].shape[1] + 1), *sets[1:]]
 
 
 def same(found: Tensor, expected: Tensor, size: float | None = None) -> None:
@@ -146,7 +156,7 @@ def test_fields_in_blocks_equal_the_whole(name: str, sets: list[Tensor]) -> None
 def test_the_attraction_is_a_factor_on_the_part_of_real_samples(
     name: str, sets: list[Tensor], order: float
 ) -> None:
-    y, x = sets
+    y, x = (one[:, :, None, None] for one in sets)
     make, factor = FIELDS[name][0], 10**order
     one, many = make(1.0), make(1.0)
     if not hasattr(one, "attraction") or one.count > 1:

@@ -15,6 +15,7 @@ from energy_gans.functional.particles import check_mobilities, check_momentum
 X, T, R2 = torch.eye(3), torch.ones(2), torch.ones(2, 2)
 PLUMMER = functional.plummer
 SETS = {"a": X, "y": X, "x": X}
+IMAGE_SETS = {name: torch.ones(3, 1, 4, 2) for name in SETS}
 PAIR = {"a": X, "b": X}
 
 
@@ -31,6 +32,7 @@ WRONG: list[tuple[Callable, dict, dict]] = [
     (functional.elastic_transform, {"cutoff": 0.1}, {"k": torch.tensor([1.0, torch.inf])}),
     (functional.critical_coefficient, {"largest": 1.0}, {"largest": 0.0}),
     (functional.scattering_field, SETS, {"attraction": 0.0}),
+    (functional.image_sliced_field, IMAGE_SETS | {"block": 2}, {"block": 0, "attraction": 0.0}),
     (functional.sliced_field, SETS | {"slices": 3}, {"slices": 0, "attraction": 0.0}),
     (functional.plummer, PAIR, {"power": 0.0, "epsilon": 0.0}),
     (functional.gaussian, PAIR, {"bandwidths": (1.0, 0.0)}),
