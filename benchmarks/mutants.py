@@ -10,6 +10,7 @@ it comes, and a run that was stopped goes on::
 
     python -m benchmarks.mutants functional --processes 2   one room
     python -m benchmarks.mutants functional --only langevin   of some modules or functions
+    python -m benchmarks.mutants methods --digits 37   a fifth of the mutants of each function
     python -m benchmarks.mutants functional --again   those that survived, after a change of tests
     python -m benchmarks.mutants functional --wide   those that survived, by tests of more rooms
     python -m benchmarks.mutants --table   the results so far, and the lines of survivors
@@ -198,6 +199,7 @@ def main() -> None:
     parser.add_argument("rooms", nargs="*", help=f"{', '.join(TESTS)}; all by default")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="a part of the names of modules or functions")
+    parser.add_argument("--digits", default="", help="last digits of the numbers of mutants to run")
     parser.add_argument("--again", action="store_true", help="run survivors again")
     parser.add_argument("--wide", action="store_true", help="run survivors on tests of more rooms")
     parser.add_argument("--table", action="store_true", help="print the results so far")
@@ -205,6 +207,8 @@ def main() -> None:
     args = parser.parse_args()
     for room in [] if args.table else args.rooms or TESTS:
         names = [f"*{args.only}*"] if args.only else []
+        if args.digits:
+            names = [f"*{args.only}*mutmut_*[{args.digits}]"]
         if args.again or args.wide:
             alive = (m for m in merged(args.folder, room) if m.state in ("survived", "untested"))
             names = [m.name for m in alive if args.only in m.name]
