@@ -202,6 +202,21 @@ def test_blocks_that_do_not_divide_images_are_refused_by_the_call() -> None:
         ImageSlicedField()(*points(3, 3, 3))
 
 
+def test_particles_lose_noise_in_parts_of_images_that_they_keep_in_whole_ones() -> None:
+    random = seed(0)
+    brightness, *noise = (torch.randn(200, 1, n, n, generator=random) for n in (1, 4, 4))
+    y, start = brightness + 0.05 * noise[0], noise[1]
+
+    def noise_after_steps(field: ParticleField) -> float:
+        x, random = start, seed(1)
+        for _ in range(60):
+            x = x + 0.4 * field(x, y, x, own=True, random=random)
+        return (x - x.mean((2, 3), keepdim=True)).std().item()
+
+    whole = noise_after_steps(SlicedField(16, orthogonal=True))
+    assert noise_after_steps(ImageSlicedField([4])) < 0.6 * whole
+
+
 # Partners of scattering
 
 
