@@ -209,6 +209,30 @@ def test_pairs_whose_terms_cancel_have_no_say_in_the_scale() -> None:
     assert gradients[1].item() == pytest.approx(-1 / 16)
 
 
+def test_sets_of_several_processes_have_one_scale() -> None:
+    sets = [(torch.rand(6) + size, [ElasticTerm(1.0, 0.1, 4.0)]) for size in (2.0, 0.2)]
+    # The second set has the stronger forces.
+    forces: list[Tensor] = []
+    elastic_sums(sets[1:], largest=lambda force: forces.append(force) or force)
+    (found,) = elastic_sums(sets[:1], largest=lambda force: torch.maximum(force, forces[0]))
+    assert torch.equal(found, elastic_sums(sets)[0])
+    assert not torch.equal(found, elastic_sums(sets[:1])[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_have_the_type_of_the_squared_distances(dtype: torch.dtype) -> None:
+    (found,) = elastic_sums([(torch.rand(3, dtype=dtype), [ElasticTerm(1.0, 0.1, 4.0)])])
+    assert found.dtype == dtype
+
+
+def test_forces_that_cancel_do_not_hide_those_of_other_pairs() -> None:
+    # At the first distance, the forces of the high power are beyond float64 and cancel.
+    terms = [ElasticTerm(c, e, p) for c, e, p in ((1, 0.1, 1e4), (-1, 0.8, 1e4), (1, 0.5, 1))]
+    (found,) = elastic_sums([(torch.tensor([0.85, 5.0]).square().double(), terms)])
+    # Where r^-1 has the force one, its value is r.
+    assert found[1].item() == pytest.approx(5.0)
+
+
 @pytest.mark.parametrize("r2", [0.0, torch.inf])
 def test_pairs_without_any_force_give_zeros(r2: float) -> None:
     r2 = torch.full((2, 2), r2, requires_grad=True)

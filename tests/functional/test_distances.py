@@ -217,7 +217,8 @@ def test_points_that_coincide_do_not_tell_a_scale() -> None:
     often = distinct(squared_distances(*[torch.cat([a, a[:1].expand(20, 3)])] * 2))
     apart = torch.cdist(a, a)
     assert apart[apart > 0].min() <= median_distance(often) <= apart.max()
-    assert median_distance(torch.zeros(3, 3)) == 0
+    for n in (1, 3):
+        assert median_distance(torch.zeros(n, n)) == 0
 
 
 def test_one_point_has_no_median_distance() -> None:
@@ -237,6 +238,12 @@ def test_the_median_of_shared_distances_is_that_of_all(dtype: torch.dtype, n: in
     # Another process holds the same distances twice.
     more = median_distance(torch.cat([r2, r2]), total=lambda counts: counts + counts // 2)
     assert torch.equal(more, median)
+
+
+def test_the_median_of_very_many_shared_distances_is_the_lower_of_the_middle_two() -> None:
+    # Processes hold each of two distances more often than float32 can count.
+    median = median_distance(torch.tensor([4.0, 9.0]), total=lambda counts: counts * 2**25)
+    assert median == 2
 
 
 def test_shared_points_that_all_coincide_have_the_median_distance_zero() -> None:
