@@ -92,6 +92,11 @@ WRONG: list[tuple[Callable, dict, dict]] = [
     (functional.time_rate, {"t": T}, {"sharpness": 0.0}),
     (functional.exponential_decay, {"initial": 1.0, "step": 1}, {"rate": 0.0}),
     (functional.exponential_decay, {"initial": 1.0, "step": 1}, {"rate": 1.1}),
+    (
+        functional.markov_lines,
+        {"y": X.long(), "order": 1, "n": 2, "random": torch.Generator()},
+        {"n": 0, "order": -1},
+    ),
     (birthday.closest_pairs, {"x": X}, {"k": 0}),
     (birthday.closest_pairs, {"x": X}, {"k": 4}),
     (birthday.support_size, {"degrees": torch.ones(3)}, {"confidence": 1.0}),

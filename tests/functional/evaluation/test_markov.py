@@ -19,6 +19,37 @@ def drawn(y: Tensor, order: int, n: int = 20_000) -> Tensor:
     return markov_lines(y, order, n, Generator().manual_seed(0))
 
 
+def looped(y: Tensor, order: int, u: list[list[float]]) -> list[list[int]]:
+    r"""Returns lines of a chain by plain loops, from a random number for each character."""
+    drawn = []
+    for numbers in u:
+        x = [-1] * order
+        for number in numbers:
+            successors: list[int] = []
+            for k in range(order, -1, -1):
+                runs = [run for line in y.tolist() for run in windows([-1] * k + line, k + 1)]
+                successors = sorted(run[-1] for run in runs if run[:-1] == x[len(x) - k :])
+                if successors:
+                    break
+            x.append(successors[int(number * len(successors))])
+        drawn.append(x[order:])
+    return drawn
+
+
+def windows(line: list[int], size: int) -> list[list[int]]:
+    return [line[i : i + size] for i in range(len(line) - size + 1)]
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_chains_are_those_of_plain_loops(order: int) -> None:
+    # Few lines, of which some runs only end: chains go on with fewer characters there.
+    y = torch.tensor([[0, 1, 0, 2, 0, 3], [1, 1, 0, 2, 1, 4], [0, 0, 1, 2, 2, 0]])
+    random = Generator().manual_seed(1)
+    u = torch.stack([torch.rand(30, generator=random, dtype=torch.float64) for _ in range(6)], 1)
+    x = markov_lines(y, order, 30, Generator().manual_seed(1))
+    assert x.tolist() == looped(y, order, u.tolist())
+
+
 def test_order_zero_has_the_frequencies_of_characters() -> None:
     y = lines(0, 5)
     p, q = (torch.bincount(a.flatten(), minlength=3) / a.numel() for a in (drawn(y, 0), y))
@@ -64,3 +95,11 @@ def test_a_chain_goes_on_where_its_lines_only_end() -> None:
 def test_other_orders_are_refused(order: int) -> None:
     with pytest.raises(ValueError, match=f"'order' should be .* got {order}"):
         drawn(lines(0, 2), order)
+
+
+def test_the_largest_order_is_that_of_62_bits() -> None:
+    # The digits of runs are those of the characters and one for the start of a line.
+    y = torch.zeros(2, 3, dtype=torch.long)
+    assert torch.equal(drawn(y, 60, 2), y)
+    with pytest.raises(ValueError, match="'order' should be .* got 61"):
+        drawn(y, 61, 2)

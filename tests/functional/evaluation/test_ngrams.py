@@ -73,6 +73,23 @@ def test_a_table_gives_what_its_lines_give() -> None:
     assert sorted(table.counts.tolist()) == sorted(Counter(grams(y, 3)).values())
 
 
+@pytest.mark.parametrize("base", [5, 256])
+@pytest.mark.parametrize("n", [1, 3, 12])
+def test_places_are_those_among_the_sorted_ngrams(n: int, base: int) -> None:
+    y = lines(1, 6, base)
+    x = torch.cat([lines(0, 6, base), y[2:4], y[:2].clamp_min(3), y[4:] + base // 2])
+    known = sorted({*grams(y, n)})
+    expected = [known.index(gram) if gram in known else -1 for gram in grams(x, n)]
+    assert -1 in expected and max(expected) > 0
+    assert NGramTable(y, n).look_up(x).flatten().tolist() == expected
+
+
+def test_the_share_of_one_ngram_is_one_or_zero() -> None:
+    x, y = torch.tensor([[0, 1, 2]]), torch.tensor([[3, 1, 2]])
+    assert seen_share(x, y, 2, padding=0) == 1
+    assert seen_share(x, y, 2, padding=2) == 0
+
+
 @pytest.mark.parametrize("n", [0, -1, 17])
 def test_other_lengths_are_refused(n: int) -> None:
     with pytest.raises(ValueError, match=f"'n' should be from 1 to the 16 .* got {n}"):
