@@ -38,6 +38,12 @@ def test_a_sample_at_its_point_adds_nothing() -> None:
     torch.testing.assert_close(scattering_field(a, y, a), expected)
 
 
+def test_the_pull_of_a_sample_does_not_fall_with_its_distance() -> None:
+    a, y, x = points(4, 4, 4)
+    near = scattering_field(1e-40 * a, 1e-40 * y, 1e-40 * x)
+    torch.testing.assert_close(near, scattering_field(a, y, x))
+
+
 def test_triples_of_unlike_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="'a', 'y' and 'x' should have one shape"):
         scattering_field(*points(4, 4, 3))

@@ -40,6 +40,12 @@ def test_one_feature_has_a_unit_among_others() -> None:
     torch.testing.assert_close(feature_unit(a, b), expected)
 
 
+def test_a_set_without_points_has_no_mean_distance() -> None:
+    (a,) = points(4)
+    with pytest.raises(ValueError, match="'a' should hold at least one element"):
+        mean_distance(a[:0], a)
+
+
 def test_points_that_coincide_have_no_unit() -> None:
     a = torch.ones(4, 3)
     with pytest.raises(ValueError, match="should hold distinct points, and all points coincide"):
@@ -60,6 +66,17 @@ def test_the_sum_does_not_depend_on_the_fields_own_scale() -> None:
     near, far = (f / f.square().mean().sqrt() for f in (near, far))
     torch.testing.assert_close(v, near + far)
     torch.testing.assert_close(sum_in_units([near, far], [2.0, 0.5]), 2 * near + 0.5 * far)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_squares_beyond_float32_have_a_root_mean_square(size: float) -> None:
+    assert root_mean_square(torch.full((4, 3), size)).item() == pytest.approx(size)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 1.0, 1.0]])
+def test_weights_of_another_number_than_the_fields_are_refused(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="argument"):
+        sum_in_units(points(5, 5), weights)
 
 
 def test_a_field_that_vanishes_adds_nothing() -> None:

@@ -220,6 +220,22 @@ def test_drifting_equals_plain_loops(tau: float, own: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("block, parts", [(70, [5]), (69, [4, 1, 4, 1])])
+def test_distances_are_computed_once_if_a_block_holds_them_all(
+    monkeypatch: pytest.MonkeyPatch, block: int, parts: list[int]
+) -> None:
+    computed: list[int] = []
+
+    def recorded(a: Tensor, b: Tensor) -> Tensor:
+        computed.append(len(a))
+        return distances(a, b)
+
+    monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(module, "distances", recorded)
+    module.drifting_fields(*points(5, 8, 6), [0.1, 1.0, 3.0])
+    assert computed == parts
+
+
 def test_far_samples_neither_overflow_nor_vanish() -> None:
     a, y, x = points(5, 8, 6)
     v = drifting_field(a, y + 1e4, x, 0.05)

@@ -45,6 +45,16 @@ def test_shape_of_the_bank(bank: str, shape: tuple[int, ...]) -> None:
     assert BANKS[bank].shape == shape
 
 
+def test_the_bank_has_the_wavelengths_and_the_rings_that_it_states() -> None:
+    bank = BANKS["grey"][:, 0]
+    spectrum = torch.fft.fftn(bank[:16], (240, 240), (1, 2)).abs()
+    peak, frequency = spectrum.flatten(1).argmax(1), torch.fft.fftfreq(240)
+    wavelengths = 1 / torch.hypot(frequency[peak // 240], frequency[peak % 240])
+    assert wavelengths.tolist() == pytest.approx([3.0] * 8 + [6.0] * 8, rel=0.03)
+    # Differences of Gaussians change their sign at 1.76 standard deviations.
+    assert (bank[16:, 6, 6:] > 0).sum(1).tolist() == [2, 4]
+
+
 @pytest.mark.parametrize("bank", ["gabor", "even size", "differences", "grey", "rgb"])
 def test_no_two_filters_are_equal_or_opposite(bank: str) -> None:
     filters = BANKS[bank].flatten(1)
@@ -106,6 +116,20 @@ def test_a_difference_of_gaussians_changes_sign_on_its_circle() -> None:
     assert row[math.floor(radius)] > 0 > row[math.ceil(radius)]
 
 
+@pytest.mark.parametrize("size", [8, 13])
+def test_a_difference_of_gaussians_is_rounded_once(size: int) -> None:
+    places = [(i - (size - 1) / 2, j - (size - 1) / 2) for i in range(size) for j in range(size)]
+
+    def gaussian(std: float) -> list[float]:
+        values = [math.exp(-(i**2 + j**2) / (2 * std**2)) for i, j in places]
+        return [value / sum(values) for value in values]
+
+    filters = [p - q for p, q in zip(gaussian(1.3), gaussian(1.3 * 1.6), strict=True)]
+    expected = torch.tensor([value / math.hypot(*filters) for value in filters])
+    found = difference_of_gaussians(size, [1.3]).flatten()
+    torch.testing.assert_close(found, expected, rtol=6e-8, atol=1e-12)
+
+
 def test_opponent_filters_do_not_see_grey() -> None:
     grey = torch.randn(2, 1, 16, 16)
     f = responses(grey.expand(-1, 3, -1, -1), BANKS["rgb"])
@@ -133,6 +157,12 @@ def test_responses_are_those_of_a_loop(biased: bool) -> None:
         ]
         expected[i, k] = torch.stack(places).clamp_min(0).mean()
     torch.testing.assert_close(responses(x, w, bias), expected)
+
+
+def test_an_image_of_the_filters_size_has_one_position() -> None:
+    x, w = torch.randn(2, 3, 5, 5), torch.randn(4, 3, 5, 5)
+    expected = (x.flatten(1) @ w.flatten(1).T).clamp_min(0)
+    torch.testing.assert_close(responses(x, w), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_brightness_does_not_count() -> None:
@@ -180,7 +210,9 @@ def test_other_filters_are_refused(name: str, call: Callable[[], Tensor]) -> Non
         call()
 
 
-@pytest.mark.parametrize("shape", [(2, 1, 13, 12), (2, 3, 20, 20), (1, 20, 20), (13, 13)])
+@pytest.mark.parametrize(
+    "shape", [(2, 1, 13, 12), (2, 1, 12, 13), (2, 3, 20, 20), (1, 20, 20), (13, 13)]
+)
 def test_images_that_do_not_fit_the_filters_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"'x' should have shape \(N, 1, H, W\) with .* 13, got"):
         responses(torch.zeros(shape), BANKS["grey"])

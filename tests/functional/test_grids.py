@@ -58,6 +58,12 @@ def test_broken_blocks_are_refused(factor: int) -> None:
         downscale(torch.zeros(1, 1, 8, 8), factor)
 
 
+@pytest.mark.parametrize("size", [(8, 6), (6, 8)])
+def test_blocks_that_are_broken_along_one_side_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"'factor' should divide .* got 4 and images of .* 6"):
+        downscale(torch.zeros(1, 1, *size), 4)
+
+
 @pytest.mark.parametrize("scale", [downscale, upscale])
 @pytest.mark.parametrize("factor", [0, -2])
 def test_factors_that_are_not_positive_are_refused(

@@ -1,5 +1,7 @@
 r"""Tests for the energy_gans.functional.masks module."""
 
+import math
+
 import pytest
 import torch
 
@@ -124,7 +126,7 @@ def test_patches_are_whole_and_as_many_as_asked_for(
     size: tuple[int, int], width: int, share: float
 ) -> None:
     known = patch_mask(size, width, share, torch.Generator().manual_seed(0), 50)
-    assert known.shape == (50, 1, *size)
+    assert (known.shape, known.dtype) == ((50, 1, *size), torch.float32)
     patches = known.unfold(2, width, width).unfold(3, width, width).flatten(4)
     assert torch.equal(patches.amin(4), patches.amax(4))
     holes = (patches[..., 0] == 0).flatten(1)
@@ -145,7 +147,7 @@ def test_patches_are_a_function_of_the_generator() -> None:
     assert not torch.equal(masks[0], masks[2])
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 0.01, 0.99])
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5, 0.01, 0.99, math.nan, math.inf])
 def test_patches_leave_something_known_and_something_not(share: float) -> None:
     with pytest.raises(ValueError, match=f"'share' should leave some of 16 patches .* {share}"):
         patch_mask((8, 8), 2, share, torch.Generator())

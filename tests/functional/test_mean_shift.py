@@ -54,6 +54,23 @@ def test_the_field_is_the_gradient_of_its_potential(kernel: str) -> None:
     torch.testing.assert_close(mean_shift_field(a, y, x, 0.7, kernel), gradient)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_the_field_equals_plain_loops(own: bool) -> None:
+    a, y = points(5, 8)
+    expected = 2 * shift(a, y, 0.8, "laplace", False) - shift(a, a, 0.8, "laplace", own)
+    v = mean_shift_field(a, y, a, 0.8, own=own, attraction=2.0)
+    torch.testing.assert_close(v, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "sharp"])
+def test_copies_of_all_samples_change_no_potential(kernel: str) -> None:
+    a, y, x = points(5, 8, 6)
+    expected = mean_shift_potential(a, y, x, 0.7, kernel)
+    more = mean_shift_potential(a, y, torch.cat([x, x, x]), 0.7, kernel)
+    torch.testing.assert_close(more, expected)
+    torch.testing.assert_close(mean_shift_potential(a, x, y, 0.7, kernel), -expected)
+
+
 def test_the_laplace_field_has_no_potential() -> None:
     a, y, x = points(1, 8, 6)
     jacobian = torch.func.jacrev(lambda a: mean_shift_field(a[None], y, x, 0.7)[0])(a[0])

@@ -1,5 +1,6 @@
 r"""Tests that functions name the number that is out of its range, and what is accepted."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -42,6 +43,7 @@ WRONG: list[tuple[Callable, dict, dict]] = [
     (functional.gabor, {"size": 5}, {"wavelengths": []}),
     (functional.gabor, {"size": 5}, {"wavelengths": [2.0]}),
     (functional.difference_of_gaussians, {"size": 5, "stds": [1.0]}, {"ratio": 1.0, "size": 2}),
+    (functional.difference_of_gaussians, {"size": 5, "stds": [1.0]}, {"ratio": math.inf}),
     (functional.difference_of_gaussians, {"size": 5}, {"stds": []}),
     (functional.difference_of_gaussians, {"size": 5}, {"stds": [0.0]}),
     (functional.filter_bank, {"channels": 1}, {"channels": 2}),
