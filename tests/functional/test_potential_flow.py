@@ -1,9 +1,17 @@
 r"""Tests for the energy_gans.functional.potential_flow module."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
-from energy_gans.functional import flow_time, homotopy_time
+from energy_gans.functional import (
+    conditional_moments,
+    conditional_velocity,
+    flow_time,
+    homotopy_time,
+)
 from energy_gans.functional.potential_flow import (
     Homotopy,
     _path_rate,
@@ -21,6 +29,10 @@ def samples(n: int, dims: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(0)
     y, noise = torch.randn(2, n, dims, generator=random, dtype=torch.float64)
     return y * 0.5, noise
+
+
+def flat(a: Tensor) -> Tensor:
+    return 0 * a.sum(1)
 
 
 def test_the_rate_is_the_slope_of_the_homotopys_time() -> None:
@@ -45,11 +57,49 @@ def test_without_a_network_the_potential_is_that_of_gaussian_data(jacobian: bool
         later = path_point(y, noise, flow_time(t + step, 0.02).expand(len(y)), homotopy)
         u = (later.x - point.x) / step * point.rate[:, None]
         best = (u * point.x).sum() / point.x.square().sum()
-        a = torch.randn(5, 3, dtype=y.dtype).requires_grad_()
-        s = torch.full((5,), time, dtype=y.dtype)
-        phi = preconditioned_potential(lambda a: 0 * a.sum(1), a, s, homotopy)
-        (gradient,) = torch.autograd.grad(phi.sum(), a)
-        torch.testing.assert_close(gradient, best * a.detach(), rtol=0.01, atol=0.005)
+        a, s = torch.randn(5, 3, dtype=y.dtype), torch.full((5,), time, dtype=y.dtype)
+        slope = potential_slope(flat, a, s, homotopy)
+        torch.testing.assert_close(slope, best * a, rtol=0.01, atol=0.005)
+
+
+def potential_slope(network: Callable, a: Tensor, s: Tensor, homotopy: Homotopy) -> Tensor:
+    a = a.detach().requires_grad_()
+    phi = preconditioned_potential(network, a, s, homotopy)
+    return torch.autograd.grad(phi.sum(), a)[0]
+
+
+@pytest.mark.parametrize("jacobian", [False, True])
+def test_the_network_has_inputs_and_slopes_of_order_one(jacobian: bool) -> None:
+    homotopy = SCALED._replace(jacobian=jacobian)
+    y, noise = samples(7)
+    s = torch.linspace(0.1, 0.9, 7, dtype=y.dtype)
+    point = path_point(y, noise, s, homotopy)
+    slopes = [potential_slope(n, point.x, s, homotopy) for n in (lambda a: a.sin().sum(1), flat)]
+    mean, v = conditional_moments(homotopy_time(s, 0.02), 0.2, 1.5)
+    width = (mean**2 * 0.5**2 + v).sqrt()
+    learned = (slopes[0] - slopes[1]) / point.gradient_scale[:, None]
+    torch.testing.assert_close(learned, (point.x / width[:, None]).cos())
+
+
+@pytest.mark.parametrize("jacobian", [False, True])
+@pytest.mark.parametrize("time", [0.1, 0.5, 0.9])
+def test_what_the_network_has_to_learn_has_unit_variance(time: float, jacobian: bool) -> None:
+    homotopy = SCALED._replace(jacobian=jacobian)
+    y, noise = samples(50_000)
+    s = torch.full((len(y),), time, dtype=y.dtype)
+    point = path_point(y, noise, s, homotopy)
+    u = conditional_velocity(y, noise, point.v, 0.2, 1.5) * point.rate[:, None]
+    left = (u - potential_slope(flat, point.x, s, homotopy)) / point.gradient_scale[:, None]
+    assert left.square().mean().item() == pytest.approx(1, rel=0.02)
+
+
+def test_the_covariance_takes_potentials_and_the_alignment_slopes() -> None:
+    y, noise = samples(6)
+    point = path_point(y, noise, torch.linspace(0.1, 0.9, 6, dtype=y.dtype), PLAIN)
+    phi, gradient = y.square().sum(1), y.cos()
+    for estimator, kept in (("e1", (phi, 0 * gradient)), ("e4", (0 * phi, gradient))):
+        term = driving_term(phi, gradient, point, PLAIN, estimator)
+        assert term == driving_term(*kept, point, PLAIN, estimator) != 0
 
 
 @pytest.mark.parametrize("estimator", ["e1", "e4"])

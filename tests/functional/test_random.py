@@ -106,6 +106,11 @@ def test_another_key_gives_another_stream(keys: tuple[int | str, ...]) -> None:
     assert not torch.isclose(draw(0, "noise", 5), draw(*keys)).any()
 
 
+def test_a_generator_of_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(RuntimeError):
+        keyed_generator(0, "noise", 5, device="meta")
+
+
 def test_streams_of_successive_steps_are_not_correlated() -> None:
     n = 200
     noise = torch.stack([draw(0, "noise", step) for step in range(n)]).double()

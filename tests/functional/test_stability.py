@@ -88,6 +88,23 @@ def test_critical_coefficients_of_the_papers_cutoffs(largest: float, critical: f
     assert critical_coefficient(largest) == pytest.approx(critical, rel=5e-3)
 
 
+@pytest.mark.parametrize("largest", [1.1, 3.3])
+def test_the_shortest_wave_decides_before_the_first_zero(largest: float) -> None:
+    k = wave_numbers(largest)
+    expected = (elastic_transform(k, 0.1) / elastic_transform(k, 0.8)).item()
+    assert critical_coefficient(largest) == pytest.approx(expected, rel=1e-12)
+
+
+def test_no_coefficient_stabilises_waves_beyond_the_first_zero() -> None:
+    zero = optimize.brentq(lambda k: elastic_transform(wave_numbers(k), 0.8).item(), 4.0, 6.0)
+    assert 1e5 < critical_coefficient(zero - 1e-6) < math.inf
+    assert critical_coefficient(zero + 1e-6) == math.inf
+
+
+def test_short_waves_of_one_kernel_have_the_critical_coefficient_one() -> None:
+    assert critical_coefficient(100.0, 0.8, 0.8) == pytest.approx(1.0)
+
+
 def test_waves_decay_above_the_critical_coefficient_alone() -> None:
     k = torch.linspace(0.01, 4.5, 400)
     critical = critical_coefficient(4.5)
