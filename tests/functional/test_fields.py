@@ -63,10 +63,12 @@ def test_exchanging_real_and_generated_turns_the_sign(v: Callable) -> None:
 
 
 @every_field
-def test_a_translation_leaves_the_field(v: Callable) -> None:
+@pytest.mark.parametrize("attraction", [1.0, 2.0])
+def test_a_translation_leaves_the_field(v: Callable, attraction: float) -> None:
     a, y, x = points(5, 8, 6)
-    moved = v(a + 30, y + 30, x + 30)
-    torch.testing.assert_close(moved, v(a, y, x), rtol=1e-9, atol=1e-11)
+    moved = v(a + 30, y + 30, x + 30, attraction=attraction)
+    expected = v(a, y, x, attraction=attraction)
+    torch.testing.assert_close(moved, expected, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize(

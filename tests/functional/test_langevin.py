@@ -107,6 +107,8 @@ def test_a_step_that_is_unstable_for_the_reference_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"below 2 reference_std = {2 * reference_std:g}.*< 4"):
         langevin_step(torch.zeros(1, 1), score, step_size, reference_std)
+    with pytest.raises(ValueError, match="below 2 reference_std"):
+        last(torch.zeros(1, 1), flat, [1e-3, step_size], reference_std)
     # The refusal is justified: chains of the reference alone diverge.
     x = torch.ones(1, 1, dtype=torch.float64)
     for _ in range(50):
@@ -228,6 +230,22 @@ def test_a_gradient_of_half_precision_is_near_and_returned_whole() -> None:
     whole, half = (potential_gradient(lambda x: network(x)[:, 0], h)(x) for h in (False, True))
     assert half.dtype == torch.float32
     assert 0 < (half - whole).norm() / whole.norm() < 0.02
+
+
+def test_half_precision_is_bfloat16_whatever_autocast_does_by_itself() -> None:
+    seen = set()
+
+    def potential(x: Tensor) -> Tensor:
+        seen.add((x @ x.T).dtype)
+        return x.sum(1)
+
+    usual = torch.get_autocast_dtype("cpu")
+    torch.set_autocast_dtype("cpu", torch.float16)
+    try:
+        potential_gradient(potential, half=True)(torch.randn(4, 3))
+    finally:
+        torch.set_autocast_dtype("cpu", usual)
+    assert seen == {torch.bfloat16}
 
 
 def test_the_same_noise_gives_the_same_chain() -> None:

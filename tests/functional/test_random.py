@@ -35,6 +35,11 @@ def test_fold_stays_what_it_was(seed: int, keys: tuple[int | str, ...], value: i
     assert fold(seed, *keys) == value
 
 
+@pytest.mark.parametrize("seed", [0, 42])
+def test_no_keys_are_the_key_zero(seed: int) -> None:
+    assert fold(seed) == fold(seed, 0)
+
+
 def test_different_keys_give_different_seeds() -> None:
     names = ["noise", "networks", "order", "train", "val"]
     folds = {fold(seed, name, step) for seed in range(10) for name in names for step in range(200)}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import integrate, optimize, special
 
-from energy_gans.functional import elastic
+from energy_gans.functional import elastic, stability
 from energy_gans.functional.stability import critical_coefficient, elastic_transform, growth_rate
 
 
@@ -99,6 +99,18 @@ def test_no_coefficient_stabilises_waves_beyond_the_first_zero() -> None:
     zero = optimize.brentq(lambda k: elastic_transform(wave_numbers(k), 0.8).item(), 4.0, 6.0)
     assert 1e5 < critical_coefficient(zero - 1e-6) < math.inf
     assert critical_coefficient(zero + 1e-6) == math.inf
+
+
+@pytest.mark.parametrize("transform, critical", [(1.0, math.inf), (-1.0, 1.0)])
+def test_where_the_stabilizer_vanishes_the_kernel_alone_decides(
+    transform: float, critical: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_but_at_the_end(k: torch.Tensor, cutoff: float) -> torch.Tensor:
+        end = {0.1: transform, 0.8: 0.0}[cutoff]
+        return torch.where(k < k.max(), 1.0, end)
+
+    monkeypatch.setattr(stability, "elastic_transform", one_but_at_the_end)
+    assert critical_coefficient(3.0, 0.1, 0.8) == critical
 
 
 def test_short_waves_of_one_kernel_have_the_critical_coefficient_one() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import energy_gans.functional.transport_fields as module
-from energy_gans.functional import sinkhorn_field, transport
+from energy_gans.functional import sinkhorn_field, squared_distances, transport
 
 
 def points(*sizes: int, dim: int = 3) -> list[Tensor]:
@@ -54,6 +54,27 @@ def test_extreme_scalings_become_a_part_of_the_plan(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "_scale", lambda *args: found.append(scale(*args)) or found[-1])
     torch.testing.assert_close(transport(a, b, 1e-2, 30), expected)
     assert {one is None for one in found} == {True, False}
+
+
+@pytest.mark.parametrize(
+    "entry, extreme", [(1e-9, False), (1e-11, True), (1e9, False), (1e11, True)]
+)
+def test_scalings_are_extreme_if_one_of_them_is(entry: float, extreme: bool) -> None:
+    # The scaling of the second column is the inverse of its entry.
+    scalings = module._scale(torch.tensor([[1.0, entry]]), torch.ones(1))
+    assert (scalings is None) == extreme
+
+
+def test_costs_are_computed_once_if_they_can_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+
+    def recorded(a: Tensor, b: Tensor) -> Tensor:
+        computed.append(len(a))
+        return squared_distances(a, b)
+
+    monkeypatch.setattr(module, "squared_distances", recorded)
+    transport(*points(5, 8), 0.5)
+    assert computed == [5]
 
 
 def test_columns_converge_to_their_marginal() -> None:

@@ -49,7 +49,7 @@ def test_closest_pairs_are_those_of_a_loop(n: int, k: int) -> None:
     assert [tuple(pair) for pair in index.tolist()] == [pair[1:] for pair in pairs[:k]]
     near = pairs[: len(pairs) // 2 + 1]
     expected = [sum(i in pair[1:] for pair in near) for i in range(n)]
-    assert count.tolist() == expected
+    assert (count.dtype, count.tolist()) == (torch.long, expected)
 
 
 @pytest.mark.usefixtures("block")
@@ -64,6 +64,10 @@ def test_closest_pairs_among_ties_and_coincident_points() -> None:
     assert len({tuple(pair) for pair in index.tolist()}) == 60
     assert torch.equal((x[index[:, 0]] - x[index[:, 1]]).norm(dim=1), r)
     assert count.sum() == 2 * sum(pair[0] < 1.2 for pair in pairs)
+    # The radius itself belongs to it.
+    for radius in (0.0, 1.0, 2.0):
+        near = closest_pairs(x, 1, radius)[2]
+        assert near.sum() == 2 * sum(pair[0] <= radius for pair in pairs)
 
 
 @pytest.mark.parametrize("radius", [1e-9, math.inf])
