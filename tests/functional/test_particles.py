@@ -1,14 +1,19 @@
 r"""Tests for the energy_gans.functional.particles module."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
 from energy_gans.functional import elastic, interaction_energy
-from energy_gans.functional.particles import evolve, force, particle_velocity
+from energy_gans.functional.particles import (
+    check_force,
+    evolve,
+    force,
+    particle_velocity,
+)
 
 from .test_distances import LargestTensor
 
@@ -145,12 +150,56 @@ def test_points_that_nearly_coincide_push_each_other_apart() -> None:
     torch.testing.assert_close(force(a, b, 1e-12, 2.0)[:, 0], 2 / 3 * r**-3, rtol=1e-9, atol=1e-3)
 
 
+@pytest.mark.parametrize("n", [2, 4])
+def test_in_few_dimensions_a_force_has_all_its_digits_beside_a_far_charge(n: int) -> None:
+    b, power = randn(2, n), n - 0.5
+    a = b[:1] + 1e-3 * randn(1, n)
+    r = (a - b).norm(dim=1, keepdim=True)
+    expected = (power * (a - b) * r ** -(power + 2)).mean(0, keepdim=True)
+    torch.testing.assert_close(force(a, b, 1e-9, power), expected, rtol=1e-14, atol=0)
+
+
+def everywhere(x: Tensor) -> Tensor:
+    return x
+
+
+def tiny(x: Tensor) -> Tensor:
+    return 1e-5 * x
+
+
+def far_along_one_axis(x: Tensor) -> Tensor:
+    return torch.cat([x[:, :1] + 1e7, x[:, 1:]], 1)
+
+
+def two_clusters(x: Tensor) -> Tensor:
+    # Within a cluster, squared distances are 2e-6 of those to the middle.
+    return 1e-3 * x + torch.ones(len(x), 1).index_fill(0, torch.arange(0, len(x), 2), -1.0)
+
+
+@pytest.mark.parametrize("place", [everywhere, tiny, far_along_one_axis, two_clusters])
 @pytest.mark.parametrize("n", [2, 784])
-def test_no_tensor_of_all_differences_is_made(n: int) -> None:
-    x, y = torch.randn(100, n), torch.randn(120, n)
+def test_no_tensor_of_all_differences_is_made(n: int, place: Callable[[Tensor], Tensor]) -> None:
+    x, y = place(randn(100, n)), place(randn(120, n))
     with LargestTensor() as largest:
         particle_velocity(x, y, 1.0, 1.0)
     assert largest.numel <= 120 * max(n, 100)
+
+
+@pytest.mark.parametrize("cutoff, fits", [(0.0972, True), (0.0971, False)])
+def test_the_largest_force_that_float64_holds_is_accepted(cutoff: float, fits: bool) -> None:
+    # The force p e^-(p + 2) is 1.6e308 for the first cut-off, and 2.2e308 for the second.
+    if fits:
+        check_force(cutoff, 300.0)
+    else:
+        with pytest.raises(ValueError, match="beyond float64 for 'power' = 300.0"):
+            check_force(cutoff, 300.0)
+
+
+def test_without_repulsion_a_point_at_infinity_moves_no_other() -> None:
+    x, y = randn(3, 2), randn(4, 2)
+    lost = torch.cat([x, torch.full((1, 2), torch.inf, dtype=x.dtype)])
+    velocity = particle_velocity(lost, y, 0.5, 1.0, repulsion=0.0)
+    assert torch.equal(velocity[:3], particle_velocity(x, y, 0.5, 1.0, repulsion=0.0))
 
 
 # Evolution
