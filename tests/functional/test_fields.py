@@ -183,6 +183,13 @@ def test_sets_of_unlike_points_are_refused(v: Callable) -> None:
         v(a, y, points(4, dim=2)[0])
 
 
+def test_centred_sets_have_no_mean_and_keep_their_differences() -> None:
+    a, b = (s + torch.tensor([10.0, -1e3, 3e5]) for s in points(5, 8))
+    u, v = module.centred(a, b)
+    torch.testing.assert_close(v.mean(0), torch.zeros(3).double(), rtol=0, atol=1e-9)
+    torch.testing.assert_close(u[:, None] - v, a[:, None] - b, rtol=0, atol=1e-9)
+
+
 # Potential fields
 
 
