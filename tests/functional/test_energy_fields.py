@@ -14,6 +14,8 @@ from energy_gans.functional import (
     sliced_field,
 )
 
+from .test_distances import LargestTensor
+
 
 def points(*sizes: int, dim: int = 3) -> list[Tensor]:
     random = torch.Generator().manual_seed(1)
@@ -54,7 +56,8 @@ def test_on_a_line_one_slice_is_exact() -> None:
     torch.testing.assert_close(sliced_field(a, y, x, 1), exact(a, y, x))
 
 
-def test_a_slice_equals_plain_loops() -> None:
+@pytest.mark.parametrize("attraction", [1.0, 2.0])
+def test_a_slice_equals_plain_loops(attraction: float) -> None:
     a, y, x = points(5, 8, 6)
     xi = torch.randn(1, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     xi = xi / xi.norm()
@@ -63,8 +66,9 @@ def test_a_slice_equals_plain_loops() -> None:
     def mean_sign(p: Tensor, b: Tensor) -> float:
         return sum(math.copysign(1, float((s - p) @ xi[0])) for s in b) / len(b)
 
-    expected = torch.stack([scale * (mean_sign(p, y) - mean_sign(p, x)) * xi[0] for p in a])
-    v = sliced_field(a, y, x, 1, torch.Generator().manual_seed(3))
+    signs = [attraction * mean_sign(p, y) - mean_sign(p, x) for p in a]
+    expected = torch.stack([scale * sign * xi[0] for sign in signs])
+    v = sliced_field(a, y, x, 1, torch.Generator().manual_seed(3), attraction)
     torch.testing.assert_close(v, expected)
 
 
@@ -93,6 +97,36 @@ def test_directions_in_parts_equal_all_at_once(monkeypatch: pytest.MonkeyPatch) 
     torch.testing.assert_close(parts, whole)
 
 
+@pytest.mark.parametrize("sizes", [(400, 3, 3), (3, 400, 3), (3, 3, 400)])
+def test_few_projected_samples_of_each_set_are_held(
+    sizes: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PROJECTED", 40)
+    with LargestTensor() as largest:
+        sliced_field(*points(*sizes, dim=1), 64)
+    assert largest.numel == 400
+
+
+def test_numpy_counts_on_a_cpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = points(5, 8, 6, 4)
+    for other, device in (("_count_on_cpu", "meta"), ("_count", "cpu")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, other, None)
+            total = module.sum_over_directions(*(s.to(device) for s in sets), 1.0)
+        assert (total.shape, total.device.type) == ((5, 3), device)
+
+
+@pytest.mark.parametrize("own, searches", [(True, 4), (False, 8)])
+def test_points_are_not_searched_for_among_themselves(
+    own: bool, searches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, x = points(8, 6)
+    found, search = [], module._places
+    monkeypatch.setattr(module, "_places", lambda *rows: found.append(rows) or search(*rows))
+    sliced_field(x, y, x if own else x.clone(), 4)
+    assert len(found) == searches
+
+
 def test_the_number_of_slices_is_checked() -> None:
     with pytest.raises(ValueError, match="'slices' should be at least 1, got 0"):
         sliced_field(*points(5, 8, 6), 0)
@@ -104,6 +138,7 @@ def test_counts_on_a_cpu_are_those_of_a_loop_also_of_equal_numbers(dtype: torch.
     a, *sets = (torch.randint(5, (2, n), generator=random).to(dtype) for n in (7, 9, 4))
     for count in (module._count, module._count_on_cpu):
         for b, counts in zip(sets, count(a, sets), strict=True):
+            assert counts.dtype == torch.long
             for p in range(2):
                 expected = [
                     sum((one < value).item() + (one <= value).item() for one in b[p])

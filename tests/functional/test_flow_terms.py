@@ -248,6 +248,12 @@ def test_the_best_quadratic_without_time() -> None:
     )
 
 
+def test_two_points_have_the_covariance_and_the_spread_of_their_difference() -> None:
+    phi, gamma = (torch.tensor(v, dtype=torch.float64) for v in ([1.0, 4.0], [2.0, -3.0]))
+    assert covariance(phi, gamma).item() == pytest.approx(-3 * 5 / 2)
+    assert spread_energy(phi).item() == pytest.approx(3**2 / 4)
+
+
 def test_one_potential_can_not_be_centred() -> None:
     with pytest.raises(ValueError, match="two potentials or more"):
         covariance(normal(3, 1), normal(3, 1))

@@ -232,6 +232,11 @@ def test_nearest_among_ties_and_coincident_points() -> None:
     assert (r[:4, 0] == 0).all()
 
 
+def test_no_queries_have_results_with_a_column_for_each_neighbour() -> None:
+    r, index = nearest(torch.zeros(0, 3), torch.ones(4, 3), 2)
+    assert (r.shape, index.shape, index.dtype) == ((0, 2), (0, 2), torch.long)
+
+
 def test_images_are_points() -> None:
     x, y = torch.randn(3, 1, 4, 4), torch.randn(5, 1, 4, 4)
     for image, flat in zip(nearest(x, y, 2), nearest(x.flatten(1), y.flatten(1), 2), strict=True):
