@@ -120,7 +120,7 @@ def test_numpy_counts_on_a_cpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_points_are_not_searched_for_among_themselves(
     own: bool, searches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    y, x = points(8, 6)
+    y, x = (s[:, None] for s in points(8, 6))
     found, search = [], module._places
     monkeypatch.setattr(module, "_places", lambda *rows: found.append(rows) or search(*rows))
     sliced_field(x, y, x if own else x.clone(), 4)
