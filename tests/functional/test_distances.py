@@ -246,6 +246,17 @@ def test_the_median_of_very_many_shared_distances_is_the_lower_of_the_middle_two
     assert median == 2
 
 
+@pytest.mark.parametrize("dtype, rounds", [(torch.float32, 4), (torch.float64, 8)])
+def test_processes_send_256_counts_for_each_byte_of_a_number(
+    dtype: torch.dtype, rounds: int
+) -> None:
+    sent: list[int] = []
+    median_distance(
+        torch.rand(99, dtype=dtype), total=lambda counts: sent.append(len(counts)) or counts
+    )
+    assert sent == [256] * rounds
+
+
 def test_shared_points_that_all_coincide_have_the_median_distance_zero() -> None:
     assert median_distance(torch.zeros(3), total=lambda counts: 2 * counts) == 0
 
