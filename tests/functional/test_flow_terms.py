@@ -123,6 +123,11 @@ def test_the_spread_is_a_loop_over_points_of_different_real_samples() -> None:
     torch.testing.assert_close(spread_energy(phi), torch.stack(differences).mean())
 
 
+def test_a_large_constant_costs_the_spread_no_digits() -> None:
+    phi = 1e5 + torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(spread_energy(phi).double(), spread_energy(phi.double()))
+
+
 def test_one_real_sample_has_no_spread() -> None:
     for phi in (normal(1), normal(1, 5)):
         with pytest.raises(ValueError, match="two real samples or more, got 1"):
