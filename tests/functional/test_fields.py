@@ -183,6 +183,18 @@ def test_sets_of_unlike_points_are_refused(v: Callable) -> None:
         v(a, y, points(4, dim=2)[0])
 
 
+@pytest.mark.parametrize("block, sizes", [(3, [1] * 5), (8, [1] * 5), (20, [2, 2, 1]), (40, [5])])
+def test_blocks_hold_the_pairs_that_are_allowed_or_one_row(
+    block: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (a,) = points(5)
+    monkeypatch.setattr(module, "_BLOCK", block)
+    starts, parts = zip(*module.blocks_of(a, 8), strict=True)
+    assert [len(part) for part in parts] == sizes
+    assert torch.equal(torch.cat(parts), a)
+    assert all(torch.equal(a[i], part[0]) for i, part in zip(starts, parts, strict=True))
+
+
 def test_centred_sets_have_no_mean_and_keep_their_differences() -> None:
     a, b = (s + torch.tensor([10.0, -1e3, 3e5]) for s in points(5, 8))
     u, v = module.centred(a, b)

@@ -153,16 +153,19 @@ def test_the_potential_does_not_depend_on_its_blocks(
     torch.testing.assert_close(field(a, y, x, kernel), e)
 
 
-def test_no_block_is_larger_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block", [3, 8, 20])
+def test_no_block_is_larger_than_allowed_or_one_row(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = []
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         sizes.append(len(a) * len(b))
         return plummer(a, b)
 
-    monkeypatch.setattr(potentials, "_BLOCK", 20)
+    monkeypatch.setattr(potentials, "_BLOCK", block)
     potential(randn(7, 2), randn(5, 2), randn(3, 2), kernel)
-    assert max(sizes) <= 20
+    assert max(sizes) <= max(block, 8)
     assert sum(sizes) == 7 * 8
 
 
