@@ -7,7 +7,13 @@ import torch
 from scipy.special import hyp1f1
 from torch import Tensor
 
-from energy_gans.functional import elastic, plummer, squared_distances, unit_length
+from energy_gans.functional import (
+    elastic,
+    elastic_profile,
+    plummer,
+    squared_distances,
+    unit_length,
+)
 
 from .test_distances import randn, seed  # noqa: F401  (`seed` is a fixture)
 
@@ -161,3 +167,17 @@ def test_an_elastic_kernel_beyond_its_type_is_refused_with_what_to_do() -> None:
     unit = unit_length(0.1, squared_distances(a, a + 1))
     assert elastic(a, a + 1, cutoff=0.1, unit=unit).isfinite().all()
     assert elastic(a, a, cutoff=0.1, power=1.0).isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("softening, at_zero", [("cap", 11.0), ("plummer", 1.0)])
+def test_the_largest_value_that_a_type_holds_is_accepted(
+    softening: str, at_zero: float, dtype: torch.dtype
+) -> None:
+    # At zero the kernel is 1 + p / 2 or 1, times the power p of unit over cut-off.
+    largest = torch.finfo(dtype).max
+    unit = 0.5 * (largest / at_zero) ** (1 / 20)
+    k = elastic_profile(torch.zeros(1, dtype=dtype), 0.5, 20.0, softening, 0.999 * unit)
+    assert k.item() == pytest.approx(0.999**20 * largest)
+    with pytest.raises(ValueError, match="at distance 0 is beyond"):
+        elastic_profile(torch.zeros(1, dtype=dtype), 0.5, 20.0, softening, 1.001 * unit)
