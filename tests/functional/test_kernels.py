@@ -403,3 +403,19 @@ def test_polynomial_does_not_change_under_rotations(dim: int) -> None:
 def test_degrees_below_one_are_refused(degree: int) -> None:
     with pytest.raises(ValueError, match=f"'degree' should be at least 1, got {degree}"):
         polynomial(torch.zeros(1, 2), torch.zeros(1, 2), degree)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "power, factor, order", [(0.5, 1.0, 3.0), (1.5, 1.0, 3.5), (3.0, 1.5, 5.0), (20.0, 10.0, 22.0)]
+)
+def test_the_least_epsilon_is_that_of_a_finite_derivative(
+    power: float, factor: float, order: float, dtype: torch.dtype
+) -> None:
+    # The derivative by the squared distance is p / 2 times the power -(p + 2) of epsilon.
+    least = (factor / torch.finfo(dtype).max) ** (1 / order)
+    a = torch.zeros(1, 5, dtype=dtype, requires_grad=True)
+    plummer(a, torch.zeros_like(a), power, 1.001 * least).sum().backward()
+    assert torch.equal(a.grad, torch.zeros_like(a))
+    with pytest.raises(ValueError, match="'epsilon' should be at least"):
+        plummer(a, torch.zeros_like(a), power, 0.999 * least)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from energy_gans.functional import closest_pairs, support_size
 from energy_gans.functional.evaluation import neighbours
-from energy_gans.functional.evaluation.birthday import _gamma_quantile
+from energy_gans.functional.evaluation.birthday import _gamma_quantile, _pair_variance
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +124,22 @@ def test_a_generator_of_one_sample_has_a_support_of_one(samples: int) -> None:
     assert size == 1
     assert low < 1 < high
     assert high - low < 6 / (samples - 1) ** 0.5 or samples < 10
+
+
+@pytest.mark.parametrize(
+    "degrees, zeta",
+    [
+        # With q = 3/10, the degrees' variance 24/25 is 4 q (1 - q) = 21/25 of independent pairs,
+        # and 3/25 that pairs share.
+        ([2, 2, 2, 0, 0], 3 / 25 / 4**2),
+        # Here they vary less than degrees of independent pairs do.
+        ([1, 1, 0, 0], 0.0),
+    ],
+)
+def test_the_variance_that_pairs_share_by_hand(degrees: list[int], zeta: float) -> None:
+    s = len(degrees)
+    expected = 2 * (s * (s - 1) / 2) * (s - 2) * zeta
+    assert _pair_variance(torch.tensor(degrees)) == pytest.approx(expected)
 
 
 def degrees(which: np.ndarray) -> Tensor:
