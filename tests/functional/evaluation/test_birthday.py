@@ -118,6 +118,21 @@ def test_gamma_quantile_is_that_of_scipy(shape: float, probability: float) -> No
     assert _gamma_quantile(shape, probability) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_quantile_of_the_exponential_distribution_near_one() -> None:
+    # The distribution function itself is good to 1e-16, a 60th of what is left.
+    assert _gamma_quantile(1, 1 - 2**-47) == pytest.approx(47 * math.log(2), rel=1e-3)
+
+
+@pytest.mark.parametrize("confidence", [0.95, 1 - 1e-9])
+def test_the_shared_variance_widens_garwoods_interval(confidence: float) -> None:
+    tail, pairs, duplicates = (1 - confidence) / 2, 10, 3
+    most = scipy.stats.chi2(2 * duplicates + 2).isf(tail) / 2
+    shared = scipy.stats.norm.isf(tail) * 0.45**0.5 / duplicates
+    expected = pairs / duplicates / math.exp(math.hypot(math.log(most / duplicates), shared))
+    low = support_size(torch.tensor([2, 2, 2, 0, 0]), confidence)[1]
+    assert low == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("samples", [2, 3, 1000, 10**6])
 def test_a_generator_of_one_sample_has_a_support_of_one(samples: int) -> None:
     size, low, high = support_size(torch.full((samples,), samples - 1))
