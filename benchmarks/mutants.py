@@ -131,7 +131,7 @@ def changed_lines(source: list[str], mutant: str) -> dict[str, str]:
     original = mutant.partition("__mutmut_")[0] + "__mutmut_orig"
     diff = list(difflib.ndiff(body(source, original), body(source, mutant)))
     return {
-        key: " ".join(line[2:].strip() for line in diff if line.startswith(sign))
+        key: " ".join(line[2:].strip() for line in diff if line.startswith(sign)).strip()
         for key, sign in (("before", "- "), ("after", "+ "))
     }
 
@@ -199,7 +199,9 @@ def main() -> None:
     parser.add_argument("rooms", nargs="*", help=f"{', '.join(TESTS)}; all by default")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="a part of the names of modules or functions")
-    parser.add_argument("--digits", default="", help="last digits of the numbers of mutants to run")
+    parser.add_argument(
+        "--digits", default="", help="last digits of the numbers of mutants to run"
+    )
     parser.add_argument("--again", action="store_true", help="run survivors again")
     parser.add_argument("--wide", action="store_true", help="run survivors on tests of more rooms")
     parser.add_argument("--table", action="store_true", help="print the results so far")

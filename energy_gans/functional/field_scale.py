@@ -86,11 +86,16 @@ def sum_in_units(velocities: Sequence[Tensor], weights: Sequence[float] | None =
         The sum, with shape :math:`(B, *)`. A field that vanishes at all points adds nothing.
 
     Raises:
-        ValueError: If there are no fields or no points.
+        ValueError: If there are no fields or no points, or not one weight for each field.
     """
     if len(velocities) == 0:
         raise ValueError("'velocities' should hold at least one field, got none.")
     weights = [1.0] * len(velocities) if weights is None else weights
+    if len(weights) != len(velocities):
+        raise ValueError(
+            f"'weights' should hold one number for each of {len(velocities)} fields, got "
+            f"{len(weights)}."
+        )
     return sum(w * unit_field(v) for w, v in zip(weights, velocities, strict=True))
 
 
@@ -106,5 +111,5 @@ def unit_field(v: Tensor) -> Tensor:
     Raises:
         ValueError: If the field has no points.
     """
-    scale = root_mean_square(v).clamp_min(torch.finfo(v.dtype).tiny ** 0.5)
+    scale = root_mean_square(v).clamp_min(torch.finfo(v.dtype).tiny)
     return v / scale.to(v.dtype)

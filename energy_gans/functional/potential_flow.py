@@ -37,6 +37,8 @@ from .homotopy import (
 )
 from .preconditioning import preconditioning
 
+_ESTIMATORS = ("e1", "e2", "e4")
+
 
 class Homotopy(NamedTuple):
     r"""The parameters of a homotopy between prior and data.
@@ -156,10 +158,20 @@ def driving_term(
             points per real sample; `"e4"` estimates the alignment of gradient and velocity.
         group: A function that reshapes values of points, with shape :math:`(B)`, as
             :func:`covariance` expects them.
+
+    Raises:
+        ValueError: If the estimator is unknown.
     """
+    check_estimator(estimator)
     _, y, noise, v, rate, scale = point
     if estimator == "e4":
         u = conditional_velocity(y, noise, v, homotopy.sigma, homotopy.omega)
         return -alignment(gradient, u * expand_as(rate / scale, y))
     gamma = innovation(y, noise, v, homotopy.sigma, homotopy.omega) * rate / scale**2
     return covariance(group(phi), group(gamma)) / 2
+
+
+def check_estimator(estimator: str) -> None:
+    r"""Raises a `ValueError` unless an estimator of the first term of the loss is known."""
+    if estimator not in _ESTIMATORS:
+        raise ValueError(f"'estimator' should be one of {_ESTIMATORS}, got {estimator!r}.")

@@ -50,6 +50,7 @@ from ..functional import flow_time, kinetic_energy, spread_energy
 from ..functional.homotopy import expand_as
 from ..functional.potential_flow import (
     Homotopy,
+    check_estimator,
     driving_term,
     path_point,
     preconditioned_potential,
@@ -58,8 +59,6 @@ from .bases.arguments import base_arguments
 from .bases.flow import FlowModule
 from .bases.optimizers import ADAM
 from .parts.flow_solver import Flow
-
-_ESTIMATORS = ("e1", "e2", "e4")
 
 
 class VAPO(FlowModule):
@@ -249,8 +248,7 @@ class VAPO(FlowModule):
 
 def _check_estimator(estimator: str, particles: int) -> None:
     r"""Raises a `ValueError` unless an estimator is known and fits the number of points."""
-    if estimator not in _ESTIMATORS:
-        raise ValueError(f"'estimator' should be one of {_ESTIMATORS}, got {estimator!r}.")
+    check_estimator(estimator)
     check_count("particles", particles)
     if (particles > 1) != (estimator == "e2"):
         raise ValueError(

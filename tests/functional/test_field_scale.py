@@ -13,6 +13,7 @@ from energy_gans.functional import (
     potential_field,
     root_mean_square,
     sum_in_units,
+    unit_field,
 )
 
 
@@ -75,8 +76,14 @@ def test_squares_beyond_float32_have_a_root_mean_square(size: float) -> None:
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, 1.0, 1.0]])
 def test_weights_of_another_number_than_the_fields_are_refused(weights: list[float]) -> None:
-    with pytest.raises(ValueError, match="argument"):
+    with pytest.raises(ValueError, match="'weights' should hold one number for each of 2 fields"):
         sum_in_units(points(5, 5), weights)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_a_field_of_any_size_has_a_unit(size: float) -> None:
+    v = torch.full((4, 3), size)
+    torch.testing.assert_close(unit_field(v), torch.ones(4, 3))
 
 
 def test_a_field_that_vanishes_adds_nothing() -> None:

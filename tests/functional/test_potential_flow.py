@@ -102,6 +102,12 @@ def test_the_covariance_takes_potentials_and_the_alignment_slopes() -> None:
         assert term == driving_term(*kept, point, PLAIN, estimator) != 0
 
 
+def test_an_unknown_estimator_is_refused() -> None:
+    y, noise, s = (torch.zeros(2, 3), torch.zeros(2, 3), torch.full((2,), 0.5))
+    with pytest.raises(ValueError, match=r"'estimator' should be one of \('e1', .*, got 'e3'"):
+        driving_term(s, y, path_point(y, noise, s, PLAIN), PLAIN, "e3")
+
+
 @pytest.mark.parametrize("estimator", ["e1", "e4"])
 def test_at_one_time_a_unit_only_scales_the_term(estimator: str) -> None:
     y, noise = samples(64)
