@@ -87,25 +87,28 @@ def image_sliced_field(
     check_positive("attraction", attraction)
     check_sets(a, y, x)
     _check_block(a.shape[1:], block)
-    dtype = torch.promote_types(a.dtype, torch.float32)
-    device, (channels, *size) = a.device, a.shape[1:]
+    dtype, device = torch.promote_types(a.dtype, torch.float32), a.device
     shift = torch.randint(block, (2,), generator=random, device=device).tolist()
-    pixels, colours = (_helmert(n).to(device, dtype) for n in (block**2, channels))
+    pixels, colours = (_helmert(n).to(device, dtype) for n in (block**2, a.shape[1]))
 
     def split(images: Tensor) -> Tensor:
         moved = images.detach().to(dtype).roll(shift, (2, 3))
         blocks = moved.unfold(2, block, block).unfold(3, block, block).flatten(4).flatten(2, 3)
-        return torch.einsum("kc,pq,bcnq->bnkp", colours, pixels, blocks)
+        return torch.einsum("bcnq,pq,kc->bnkp", blocks, pixels, colours)
+
+    def join(parts: Tensor) -> Tensor:
+        blocks = torch.einsum("bnkp,pq,kc->bcnq", parts, pixels, colours)
+        grid = [n // block for n in a.shape[2:]]
+        rows = blocks.unflatten(3, (block, block)).unflatten(2, grid).transpose(3, 4)
+        return rows.flatten(4).flatten(2, 3).roll([-one for one in shift], (2, 3))
 
     with torch.autocast(device.type, enabled=False):
-        u, v = split(a), split(y)
-        v_parts = _field_of_parts(u, v, u if x is a else split(x), random, attraction)
-        total = torch.einsum("kc,pq,bnkp->bcnq", colours, pixels, v_parts)
-    grid = [n // block for n in size]
-    total = total.unflatten(3, (block, block)).unflatten(2, grid).transpose(3, 4)
-    total = total.reshape(a.shape).roll([-one for one in shift], (2, 3))
+        u = split(a)
+        parts = _field_of_parts(u, split(y), u if x is a else split(x), random, attraction)
+        del u
+        total = join(parts)
     d = math.prod(a.shape[1:])
-    return total * (energy_scale(d) / d)
+    return total.mul_(energy_scale(d) / d)
 
 
 def block_sizes(shape: Sequence[int]) -> list[int]:
