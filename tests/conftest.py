@@ -66,9 +66,14 @@ data:
 """
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     r"""Starts the server of processes before a test changes the folder, if a test needs it."""
-    if processes := sys.modules.get("tests.processes"):
+    processes = sys.modules.get("tests.processes")
+    if processes is None or session.config.option.collectonly:
+        return
+    modules = {item.module for item in session.items if isinstance(item, pytest.Function)}
+    named = {id(value) for module in modules for value in vars(module).values()}
+    if {id(processes.spawn), id(processes.context)} & named:
         processes.start_server()
 
 
