@@ -147,11 +147,8 @@ def _helmert(n: int) -> Tensor:
     Row :math:`k` is proportional to :math:`(1, \dots, 1, -k, 0, \dots)` with :math:`k` ones.
     """
     k = torch.arange(1, n, dtype=torch.float64)[:, None]
-    rows = (
-        torch.ones(n - 1, n, dtype=torch.float64).tril()
-        - k * torch.eye(n, dtype=torch.float64)[1:]
-    )
-    rows = torch.cat([torch.ones(1, n, dtype=torch.float64), rows])
+    rows = torch.ones(n - 1, n).tril() - k * torch.eye(n)[1:]
+    rows = torch.cat([torch.ones(1, n), rows])
     return rows / rows.norm(dim=1, keepdim=True)
 
 
@@ -170,8 +167,8 @@ def _field_of_parts(
     """
     total = torch.zeros_like(u)
     blocks = [slice(n, n + 1) for n in range(u.shape[1])]
-    mean, details = (slice(0, 1), [slice(None)]), (slice(1, None), blocks)
-    for channels in (slice(0, 1), slice(1, None)):
+    mean, details = (slice(1), [slice(None)]), (slice(1, None), blocks)
+    for channels in (slice(1), slice(1, None)):
         for pixels, groups in (mean, details):
             parts = [(slice(None), group, channels, pixels) for group in groups]
             d = math.prod(total[parts[0]].shape[1:])

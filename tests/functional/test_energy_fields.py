@@ -136,6 +136,7 @@ def test_the_number_of_slices_is_checked() -> None:
 def test_counts_on_a_cpu_are_those_of_a_loop_also_of_equal_numbers(dtype: torch.dtype) -> None:
     random = torch.Generator().manual_seed(0)
     a, *sets = (torch.randint(5, (2, n), generator=random).to(dtype) for n in (7, 9, 4))
+    sets.append(a)
     for count in (module._count, module._count_on_cpu):
         for b, counts in zip(sets, count(a, sets), strict=True):
             assert counts.dtype == torch.long

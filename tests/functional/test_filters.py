@@ -137,6 +137,15 @@ def test_opponent_filters_do_not_see_grey() -> None:
     torch.testing.assert_close(f[:, 18:], torch.zeros(2, 36), rtol=0, atol=1e-6)
 
 
+def test_the_bank_for_grey_images_holds_the_filters_that_it_says() -> None:
+    parts = [gabor(13, [wavelength]) for wavelength in (3.0, 6.0)]
+    parts += [difference_of_gaussians(13, [std]) for std in (1.0, 2.0)]
+    expected, bank = torch.cat(parts), filter_bank(1)
+    assert len(bank) == len(expected) == 18
+    for one in expected:
+        assert (bank - one).abs().amax((1, 2, 3)).min() < 1e-6
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_responses_to_white_noise_are_half_normal_on_average(channels: int) -> None:
     f = responses(0.5 * torch.randn(8, channels, 96, 96), filter_bank(channels)).mean(0)
