@@ -26,9 +26,8 @@ With the projection :math:`U_k` onto part :math:`k`, of dimension :math:`d_k`, a
 with :math:`c_d` of :mod:`energy_gans.functional.energy_fields`. Its slices are :math:`d_k`
 orthonormal directions in each part, together an orthonormal basis of the images, all with the
 weight :math:`c_d / d` of the slices of whole images: particles take steps of the same size. The
-field vanishes where each part has the distribution that it has among real samples. The joint
-distribution of details in several blocks is that of larger blocks, so that fields of several
-:math:`s` belong together.
+field vanishes where each part has the distribution that it has among real samples. How details of
+several blocks depend on one another, only larger blocks can tell: use several :math:`s` in turns.
 
 The split is this package's choice. Directions in squares of several sizes were proposed for
 sliced Wasserstein flows.
