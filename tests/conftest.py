@@ -1,6 +1,5 @@
 r"""Fixtures that several test modules share."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,17 +63,6 @@ data:
   class_path: energy_gans.data.Ring
   init_args: {batch_size: 64, samples: 1024}
 """
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    r"""Starts the server of processes before a test changes the folder, if a test needs it."""
-    processes = sys.modules.get("tests.processes")
-    if processes is None or session.config.option.collectonly:
-        return
-    modules = {item.module for item in session.items if isinstance(item, pytest.Function)}
-    named = {id(value) for module in modules for value in vars(module).values()}
-    if {id(processes.spawn), id(processes.context)} & named:
-        processes.start_server()
 
 
 @pytest.fixture

@@ -4,23 +4,35 @@ A process that starts from nothing takes seconds to import PyTorch and Lightning
 """
 
 import multiprocessing
+import os
 import socket
 from collections.abc import Callable
 from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
-context = multiprocessing.get_context("forkserver")
+_context = multiprocessing.get_context("forkserver")
+_ROOT = Path(__file__).resolve().parents[1]
 
 
-def start_server() -> None:
-    r"""Starts the server, from a folder in which `tests` can be imported."""
-    context.set_forkserver_preload(["tests.preload"])
-    forkserver.ensure_running()
+def start(function: Callable, *args: object) -> BaseProcess:
+    r"""Returns a new process that runs a function. The first one starts the server."""
+    _context.set_forkserver_preload(["tests.preload"])
+    # The server imports `tests` from the folder in which it starts.
+    folder = Path.cwd()
+    os.chdir(_ROOT)
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.chdir(folder)
+    process = _context.Process(target=function, args=args)
+    process.start()
+    return process
 
 
 def spawn(function: Callable, *args: object, timeout: float | None = 120) -> int | None:
     r"""Runs a function in a new process. Returns its exit code, or `None` after `timeout` s."""
-    process = context.Process(target=function, args=args)
-    process.start()
+    process = start(function, *args)
     process.join(timeout)
     return process.exitcode
 

@@ -52,7 +52,7 @@ from energy_gans.methods.bases.stepped import SteppedModule
 
 from .conftest import POINTS, TINY
 from .methods.test_contracts import METHODS, assert_same, last, of
-from .processes import spawn, start_server
+from .processes import spawn
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MOMENTS = {
@@ -259,7 +259,6 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    start_server()
     held, rng = True, random.Random(options.seed)
     if options.kills:
         headings = ["", "kills", *MOMENTS, "at the end"]

@@ -23,7 +23,7 @@ from energy_gans.callbacks.checkpoints import _check_same_checkpoint
 from energy_gans.cli import main
 from energy_gans.methods.bases.stepped import SteppedModule
 
-from ..processes import context
+from ..processes import start
 
 
 def checkpoint(folder: Path, name: str = "last") -> dict:
@@ -54,8 +54,7 @@ def train_until_asked(args: list[str], long_step: int | None = None) -> None:
 def running(args: list[str], folder: Path, *rest: int | None) -> Iterator[BaseProcess]:
     r"""Trains in a process of its own, which has to end within two minutes after the body."""
     args = [*args, "--trainer.val_check_interval=1000000", "--trainer.limit_val_batches=0"]
-    process = context.Process(target=train_until_asked, args=([*args, str(folder)], *rest))
-    process.start()
+    process = start(train_until_asked, [*args, str(folder)], *rest)
     yield process
     process.join(120)
 
@@ -244,8 +243,7 @@ def fill_up(args: list[str], limit: int) -> None:
 
 def test_a_full_disk_leaves_the_previous_checkpoint(tiny: Callable, tmp_path: Path) -> None:
     args = tiny("--trainer.max_steps=12", "--trainer.limit_val_batches=0", points=True)
-    process = context.Process(target=fill_up, args=(args, 2000))
-    process.start()
+    process = start(fill_up, args, 2000)
     process.join(120)
     assert process.exitcode == 1
     folder = tmp_path / "tiny/version_0/checkpoints"

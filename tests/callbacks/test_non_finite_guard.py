@@ -16,7 +16,7 @@ from energy_gans.cli import main
 from energy_gans.methods import GCN, CoulombGAN
 
 from ..methods.test_contracts import of
-from ..processes import context, free_port
+from ..processes import free_port, start
 
 
 @pytest.mark.parametrize("bad_step", [4, 7])
@@ -150,9 +150,7 @@ def test_processes_stop_together(tiny: Callable) -> None:
     args = tiny("--trainer.max_steps=12", "--trainer.limit_val_batches=0", points=True)
     args += ["--trainer.devices=2", "--trainer.strategy=ddp_find_unused_parameters_true"]
     port = free_port()
-    processes = [context.Process(target=train_as, args=(rank, port, args)) for rank in range(2)]
-    for process in processes:
-        process.start()
+    processes = [start(train_as, rank, port, args) for rank in range(2)]
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0]

@@ -18,7 +18,7 @@ from energy_gans.methods.bases.stepped import SteppedModule
 
 from ..methods.test_batch_contract import assert_close
 from ..methods.test_contracts import assert_same, last, train
-from ..processes import context, free_port, spawn
+from ..processes import free_port, spawn, start
 
 CLUSTER = Path(__file__).parents[2] / "configs" / "cluster"
 FILES = sorted(CLUSTER.glob("*.sh"))
@@ -199,9 +199,7 @@ def test_two_nodes_of_two_tasks_that_are_started_again_are_one_process(
     starts = [(several, 4, [138, 0, 138, 0]), ([*several, "--ckpt_path=last"], None, [0] * 4)]
     for args, stop_at, status in starts:
         given = (free_port(), args, tmp_path / "bin", stop_at)
-        tasks = [context.Process(target=run_task, args=(rank, *given)) for rank in range(4)]
-        for task in tasks:
-            task.start()
+        tasks = [start(run_task, rank, *given) for rank in range(4)]
         for task in tasks:
             task.join(120)
         assert [task.exitcode for task in tasks] == status

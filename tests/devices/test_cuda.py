@@ -29,7 +29,7 @@ from ..methods import harness, test_gcn, test_vapo
 from ..methods.test_contracts import METHODS
 from ..metrics.features.conftest import images, inception_file  # noqa: F401
 from ..metrics.test_image_metrics import Features, X, Y
-from ..processes import context
+from ..processes import start
 from ..storage.old_checkpoints import FOLDER
 from . import test_functional
 from .test_methods import METHOD_NAMES, data_of, everything, train
@@ -227,8 +227,7 @@ def test_one_process_of_nccl_trains_as_one_without(tmp_path: Path) -> None:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    process = context.Process(target=train_by_nccl, args=(port, str(tmp_path)))
-    process.start()
+    process = start(train_by_nccl, port, str(tmp_path))
     process.join(120)
     assert process.exitcode == 0
     alone = weights(fit(harness.model(methods.CoulombGAN)))

@@ -15,7 +15,7 @@ from energy_gans.cli import main
 from energy_gans.methods import GenerativeModule
 from energy_gans.methods.bases.stepped import SteppedModule
 
-from ..processes import context, free_port
+from ..processes import free_port, start
 from .test_contracts import IMAGES, TEXT, Arguments, last, of, other_methods
 
 
@@ -232,11 +232,8 @@ def run_as(world_size: int, args: list[str], gradients: Path) -> None:
     r"""Runs a training command as several processes, all of which have to succeed."""
     port = free_port()
     processes = [
-        context.Process(target=train_as, args=(rank, world_size, port, args, str(gradients)))
-        for rank in range(world_size)
+        start(train_as, rank, world_size, port, args, str(gradients)) for rank in range(world_size)
     ]
-    for process in processes:
-        process.start()
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0] * world_size

@@ -12,7 +12,7 @@ from energy_gans.cli import main
 from energy_gans.data import EmbeddedDigits
 from energy_gans.methods import CoulombGAN
 
-from ..processes import context, free_port
+from ..processes import free_port, start
 from .test_batch_contract import train_as
 from .test_contracts import Arguments
 
@@ -69,12 +69,7 @@ def test_two_processes_read_and_flip_what_one_does(tiny: Arguments, tmp_path: Pa
         "--trainer.strategy=ddp_find_unused_parameters_true",
     )
     paths, port = [tmp_path / "0.pt", tmp_path / "1.pt"], free_port()
-    processes = [
-        context.Process(target=read, args=(args, path, rank, 2, port))
-        for rank, path in enumerate(paths)
-    ]
-    for process in processes:
-        process.start()
+    processes = [start(read, args, path, rank, 2, port) for rank, path in enumerate(paths)]
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0]

@@ -18,7 +18,7 @@ from energy_gans.metrics.features.base import Output
 from energy_gans.metrics.reference import default_cache, reference_order, reference_statistics
 from energy_gans.metrics.statistics import Statistics, feature_statistics
 
-from ..processes import context
+from ..processes import start
 
 N = 250
 
@@ -379,9 +379,7 @@ def compute_as(rank: int, folder: Path) -> None:
 
 
 def test_two_processes_share_the_work_and_the_cache(tmp_path: Path) -> None:
-    children = [context.Process(target=compute_as, args=(rank, tmp_path)) for rank in range(2)]
-    for child in children:
-        child.start()
+    children = [start(compute_as, rank, tmp_path) for rank in range(2)]
     for child in children:
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0]

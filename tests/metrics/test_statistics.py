@@ -23,7 +23,7 @@ from energy_gans.metrics.statistics import (
     rank_and_world_size,
 )
 
-from ..processes import context
+from ..processes import start
 
 Batches = list[tuple[Tensor, Tensor]]
 
@@ -305,9 +305,7 @@ def gather_as(rank: int, folder: Path, cases: Iterable[tuple[int, int, int]]) ->
 
 def test_two_processes_gather_what_one_does(tmp_path: Path) -> None:
     cases = list(SHARED.values())
-    children = [context.Process(target=gather_as, args=(r, tmp_path, cases)) for r in range(2)]
-    for child in children:
-        child.start()
+    children = [start(gather_as, r, tmp_path, cases) for r in range(2)]
     for child in children:
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0]

@@ -26,7 +26,7 @@ from energy_gans.metrics.reference import reference_order
 from energy_gans.storage.stamps import first_difference
 
 from ...data.prepared.sources.writing import frugal
-from ...processes import context
+from ...processes import start
 
 DATA = ["--data", "EmbeddedDigits", "--data.digits", "8x8", "--data.size", "8"]
 PIXELS = ["--extractor", "Pixels", "--extractor.shape", "[1, 8, 8]"]
@@ -217,9 +217,7 @@ def test_two_processes_measure_what_one_measures(checkpoint: Path, tmp_path: Pat
     args += ["--measures", "fd,kid,pr,dc,support,neighbours"]
     main([*args, "--out", str(tmp_path / "one.json")])
     many = [*args, "--out", str(tmp_path / "two.json"), "--cache", str(tmp_path / "other")]
-    started = [context.Process(target=process, args=(rank, port, many)) for rank in (0, 1)]
-    for p in started:
-        p.start()
+    started = [start(process, rank, port, many) for rank in (0, 1)]
     for p in started:
         p.join(120)
     assert [p.exitcode for p in started] == [0, 0]

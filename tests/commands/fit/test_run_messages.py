@@ -21,7 +21,7 @@ from energy_gans.methods.bases.stepped import SteppedModule
 
 from ...methods.test_batch_contract import train_as
 from ...methods.test_contracts import last
-from ...processes import context, free_port, spawn
+from ...processes import free_port, spawn, start
 
 
 def test_the_end_of_a_run_says_what_to_do_next(tmp_path: Path) -> None:
@@ -86,9 +86,7 @@ def test_a_process_that_is_killed_takes_the_other_with_it_and_the_run_is_resumed
     starts = [(two, 5, [1, -signal.SIGKILL]), ([*two, "--ckpt_path=last"], -1, [0, 0])]
     for args, fatal, status in starts:
         given = (free_port(), args, tmp_path, fatal)
-        children = [context.Process(target=train_until_killed, args=(r, *given)) for r in (0, 1)]
-        for child in children:
-            child.start()
+        children = [start(train_until_killed, r, *given) for r in (0, 1)]
         children[1].join(120)
         lost = time.monotonic()
         children[0].join(120)

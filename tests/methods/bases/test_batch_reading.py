@@ -38,7 +38,7 @@ from energy_gans.methods import (
 from energy_gans.metrics.features import Pixels
 from energy_gans.networks import MLP, FourierMLP
 
-from ...processes import context, free_port
+from ...processes import free_port, start
 
 SHAPE = (1, 8, 8)
 
@@ -454,9 +454,7 @@ def train_as(rank: int, port: int, path: Path, kind: str) -> None:
 def two_processes(folder: Path, kind: str) -> Any:
     r"""Returns what the first of two processes saves."""
     port, paths = free_port(), [folder / "0.pt", folder / "1.pt"]
-    jobs = [context.Process(target=train_as, args=(i, port, paths[i], kind)) for i in range(2)]
-    for job in jobs:
-        job.start()
+    jobs = [start(train_as, i, port, paths[i], kind) for i in range(2)]
     for job in jobs:
         job.join(120)
     assert [job.exitcode for job in jobs] == [0, 0]

@@ -12,7 +12,7 @@ from energy_gans.methods import EIEGGAN
 from energy_gans.methods.baselines import MMDGAN
 from energy_gans.methods.bases.feature_gan import FeatureGAN
 
-from ...processes import context, free_port
+from ...processes import free_port, start
 from ..harness import model
 
 ELASTIC = partial(model, EIEGGAN, out=3)
@@ -66,9 +66,7 @@ def run_process(rank: int, port: int, folder: Path) -> None:
 
 def test_rows_of_two_processes_are_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
     port = free_port()
-    children = [context.Process(target=run_process, args=(r, port, tmp_path)) for r in range(2)]
-    for child in children:
-        child.start()
+    children = [start(run_process, r, port, tmp_path) for r in range(2)]
     for child in children:
         child.join(120)
     assert [child.exitcode for child in children] == [0, 0]
