@@ -37,6 +37,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from configparser import ConfigParser
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -186,6 +187,23 @@ def excused(mutant: Mutant, excuses: dict[str, dict[str, str]]) -> bool:
     )
 
 
+def chosen(known: list[Mutant], args: argparse.Namespace) -> list[str] | None:
+    r"""Returns the names or patterns of the mutants to run, none for all, or `None` to run none.
+
+    mutmut runs mutants that it is given by name, or by a pattern, even if they have a result.
+    """
+    digits = f"mutmut_*[{args.digits}]" if args.digits else ""
+    pattern = f"*{args.only}*{digits}"
+    if not (args.again or args.wide):
+        if not args.only and not digits:
+            return []
+        if not known:
+            return [pattern]
+    states = ("survived", "untested") if args.again or args.wide else ("not run",)
+    names = [m.name for m in known if m.state in states and fnmatchcase(m.name, pattern)]
+    return names or None
+
+
 def table(folder: Path) -> str:
     r"""Returns a table of the rooms, and the changed lines of survivors."""
     rows, survivors = [], []
@@ -219,14 +237,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "mutants")
     args = parser.parse_args()
     for room in [] if args.table else args.rooms or TESTS:
-        names = [f"*{args.only}*"] if args.only else []
-        if args.digits:
-            names = [f"*{args.only}*mutmut_*[{args.digits}]"]
-        if args.again or args.wide:
-            alive = (m for m in merged(args.folder, room) if m.state in ("survived", "untested"))
-            names = [m.name for m in alive if args.only in m.name]
-            if not names:
-                continue
+        names = chosen(merged(args.folder, room), args)
+        if names is None:
+            continue
         work = args.folder / (f"{room}-wide" if args.wide else room)
         work.mkdir(parents=True, exist_ok=True)
         prepare(work, room, (WIDE if args.wide else TESTS)[room])
