@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         FieldGenerator,
         InpaintingGGCN,
         MultigridGCN,
+        NGramGenerator,
         ScatteringGAN,
     )
     from .storage.checkpoint import load_model as load
@@ -57,7 +58,7 @@ _NAMES = {
     "": "data fields functional methods metrics networks",
     "methods": """
         CoulombGAN EIEGGAN EIEGGenerator FieldGenerator GCN GGCN InpaintingGGCN MultigridGCN
-        ScatteringGAN VAPO
+        NGramGenerator ScatteringGAN VAPO
     """,
     "commands": """
         compare evaluate explain export inpaint interpolate landscape ood report sample synthesize

@@ -33,7 +33,7 @@ PUBLIC = {
         balanced class_sums climbing_loss closest_pairs conditional_moments
         conditional_point conditional_velocity contrastive_loss convergence
         covariance critical_coefficient density_coverage difference_of_gaussians
-        discrepancy distances distinct downscale elastic elastic_log_force
+        discrepancy distances distinct downscale draw_characters elastic elastic_log_force
         elastic_power elastic_profile elastic_sums elastic_transform
         energy_distance equilibrium_loss evolve exponential_decay extent field
         filter_bank flow_time fold force frechet_distance gabor gaussian
@@ -41,7 +41,8 @@ PUBLIC = {
         homotopy_time inception_score innovation interaction_energy
         keyed_generator kinetic_energy known_distances langevin langevin_step
         lerp logistic_loss magnitude markov_lines matching_loss median_distance
-        moments nearest neighbour_radii ngram_divergence nonsaturating_loss
+        moments nearest neighbour_radii ngram_divergence ngram_field ngram_keys
+        ngram_numbers ngram_potential nonsaturating_loss
         particle_velocity plummer polynomial potential potential_gradient
         potential_loss precision_recall preconditioning reconstruction_error
         repulsive_loss response_distance responses seen_share separation
@@ -51,7 +52,8 @@ PUBLIC = {
     """,
     "energy_gans.methods": """
         EIEGGAN GCN GGCN VAPO Chains CoulombGAN EIEGGenerator FieldGenerator Flow
-        GenerativeModule InpaintingGGCN MultigridGCN ScatteringGAN baselines
+        GenerativeModule InpaintingGGCN MultigridGCN NGramGenerator ScatteringGAN
+        baselines
     """,
     "energy_gans.methods.baselines": """
         BEGAN GAN MMDGAN WGAN WGANGP

@@ -40,6 +40,7 @@ FITTING_NETWORKS: dict[str, dict[str, tuple[str, ...]]] = {
     "GGCN": {"generator": _GENERATORS, "descriptor": _POTENTIALS},
     "InpaintingGGCN": {"generator": ("ResNetAutoencoder",), "descriptor": _IMAGE_POTENTIALS},
     "MultigridGCN": {"descriptor": ("MultigridDescriptors",)},
+    "NGramGenerator": {"generator": ("ResidualTextGenerator",)},
     "ScatteringGAN": {"generator": _GENERATORS, "tracker": _AUTOENCODERS},
     "VAPO": {"descriptor": _POTENTIALS},
     "CoulombGAN": {"generator": _GENERATORS, "discriminator": _DISCRIMINATORS},

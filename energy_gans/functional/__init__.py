@@ -69,6 +69,13 @@ from .mean_shift import (
     mean_shift_fields,
     mean_shift_potential,
 )
+from .ngram_fields import (
+    draw_characters,
+    ngram_field,
+    ngram_keys,
+    ngram_numbers,
+    ngram_potential,
+)
 from .particles import evolve, force, particle_velocity
 from .penalties import gradient_penalty
 from .potentials import (
@@ -111,6 +118,7 @@ __all__ = [
     "distances",
     "distinct",
     "downscale",
+    "draw_characters",
     "drifting_field",
     "drifting_fields",
     "elastic",
@@ -168,6 +176,10 @@ __all__ = [
     "nearest",
     "neighbour_radii",
     "ngram_divergence",
+    "ngram_field",
+    "ngram_keys",
+    "ngram_numbers",
+    "ngram_potential",
     "nonsaturating_loss",
     "nt_xent_loss",
     "particle_velocity",

@@ -15,6 +15,7 @@ from .gcn import GCN
 from .ggcn import GGCN
 from .inpainting import InpaintingGGCN
 from .multigrid import MultigridGCN
+from .ngram_generator import NGramGenerator
 from .parts.chains import Chains
 from .parts.flow_solver import Flow
 from .scattering_gan import ScatteringGAN
@@ -33,6 +34,7 @@ __all__ = [
     "GenerativeModule",
     "InpaintingGGCN",
     "MultigridGCN",
+    "NGramGenerator",
     "ScatteringGAN",
     "baselines",
 ]

@@ -22,7 +22,7 @@ pytestmark = needs_pretence
 OF_NUMBERS = {
     *("ElasticTerm", "Transport", "annealed", "critical_coefficient", "difference_of_gaussians"),
     *("elastic_power", "exponential_decay", "filter_bank", "fold", "gabor", "keyed_subset"),
-    *("hole_masks", "patch_mask", "spot_mask", "square_mask", "warmed_decay"),
+    *("hole_masks", "ngram_keys", "patch_mask", "spot_mask", "square_mask", "warmed_decay"),
 }
 
 

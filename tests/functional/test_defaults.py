@@ -52,6 +52,8 @@ DEFAULTS: list[tuple[Callable, dict[str, Any]]] = [
     (partial(f.elastic_log_force, R2, 0.5, 2.0), {"softening": "cap"}),
     (partial(f.scattering_field, A, B, C), {"attraction": 1.0}),
     (sliced, {"attraction": 1.0, "orthogonal": False}),
+    (partial(f.ngram_keys, 6, 88), {"bits": 22}),
+    (partial(f.ngram_potential, A.abs(), B.abs()), {"pseudo_count": 1.0, "ratio": 1.0}),
     (partial(birthday.closest_pairs, A, 3), {"radius": 0.0}),
     (partial(birthday.support_size, torch.tensor([1.0, 1.0, 0.0])), {"confidence": 0.95}),
     (partial(neighbours.nearest, A, B), {"k": 1}),

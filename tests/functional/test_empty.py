@@ -14,6 +14,7 @@ WIDE, NONE, SQUARE = torch.ones(4, 9), torch.zeros(0), torch.zeros(0, 0)
 NO_IMAGES, IMAGES = torch.zeros(0, 1, 8, 8), torch.ones(4, 1, 8, 8)
 NO_LABELS = torch.zeros(0, dtype=torch.long)
 NO_LINES, LINES = torch.zeros(0, 3, dtype=torch.long), torch.ones(4, 3, dtype=torch.long)
+KEYS = functional.ngram_keys(2, 4, 8)
 
 EMPTY: dict[str, list[Callable]] = {
     "class_sums": [lambda f: f(FEW)],
@@ -52,7 +53,11 @@ EMPTY: dict[str, list[Callable]] = {
     "mean_shift": [lambda f: f(FEW, X, 1.0), lambda f: f(MANY, WIDE, 1.0, "sharp")],
     "mean_shift_field": [lambda f: f(FEW, X, X, 1.0)],
     "mean_shift_potential": [lambda f: f(FEW, X, X, 1.0)],
+    "draw_characters": [lambda f: f(FEW[:, None], FEW)],
     "nearest": [lambda f: f(FEW, X, 2)],
+    "ngram_field": [lambda f: f(NO_LINES, [KEYS.to(NO_LINES.device)], [torch.zeros(256)])],
+    "ngram_numbers": [lambda f: f(NO_LINES, KEYS.to(NO_LINES.device))],
+    "ngram_potential": [lambda f: f(NONE, NONE)],
     "plummer": [lambda f: f(FEW, X), lambda f: f(WIDE, MANY)],
     "polynomial": [lambda f: f(FEW, X), lambda f: f(X, FEW)],
     "potential": [lambda f: f(MANY, WIDE, WIDE, functional.plummer)],
@@ -156,7 +161,7 @@ OF_NO_BATCH = {
     *("ElasticTerm", "annealed", "balanced", "convergence", "critical_coefficient"),
     *("difference_of_gaussians", "elastic_power", "equilibrium_loss", "exponential_decay"),
     *("filter_bank", "fold", "frechet_distance", "gabor", "inception_score", "keyed_generator"),
-    *("Transport", "keyed_subset"),
+    *("Transport", "keyed_subset", "ngram_keys"),
     *("share_within", "square_mask", "warmed_decay"),
 }
 

@@ -99,6 +99,17 @@ WRONG: list[tuple[Callable, dict, dict]] = [
         {"y": X.long(), "order": 1, "n": 2, "random": torch.Generator()},
         {"n": 0, "order": -1},
     ),
+    (
+        functional.ngram_keys,
+        {"n": 2, "symbols": 88, "bits": 22},
+        {"n": 0, "symbols": 0, "bits": 0},
+    ),
+    (functional.ngram_keys, {"n": 2, "symbols": 88}, {"bits": 31}),
+    (
+        functional.ngram_potential,
+        {"real": T, "generated": T},
+        {"pseudo_count": 0.0, "ratio": 0.0},
+    ),
     (birthday.closest_pairs, {"x": X}, {"k": 0}),
     (birthday.closest_pairs, {"x": X}, {"k": 4}),
     (birthday.support_size, {"degrees": torch.ones(3)}, {"confidence": 1.0}),

@@ -91,6 +91,7 @@ WHOLE = (
     "FieldGenerator",
     "GGCN",
     "InpaintingGGCN",
+    "NGramGenerator",
 )
 
 

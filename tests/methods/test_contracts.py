@@ -28,8 +28,7 @@ DESCRIPTOR = {
     "chains": {"steps": 5, "step_size": 0.2, "reference_std": 1.0},
 }
 
-# The methods that keep the contracts, besides the Coulomb GAN: class and options. All but two are
-# trained on points.
+# The methods that keep the contracts, besides the Coulomb GAN: class and options.
 METHODS = {
     "baselines.GAN": {},
     "baselines.WGAN": {"clip": 0.3, "discriminator_steps": 2},
@@ -69,6 +68,16 @@ METHODS = {
         "start": "persistent",
     },
     "GCN": DESCRIPTOR | {"gamma": 0.5, "buffer_size": 128, "restart": 0.2},
+    "NGramGenerator": {
+        "generator": "energy_gans.networks.ResidualTextGenerator",
+        "generator.latent_dim": 2,
+        "generator.length": 8,
+        "generator.width": 8,
+        "orders": [1, 3],
+        "real_lines": 200,
+        "generated_lines": 160,
+        "bits": 10,
+    },
     "ScatteringGAN": {
         "tracker": "energy_gans.networks.MLP",
         "tracker.in_features": 2,
@@ -123,9 +132,11 @@ IMAGES = [
     "--data.init_args.size=8",
     "--data.init_args.batch_size=64",
 ]
+LINES = ["--data=energy_gans.data.EmbeddedText", "--data.init_args.length=8"]
+LINES += ["--data.init_args.batch_size=64"]
 TEXT = [
-    "--data=energy_gans.data.EmbeddedText",
-    *(f"--data.init_args.{key}" for key in ("length=8", "symbols=32", "batch_size=64")),
+    *LINES,
+    "--data.init_args.symbols=32",
     *(
         f"--model.init_args.{key}"
         for key in (
@@ -144,6 +155,8 @@ TEXT = [
     "--trainer.callbacks.init_args.orders=[1,2]",
     "--trainer.callbacks.init_args.n=64",
 ]
+# The data of the methods that are not trained on points.
+DATA = {"InpaintingGGCN": IMAGES, "MultigridGCN": IMAGES, "NGramGenerator": LINES}
 other_methods = pytest.mark.parametrize("method", METHODS)
 
 
@@ -152,8 +165,7 @@ def of(method: str) -> list[str]:
     options = [f"--model.init_args.{key}={value}" for key, value in METHODS[method].items()]
     # The option is that of the last callback, Checkpoints.
     monitor = "--trainer.callbacks.init_args.monitor=val/energy_distance"
-    data = IMAGES if method in ("InpaintingGGCN", "MultigridGCN") else []
-    return [f"--model=energy_gans.methods.{method}", *options, monitor, *data]
+    return [f"--model=energy_gans.methods.{method}", *options, monitor, *DATA.get(method, [])]
 
 
 def train(args: list[str], fatal_step: int | None = None) -> None:

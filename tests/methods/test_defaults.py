@@ -39,6 +39,8 @@ DEFAULTS = {
     | {"fidelity": 1.0, "masks": ("square", "spot", "both"), "square": None}
     | {"spots": 0.25, "examples": 256},
     "MultigridGCN": ENERGY | {"seeds": 4096},
+    "NGramGenerator": {"orders": (1, 2, 3, 4, 5, 6), "real_lines": 65536, "bits": 22}
+    | {"generated_lines": 16384, "pseudo_count": 1.0},
     "ScatteringGAN": {"tracker_weight": 0.5, "partners": 8},
     "VAPO": {"estimator": "e4", "particles": 1, "jacobian": True, "spectral_gap": 0.0}
     | {"spectral_norms": 0.0, "sigma": 0.01, "sharpness": None, "data_std": None}
@@ -61,6 +63,7 @@ RATES = {
     "GGCN": {"generator": 10, "descriptor": 1},
     "InpaintingGGCN": {"generator": 10, "descriptor": 1},
     "MultigridGCN": {"descriptor": 1},
+    "NGramGenerator": {"generator": 10},
     "ScatteringGAN": {"generator": 20, "tracker": 20},
     "VAPO": {"descriptor": 10},
 }
