@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from energy_gans import methods
 from energy_gans.callbacks import EMA, Checkpoints, TrainingClock
-from energy_gans.data import EmbeddedDigits, Ring
+from energy_gans.data import EmbeddedDigits, EmbeddedText, Ring
 from energy_gans.fields import ElasticField, ScatteringField, SlicedField, SumOfFields
 from energy_gans.methods import Flow, GenerativeModule
 from energy_gans.networks import MLP, WideResNet
@@ -33,9 +33,11 @@ pytestmark = needs_pretence
 
 
 def data_of(model: GenerativeModule) -> LightningDataModule:
-    r"""Returns points, or flipped images, that a method of `METHODS` is trained on."""
+    r"""Returns points, lines, or flipped images, that a method of `METHODS` is trained on."""
     if len(model.sample_shape) == 1:
         return Ring(batch_size=64, samples=128)
+    if len(model.sample_shape) == 2:
+        return EmbeddedText(length=8, batch_size=64)
     return EmbeddedDigits(digits="8x8", size=8, batch_size=64, flip=True)
 
 

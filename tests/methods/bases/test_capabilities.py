@@ -176,7 +176,10 @@ def test_every_public_method_is_in_the_table() -> None:
     public = {getattr(room, name) for room in rooms for name in room.__all__}
     public = {c for c in public if isinstance(c, type) and issubclass(c, GenerativeModule)}
     public.discard(GenerativeModule)
-    assert {c for c in public if c.supports("potential_at")} == public - {NGramGenerator, ScatteringGAN}
+    assert {c for c in public if c.supports("potential_at")} == public - {
+        NGramGenerator,
+        ScatteringGAN,
+    }
     assert all(hasattr(Capabilities, member) for member in MEMBERS)
 
 
