@@ -124,8 +124,10 @@ def ngram_field(c: Tensor, keys: Sequence[Tensor], potentials: Sequence[Tensor])
 
     Arguments:
         c: The drawn characters, integers from 0 to :math:`V - 1`, with shape :math:`(B, L)`.
-        keys: The values of :func:`ngram_keys` for each length of n-grams.
-        potentials: The potential :math:`\Phi_n` of each number, one table for each length.
+        keys: The values of :func:`ngram_keys` for each length of n-grams, each with shape
+            :math:`(n, V)`.
+        potentials: The potential :math:`\Phi_n` of each number, in nats, one table for each
+            length, with shape :math:`(2^\text{bits})`.
 
     Returns:
         The field, in nats, with shape :math:`(B, V, L)`.

@@ -54,12 +54,13 @@ class NGramGenerator(DirectGeneratorModule):
     entropy of :math:`\pi` per character, in nats, as `train/entropy`.
 
     Arguments:
-        orders: The lengths :math:`n` of n-grams.
-        real_lines: The number of real lines, the latest ones, whose n-grams attract.
-        generated_lines: The number of generated lines whose n-grams repel.
+        orders: The numbers :math:`n` of characters of n-grams, each at least 1.
+        real_lines: The number of real lines, the latest ones, whose n-grams attract; at least the
+            minibatch.
+        generated_lines: The number of generated lines whose n-grams repel; at least the minibatch.
         pseudo_count: The pseudo-count of each n-gram, in n-grams of generated lines.
-        bits: n-grams are counted in :math:`2^\text{bits}` numbers for each length, which takes 12
-            bytes each. With fewer, more n-grams share a number.
+        bits: The n-grams of each order have up to :math:`2^\text{bits}` numbers, at most 30 bits,
+            which take 12 bytes each. With fewer, more n-grams share a number.
 
     Raises:
         ValueError: If a number is out of its range.
