@@ -48,6 +48,7 @@ _IMAGES = {
 _OTHERS = {
     "InpaintingGGCN": _IMAGES,
     "MultigridGCN": _IMAGES | {"descriptor": "MultigridDescriptors(1, [1, 4, 16, 32])"},
+    "NGramGenerator": {"generator": "ResidualTextGenerator(2)"},
     "EIEGGAN": {"discriminator": "MLP(2, 16)"},
     "MMDGAN": {"discriminator": "MLP(2, 16)"},
     "BEGAN": {"discriminator": "MLP(2, 2)"},
@@ -61,18 +62,19 @@ _NEEDED = {"Chains": {"bound": "2.0"}}
 _MODULES = {
     "energy_gans.networks": (
         *("ConvDescriptor", "GaborBank", "MLP", "MultigridDescriptors", "ResNetAutoencoder"),
+        "ResidualTextGenerator",
     ),
     "energy_gans.methods": ("Chains",),
     "energy_gans.fields": ("MeanShiftField", "PlummerField"),
     "energy_gans.metrics.features": ("EfficientNetLite0",),
-    "energy_gans.data": ("EmbeddedDigits", "Ring"),
+    "energy_gans.data": ("EmbeddedDigits", "EmbeddedText", "Ring"),
     "lightning": ("Trainer",),
 }
 # A number, or a list of numbers, and the longest line of a call.
 _NUMBER = re.compile(r"\[?-?\d[\d_.e-]*(,-?[\d_.e-]+)*\]?")
 _WIDTH = 95
 # Data that needs no files: configs with it are preferred.
-_SYNTHETIC = ("EmbeddedDigits", "Ring", "Grid", "TwoModes")
+_SYNTHETIC = ("EmbeddedDigits", "EmbeddedText", "Ring", "Grid", "TwoModes")
 # The config in which a class is tried that no config uses, and other ones for data of images.
 _TRIED = "coulomb/ring"
 _TRIED_FIELD = "fields/ring"
@@ -126,6 +128,7 @@ def python_use(source: ClassSource) -> str:
     call = _call(source.name, given, "model" if networks else name)
     if networks:
         data = "EmbeddedDigits(size=32)" if "32" in call else "Ring(batch_size=128)"
+        data = "EmbeddedText()" if "Text" in call else data
         call += f"\nTrainer(max_steps=1000).fit(model, {data})"
     return _with_imports(call, source)
 

@@ -71,7 +71,7 @@ class NGramGenerator(DirectGeneratorModule):
         generator: nn.Module,
         latent_dim: int,
         *,
-        orders: Sequence[int] = (1, 2, 3, 4, 5, 6),
+        orders: Sequence[int] = (1, 2, 3, 4),
         real_lines: int = 65536,
         generated_lines: int = 16384,
         pseudo_count: float = 1.0,

@@ -39,7 +39,7 @@ DEFAULTS = {
     | {"fidelity": 1.0, "masks": ("square", "spot", "both"), "square": None}
     | {"spots": 0.25, "examples": 256},
     "MultigridGCN": ENERGY | {"seeds": 4096},
-    "NGramGenerator": {"orders": (1, 2, 3, 4, 5, 6), "real_lines": 65536, "bits": 22}
+    "NGramGenerator": {"orders": (1, 2, 3, 4), "real_lines": 65536, "bits": 22}
     | {"generated_lines": 16384, "pseudo_count": 1.0},
     "ScatteringGAN": {"tracker_weight": 0.5, "partners": 8},
     "VAPO": {"estimator": "e4", "particles": 1, "jacobian": True, "spectral_gap": 0.0}

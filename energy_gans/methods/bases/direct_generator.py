@@ -20,12 +20,12 @@ class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
 
     Arguments:
         discriminator_steps: 1, as there is no discriminator.
-        accumulate: 1, as the loss couples all pairs of a minibatch.
+        accumulate: 1, as samples move in the field of a minibatch as a whole.
         kwargs: The arguments of :class:`GeneratorMixin` and :class:`GenerativeModule`.
 
     Raises:
-        ValueError: If `accumulate` or `discriminator_steps` is not 1: the loss couples all pairs
-            of a minibatch, and there is no discriminator.
+        ValueError: If `accumulate` or `discriminator_steps` is not 1: samples move in the field of
+            a minibatch as a whole, and there is no discriminator.
     """
 
     def __init__(self, discriminator_steps: int = 1, accumulate: int = 1, **kwargs: Any) -> None:
