@@ -38,6 +38,20 @@ def test_after_the_time_1_the_potential_is_that_of_the_time_1() -> None:
     torch.testing.assert_close(frame.speed, speed)
 
 
+def test_the_frames_of_a_trajectory_are_the_states_of_its_steps() -> None:
+    vapo = model(flow=Flow("euler", steps=4, terminal_time=2.0, batch_size=3))
+    x = OMEGA * torch.randn(5, 2, generator=torch.Generator().manual_seed(3))
+    frames = list(vapo.trajectory(x, frames=4))
+    assert [frame.time for frame in frames] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    for frame in frames:
+        torch.testing.assert_close(frame.x, x)
+        torch.testing.assert_close(frame.potential, vapo.descriptor(x)[:, 0])
+        v = slope(vapo.descriptor, x, graph=False)
+        torch.testing.assert_close(frame.speed, v.norm(dim=1))
+        assert frame.potential_time is None
+        x = x + v / 2
+
+
 def test_labels_are_dropped_and_samples_guided() -> None:
     vapo = model(classes=8, guidance=0.5, label_dropout=0.3)
     fit(vapo, steps=3)
