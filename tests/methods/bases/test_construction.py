@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from energy_gans.descriptions import describe
+from energy_gans.functional import gaussian
 from energy_gans.methods import CoulombGAN
-from energy_gans.methods.bases.construction import is_plain
+from energy_gans.methods.bases.construction import construction, is_plain
+from energy_gans.methods.bases.optimizers import ADAM
 from energy_gans.networks import MLP
 
 
@@ -63,3 +66,51 @@ def test_numbers_texts_and_what_consists_of_them_are_plain(plain: object) -> Non
     assert not is_plain([plain, nn.ReLU()])
     assert not is_plain((nn.ReLU(), plain))
     assert not is_plain({"a": plain, "b": {"c": nn.ReLU()}})
+
+
+class Unknown(nn.Module):
+    r"""A network whose construction nobody knows."""
+
+
+def test_what_can_be_made_again_is_described_and_the_rest_is_named() -> None:
+    network = nn.Sequential(MLP(2, 3, [4]), nn.ReLU())
+    objects = {"generator": network, "optimizer": ADAM, "field": Unknown(), "kernel": gaussian}
+    found = construction(CoulombGAN, objects)
+    assert found == {
+        "class_path": "energy_gans.methods.CoulombGAN",
+        "init_args": {"generator": describe(network), "optimizer": describe(ADAM)},
+        "layers": {
+            "generator": {
+                "": "Sequential",
+                "0": "MLP",
+                "0.0": "Linear",
+                "0.1": "ReLU",
+                "0.2": "Linear",
+                "1": "ReLU",
+            }
+        },
+        "objects": {
+            "field": f"{__name__}.Unknown",
+            "kernel": "energy_gans.functional.kernels.gaussian",
+        },
+    }
+
+
+def test_hyper_parameters_keep_plain_values_and_loggers_a_copy_of_them() -> None:
+    model, plain = Own(), {"power": 3.0, "sizes": {"a": [1]}}
+    model.hparams.clear()
+    model.save_hyperparameters(plain | {"generator": MLP(2, 2, [4]), "field": Unknown()})
+    found = model.drop_live_hyperparameters()
+    assert model.hparams == plain == model.hparams_initial
+    assert found["class_path"] == f"{__name__}.Own"
+    assert set(found["init_args"]) == {"generator"} and set(found["objects"]) == {"field"}
+    model.hparams["sizes"]["a"].append(2)
+    assert model.hparams_initial["sizes"] == {"a": [1]}
+
+
+def test_a_model_of_the_command_line_keeps_its_hyper_parameters() -> None:
+    model, network = Own(), MLP(2, 2, [4])
+    model.hparams.clear()
+    model.save_hyperparameters({"_instantiator": "any.function", "generator": network})
+    assert model.drop_live_hyperparameters() is None
+    assert model.hparams == {"_instantiator": "any.function", "generator": network}

@@ -83,6 +83,13 @@ def test_rows_of_two_processes_are_the_losses_and_gradients_of_one(tmp_path: Pat
             assert (mean - expected).norm() <= 1e-5 * scale, (name, part)
 
 
+def test_a_run_has_the_seed_of_its_model() -> None:
+    torch.manual_seed(11)
+    gan = EIEGGenerator(MLP(2, 2, [4]), 2)
+    torch.manual_seed(12)
+    assert gan.seed == 11
+
+
 def test_a_method_without_a_trainer_is_trained_by_one_process() -> None:
     gan = model(EIEGGAN, out=3)
     assert gan.world_size == 1
