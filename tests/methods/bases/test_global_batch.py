@@ -3,12 +3,14 @@ r"""Tests for the energy_gans.methods.bases.global_batch module: what processes 
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
 import torch.distributed
 from torch import Tensor
 
+from energy_gans.functional import fold
 from energy_gans.methods import EIEGGAN, EIEGGenerator
 from energy_gans.methods.baselines import MMDGAN
 from energy_gans.methods.bases.feature_gan import FeatureGAN
@@ -103,7 +105,7 @@ WHOLE = torch.randn(4 * W, 2, generator=torch.Generator().manual_seed(2))
 
 
 def process(monkeypatch: pytest.MonkeyPatch, rank: int, parts: list[Tensor]) -> EIEGGenerator:
-    r"""Returns a model of one of `W` processes, whose tensors are known."""
+    r"""Returns the model of one of several processes, whose tensors are known."""
 
     def all_gather(every: list[Tensor], x: Tensor) -> None:
         assert torch.equal(x, parts[rank]) and not x.requires_grad
@@ -112,15 +114,14 @@ def process(monkeypatch: pytest.MonkeyPatch, rank: int, parts: list[Tensor]) -> 
 
     def all_reduce(x: Tensor, operation: torch.distributed.ReduceOp) -> None:
         assert torch.equal(x, parts[rank])
-        every = torch.stack(parts)
-        largest = operation == torch.distributed.ReduceOp.MAX
-        x.copy_(every.amax(0) if largest else every.sum(0))
+        every, op = torch.stack(parts), torch.distributed.ReduceOp
+        x.copy_({op.SUM: every.sum(0), op.MAX: every.amax(0)}[operation])
 
     monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
     monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
     torch.manual_seed(3)
     gan = EIEGGenerator(MLP(2, 2, [4]), 2, kernel=lambda a, b: (1 + a @ b.T) ** 2)
-    gan._trainer = SimpleNamespace(world_size=W, global_rank=rank)
+    gan._trainer = SimpleNamespace(world_size=len(parts), global_rank=rank)
     return gan
 
 
@@ -138,17 +139,17 @@ def test_samples_are_gathered_in_the_order_of_the_global_minibatch(
     assert torch.equal(points.every[points.first :][: len(own)], own)
 
 
-@pytest.mark.parametrize("rank", range(W))
+@pytest.mark.parametrize("rank", range(2))
 def test_sums_maxima_and_means_are_those_of_all_processes(
     monkeypatch: pytest.MonkeyPatch, rank: int
 ) -> None:
-    parts = [torch.tensor([1.0, -10.0]) * (r + 1) for r in range(W)]
+    parts = [torch.tensor([1.0, -10.0]) * (r + 1) for r in range(2)]
     gan, own = process(monkeypatch, rank, parts), parts[rank].clone()
-    assert gan.total(own).tolist() == [6, -60]
-    assert gan.largest(own).tolist() == [3, -10]
+    assert gan.total(own).tolist() == [3, -30]
+    assert gan.largest(own).tolist() == [2, -10]
     assert torch.equal(own, parts[rank])
     means = gan.means_over_processes({"a": own[0].long(), "b": own[1]})
-    assert means == {"a": 2, "b": -20} and gan.means_over_processes({}) == {}
+    assert means == {"a": 1.5, "b": -15} and gan.means_over_processes({}) == {}
     gan._trainer = None
     assert gan.total(own) is own and gan.largest(own) is own
 
@@ -162,9 +163,11 @@ def test_the_mean_of_gradients_of_processes_is_that_of_the_whole_loss(
         gan = process(monkeypatch, rank, [WHOLE[r::W] for r in range(W)])
         with torch.no_grad():
             x = gan.generator(z)
-        monkeypatch.setattr(gan, "gather", lambda y: WHOLE)
-        gan._every = lambda _, x=x: torch.stack([x[r::W] for r in range(W)])
+        gan.gather = lambda y: WHOLE
+        gan._every = mock.Mock(return_value=torch.stack([x[r::W] for r in range(W)]))
         gan.own_loss(y[rank::W], gan.generator(z[rank::W])).backward()
+        (own,) = gan._every.call_args.args
+        assert torch.equal(own, x[rank::W]) and not own.requires_grad
         gradients.append([p.grad for p in gan.generator.parameters()])
     alone = process(monkeypatch, 0, [])
     alone._trainer = None
@@ -177,6 +180,19 @@ def test_processes_share_out_what_is_drawn_for_all(monkeypatch: pytest.MonkeyPat
     for name, draw in (("noise", torch.randn), ("uniform", torch.rand)):
         whole = draw(5 * W, 3, generator=torch.Generator().manual_seed(4))
         for rank in range(W):
-            gan = process(monkeypatch, rank, [])
+            gan = process(monkeypatch, rank, [torch.empty(0)] * W)
             gan.random.manual_seed(4)
             assert torch.equal(getattr(gan, name)(5, 3), whole[rank::W])
+
+
+def test_observers_draw_alike_in_all_processes_by_the_seed_and_their_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, last = (process(monkeypatch, rank, [torch.empty(0)] * W) for rank in (0, W - 1))
+    for keys in (("pictures", 7), ("pictures", 8), ("validation", 7)):
+        for gan in (first, last):
+            # The 0 keeps the numbers of earlier versions.
+            expected = torch.Generator().manual_seed(fold(gan.seed, *keys, 0))
+            assert gan.observing(*keys).initial_seed() == expected.initial_seed()
+    assert [first.place_of_batch(i) for i in range(3)] == [0, 3, 6]
+    assert [last.place_of_batch(i) for i in range(3)] == [2, 5, 8]
