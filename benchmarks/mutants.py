@@ -51,7 +51,7 @@ WIDE = {
     "methods": ["methods", "storage", "callbacks", "commands", "cli"],
 }
 # Tests of arguments that a constructor's caller gives: mutmut wraps constructors, whose arguments
-# Lightning then does not find. A test of the line that a warning names, which is the wrapper's.
+# Lightning then does not find. And one of the line that a warning names, which is then mutmut's.
 LEFT_OUT = (
     "tests/methods/bases/test_arguments.py::test_arguments_of_bases_are_handed_on",
     "tests/methods/bases/test_batch_reading.py::"

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from energy_gans.methods import GCN
+from energy_gans.methods import GCN, GenerativeModule
+from energy_gans.methods.bases.replay import ReplayMixin
 
 from ..harness import fit
 from ..test_gcn import model
@@ -48,3 +49,13 @@ def test_only_chains_that_go_on_hold_the_minibatch_to_its_size() -> None:
     gcn.check_batch_size(16)
     with pytest.raises(ValueError, match="all batches should have 16 samples, got 8"):
         gcn.check_batch_size(8)
+
+
+def test_a_buffer_is_made_of_the_arguments_and_of_defaults(tmp_path: Path) -> None:
+    options = {"restart": 0.3, "buffer_dtype": "uint8", "buffer_folder": str(tmp_path)}
+    buffer = model(buffer_size=32, **options).buffer
+    assert (buffer.size, buffer.restart, buffer.folder) == (32, 0.3, str(tmp_path))
+    assert buffer.dtype == torch.uint8
+    buffer = type("Own", (ReplayMixin, GenerativeModule), {})().buffer
+    assert (buffer.size, buffer.restart, buffer.folder) == (4096, 0.0, None)
+    assert buffer.dtype == torch.float32
