@@ -90,7 +90,7 @@ def test_initial_weights_are_of_the_vocabulary_of_the_data(
     path = written(tmp_path, network.state_dict(), vocabulary=vocabulary)
     told = pytest.raises(ValueError, match=f"^'initial_weights' should be .* {message}")
     with told if message else nullcontext():
-        load_weights(network, path, own)
+        load_weights(network, path, *([own] if own else []))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,9 @@ def test_initial_weights_that_can_not_be_used_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=f"(?s)^'initial_weights' .*{message}"):
         load_weights(nn.Linear(3, 2), written(tmp_path, state))
-    with pytest.raises(ValueError, match="(?s)^'initial_weights' should be .*a.ckpt'"):
-        torch.save({}, tmp_path / "a.ckpt")
+    torch.save({}, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match="^'initial_weights' should be .*a.ckpt'"):
         load_weights(nn.Linear(3, 2), str(tmp_path / "a.ckpt"))
+    for name in ("none.ckpt", "none.safetensors"):
+        with pytest.raises(FileNotFoundError, match=f"^'initial_weights' should be .*{name}'"):
+            load_weights(nn.Linear(3, 2), str(tmp_path / name))
