@@ -137,9 +137,10 @@ def test_a_size_that_the_minibatch_does_not_divide_is_refused(size: int) -> None
 
 
 def test_arguments_out_of_range_are_refused(tmp_path: Path) -> None:
-    for arguments in ({"size": 0}, {"size": 8, "restart": 1.5}, {"size": 8, "dtype": "int8"}):
-        with pytest.raises(ValueError, match="should be"):
-            ReplayBuffer(**arguments)
+    for wrong in ({"size": 0}, {"restart": 1.5}, {"restart": -0.1}, {"dtype": "int8"}):
+        ((name, value),) = wrong.items()
+        with pytest.raises(ValueError, match=f"'{name}' should be .* got '?{value}"):
+            ReplayBuffer(**{"size": 8} | wrong)
     with pytest.raises(ValueError, match="'buffer_folder' should be a folder"):
         ReplayBuffer(8, folder=str(tmp_path / "none")).allocate({"x": torch.zeros(8, 2)})
 
@@ -155,6 +156,9 @@ def test_the_states_that_one_process_saved_are_shared_out_to_two() -> None:
     filled(whole, steps=7)
     checkpoint, fresh = stored(whole), torch.full((BATCH, 2), -5.0)
     x = whole.draw({"x": fresh}, sharer(9))
+    alone = ReplayBuffer(BATCH * SLOTS, restart=0.3)
+    alone.load(checkpoint)
+    assert torch.equal(alone.replay({"x": fresh}, sharer(9))["x"], x["x"])
     for rank in range(2):
         part = ReplayBuffer(BATCH * SLOTS, restart=0.3)
         part.load(checkpoint)
