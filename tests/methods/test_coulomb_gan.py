@@ -237,3 +237,21 @@ def test_numbers_out_of_range_are_named(options: dict, message: str) -> None:
 def test_networks_that_do_not_fit_are_named(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fit(model(**options), 1)
+
+
+def test_the_energy_that_a_validation_measures_leaves_out_pairs_of_one_sample() -> None:
+    y, x = torch.randn(10, 2, generator=torch.Generator().manual_seed(0)).split([6, 4])
+    measures = model().validation_measures()
+    assert set(measures) == {"val/energy_distance", "val/energy"}
+
+    def mean(a: Tensor, b: Tensor) -> Tensor:
+        values = [
+            ((p - q).square().sum() + 0.3**2) ** -1.5
+            for i, p in enumerate(a)
+            for j, q in enumerate(b)
+            if a is not b or i != j
+        ]
+        return torch.stack(values).mean()
+
+    expected = (mean(y, y) + mean(x, x)) / 2 - mean(y, x)
+    torch.testing.assert_close(measures["val/energy"](y, x), expected, rtol=1e-4, atol=1e-5)

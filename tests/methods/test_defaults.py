@@ -13,7 +13,7 @@ from energy_gans.networks import MLP, MultigridDescriptors
 from .bases.test_arguments import METHODS
 
 ALL = {"updates_per_step": 1, "discriminator_steps": 1, "accumulate": 1}
-ALL |= {"gradient_clip_norm": None, "channels_last": False}
+ALL |= {"gradient_clip_norm": None, "channels_last": False, "initial_weights": None}
 FEATURES = {"objective": "attractive", "normalize": False, "gradient_penalty": 0.0}
 ELASTIC = {"cutoff": 0.1, "power": None, "softening": "cap"}
 ENERGY = {"gamma": 0.0, "penalized": "all", "magnitude": 0.0, "classes": None}
@@ -101,6 +101,7 @@ def test_defaults_are_those_that_are_documented(name: str) -> None:
     assert {key: kept[key] for key in kept.keys() - DERIVED} == {
         key: expected[key] for key in kept.keys() - DERIVED
     }
+    assert model.memory_format == torch.contiguous_format
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -9,9 +9,8 @@ from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from energy_gans.functional import (
-    fold,
-)
+from energy_gans.functional import fold
+from energy_gans.functional.pair_rows import SharedPoints
 from energy_gans.methods import EIEGGAN, EIEGGenerator
 from energy_gans.networks import MLP
 
@@ -234,3 +233,15 @@ def test_features_that_do_not_fit_are_refused_at_the_first_batch(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         fit(gan(features, **options), 1)
+
+
+def test_the_share_of_pairs_of_features_within_the_cutoff_is_logged() -> None:
+    random = torch.Generator().manual_seed(0)
+    u, v = torch.randn(6, 3, generator=random), 0.5 + 0.6 * torch.randn(4, 3, generator=random)
+    near = [[(s - t).norm() <= 1.5 for s, t in pairs(a, b)] for a, b in ((u, u), (v, v), (u, v))]
+    assert len({sum(some) / len(some) for some in near}) == 3
+    model = gan(cutoff=1.5)
+    distances, _ = model.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
+    model.separating_loss(3, *distances)
+    expected = torch.cat([torch.stack(some) for some in near]).float().mean()
+    torch.testing.assert_close(model.noted["within_cutoff"], expected)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import SGD
 
 from energy_gans.functional import elastic, field, fold
+from energy_gans.networks import MLP
 
 from .harness import batches, fit
 from .test_eieg_gan import direct, k, scaled
@@ -54,3 +55,18 @@ def test_the_direct_potential_is_that_of_the_last_minibatch() -> None:
 def test_the_direct_generator_has_no_discriminator_to_step() -> None:
     with pytest.raises(ValueError, match="'discriminator_steps' should be 1"):
         direct(discriminator_steps=3)
+
+
+def test_between_one_real_and_one_generated_sample_the_potential_changes_its_sign() -> None:
+    model = direct()
+    model.charges = torch.tensor([[1.0, 0.5]]), torch.tensor([[-1.0, -0.5]])
+    # At the real sample, halfway, and where both are equally far.
+    phi = model.potential_at(torch.tensor([[1.0, 0.5], [0.0, 0.0], [0.5, -1.0], [-1.0, -0.5]]))
+    assert phi.shape == (4,) and phi[0] > 0
+    torch.testing.assert_close(phi / phi[0], torch.tensor([1.0, 0.0, 0.0, -1.0]).to(phi))
+
+
+def test_a_power_that_the_data_does_not_permit_is_refused() -> None:
+    with pytest.raises(ValueError, match="'power' should be between 0 and .* got 5.0"):
+        direct(power=5.0).check(torch.zeros(3, 2))
+    direct(power=5.0, generator=MLP(2, 6, [16])).check(torch.zeros(3, 6))

@@ -1,6 +1,7 @@
 r"""Tests for the energy_gans.methods.field_generator module."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -370,6 +371,32 @@ def test_random_fields_are_a_function_of_the_seed_and_the_step(field: ParticleFi
         torch.rand(3)
     for p, q in zip(*(run.generator.parameters() for run in runs), strict=True):
         assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("field", [SlicedField(4), ScatteringField()], ids=repr)
+def test_random_fields_draw_from_the_generator_that_processes_share(field: ParticleField) -> None:
+    model = field_generator(field=field, unit="data", negatives="separate", normalize=False)
+    other = field_generator()
+    (y,) = batches(fit(model, 1, batch_size=6), 1)
+    random = torch.Generator().manual_seed(fold(model.seed, "noise", 0))
+    z, more = (torch.randn(6, 2, generator=random) for _ in range(2))
+    x, apart = other.generator(z), other.generator(more).detach()
+    (-2 * (field(x.detach(), y, apart, random=random) * x).sum(1).mean()).backward()
+    SGD(other.generator.parameters(), 0.02).step()
+    assert_same_weights(model.generator, other.generator)
+
+
+def test_the_queue_goes_on_where_a_checkpoint_was_written(tmp_path: Path) -> None:
+    model, other = (field_generator(field=EnergyDistanceField(), queue=24) for _ in range(2))
+    fit(model, 3)
+    model.trainer.save_checkpoint(tmp_path / "a.ckpt")
+    checkpoint = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    other.on_load_checkpoint(checkpoint)
+    (found,), (expected,) = other.past.sets, model.past.sets
+    assert len(found) == 24 and torch.equal(found, expected)
+    del checkpoint["past"]
+    other.on_load_checkpoint(checkpoint)
+    assert other.past.sets == []
 
 
 def test_another_run_of_a_model_starts_without_the_queue_and_the_units_of_the_first() -> None:

@@ -10,7 +10,7 @@ from energy_gans.methods import GGCN, Chains
 from energy_gans.networks import MLP
 
 from .harness import adam, batches, fit, noises, sgd, stepped
-from .test_gcn import CHAINS, Descriptor, chain, moved, slope
+from .test_gcn import CHAINS, Descriptor, chain, model as gcn, moved, slope
 
 LR_G, LR_Z = 0.03, 0.2
 
@@ -73,19 +73,21 @@ def assert_learned(trained: GGCN, looped: GGCN) -> None:
     assert (trained.generator.get_parameter("0.weight") - start).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("start", ["generator", "persistent"])
 @pytest.mark.parametrize("learned", [False, True])
-def test_training_is_algorithm_2(learned: bool) -> None:
+def test_training_is_algorithm_2(learned: bool, start: str) -> None:
     # The descriptor takes two minibatches of 8, the generator the second one.
     options = {"gamma": 0.4, "learn_hidden_space": learned, "discriminator_steps": 2}
+    options["start"] = start
     trained, looped = model(**options), model()
     data = fit(trained, steps=3)
     network, generator = looped.descriptor, looped.generator
-    kept = None
+    kept = ends = None
     for i, (y, random) in enumerate(zip(batches(data, 3), noises(looped, 3), strict=True)):
         interpolation = zeta_of(looped.seed, i)
         for j, part in enumerate(y.chunk(2)):
-            z = drawn(random, kept, learned)
-            x0 = generator(z).detach()
+            z = drawn(random, kept, learned or start == "persistent")
+            x0 = generator(z).detach() if ends is None else ends
             x = chain(network, x0, random)
             zeta = torch.rand((), generator=interpolation).item()
             moved(network, x0, x, part, zeta, 0.4, head=False)
@@ -93,7 +95,8 @@ def test_training_is_algorithm_2(learned: bool) -> None:
                 loss = (generator(z) - x).square().sum(1).mean()
                 stepped(generator, loss, LR_G)
                 z = latents(generator, z, x) if learned else z
-            kept = z if learned else None
+            kept = z if learned or start == "persistent" else None
+            ends = x if start == "persistent" else None
     assert_learned(trained, looped)
 
 
@@ -201,6 +204,33 @@ def test_a_conditional_model_trains_and_samples(amortized: bool) -> None:
     label = torch.arange(8)
     assert ggcn.sample(8, label, random=torch.Generator().manual_seed(0)).shape == (8, 2)
     assert set(ggcn.buffer.states) == {"x", "z", "label"}
+
+
+@pytest.mark.parametrize("amortized", [False, True])
+def test_a_class_that_is_not_in_the_minibatch_is_not_trained(amortized: bool) -> None:
+    options = {"generator": Conditional(), "amortized_sampling": amortized, "gamma": 0.1}
+    ggcn = model(classes=8, **options)
+    seen: list[Tensor] = []
+    update = ggcn.update
+    ggcn.update = lambda y, label: (seen.append(label), update(y, label))[1]
+    before = [ggcn.descriptor.head.weight.clone(), ggcn.generator.shift.weight.clone()]
+    fit(ggcn, steps=1, batch_size=8)
+    present = torch.isin(torch.arange(8), seen[0])
+    assert 1 < present.sum() < 8
+    for old, new in zip(before, (ggcn.descriptor.head, ggcn.generator.shift), strict=True):
+        assert torch.equal((new.weight != old).any(1), present)
+
+
+@pytest.mark.parametrize("start", [None, "generator"])
+def test_trajectories_start_at_samples_of_the_generator_or_at_noise(start: str | None) -> None:
+    ggcn = model(classes=8, generator=Conditional())
+    label, z = torch.arange(5), torch.randn(5, 2, generator=torch.Generator().manual_seed(3))
+    found = ggcn.starting_points(5, label, torch.Generator().manual_seed(3), start)
+    torch.testing.assert_close(found, ggcn.generator(z, label).detach())
+    found = ggcn.starting_points(5, label, torch.Generator().manual_seed(3), "noise")
+    torch.testing.assert_close(found, 0.8 * z)
+    with pytest.raises(ValueError, match="for a GCN, which has no generator, got 'generator'"):
+        gcn().starting_points(5, start="generator")
 
 
 @pytest.mark.parametrize(

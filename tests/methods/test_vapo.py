@@ -105,13 +105,20 @@ def test_training_is_a_plain_loop(estimator: str, timed: bool) -> None:
     assert (trained.descriptor.get_parameter("body.0.weight") - start).abs().max() > 1e-4
 
 
-def test_points_of_a_sample_keep_its_label_and_its_times() -> None:
+@pytest.mark.parametrize("data_std", [None, 0.5])
+def test_points_of_a_sample_keep_its_label_and_its_times(data_std: float | None) -> None:
     # With one group for each sample, the loss of a batch is the mean of those of its samples.
-    vapo = model(estimator="e2", particles=3, classes=4, time_conditioned=True)
+    options = {"estimator": "e2", "particles": 3, "classes": 5, "time_conditioned": True}
+    vapo = model(**options, data_std=data_std)
     y, s, noise = torch.randn(4, 2), torch.rand(4, 3), torch.randn(4, 3, 2)
     label = torch.tensor([2, 0, 3, 1])
     alone = [vapo.loss(y[i], label[i], s[i], noise[i]) for i in torch.arange(4).split(1)]
-    torch.testing.assert_close(vapo.loss(y, label, s, noise), torch.stack(alone).mean())
+    loss = vapo.loss(y, label, s, noise)
+    torch.testing.assert_close(loss, torch.stack(alone).mean())
+    loss.backward()
+    # Neither the fifth class nor that of no label is trained.
+    trained = (vapo.descriptor.embedding.weight.grad != 0).any(1)
+    assert trained.tolist() == [True] * 4 + [False] * 2
 
 
 def preconditioned(vapo: VAPO, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,6 +198,7 @@ def test_parts_of_a_minibatch_add_up_where_nothing_is_centred() -> None:
         ({"data_std": 0.0, "time_conditioned": True}, "'data_std' should be positive"),
         ({"estimator": "e3"}, "'estimator' should be one of .*got 'e3'"),
         ({"estimator": "e2"}, "'particles' should be 2 or more for the estimator 'e2'"),
+        ({"particles": 0}, "'particles' should be at least 1, got 0"),
         ({"particles": 2}, "'particles' should be .* 1 for the others, got 2 for 'e4'"),
         ({"spectral_gap": -1.0}, "'spectral_gap' should not be negative"),
         ({"spectral_norms": -1.0}, "'spectral_norms' should not be negative"),

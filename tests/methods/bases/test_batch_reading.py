@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -476,6 +477,33 @@ def test_two_processes_with_an_own_data_set_are_one(tmp_path: Path) -> None:
     found = two_processes(tmp_path, "data set")
     for p, q in zip(found, model.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-7)
+
+
+def told(seed: int, n: int) -> Tensor:
+    r"""Returns what a process tells others of its seed and its batch."""
+    gan, said = point_gan(), []
+    gan.seed = seed
+    gan.all_gather = lambda own: said.append(own) or own[None]
+    gan.check_processes(n)
+    return said[0]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "sizes", "message"),
+    [
+        ((7, 7), (5, 5), None),
+        ((2**64 - 1, 2**64 - 1), (5, 5), None),
+        ((1, 3), (5, 5), "one seed: call lightning.seed_everything"),
+        ((7, 7), (5, 6), r"one size, got \[5, 6\]: give the DataLoader drop_last=True"),
+    ],
+)
+def test_seeds_and_sizes_that_differ_between_processes_are_told(
+    seeds: tuple[int, int], sizes: tuple[int, int], message: str | None
+) -> None:
+    gan = point_gan()
+    gan.all_gather = lambda own: torch.stack([told(*p) for p in zip(seeds, sizes, strict=True)])
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        gan.check_processes(sizes[0])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 
 import energy_gans
 from energy_gans import methods
+from energy_gans.fields import EnergyDistanceField
 from energy_gans.methods import (
     EIEGGAN,
     GCN,
@@ -209,3 +210,16 @@ def test_a_function_of_the_potential_computes_the_minibatch_once() -> None:
         assert torch.equal(function(A), expected)
         with pytest.raises(ValueError, match="'label' should be left out"):
             function(A, label=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64])
+def test_points_of_any_type_have_the_potential_of_floats(dtype: torch.dtype) -> None:
+    networks = {"generator": MLP(2, 2, [8]), "latent_dim": 2}
+    field = FieldGenerator(**networks, field=EnergyDistanceField(), unit="data")
+    eieg = EIEGGAN(discriminator=MLP(2, 3, [8]), **networks)
+    a = (4 * A).to(dtype)
+    for model in (coulomb(), gcn(), EIEGGenerator(**networks), field, eieg):
+        model.charges = A + 1, A - 1
+        expected = model.potential_at(a.float())
+        assert torch.equal(model.potential_at(a), expected)
+        torch.testing.assert_close(model.potential_function()(a), expected)

@@ -45,3 +45,20 @@ def test_normalised_features_may_collapse(make: Callable, collapsed: str) -> Non
     assert loss.isfinite() and gradient.isfinite().all()
     assert (gradient.abs().max() > 1e-3) == (collapsed == "most")
     assert model.witness(u, v.detach())(torch.randn(5, 3)).isfinite().all()
+
+
+def test_the_unit_of_normalised_features_is_the_median_distance_of_all_pairs() -> None:
+    random = torch.Generator().manual_seed(0)
+    u, v = torch.randn(6, 3, generator=random), 4 + torch.randn(4, 3, generator=random)
+    sets = [[p, q] for w in (u, v) for i, p in enumerate(w) for j, q in enumerate(w) if i != j]
+    sets += [[p, q] for p in u for q in v]
+    median = torch.stack([(p - q).norm() for p, q in sets]).median()
+    for model in (gan(normalize=True), mmd_gan(normalize=True)):
+        (uu, vv, uv), length = model.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
+        torch.testing.assert_close(length, median)
+        torch.testing.assert_close(uv, torch.cdist(u, v).square() / median**2)
+        assert uu.shape == (6, 6) and vv.shape == (4, 4) and uu.diagonal().isinf().all()
+        model.normalize = False
+        (_, _, plain), length = model.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
+        assert length == 1
+        torch.testing.assert_close(plain, torch.cdist(u, v).square())

@@ -38,8 +38,23 @@ def test_after_the_time_1_the_potential_is_that_of_the_time_1() -> None:
     torch.testing.assert_close(frame.speed, speed)
 
 
-def test_labels_are_dropped_and_samples_guided() -> None:
-    vapo = model(classes=8, guidance=0.5, label_dropout=0.3)
+def test_the_frames_of_a_trajectory_are_the_states_of_its_steps() -> None:
+    vapo = model(flow=Flow("euler", steps=4, terminal_time=2.0, batch_size=3))
+    x = OMEGA * torch.randn(5, 2, generator=torch.Generator().manual_seed(3))
+    frames = list(vapo.trajectory(x, frames=4))
+    assert [frame.time for frame in frames] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    for frame in frames:
+        torch.testing.assert_close(frame.x, x)
+        torch.testing.assert_close(frame.potential, vapo.descriptor(x)[:, 0])
+        v = slope(vapo.descriptor, x, graph=False)
+        torch.testing.assert_close(frame.speed, v.norm(dim=1))
+        assert frame.potential_time is None
+        x = x + v / 2
+
+
+@pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0])
+def test_labels_are_dropped_and_samples_guided(guidance: float) -> None:
+    vapo = model(classes=8, guidance=guidance, label_dropout=0.3)
     fit(vapo, steps=3)
     vapo.share_of = lambda draw, n, *shape: draw(n, *shape)
     label = torch.arange(8).repeat(500)
@@ -51,7 +66,7 @@ def test_labels_are_dropped_and_samples_guided() -> None:
     for _ in range(4):
         own = slope(vapo.descriptor, x, label, graph=False)
         none = slope(vapo.descriptor, x, torch.full((7,), 8), graph=False)
-        x = x + (1.5 * own - 0.5 * none) / 4
+        x = x + ((1 + guidance) * own - guidance * none) / 4
     found = vapo.sample(7, label, torch.Generator().manual_seed(3))
     torch.testing.assert_close(found, x)
     y = torch.randn(5, 2)

@@ -122,8 +122,8 @@ class Product(nn.Module):
 def test_holes_are_filled_by_the_gradient_at_known_elements() -> None:
     chains = Chains(steps=3, step_size=0.5, reference_std=0.5, noise_std=0.0)
     gcn = model(descriptor=Product(), chains=chains)
-    y, known = torch.tensor([[0.9, 0.0], [-0.4, 0.0]]), torch.tensor([[1.0, 0.0]])
-    _, hole = gcn.starting_points(2, random=torch.Generator().manual_seed(0)).unbind(1)
+    y, known = torch.tensor([[0.9, 0.0], [-0.4, 0.0], [0.2, 0.0]]), torch.tensor([[1.0, 0.0]])
+    _, hole = gcn.starting_points(3, random=torch.Generator().manual_seed(0)).unbind(1)
     for _ in range(3):
         hole = hole + 0.5**2 / 2 * (y[:, 0] - hole / 0.5**2)
     found = gcn.fill(y, known, random=torch.Generator().manual_seed(0))

@@ -128,6 +128,7 @@ LEFT_OUT = [
     ("EIEGGAN", "stabilizer_power", 0.3),
     ("EIEGGenerator", "cutoff", 0.2),
     ("EIEGGenerator", "power", 0.5),
+    ("EIEGGenerator", "softening", "plummer"),
     ("MMDGAN", "bandwidths", (1.0,)),
 ]
 
@@ -136,7 +137,11 @@ LEFT_OUT = [
 def test_parameters_of_the_default_kernel_are_left_out(
     name: str, argument: str, value: object
 ) -> None:
-    message = f"^'{argument}' should be left out where 'kernel' is given, got .*: it is a param"
+    default = {"CoulombGAN": "Plummer", "MMDGAN": "Gaussian"}.get(name, "elastic")
+    message = (
+        f"^'{argument}' should be left out where 'kernel' is given, got .*: it is a parameter of "
+        rf"the {default} kernel\.$"
+    )
     with pytest.raises(ValueError, match=message):
         METHODS[name](kernel=gauss, **{argument: value})
 

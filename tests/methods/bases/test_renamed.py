@@ -82,3 +82,9 @@ def test_reading_a_former_name_warns_and_gives_the_network(
     made = Present() if method is Present else model(method)
     with pytest.warns(DeprecationWarning, match=f"'{old}' is named '{new}' now"):
         assert getattr(made, old) is getattr(made, new)
+
+
+def test_the_warning_is_of_the_line_that_reads_the_former_name() -> None:
+    with pytest.warns(DeprecationWarning) as said:
+        Present().sampled_network  # noqa: B018
+    assert said[0].filename == __file__

@@ -20,6 +20,19 @@ def test_chains_have_the_noise_that_is_asked_for_at_every_size(noise_std: float 
     assert torch.equal(found, x)
 
 
+def test_chains_start_at_the_reference_or_uniformly_between_the_bounds() -> None:
+    draw = sampler_of(torch.Generator().manual_seed(0), torch.device("cpu"), torch.float32)
+    x = Chains(bound=3.0).start(draw, 4000, (2,))
+    assert x.shape == (4000, 2)
+    assert -3 <= x.min() < -2.99 and 2.99 < x.max() <= 3
+    torch.testing.assert_close(x.mean(0), torch.zeros(2), atol=0.1, rtol=0)
+    torch.testing.assert_close(x.var(0), torch.full((2,), 3.0), atol=0.15, rtol=0)
+    z = torch.randn(5, 2, generator=torch.Generator().manual_seed(1))
+    draw = sampler_of(torch.Generator().manual_seed(1), torch.device("cpu"), torch.float64)
+    x = Chains(reference_std=0.7, bound=0.1).start(draw, 5, (2,))
+    assert torch.equal(x, 0.7 * z.double())
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -56,3 +56,15 @@ def test_an_average_that_no_callback_updates_is_dropped_in_training_only() -> No
         gan.load_state_dict(state)
         assert (gan.averaged is None) == trains
         assert bool((gan.sampling_network[0].weight == 7).all()) != trains
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_an_average_is_stored_as_the_model_stores_images(last: bool) -> None:
+    networks = {"generator": nn.Conv2d(3, 4, 3), "discriminator": nn.Flatten(), "latent_dim": 2}
+    trained = CoulombGAN(**networks)
+    trained.average(0.5)
+    gan = CoulombGAN(**networks, channels_last=last)
+    match_average(gan, trained.state_dict(), trains=False)
+    weight = gan.averaged.module.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == last
+    assert torch.equal(weight, trained.generator.weight) and gan.averaged.decay == 0

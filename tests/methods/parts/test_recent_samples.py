@@ -28,3 +28,11 @@ def test_none_is_drawn_that_there_was_not() -> None:
     assert kept(recent) == {3, 4}
     with pytest.raises(ValueError, match="images of the training, and there was none yet"):
         RecentSamples(5, (1,)).draw(2, torch.Generator())
+
+
+def test_draws_are_those_of_the_generator() -> None:
+    recent = RecentSamples(7, (2,))
+    recent.keep(torch.arange(14.0).view(7, 2))
+    found = recent.draw(20, torch.Generator().manual_seed(3))
+    places = torch.randint(7, (20,), generator=torch.Generator().manual_seed(3))
+    assert torch.equal(found, recent.samples[places])

@@ -137,8 +137,59 @@ def test_a_size_that_the_minibatch_does_not_divide_is_refused(size: int) -> None
 
 
 def test_arguments_out_of_range_are_refused(tmp_path: Path) -> None:
-    for arguments in ({"size": 0}, {"size": 8, "restart": 1.5}, {"size": 8, "dtype": "int8"}):
-        with pytest.raises(ValueError, match="should be"):
-            ReplayBuffer(**arguments)
+    for wrong in ({"size": 0}, {"restart": 1.5}, {"restart": -0.1}, {"dtype": "int8"}):
+        ((name, value),) = wrong.items()
+        with pytest.raises(ValueError, match=f"'{name}' should be .* got '?{value}"):
+            ReplayBuffer(**{"size": 8} | wrong)
     with pytest.raises(ValueError, match="'buffer_folder' should be a folder"):
         ReplayBuffer(8, folder=str(tmp_path / "none")).allocate({"x": torch.zeros(8, 2)})
+
+
+def stored(buffer: ReplayBuffer, gather: Callable[[Tensor], Tensor] = Tensor.clone) -> dict:
+    checkpoint: dict = {}
+    buffer.save(checkpoint, gather)
+    return checkpoint
+
+
+def test_the_states_that_one_process_saved_are_shared_out_to_two() -> None:
+    whole = ReplayBuffer(BATCH * SLOTS, restart=0.3)
+    filled(whole, steps=7)
+    checkpoint, fresh = stored(whole), torch.full((BATCH, 2), -5.0)
+    x = whole.draw({"x": fresh}, sharer(9))
+    alone = ReplayBuffer(BATCH * SLOTS, restart=0.3)
+    alone.load(checkpoint)
+    assert torch.equal(alone.replay({"x": fresh}, sharer(9))["x"], x["x"])
+    for rank in range(2):
+        part = ReplayBuffer(BATCH * SLOTS, restart=0.3)
+        part.load(checkpoint)
+        # What was loaded is saved again, until it is shared out.
+        assert stored(part)["buffer"] == part.carried() == checkpoint["buffer"]
+        found = part.replay({"x": fresh[rank::2]}, sharer(9, rank, 2), rank, 2)
+        for name in ("x", "slot"):
+            assert torch.equal(found[name], x[name][rank::2])
+        for name, mine in part.carried().items():
+            assert torch.equal(mine, whole.contents()[name][rank::2])
+        # A later call goes on with the states, and not with those of the checkpoint.
+        part.store(found | {"x": found["x"] + 1})
+        again = part.replay({"x": fresh[rank::2]}, sharer(9, rank, 2), rank, 2)
+        continues = again["x"][:, 0] != -5
+        assert continues.any()
+        assert torch.equal(again["x"][continues], found["x"][continues] + 1)
+
+
+def test_a_buffer_without_states_saves_and_carries_none() -> None:
+    buffer = ReplayBuffer(BATCH)
+    assert stored(buffer) == buffer.carried() == {}
+    buffer.load({})
+    assert stored(buffer) == buffer.carried() == {}
+    with pytest.raises(ValueError, match="'buffer_size' .* minibatch of 6, got 8"):
+        buffer.replay({"x": torch.zeros(3, 2)}, sharer(0), 1, 2)
+
+
+def test_points_are_those_of_filled_states_and_are_decoded() -> None:
+    buffer = ReplayBuffer(BATCH * SLOTS, dtype="uint8")
+    x = torch.rand(BATCH, 3) * 2 - 1
+    state = buffer.replay({"x": x}, sharer(0))
+    assert torch.equal(state["x"], x) and buffer.points().shape == (0, 3)
+    buffer.store(state)
+    torch.testing.assert_close(buffer.points(), x, atol=1 / 255 + 1e-6, rtol=0)
