@@ -37,15 +37,17 @@ class ValidationMixin:
             check_values(split_labels(batch)[0])
         place = self.place_of_batch(batch_idx)
         values = dict.fromkeys(self.validation_measures(), y.new_zeros(()))
-        # A process may run out of batches, but the first batch of all is empty only if the set is.
-        if len(y) or place == 0:
+        # The last batch may hold one sample alone, which has no distance to another one, and a
+        # process may run out of batches. The first batch of all is that small only if the set is.
+        n = len(y) if len(y) > 1 or place == 0 else 0
+        if n or place == 0:
             x = self.sample(len(y), random=self.observing("validation", place))
             if x.shape != y.shape:
                 # A plain trainer validates before the first training batch is checked.
                 self.check(y[:2])
             values = {name: f(y, x) for name, f in self.validation_measures().items()}
         # Lightning rounds the mean of integer batch sizes over processes, but not that of floats.
-        self.log_dict(values, sync_dist=True, batch_size=float(len(y)))
+        self.log_dict(values, sync_dist=True, batch_size=float(n))
 
     def _waits_for_images(self) -> bool:
         r"""Returns whether samples start at images of the training, and there was none yet."""

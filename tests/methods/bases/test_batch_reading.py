@@ -166,6 +166,17 @@ METHODS: dict[str, Callable[[], GenerativeModule]] = {
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_a_last_held_out_batch_of_one_sample_is_left_out(name: str) -> None:
+    model, held_out = METHODS[name](), points(9)
+    measured = [
+        trainer(0).validate(model, DataLoader(held_out[:n], 8), verbose=False)[0] for n in (8, 9)
+    ]
+    assert measured[0] == pytest.approx(measured[1])
+    with pytest.raises(ValueError, match="at least 2 samples"):
+        trainer(0).validate(model, DataLoader(held_out[:1], 8), verbose=False)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_methods_train_on_smaller_last_batches_and_validate(name: str) -> None:
     model = METHODS[name]()
     start = [p.clone() for p in model.parameters()]
