@@ -53,11 +53,11 @@ class ReplayBuffer:
         dtype: Literal["float32", "uint8"] = "float32",
         folder: str | None = None,
     ) -> None:
-        check_count("size", size)
+        check_count("buffer_size", size)
         if not 0 <= restart <= 1:
             raise ValueError(f"'restart' should be in [0, 1], got {restart!r}.")
         if dtype not in ("float32", "uint8"):
-            raise ValueError(f"'dtype' should be 'float32' or 'uint8', got {dtype!r}.")
+            raise ValueError(f"'buffer_dtype' should be 'float32' or 'uint8', got {dtype!r}.")
         self.size, self.restart, self.folder = size, restart, folder
         self.dtype = torch.float32 if dtype == "float32" else torch.uint8
         self.states: State = {}

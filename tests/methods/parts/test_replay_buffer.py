@@ -139,7 +139,9 @@ def test_a_size_that_the_minibatch_does_not_divide_is_refused(size: int) -> None
 def test_arguments_out_of_range_are_refused(tmp_path: Path) -> None:
     for wrong in ({"size": 0}, {"restart": 1.5}, {"restart": -0.1}, {"dtype": "int8"}):
         ((name, value),) = wrong.items()
-        with pytest.raises(ValueError, match=f"'{name}' should be .* got '?{value}"):
+        # Errors have the names that methods give these arguments.
+        given = name if name == "restart" else f"buffer_{name}"
+        with pytest.raises(ValueError, match=f"'{given}' should be .* got '?{value}"):
             ReplayBuffer(**{"size": 8} | wrong)
     with pytest.raises(ValueError, match="'buffer_folder' should be a folder"):
         ReplayBuffer(8, folder=str(tmp_path / "none")).allocate({"x": torch.zeros(8, 2)})
