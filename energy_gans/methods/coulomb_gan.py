@@ -102,7 +102,8 @@ class CoulombGAN(AdversarialModule):
         check_positive("power", power)
         check_positive("epsilon", epsilon)
         check_positive("potential_scale", potential_scale)
-        exponential_decay(epsilon, epsilon_decay, step=0)
+        if not 0 < epsilon_decay <= 1:
+            raise ValueError(f"'epsilon_decay' should be in (0, 1], got {epsilon_decay!r}.")
         _check_epsilon_min(power, epsilon, epsilon_decay, epsilon_min)
         if noise_std < 0:
             raise ValueError(f"'noise_std' should not be negative, got {noise_std!r}.")

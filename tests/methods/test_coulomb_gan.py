@@ -204,7 +204,9 @@ def test_losses_and_potentials_are_float32_under_autocast() -> None:
         ({"epsilon": 0.0}, "'epsilon' should be positive and finite, got 0.0"),
         ({"power": -1.0}, "'power' should be positive and finite, got -1.0"),
         ({"noise_std": -0.1}, "'noise_std' should not be negative, got -0.1"),
-        ({"epsilon_decay": 1.5}, "'rate' should be at most 1, got 1.5"),
+        ({"potential_scale": 0.0}, "'potential_scale' should be positive and finite, got 0.0"),
+        ({"epsilon_decay": 1.5}, r"'epsilon_decay' should be in \(0, 1\], got 1.5"),
+        ({"epsilon_decay": 0.0}, r"'epsilon_decay' should be in \(0, 1\], got 0.0"),
         (
             {"epsilon_decay": 0.999},
             "'epsilon_min' should be positive where 'epsilon_decay' is below 1, got 0.0 with "

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -40,8 +41,23 @@ def model(**kwargs: object) -> NGramGenerator:
     return NGramGenerator(**(defaults | kwargs))
 
 
+def trainer(steps: int) -> Trainer:
+    return Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        log_every_n_steps=1,
+    )
+
+
 class InOrder(FromDataset):
     r"""Lines in their order, for as many steps as they last."""
+
+    vocabulary = "abcde"
 
     def step_order(self, length: int) -> list[Tensor]:
         return list(torch.arange(length).split(self.batch_size))
@@ -115,13 +131,9 @@ def test_samples_take_the_ngrams_of_the_data() -> None:
 
 def test_divergences_and_the_entropy_are_logged() -> None:
     gan = model()
-    trainer = Trainer(
-        max_steps=1, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
-        log_every_n_steps=1,
-    )  # fmt: skip
-    trainer.fit(gan, lines())
-    logged = trainer.callback_metrics
+    run = trainer(1)
+    run.fit(gan, lines())
+    logged = run.callback_metrics
     assert {f"train/{name}" for name in ("loss_g", "kl_1", "kl_3", "entropy")} <= logged.keys()
     c, pi = gan.last_drawn
     real, drawn = (lines.codes[: lines.seen] for lines in gan.ngrams.lines.values())
@@ -157,6 +169,20 @@ def test_checkpoints_hold_the_lines_and_not_the_tables(tmp_path: Path) -> None:
     again.ngrams.allocate(one_hot(data.contents("train")[0][:2].argmax(1), V))
     for a, b in zip(again.ngrams.tables, gan.ngrams.tables, strict=True):
         assert torch.equal(a, b)
+
+
+def test_checkpoints_hold_the_vocabulary_and_go_on_with_no_other(tmp_path: Path) -> None:
+    gan, path = model(), tmp_path / "a.ckpt"
+    run = trainer(2)
+    run.fit(gan, lines())
+    run.save_checkpoint(path)
+    assert torch.load(path, weights_only=True)["vocabulary"] == "abcde"
+    other = lines()
+    with (
+        mock.patch.object(InOrder, "vocabulary", "abcdf"),
+        pytest.raises(ValueError, match="vocabulary"),
+    ):
+        trainer(3).fit(model(), other, ckpt_path=path, weights_only=True)
 
 
 @pytest.mark.parametrize(
@@ -205,9 +231,5 @@ def test_minibatches_of_more_lines_than_are_stored_are_refused() -> None:
 
 def test_plain_loaders_of_one_hot_lines_are_read() -> None:
     gan = model(generator=ResidualTextGenerator(3, V, L, 8, blocks=1))
-    trainer = Trainer(
-        max_steps=2, accelerator="cpu", logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
-    trainer.fit(gan, DataLoader(TensorDataset(one_hot(LINES, V)), 6))
+    trainer(2).fit(gan, DataLoader(TensorDataset(one_hot(LINES, V)), 6))
     assert gan.ngrams.lines["real"].seen == 12
