@@ -6,14 +6,16 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from energy_gans.callbacks import EMA, Checkpoints
 from energy_gans.cli import main
-from energy_gans.methods import GenerativeModule
+from energy_gans.methods import CoulombGAN, GenerativeModule
 from energy_gans.methods.bases.stepped import SteppedModule
 
+from .. import harness
 from ..test_contracts import Arguments, last, of
 
 ARGS = "--model.init_args."
@@ -120,3 +122,24 @@ def test_everything_counts_the_same_steps(
     with (tmp_path / "tiny" / "version_0" / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["train/loss_d"]]
     assert [int(row["step"]) for row in rows] == [2, 5, 8, 11]
+
+
+def test_networks_draw_other_numbers_in_each_step_and_in_each_process() -> None:
+    drawn = []
+
+    class Drawing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            drawn.append(torch.rand(()).item())
+            return self.layer(x)
+
+    for rank in (0, 0, 1):
+        with mock.patch.object(CoulombGAN, "global_rank", rank):
+            harness.fit(harness.model(CoulombGAN, discriminator=Drawing()), 3)
+    # The first number of a run is that of a check before its first step.
+    first, again, other = torch.tensor(drawn).view(3, -1)[:, 1:]
+    assert torch.equal(first, again)
+    assert len(torch.cat([first, other]).unique()) == len(first) + len(other)
