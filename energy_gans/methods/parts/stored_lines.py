@@ -22,16 +22,17 @@ class StoredLines:
     Arguments:
         codes: Room for :math:`M` lines, uint8, with shape :math:`(M, L)`.
         keys: The values of :func:`~energy_gans.functional.ngram_keys` for each length of n-grams.
-        bits: The bits of numbers of n-grams.
 
     Attributes:
         seen: The number of lines that were ever stored.
         counts: How often n-grams of each length stand in the stored lines, by number.
     """
 
-    def __init__(self, codes: Tensor, keys: Sequence[Tensor], bits: int) -> None:
+    def __init__(self, codes: Tensor, keys: Sequence[Tensor]) -> None:
         self.codes, self.keys, self.seen = codes, keys, 0
-        self.counts = [codes.new_zeros(1 << bits, dtype=torch.int32) for _ in keys]
+        # The XOR of numbers has no more bits than the largest of them.
+        sizes = [1 << int(key.max()).bit_length() for key in keys]
+        self.counts = [codes.new_zeros(size, dtype=torch.int32) for size in sizes]
 
     def store(self, c: Tensor, random: torch.Generator | None = None) -> list[Tensor]:
         r"""Stores lines: in empty places, in those of the oldest lines, or in random ones.
@@ -132,7 +133,7 @@ class NGramPotentials:
         self.keys = [ngram_keys(n, symbols, self.bits).to(y.device) for n in self.orders]
         for name, size in self.sizes.items():
             codes = torch.zeros(size, length, dtype=torch.uint8, device=y.device)
-            lines = self.lines[name] = StoredLines(codes, self.keys, self.bits)
+            lines = self.lines[name] = StoredLines(codes, self.keys)
             if self.saved is not None:
                 self.restore(lines, **self.saved[name])
         self.saved = None
