@@ -200,12 +200,13 @@ class NGramPotentials:
         Raises:
             ValueError: If they do not fit.
         """
-        size, length = lines.codes.shape
-        if codes.shape != (min(seen, size), length) or codes.dtype != torch.uint8:
+        (size, length), symbols = lines.codes.shape, lines.keys[0].shape[1]
+        fits = codes.shape == (min(seen, size), length) and codes.dtype == torch.uint8
+        if not fits or (len(codes) and int(codes.max()) >= symbols):
             raise ValueError(
-                f"The checkpoint should hold up to {size} lines of {length} characters, got "
-                f"{tuple(codes.shape)}: 'real_lines', 'generated_lines' and 'length' should be "
-                "those of its run."
+                f"The checkpoint should hold up to {size} lines of {length} characters, codes "
+                f"below {symbols}, got {tuple(codes.shape)}: 'real_lines', 'generated_lines', "
+                "'length' and 'symbols' should be those of its run."
             )
         lines.codes[: len(codes)] = codes
         lines.seen = seen

@@ -69,13 +69,16 @@ def test_tables_follow_the_counts() -> None:
             torch.testing.assert_close(table, found.potential(*counts))
 
 
-def test_lines_of_another_run_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("options", "symbols", "length"),
+    [({"real_lines": 3}, V, L), ({}, V, L + 1), ({}, V - 1, L)],
+    ids=["lines", "length", "symbols"],
+)
+def test_lines_of_another_run_are_refused(options: dict, symbols: int, length: int) -> None:
     found = potentials()
     found.store("real", lines(4, 0))
-    for more in ({"real_lines": 3}, {}):
-        other = NGramPotentials([1], **({"real_lines": 10, "generated_lines": 20} | more),
-                                pseudo_count=1.0, bits=BITS)  # fmt: skip
-        other.saved = found.contents()
-        longer = one_hot(torch.zeros(1, L if more else L + 1, dtype=torch.long), V)
-        with pytest.raises(ValueError, match="checkpoint should hold up to .* got \\(4, 6\\)"):
-            other.allocate(longer)
+    sizes = {"real_lines": 10, "generated_lines": 20} | options
+    other = NGramPotentials([1], **sizes, pseudo_count=1.0, bits=BITS)
+    other.saved = found.contents()
+    with pytest.raises(ValueError, match="checkpoint should hold up to .* got \\(4, 6\\)"):
+        other.allocate(torch.zeros(1, symbols, length))
