@@ -107,18 +107,20 @@ def test_ngrams_have_their_own_numbers_where_bits_suffice(n: int, symbols: int, 
     numbers = ngram_numbers(ngrams, ngram_keys(n, symbols, bits))
     assert len(numbers.unique()) == symbols**n
     assert numbers.min() >= 0 and numbers.max() < 2**bits
+    assert numbers.dtype == torch.int32
 
 
 def test_few_ngrams_share_a_number_elsewhere() -> None:
     ngrams = torch.randint(88, (40_000, 5), generator=random(5)).unique(dim=0)
     numbers = ngram_numbers(ngrams, ngram_keys(5, 88, 22))
-    assert numbers.min() >= 0 and numbers.max() < 2**22
+    assert numbers.min() >= 0 and numbers.max() < 2**22 and numbers.dtype == torch.int32
     # Of random numbers, n^2 / 2^23 pairs are equal in the mean: 191.
     assert 140 < len(ngrams) - len(numbers.unique()) < 250
 
 
 def test_numbers_of_ngrams_are_the_same_in_each_call() -> None:
     assert torch.equal(ngram_keys(6, 88), ngram_keys(6, 88))
+    assert ngram_keys(6, 88, bits=30).max() < 2**30
     assert not torch.equal(ngram_keys(6, 88)[:5], ngram_keys(5, 88))
 
 
@@ -130,6 +132,8 @@ def test_characters_are_drawn_from_the_distributions() -> None:
     assert shares[1] == 0
     almost = draw_characters(pi[..., :1] * 0.999, torch.tensor([[0.9999]]))
     assert almost.tolist() == [[3]]
+    never_first = draw_characters(torch.tensor([[[0.0], [1.0]]]), torch.zeros(1, 1))
+    assert never_first.tolist() == [[1]]
 
 
 def test_lines_that_are_shorter_than_an_ngram_are_refused() -> None:
