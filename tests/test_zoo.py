@@ -26,8 +26,8 @@ def test_a_model_is_loaded_by_name_and_drawn_from(name: str) -> None:
     assert time.process_time() - start < 2 * limit
     assert x.shape == (64, *model.sample_shape)
     assert x.isfinite().all()
-    # Samples differ.
-    assert x.flatten(1).std(0).mean() > 0.05
+    # Samples differ. Most of the symbols of text do not occur at most of its places.
+    assert x.flatten(1).std(0).mean() > (0.005 if model.vocabulary else 0.05)
 
 
 @pytest.mark.parametrize("name", MODELS)

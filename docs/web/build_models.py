@@ -80,10 +80,10 @@ def _check_shown(name: str, model: GenerativeModule) -> None:
     r"""Raises a `ValueError` if the page can not show the samples of a model."""
     shape = model.sample_shape
     image = len(shape) == 3 and shape[0] in (1, 3)
-    if not image and shape != (2,):
+    if not image and shape != (2,) and not model.vocabulary:
         raise ValueError(
-            f"The page shows images (1 or 3 channels) and points in the plane, and samples of "
-            f"{name!r} have the shape {tuple(shape)}."
+            f"The page shows images (1 or 3 channels), points in the plane and lines of text, and "
+            f"samples of {name!r} have the shape {tuple(shape)}."
         )
 
 
@@ -124,6 +124,8 @@ def card_of(entry: ZooModel, model: GenerativeModule) -> dict[str, Any]:
         "classes": model.classes,
         "dynamics": model.dynamics,
     }
+    if model.vocabulary:
+        card["vocabulary"] = model.vocabulary
     return card | ({"plane": _plane(entry, model)} if card["shape"] == [2] else {})
 
 

@@ -1,6 +1,7 @@
 // The panel of latents: two sliders walk between the latents of four samples.
 import { COLOURS, clearPlane, drawDots, drawImages, drawReal } from "./drawing.js";
 import { button, element, withLabel, latest, panel, slider } from "./dom.js";
+import { readLines } from "./lines.js";
 import { between, seeded } from "./random.js";
 
 const TEXT = "The sliders walk between the latents of four samples";
@@ -8,13 +9,19 @@ const TEXT = "The sliders walk between the latents of four samples";
 export class LatentsPanel {
   constructor(model, say) {
     Object.assign(this, { model, say, seed: 0, visited: [] });
-    const { plane } = model.card;
-    this.canvas = element("canvas", { className: plane ? "plane" : "image", role: "img" });
-    this.canvas.setAttribute("aria-label", "The sample of the latents between four");
-    this.corners = element("canvas", { className: "images corners", role: "img", "aria-label": "The four samples" });
-    const pictures = plane ? [this.canvas] : [element("div", { className: "beside" }, this.corners, this.canvas)];
-    const where = plane ? " (blue). Red points are what lies between them." : ": the small ones, in the corners.";
-    this.element = panel("Between latents", TEXT + where, ...pictures, this.makeControls());
+    const { plane, vocabulary } = model.card;
+    const [tag, role] = vocabulary ? ["pre", {}] : ["canvas", { role: "img" }];
+    const kind = vocabulary ? "lines" : plane ? "plane" : "image";
+    this.sheet = element(tag, { className: kind, ...role });
+    this.sheet.setAttribute("aria-label", "The sample of the latents between four");
+    const corners = vocabulary ? "lines" : "images corners";
+    this.corners = element(tag, { className: corners, ...role, "aria-label": "The four samples" });
+    const pictures = plane ? [this.sheet] : [this.corners, this.sheet];
+    const shown = vocabulary || plane ? pictures : [element("div", { className: "beside" }, ...pictures)];
+    const where = vocabulary
+      ? ": the upper ones."
+      : plane ? " (blue). Red points are what lies between them." : ": the small ones, in the corners.";
+    this.element = panel("Between latents", TEXT + where, ...shown, this.makeControls());
     this.update = latest(() => this.compute());
     this.ready = this.choose(0);
   }
@@ -38,7 +45,9 @@ export class LatentsPanel {
     const latents = [0, 1, 2, 3].map((i) => drawn.slice(i * size, (i + 1) * size));
     const samples = (await this.model.states(4, { [name]: drawn })).at(-1);
     Object.assign(this, { seed, chosen: latents, samples, visited: [] });
-    if (!this.model.card.plane) drawImages(this.corners, samples, this.model.card.shape, 2);
+    const { card } = this.model;
+    if (card.vocabulary) this.corners.textContent = readLines(samples, card).join("\n");
+    else if (!card.plane) drawImages(this.corners, samples, card.shape, 2);
     await this.update();
   }
 
@@ -54,10 +63,14 @@ export class LatentsPanel {
   }
 
   draw(x) {
-    const { shape, plane } = this.model.card;
-    if (!plane) return drawImages(this.canvas, x, shape, 1);
+    const { shape, plane, vocabulary } = this.model.card;
+    if (vocabulary) {
+      [this.sheet.textContent] = readLines(x, this.model.card);
+      return;
+    }
+    if (!plane) return drawImages(this.sheet, x, shape, 1);
     this.visited.push(...x);
-    const context = clearPlane(this.canvas);
+    const context = clearPlane(this.sheet);
     drawReal(context, plane);
     drawDots(context, plane, this.samples, { radius: 9, colour: COLOURS.corner, outline: "#ffffff" });
     drawDots(context, plane, this.visited, { radius: 2.5, colour: COLOURS.generated });

@@ -1,21 +1,26 @@
-// The panel of samples: a sheet of images or points, and the time of those that flow.
+// The panel of samples: a sheet of images, points or lines of text, and the time of those that flow.
 import { COLOURS, clearPlane, drawDots, drawImages, drawReal } from "./drawing.js";
 import { button, element, withLabel, latest, panel, quarters, slider } from "./dom.js";
+import { readLines } from "./lines.js";
 import { seeded } from "./random.js";
 
-// The numbers of images of a generator, of images that flow, and of points.
-const COUNTS = { images: 64, flow: 16, points: 1000, flowPoints: 200 };
+// The numbers of images of a generator, of images that flow, of points, and of lines of text.
+const COUNTS = { images: 64, flow: 16, points: 1000, flowPoints: 200, lines: 24 };
 
 export class SamplesPanel {
   constructor(model, say) {
     Object.assign(this, { model, say, seed: 0 });
-    const { flow, plane } = model.card;
-    this.count = plane ? (flow ? COUNTS.flowPoints : COUNTS.points) : flow ? COUNTS.flow : COUNTS.images;
-    const what = `${this.count.toLocaleString("en")} ${plane ? "points (red) and real ones (grey)" : "images"}`;
+    const { flow, plane, vocabulary } = model.card;
+    const images = flow ? COUNTS.flow : COUNTS.images;
+    this.count = vocabulary ? COUNTS.lines : plane ? (flow ? COUNTS.flowPoints : COUNTS.points) : images;
+    const kind = vocabulary ? "lines of text" : plane ? "points (red) and real ones (grey)" : "images";
+    const what = `${this.count.toLocaleString("en")} ${kind}`;
     const text = flow ? `${what}, which start as noise; the slider pulls them back and forth along the flow.` : `${what}.`;
-    this.canvas = element("canvas", { className: plane ? "plane" : "images", role: "img" });
+    this.sheet = vocabulary
+      ? element("pre", { className: "lines", tabIndex: 0 })
+      : element("canvas", { className: plane ? "plane" : "images", role: "img" });
     this.update = latest(() => this.compute());
-    this.element = panel("Samples", text, this.canvas, this.makeControls());
+    this.element = panel("Samples", text, this.sheet, this.makeControls());
     this.ready = this.update();
   }
 
@@ -56,9 +61,13 @@ export class SamplesPanel {
       this.output.textContent = card.flow.times[index].toFixed(2);
       this.slider.setAttribute("aria-valuetext", `time ${this.output.textContent}`);
     }
-    this.canvas.setAttribute("aria-label", `${this.count} samples with seed ${this.seed}`);
-    if (!card.plane) return drawImages(this.canvas, x, card.shape, Math.ceil(Math.sqrt(this.count)));
-    const context = clearPlane(this.canvas);
+    this.sheet.setAttribute("aria-label", `${this.count} samples with seed ${this.seed}`);
+    if (card.vocabulary) {
+      this.sheet.textContent = readLines(x, card).join("\n");
+      return;
+    }
+    if (!card.plane) return drawImages(this.sheet, x, card.shape, Math.ceil(Math.sqrt(this.count)));
+    const context = clearPlane(this.sheet);
     drawReal(context, card.plane);
     drawDots(context, card.plane, x, { radius: 2.5, colour: COLOURS.generated });
   }

@@ -15,13 +15,15 @@ import pytest
 import torch
 
 import energy_gans
+from energy_gans.characters import read_lines
 from energy_gans.data import EmbeddedDigits
 
 from .browser import Browser, browser, find_chromium, serve
 
 ROOT = Path(__file__).parents[2]
-# A potential, a flow, images, and images with holes.
+# A potential, a flow, images, images with holes, and text.
 NAMES = ["coulomb-ring", "vapo-grid", "field-fashion-mnist", "inpainting-digits"]
+NAMES += ["ngrams-python-help"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
 STATUS = "document.querySelector('#status').textContent"
 # The words that say that particles have been followed.
@@ -84,7 +86,7 @@ def cards(page: Path) -> dict[str, dict]:
 def test_cards_say_what_a_model_can_do(page: Path) -> None:
     found = cards(page)
     assert list(found) == NAMES
-    ring, flow, images, holes = found.values()
+    ring, flow, images, holes, text = found.values()
     latents = {"latents": {"shape": [None, 2], "draw": "normal", "below": None}}
     assert ring["functions"] == {"sampler": latents, "potential": {"x": {"shape": [None, 2]}}}
     assert (ring["method"], ring["data"], ring["steps"]) == ("CoulombGAN", "Ring", 600)
@@ -98,6 +100,7 @@ def test_cards_say_what_a_model_can_do(page: Path) -> None:
     shapes = {"y": [None, 1, 32, 32], "known": [None, 1, 32, 32]}
     assert holes["functions"]["fill"] == {name: {"shape": x} for name, x in shapes.items()}
     assert holes["images"] == 8 and "images" not in images
+    assert len(text["vocabulary"]) <= text["shape"][0] == 128 and "plane" not in text
     # The square of the plane holds all real points.
     real = torch.tensor(ring["plane"]["real"])
     assert (real > torch.tensor(ring["plane"]["low"])).all()
@@ -302,7 +305,7 @@ def test_outputs_are_those_of_pytorch_and_frames_are_fast(visit: Callable[..., B
     assert set(differences) == {
         *(("coulomb-ring", what) for what in ("sampler", "potential")),
         *(("vapo-grid", what) for what in ("potential", "field", "flow")),
-        ("field-fashion-mnist", "sampler"),
+        *((name, "sampler") for name in ("field-fashion-mnist", "ngrams-python-help")),
         *(("inpainting-digits", what) for what in ("sampler", "fill")),
     }
     assert max(differences.values()) < 1e-4
@@ -407,6 +410,37 @@ def test_two_models_are_compared(visit: Callable[..., Browser]) -> None:
     shown.value("document.querySelector('#compare').click()")
     assert shown.value("document.querySelectorAll('article').length") == 1
     assert shown.value("location.hash") == "#field-fashion-mnist"
+
+
+def test_text_is_shown_as_lines(visit: Callable[..., Browser], page: Path) -> None:
+    shown = visit("#ngrams-python-help", width=400)
+    sheet = "document.querySelector('pre.lines')"
+    shown.wait(f"{sheet}?.textContent")
+    first = shown.value(f"{sheet}.textContent").split("\n")
+    card = cards(page)["ngrams-python-help"]
+    assert len(first) == 24 and set("".join(first)) <= set(card["vocabulary"])
+    shown.value(
+        "[...document.querySelectorAll('button')].find(b => /New/.test(b.textContent)).click()"
+    )
+    shown.wait(f"{sheet}.textContent !== {json.dumps(chr(10).join(first))}")
+    assert shown.value("document.documentElement.scrollWidth") == 400
+    # The four samples, and the line between them.
+    latents = shown.wait(
+        "(l => l[2]?.textContent && l.map(e => e.textContent))"
+        "([...document.querySelectorAll('pre.lines')])"
+    )
+    assert len(latents[1].split("\n")) == 4
+    # Lines are read as in Python.
+    output = json.loads((page / "ngrams-python-help/reference.json").read_text())["sampler"][
+        "output"
+    ]
+    read = shown.value(
+        "Promise.all(['models.json', 'ngrams-python-help/reference.json']"
+        ".map(url => fetch(url).then(answer => answer.json())))"
+        ".then(async ([all, reference]) => (await import('./lines.js')).readLines("
+        "Float32Array.from(reference.sampler.output), all.models.find(m => m.vocabulary)))"
+    )
+    assert read == read_lines(torch.tensor(output).view(4, 128, 32), card["vocabulary"])
 
 
 def test_text_of_others_is_no_html(visit: Callable[..., Browser], site: Path) -> None:
