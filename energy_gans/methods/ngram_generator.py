@@ -20,7 +20,7 @@ oscillate: their feedback would come with a delay.
 
 Samples are read as the most probable character at each place. The divergence of lines that are
 drawn falls with the entropy of :math:`\pi`, as characters that are drawn independently do not fit
-each other. Both ways to read a sample therefore come to agree.
+each other. Drawn lines come closer to read ones as it falls.
 
 References:
     Local Expectation Gradients for Black Box Variational Inference (Titsias and Lázaro-Gredilla,
