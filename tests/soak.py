@@ -5,7 +5,7 @@ r"""Kills training runs at random moments, and watches memory over many steps. T
     make soak                                  # all methods, twenty kills and 100,000 steps each
     python -m tests.soak --methods VAPO --kills 5 --steps 0
 
-The methods are those of the tests of contracts, on points or on images of 8 pixels. A run that
+The methods are those of the tests of contracts, on points, text or small images. A run that
 writes a checkpoint every third step, a picture every fourth, and validates every sixth is ended
 by SIGKILL, SIGTERM or SIGINT at a random moment of one of these, or of an update, goes on from its
 last checkpoint, is ended again, and so on. At the end, it must have the weights, the optimizers'
