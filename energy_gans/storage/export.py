@@ -18,6 +18,7 @@ from typing import Any
 
 import lightning
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from ..files import atomic_write, write_text
@@ -51,10 +52,19 @@ def is_export(path: str | os.PathLike) -> bool:
     return Path(path).suffix == Path(WEIGHTS).suffix
 
 
-def exported_weights(model: GenerativeModule) -> dict[str, Tensor]:
+def takes_half(weight: Tensor) -> bool:
+    r"""Returns whether a tensor is a matrix or a filter of float32 numbers."""
+    return weight.dtype == torch.float32 and weight.dim() >= 2
+
+
+def exported_weights(model: GenerativeModule, half: bool = False) -> dict[str, Tensor]:
     r"""Returns the tensors that samples and the potential depend on, by name, on the CPU.
 
     Where there is a moving average, its weights have the names of those that it averages.
+
+    Arguments:
+        model: The model.
+        half: Whether matrices and filters are float16 numbers.
 
     Raises:
         ValueError: If a network saves something that is no tensor.
@@ -68,6 +78,11 @@ def exported_weights(model: GenerativeModule) -> dict[str, Tensor]:
             name: replaced.get(id(tensor), tensor)
             for name, tensor in state.items()
             if not name.startswith("averaged.")
+        }
+    if half:
+        state = {
+            name: t.half() if isinstance(t, Tensor) and takes_half(t) else t
+            for name, t in state.items()
         }
     charges = model.carried_state().get("charges", ())
     state |= dict(zip(_CHARGES, charges, strict=False))
@@ -96,7 +111,11 @@ def checkpoint_of(model: GenerativeModule) -> dict[str, Any]:
 
 
 def write_export(
-    folder: Path, model: GenerativeModule, checkpoint: Mapping[str, Any], origin: dict[str, Any]
+    folder: Path,
+    model: GenerativeModule,
+    checkpoint: Mapping[str, Any],
+    origin: dict[str, Any],
+    half: bool = False,
 ) -> dict[str, Any]:
     r"""Writes `config.json` and `model.safetensors`, and returns the contents of the former.
 
@@ -105,6 +124,7 @@ def write_export(
         model: The model.
         checkpoint: What a checkpoint says of the model, under its keys.
         origin: Where the model comes from: versions, and the SHA-256 of its checkpoint.
+        half: Whether matrices and filters are written as float16 numbers.
 
     Returns:
         The contents of `config.json`.
@@ -117,7 +137,7 @@ def write_export(
     model_spec = _spec(made.init_args | {"_class_path": made.class_path}, "model")
     # A model that was made in Python.
     model_spec |= {k: v for k, v in made._asdict().items() if k in _PYTHON and v}
-    weights = safetensors.torch.save(exported_weights(model), metadata={"format": "pt"})
+    weights = safetensors.torch.save(exported_weights(model, half), metadata={"format": "pt"})
     with atomic_write(folder / WEIGHTS) as file:
         file.write(weights)
     config = {

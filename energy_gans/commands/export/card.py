@@ -37,6 +37,8 @@ class Card:
         lines: Samples of text, a line each.
         real: The number of samples of the training data in the weights' file.
         onnx: The description of each ONNX file, by file name.
+        change: The largest change of a sample by float16 weights, as a share of the range of
+            samples; `None` if weights are not rounded.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Card:
     lines: Sequence[str] = ()
     real: int = 0
     onnx: Mapping[str, str] = field(default_factory=dict)
+    change: float | None = None
 
     def __str__(self) -> str:
         parts = [self.front_matter(), self.heading(), self.usage(), self.training_section()]
@@ -92,6 +95,13 @@ class Card:
             text += (
                 f"\n`model.safetensors` holds {self.real} samples of the training data, in some "
                 "methods coarse or with holes, on which samples or the potential depend.\n"
+            )
+        if self.change is not None:
+            text += "\nMatrices and filters are float16 numbers, which "
+            text += (
+                "changed no character of 64 samples.\n"
+                if self.model.vocabulary
+                else f"changed 64 samples by at most {self.change:.2g} of their range.\n"
             )
         return text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from ..models import Checkpoint
 from ..outputs import check_writable
 from ..results import Result
 from .card import Card
+from .half_weights import rounded_weights
 from .onnx_files import check_onnx, write_onnx
 from .source import ExportSource, open_source
 
@@ -64,6 +66,7 @@ def export(
     out: str | os.PathLike,
     onnx: bool = False,
     overwrite: bool = False,
+    half_weights: bool = False,
     seed: int = 0,
     trust: str = "",
 ) -> ExportedModel:
@@ -79,6 +82,8 @@ def export(
             fills holes fill.onnx, for any batch size. What can not be converted is left out, and
             named.
         overwrite: Whether `out` may be an exported folder, which is replaced.
+        half_weights: Whether matrices and filters are written as float16 numbers. The file is half
+            as large; 64 samples may change by at most 1/255 of their range, and text not at all.
         seed: The seed of the samples in the pictures.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
@@ -87,15 +92,17 @@ def export(
         The folder, its files with their sizes in bytes, and what was left out.
 
     Raises:
-        ValueError: If `out` can not be such a folder, or the model can not be exported.
+        ValueError: If `out` can not be such a folder, or the model can not be exported, or its
+            samples change too much with float16 weights.
         FileExistsError: If `out` exists and is no exported folder, or `overwrite` is false.
     """
     folder = _check_folder(str(out), overwrite)
     source = open_source(ckpt_path, trust)
     if onnx:
         check_onnx(source.model)
-    with atomic_folder(folder) as part:
-        left_out = _write(part, source, folder.name, seed, onnx)
+    rounding = rounded_weights(source.model, seed) if half_weights else nullcontext()
+    with rounding as change, atomic_folder(folder) as part:
+        left_out = _write(part, source, folder.name, seed, onnx, change)
         files = {path.name: path.stat().st_size for path in sorted(part.iterdir())}
     return ExportedModel(Path(out), files, tuple(left_out))
 
@@ -128,7 +135,9 @@ def _check_folder(out: str, overwrite: bool) -> Path:
     return folder
 
 
-def _write(folder: Path, source: ExportSource, name: str, seed: int, onnx: bool) -> list[str]:
+def _write(
+    folder: Path, source: ExportSource, name: str, seed: int, onnx: bool, change: float | None
+) -> list[str]:
     r"""Writes all files of an exported model, and returns a sentence for each that is left out.
 
     Arguments:
@@ -137,11 +146,15 @@ def _write(folder: Path, source: ExportSource, name: str, seed: int, onnx: bool)
         name: The name that the folder is going to have.
         seed: The seed of the samples in the pictures.
         onnx: Whether to write ONNX files.
+        change: The largest change of a sample by float16 weights, as a share of the range of
+            samples; `None` if weights are not rounded.
 
     Returns:
         The sentences.
     """
-    config = write_export(folder, source.model, source.checkpoint, source.origin)
+    config = write_export(
+        folder, source.model, source.checkpoint, source.origin, change is not None
+    )
     for own, path in (
         (TRAINING, source.file(TRAINING)),
         (LOGGED, source.file(LOGGED)),
@@ -168,6 +181,7 @@ def _write(folder: Path, source: ExportSource, name: str, seed: int, onnx: bool)
         text.splitlines(),
         _real_samples(source.model),
         functions,
+        change,
     )
     write_text(str(card), folder / CARD)
     return left_out + missing
