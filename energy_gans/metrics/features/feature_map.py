@@ -32,14 +32,16 @@ _VARIANCE = 1e-6
 class FeatureMap(Described, nn.Module):
     r"""The fixed, differentiable map from images to the features of an extractor.
 
-    It is always in evaluation mode, its parameters require no gradients, and it computes in
-    float32 at least, also under autocast.
+    It is always in evaluation mode, and its parameters require no gradients. It computes in
+    float32 at least, also under autocast, unless `half_network` is true.
 
     Arguments:
         extractor: The extractor.
         stages: The stages of the extractor's network whose maps are features, too, 0 for the
             finest; negative numbers count from the coarsest.
         grid: The number of cells along each side of the grid of means of a stage's map.
+        half_network: Whether the extractor's network runs under bfloat16 autocast, which is
+            faster. The features are float32 in any case.
 
     Raises:
         ValueError: If `grid` is not positive.
@@ -50,11 +52,16 @@ class FeatureMap(Described, nn.Module):
     """
 
     def __init__(
-        self, extractor: FeatureExtractor, stages: Sequence[int] = (), grid: int = 2
+        self,
+        extractor: FeatureExtractor,
+        stages: Sequence[int] = (),
+        grid: int = 2,
+        half_network: bool = False,
     ) -> None:
         super().__init__()
         check_count("grid", grid)
         self.extractor, self.stages, self.grid = extractor, tuple(stages), grid
+        self.half_network = half_network
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,11 +96,13 @@ class FeatureMap(Described, nn.Module):
         if self.extractor.channels == 3:
             pixels = pixels.expand(-1, 3, -1, -1)
         with (
-            torch.autocast(x.device.type, enabled=False),
+            torch.autocast(x.device.type, torch.bfloat16, enabled=self.half_network),
             _outputs_of(modules) as maps,
         ):
             pooled = self.extractor.features_of(pixels)
-            return [*(self._statistics(one) for one in maps), pooled]
+        with torch.autocast(x.device.type, enabled=False):
+            wide = [a.to(torch.promote_types(a.dtype, torch.float32)) for a in (*maps, pooled)]
+            return [*(self._statistics(one) for one in wide[:-1]), wide[-1]]
 
     def train(self, mode: bool = True) -> FeatureMap:
         return super().train(False)

@@ -128,6 +128,26 @@ def test_features_are_float32_under_autocast(extractor: FeatureExtractor, small:
     assert features(x.bfloat16()).dtype == torch.float32
 
 
+def test_a_network_in_bfloat16_gives_almost_the_same_features_and_gradients(
+    extractor: FeatureExtractor, small: Tensor
+) -> None:
+    x = floats(small).requires_grad_()
+    stages = [0] if extractor.stage_modules() else []
+    found = {}
+    for half in (False, True):
+        parts = FeatureMap(extractor, stages, half_network=half).parts(x)
+        assert {part.dtype for part in parts} == {torch.float32}
+        w = torch.linspace(-1, 1, parts[-1].shape[1])
+        found[half] = torch.cat(parts, 1), torch.autograd.grad((w * parts[-1]).sum(), x)[0]
+    for whole, half, least in zip(found[False], found[True], (0.999, 0.9), strict=True):
+        assert torch.cosine_similarity(whole.flatten(), half.flatten(), 0) > least
+    if type(extractor) is not Pixels:
+        assert not torch.equal(found[False][0], found[True][0])
+    with torch.autocast("cpu", torch.bfloat16):
+        again = torch.cat(FeatureMap(extractor, stages, half_network=True).parts(x), 1)
+    assert torch.equal(again, found[True][0])
+
+
 def test_grey_images_are_repeated_to_rgb(classifier: TrainedEncoder, small: Tensor) -> None:
     features, grey = FeatureMap(classifier, stages=[0]), floats(small[:, :1])
     assert torch.equal(features(grey), features(grey.repeat(1, 3, 1, 1)))
