@@ -10,7 +10,7 @@ import energy_gans
 
 PUBLIC = {
     "energy_gans.callbacks": """
-        EMA Checkpoints CurvesPicture DivergenceGuard MixtureCoverage
+        EMA Checkpoints Compile CurvesPicture DivergenceGuard MixtureCoverage
         NonFiniteGuard ResponseCurve SampleMeasures SamplePictures SampleWriter
         StepProgress TextMeasures TrainingClock
     """,

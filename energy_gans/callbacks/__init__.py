@@ -1,11 +1,12 @@
 r"""Callbacks, which observe a model through `sample` and never change what it learns.
 
-There are two exceptions: :class:`EMA` averages the sampled network, and :class:`DivergenceGuard`
-can roll a run back. The command line adds :class:`.save_config.SaveConfig` and
-:class:`.conditions.Conditions` to every run.
+There are three exceptions: :class:`EMA` averages the sampled network, :class:`DivergenceGuard`
+can roll a run back, and :class:`Compile` compiles networks. The command line adds
+:class:`.save_config.SaveConfig` and :class:`.conditions.Conditions` to every run.
 """
 
 from .checkpoints import Checkpoints
+from .compile import Compile
 from .curves_picture import CurvesPicture
 from .divergence_guard import DivergenceGuard
 from .ema import EMA
@@ -22,6 +23,7 @@ from .training_clock import TrainingClock
 __all__ = [
     "EMA",
     "Checkpoints",
+    "Compile",
     "CurvesPicture",
     "DivergenceGuard",
     "MixtureCoverage",

@@ -120,6 +120,10 @@ class WGANGP(_WassersteinModule):
         check_positive("gradient_penalty", gradient_penalty)
         self.gradient_penalty = gradient_penalty
 
+    @property
+    def has_gradient_in_loss(self) -> bool:
+        return True
+
     def discriminator_loss(self, x: Tensor, y: Tensor) -> Tensor:
         penalty = slope_penalty(self.potential, y, x, self.uniform(len(y)))
         self.note(penalty=penalty)

@@ -245,6 +245,10 @@ class FeatureGAN(WitnessMixin, AdversarialModule):
             yield matching_loss(*self.kernels(v.own.shape[1], vv, uv))
 
     @property
+    def has_gradient_in_loss(self) -> bool:
+        return self.gradient_penalty > 0
+
+    @property
     def smallest_minibatch(self) -> int:
         # The repulsive loss consists of pairs of real samples and of generated samples alone.
         return 2 if self.objective == "repulsive" else 1

@@ -111,6 +111,11 @@ class GenerativeModule(
         r"""The network that samples are drawn from, and that moving averages are taken of."""
         raise NotImplementedError
 
+    @property
+    def has_gradient_in_loss(self) -> bool:
+        r"""Whether a loss contains the gradient of a network with respect to its inputs."""
+        return False
+
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
         r"""Returns the outputs to which a constant may be added without any effect on losses.
 

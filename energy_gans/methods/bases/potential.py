@@ -107,6 +107,10 @@ class PotentialModule(GenerativeModule):
             return self.evaluate(network, a, *self.conditions(a, label, time))
 
     @property
+    def has_gradient_in_loss(self) -> bool:
+        return True
+
+    @property
     def ema_source(self) -> nn.Module:
         return self.descriptor
 
