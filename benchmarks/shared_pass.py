@@ -4,10 +4,11 @@ r"""What one pass of the discriminator for both networks would save.
 
     OMP_NUM_THREADS=1 python -m benchmarks.shared_pass
 
-Hand-written steps in bfloat16 of an EIEG GAN and of a Coulomb GAN on images of 32 pixels. In turns,
-the networks are updated one after the other, as the methods do. Together, the generated samples and
-their discriminator's outputs serve both losses, whose gradients are those of the weights before the
-step. For the Coulomb GAN that is the same update; for the EIEG GAN it is another algorithm.
+Hand-written steps in bfloat16 of an EIEG GAN and of a Coulomb GAN on images of 32 pixels. In
+turns, the networks are updated one after the other, as the methods do. Together, the generated
+samples and their discriminator's outputs serve both losses, whose gradients are those of the
+weights before the step. For the Coulomb GAN that is the same update; for the EIEG GAN it is
+another algorithm.
 """
 
 from __future__ import annotations
