@@ -82,9 +82,10 @@ audit: install  ## write a bill of materials, build/bom.json, and look up known 
 	build/audit/bin/pip-audit --skip-editable --path $$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
 
 zoo: install  ## train a model of zoo/ again, NAME=coulomb-ring, from the config in its folder
-	$(BIN)/energy-gans fit --config zoo/$(NAME)/config.yaml --trainer.logger.name zoo/$(NAME)
-	test ! -f zoo/$(NAME)/metrics.json || $(BIN)/energy-gans evaluate --ckpt_path runs/zoo/$(NAME)
-	$(BIN)/energy-gans export --ckpt_path runs/zoo/$(NAME) --out zoo/$(NAME) --overwrite
+	$(BIN)/energy-gans fit --config zoo/$(NAME)/config.yaml --trainer.logger.save_dir runs \
+	  --trainer.logger.name zoo/$(NAME) --trainer.logger.version null
+	test ! -f zoo/$(NAME)/metrics.json || $(BIN)/energy-gans evaluate --ckpt_path runs/zoo/$(NAME) $(EVALUATE)
+	$(BIN)/energy-gans export --ckpt_path runs/zoo/$(NAME) --out zoo/$(NAME) --overwrite $(EXPORT)
 
 clean:  ## remove the environment and what tools leave behind, but no runs
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .import_linter_cache docs/_build docs/examples docs/reference/python docs/results
