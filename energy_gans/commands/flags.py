@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 CONFIG_FLAGS = ("-c", "--config")
 CLASS_FLAGS = ("--model", "--data", "--field")
 # Flags that stand for true without a value.
-SWITCHES = ("--onnx", "--overwrite", "--retry")
+SWITCHES = ("--half_weights", "--onnx", "--overwrite", "--retry")
 
 
 def flags(args: Sequence[str]) -> Iterator[list[str]]:

@@ -12,6 +12,7 @@ samples under the protocol of the real images.
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -189,11 +190,14 @@ def _check_number(name: str, number: dict[str, Any]) -> None:
 def find_metrics(folder: Path, sha256: str) -> Path | None:
     r"""Returns the file of the numbers that `evaluate` measured of a checkpoint, or `None`.
 
+    A study writes them beside the folder of the run.
+
     Arguments:
         folder: The folder of the checkpoint's run.
         sha256: The SHA-256 of the checkpoint.
     """
-    for path in sorted(folder.glob("metrics*.json")):
+    found = (sorted(place.glob("metrics*.json")) for place in (folder, folder.resolve().parent))
+    for path in itertools.chain(*found):
         with suppress(*_DAMAGED):
             if json.loads(path.read_text())["origin"]["sha256"] == sha256:
                 return path

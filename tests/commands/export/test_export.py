@@ -120,6 +120,19 @@ def test_an_exported_folder_keeps_its_numbers_when_it_is_exported_again(
     )
 
 
+def test_numbers_that_a_study_wrote_beside_the_run_are_kept(
+    run: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = run("plane")
+    digest = file_digest(folder / "checkpoints/last.ckpt")
+    write_metrics({"fd": NUMBER}, {"sha256": digest}, folder.parent / "metrics.json")
+    result = export(str(folder), str(tmp_path / "shared"))
+    assert "metrics.json" in result.files
+    write_metrics({"fd": NUMBER}, {"sha256": "0" * 64}, folder.parent / "metrics.json")
+    result = export(str(folder), str(tmp_path / "shared"), overwrite=True)
+    assert "metrics.json" not in result.files
+
+
 def test_numbers_of_another_checkpoint_are_left_out(
     run: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -275,8 +288,9 @@ def test_switches_need_no_value(
     monkeypatch.setattr(module, "write_onnx", write_onnx)
     monkeypatch.setattr(module, "check_onnx", lambda model: None)
     path = str(FOLDER / "InpaintingGGCN/last.ckpt")
+    to = ("--out", "shared")
     for _ in range(2):
-        main(["export", "--onnx", "--ckpt_path", path, "--overwrite", "--out", "shared"])
+        main(["export", "--onnx", "--ckpt_path", path, "--overwrite", "--half_weights", *to])
     assert asked == ["InpaintingGGCN"] * 2
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("shared: README.md (") and said[1] == "field.onnx is left out: why."
