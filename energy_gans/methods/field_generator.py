@@ -123,7 +123,8 @@ class FieldGenerator(DirectGeneratorModule):
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         label = None if self.classes is None else label
         x = self.draw(len(y), label)
-        self.charges = (y, x.detach())
+        if self.classes is None:
+            self.charges = (y, x.detach())
         labels = None if label is None else self.gather(label)
         with torch.no_grad():
             real = [self.gather(u) for u in self.maps(y)]
@@ -217,6 +218,9 @@ class FieldGenerator(DirectGeneratorModule):
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         super().on_load_checkpoint(checkpoint)
+        if self.classes is not None:
+            # Earlier versions stored them although there is no potential of all classes.
+            self.charges = None
         self.past.sets = list(checkpoint.get("past", []))
 
     # Samples and potential

@@ -41,7 +41,8 @@ class EfficientNetLite0(FeatureExtractor):
         size: The width and height that images are resized to, with antialiasing. The network was
             trained at 224 pixels; 96 pixels take a sixth of the time. Below 64 pixels, images with
             little structure have features that are all zero.
-        weights: The file of weights; the file of the installed package if `None`.
+        weights: The file of weights; the file of the installed package if `None`, whose weights a
+            state dict does not hold.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -69,6 +70,9 @@ class EfficientNetLite0(FeatureExtractor):
                 f"{error}."
             ) from error
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        if weights is None:
+            self.register_state_dict_post_hook(_leave_out)
+            self.register_load_state_dict_pre_hook(_fill_in)
 
     def extract(self, images: Tensor) -> Output:
         features = self.features_of(images)
@@ -86,6 +90,18 @@ class EfficientNetLite0(FeatureExtractor):
         r"""Returns the network's inputs in [-127/128, 1], with shape :math:`(N, 3, S, S)`."""
         x = resize_images(images, self.size).sub_(127).div_(128)
         return x.contiguous(memory_format=torch.channels_last)
+
+
+def _leave_out(module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: object) -> None:
+    r"""Removes the weights of the installed package from a state dict."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        del state[name]
+
+
+def _fill_in(module: nn.Module, state: dict[str, Tensor], prefix: str, *unused: object) -> None:
+    r"""Adds the weights of the installed package to a state dict that does not hold them."""
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        state.setdefault(prefix + name, tensor)
 
 
 class _SameConv2d(nn.Conv2d):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from energy_gans.metrics.features import EfficientNetLite0, efficientnet
+from energy_gans.metrics.features import EfficientNetLite0, FeatureMap, efficientnet
 from energy_gans.metrics.features.efficientnet import _installed_path, _SameConv2d
 
 # Repeats, kernel, stride, channels of the blocks: table 1 of the EfficientNet paper.
@@ -166,6 +166,33 @@ def test_the_weights_are_the_published_ones() -> None:
     extractor = EfficientNetLite0()
     assert extractor.sha256.startswith(Path(efficientnet.FILE).stem[-8:])
     assert extractor.stamp()["resize"] == "bilinear, antialiased, 96"
+
+
+def test_a_state_dict_does_not_hold_the_weights_of_the_package() -> None:
+    extractor = EfficientNetLite0(32)
+    model = nn.Sequential(nn.Linear(2, 1), FeatureMap(extractor))
+    state = model.state_dict()
+    assert [*state] == ["0.weight", "0.bias"]
+    x = torch.rand(2, 3, 16, 16)
+    expected = model[1](x)
+    again = nn.Sequential(nn.Linear(2, 1), FeatureMap(EfficientNetLite0(32)))
+    again.load_state_dict(state)
+    assert torch.equal(again[0].weight, model[0].weight)
+    assert torch.equal(again[1](x), expected)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        again.load_state_dict({"0.weight": state["0.weight"]})
+
+
+def test_weights_of_a_file_or_of_an_earlier_state_dict_are_taken() -> None:
+    whole = EfficientNetLite0(32, str(_installed_path()))
+    state = whole.state_dict()
+    assert sum(w.numel() for w in state.values()) > 4e6
+    changed = {name: w + 1 for name, w in state.items()}
+    extractor = EfficientNetLite0(32)
+    extractor.load_state_dict(changed)
+    assert torch.equal(extractor.classifier.bias, whole.classifier.bias + 1)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        whole.load_state_dict({})
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
