@@ -213,7 +213,7 @@ def test_a_class_conditional_generator_follows_the_fields_of_classes() -> None:
     assert fitted.sample(6).shape == (6, 2)
     with pytest.raises(ValueError, match="no potential of all classes"):
         fitted.potential(torch.zeros(1, 2))
-    # No potential needs real samples, so none are stored, nor taken from an earlier version's file.
+    # No potential needs real samples, so none are stored, nor taken from an older file.
     assert fitted.charges is None
     fitted.on_load_checkpoint({"charges": [torch.zeros(1, 2)] * 2, "state_dict": {}})
     assert fitted.charges is None
