@@ -70,9 +70,9 @@ class EfficientNetLite0(FeatureExtractor):
                 f"{error}."
             ) from error
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        if weights is None:
-            self.register_state_dict_post_hook(_leave_out)
-            self.register_load_state_dict_pre_hook(_fill_in)
+        self.packaged = weights is None
+        self.register_state_dict_post_hook(_leave_out)
+        self.register_load_state_dict_pre_hook(_fill_in)
 
     def extract(self, images: Tensor) -> Output:
         features = self.features_of(images)
@@ -92,16 +92,25 @@ class EfficientNetLite0(FeatureExtractor):
         return x.contiguous(memory_format=torch.channels_last)
 
 
-def _leave_out(module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: object) -> None:
+def _leave_out(
+    module: EfficientNetLite0, state: dict[str, Tensor], prefix: str, metadata: object
+) -> None:
     r"""Removes the weights of the installed package from a state dict."""
-    for name in [name for name in state if name.startswith(prefix)]:
-        del state[name]
+    if module.packaged:
+        for name in [name for name in state if name.startswith(prefix)]:
+            del state[name]
 
 
-def _fill_in(module: nn.Module, state: dict[str, Tensor], prefix: str, *unused: object) -> None:
-    r"""Adds the weights of the installed package to a state dict that does not hold them."""
-    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        state.setdefault(prefix + name, tensor)
+def _fill_in(
+    module: EfficientNetLite0, state: dict[str, Tensor], prefix: str, *unused: object
+) -> None:
+    r"""Adds the weights of the installed package to a state dict that holds none."""
+    if any(name.startswith(prefix) for name in state):
+        # Those of another file, or an earlier version's.
+        module.packaged = False
+    elif module.packaged:
+        own = (*module.named_parameters(), *module.named_buffers())
+        state.update({prefix + name: tensor for name, tensor in own})
 
 
 class _SameConv2d(nn.Conv2d):

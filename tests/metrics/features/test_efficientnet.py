@@ -191,6 +191,13 @@ def test_weights_of_a_file_or_of_an_earlier_state_dict_are_taken() -> None:
     extractor = EfficientNetLite0(32)
     extractor.load_state_dict(changed)
     assert torch.equal(extractor.classifier.bias, whole.classifier.bias + 1)
+    # They are not those of the package, and so are saved again.
+    again = extractor.state_dict()
+    assert again.keys() == state.keys()
+    assert all(torch.equal(again[name], w) for name, w in changed.items())
+    del changed["classifier.bias"]
+    with pytest.raises(RuntimeError, match="Missing key.*classifier.bias"):
+        EfficientNetLite0(32).load_state_dict(changed)
     with pytest.raises(RuntimeError, match="Missing key"):
         whole.load_state_dict({})
 
