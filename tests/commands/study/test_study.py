@@ -209,10 +209,12 @@ def test_a_study_that_is_killed_goes_on(real: list[str], tmp_path: Path) -> None
     process = multiprocessing.get_context("fork").Process(target=main, args=(real,))
     process.start()
     deadline = time.monotonic() + 120
-    while not (second / "fit.log").exists() and time.monotonic() < deadline:
+    listed, children = Path(f"/proc/{process.pid}/task/{process.pid}/children"), []
+    # The log is opened before the process that writes it is started.
+    while not children and time.monotonic() < deadline:
         assert process.is_alive()
         time.sleep(0.05)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        children = listed.read_text().split() if (second / "fit.log").exists() else []
     for pid in (process.pid, *map(int, children)):
         os.kill(pid, signal.SIGKILL)
     process.join()
