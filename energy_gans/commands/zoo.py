@@ -12,7 +12,7 @@ from ..storage.zoo import VARIABLE, zoo_models
 from .outputs import markdown_table
 from .results import Result
 
-_HEADINGS = ("model", "method", "data", "steps", "MB", "numbers (of real samples)")
+_HEADINGS = ("model", "method", "data", "steps", "MB", "numbers (of real samples)", "extractor")
 # The measures of a table: the others are in metrics.json of the model's folder.
 _SHOWN = ("fd", "fid", "is", "js_4")
 
@@ -29,6 +29,9 @@ class ZooModel:
         steps: The number of training steps, or `None`.
         size: The size of the folder's files, in bytes.
         numbers: Its numbers by name, with those of real samples, as text.
+        extractor: The name of the extractor in whose features the numbers are; `""` if they are
+            numbers of a validation, which do not name one. Numbers of models compare in the same
+            features only.
     """
 
     name: str
@@ -38,6 +41,7 @@ class ZooModel:
     steps: int | None
     size: int
     numbers: dict[str, str]
+    extractor: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,6 +61,7 @@ class ModelList(Result):
             [
                 *(one.name, one.method, one.data, one.steps, f"{one.size / 1e6:.1f}"),
                 ", ".join(f"{name} {text}" for name, text in one.numbers.items()),
+                one.extractor,
             ]
             for one in self.models
         ]
@@ -94,25 +99,31 @@ def _read(name: str, folder: Path) -> ZooModel:
         for key in ("model", "data")
     )
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    return ZooModel(name, folder, method, data, config["step"], size, _numbers(folder))
+    stamped = folder / "metrics.json"
+    numbers, extractor = (
+        _stamped(stamped) if stamped.is_file() else (_logged(folder / "metrics.csv"), "")
+    )
+    return ZooModel(name, folder, method, data, config["step"], size, numbers, extractor)
 
 
-def _numbers(folder: Path) -> dict[str, str]:
-    r"""Returns the stamped numbers of a model, or else those of its last validation."""
-    stamped, logged = folder / "metrics.json", folder / "metrics.csv"
-    if stamped.is_file():
-        rows = [
-            row
-            for n, number in read_metrics(str(stamped)).items()
-            for row in comparisons(n, number)
-        ]
-        return {
-            row.label: format_number(row.samples)
-            + (f" ({format_number(row.real)})" if row.real else "")
-            for row in rows
-            if row.samples and row.label in _SHOWN
-        }
-    curves = read_curves(logged) if logged.is_file() else {}
+def _stamped(path: Path) -> tuple[dict[str, str], str]:
+    r"""Returns the numbers that `evaluate` wrote, and the name of their extractor."""
+    measures = read_metrics(str(path))
+    numbers = {
+        row.label: format_number(row.samples)
+        + (f" ({format_number(row.real)})" if row.real else "")
+        for name, number in measures.items()
+        for row in comparisons(name, number)
+        if row.samples and row.label in _SHOWN
+    }
+    # All numbers of an evaluation are in the features of one extractor.
+    names = [number["protocol"]["extractor"]["name"] for number in measures.values()]
+    return numbers, names[0] if names else ""
+
+
+def _logged(path: Path) -> dict[str, str]:
+    r"""Returns the numbers of the last validation."""
+    curves = read_curves(path) if path.is_file() else {}
     return {
         name.removeprefix("val/"): f"{values[-1]:.4g}"
         for name, (_, values) in curves.items()

@@ -37,12 +37,13 @@ def test_models_are_listed_with_what_their_files_say(folder: Path) -> None:
 def test_stamped_numbers_come_before_logged_ones(folder: Path) -> None:
     logged = folder / "tiny-ring" / "metrics.csv"
     logged.write_text("step,train/loss,val/kl\n1,5,0.5\n2,6,0.25\n")
-    assert tiny().numbers == {"kl": "0.25"}
+    assert (tiny().numbers, tiny().extractor) == ({"kl": "0.25"}, "")
     number = {"value": 2.5, "protocol": {"extractor": {"name": "pixels"}, "n": 10}}
     measures = {"fd": number | {"real": number | {"value": 1.0}}, "pr": number | {"real": None}}
     content = {"measures": measures, "origin": {}}
     (folder / "tiny-ring" / "metrics.json").write_text(json.dumps(content))
-    assert tiny().numbers == {"fd": "2.5 (1)"}
+    assert (tiny().numbers, tiny().extractor) == ({"fd": "2.5 (1)"}, "pixels")
+    assert "| fd 2.5 (1) | pixels |" in str(energy_gans.models())
 
 
 def test_a_damaged_model_is_named(folder: Path) -> None:
