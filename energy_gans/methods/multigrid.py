@@ -139,10 +139,11 @@ class MultigridGCN(ContrastiveModule):
         return x
 
     def check(self, y: Tensor) -> None:
-        if tuple(y.shape[1:]) != self.shape or y.shape[-1] != self.grids[-1]:
+        width = self.grids[-1]
+        if tuple(y.shape[1:]) != self.shape or self.shape[1:] != (width, width):
             raise ValueError(
-                f"'model.init_args.shape' and the last of 'grids' should be those of 'data', "
-                f"{list(y.shape[1:])}, got {list(self.shape)} and {self.grids[-1]}."
+                f"'model.init_args.shape' should be that of 'data', {list(y.shape[1:])}, a square as "
+                f"wide as the last of 'grids', got {list(self.shape)} and {width}."
             )
         for network, width in zip(self.descriptor, self.grids[1:], strict=True):
             self.check_descriptor(network, self.downscale_to(y, width))

@@ -154,10 +154,13 @@ def test_arguments_that_do_not_fit_are_refused(arguments: dict, message: str) ->
 
 
 def test_grids_that_do_not_end_at_the_data_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"should be those of 'data', \[1, 8, 8\], got \[1, 8, 8\] and 16"
-    ):
+    with pytest.raises(ValueError, match=r"should be that of 'data', \[1, 8, 8\], .* and 16"):
         trained_on(model(grids=(1, 4, 16)), steps=1)
+
+
+def test_images_that_are_no_squares_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a square as wide as .*, got \[1, 4, 8\] and 8"):
+        model(shape=[1, 4, 8]).check(torch.zeros(2, 1, 4, 8))
 
 
 def test_samples_of_a_model_that_was_never_trained_are_refused() -> None:
