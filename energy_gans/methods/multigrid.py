@@ -142,8 +142,8 @@ class MultigridGCN(ContrastiveModule):
         width = self.grids[-1]
         if tuple(y.shape[1:]) != self.shape or self.shape[1:] != (width, width):
             raise ValueError(
-                f"'model.init_args.shape' should be that of 'data', {list(y.shape[1:])}, a square as "
-                f"wide as the last of 'grids', got {list(self.shape)} and {width}."
+                f"'model.init_args.shape' should be that of 'data', {list(y.shape[1:])}, a square "
+                f"as wide as the last of 'grids', got {list(self.shape)} and {width}."
             )
         for network, width in zip(self.descriptor, self.grids[1:], strict=True):
             self.check_descriptor(network, self.downscale_to(y, width))
