@@ -152,7 +152,8 @@ class Card:
         for name, number in self.numbers.items():
             for one in comparisons(name, number):
                 pair = [format_number(part) if part else "" for part in (one.samples, one.real)]
-                rows.append([one.label, *pair, *one.counts()])
+                counts = ["" if n is None else n for n in one.counts()]
+                rows.append([one.label, *pair, *counts])
         return (
             f"## Numbers\n\n{markdown_table(rows)}\n`metrics.json` has the protocol of each "
             "number: extractor, reference, seed and versions.\n"

@@ -61,7 +61,9 @@ def test_a_run_is_exported_as_a_folder_whose_card_says_how_to_use_it(
     monkeypatch.chdir(tmp_path)
     folder = run("plane")
     digest = file_digest(folder / "checkpoints/last.ckpt")
-    write_metrics({"fd": NUMBER}, {"sha256": digest, "seed": 0}, folder / "metrics.json")
+    score = NUMBER | {"value": 2.5, "protocol": {"extractor": {"name": "pixels"}, "n": 500}}
+    numbers = {"fd": NUMBER, "is": score}
+    write_metrics(numbers, {"sha256": digest, "seed": 0}, folder / "metrics.json")
     result = export(str(folder), "shared")
     assert set(result.files) == {
         *("config.json", "model.safetensors", "README.md", "config.yaml", "metrics.csv"),
@@ -83,7 +85,7 @@ def test_a_run_is_exported_as_a_folder_whose_card_says_how_to_use_it(
         "| steps | 2 |\n| seed | 3 |\n",
         "`energy_gans.data.Ring(",
         "| the data's split 'train' | 256 samples with SHA-256 ",
-        "| fd | 1.25 |  | 500 | 700 |",
+        "| fd | 1.25 |  | 500 | 700 |\n| is | 2.5 |  | 500 |  |",
         (folder / "config.yaml").read_text().strip(),
     ):
         assert said in card
