@@ -41,7 +41,8 @@ def elastic(
     transform changes sign beyond :math:`|k| e \approx 4`. The energy of two different sets may
     therefore be negative or zero; if all pairs lie within :math:`e`, it depends only on the means
     of the sets. The second form, `"plummer"`, is strictly positive definite; near zero its force
-    is that of the first form.
+    is that of the first form. With :math:`e = \sigma \sqrt{p}` and a high power, it is nearly a
+    multiple of the Gaussian kernel with the bandwidth :math:`\sigma`.
 
     High powers approach the range of float32: :math:`K_e(0) = 1.7 \cdot 10^{32}` at
     :math:`p = 31, e = 0.1`. If :math:`\ell` is the smallest distance of the points

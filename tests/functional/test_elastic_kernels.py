@@ -10,6 +10,7 @@ from torch import Tensor
 from energy_gans.functional import (
     elastic,
     elastic_profile,
+    gaussian,
     plummer,
     squared_distances,
     unit_length,
@@ -86,6 +87,15 @@ def test_elastic_softened_as_plummer_is_plummer() -> None:
     torch.testing.assert_close(
         elastic(a, b, 0.4, 1.7, "plummer"), plummer(a, b, power=1.7, epsilon=0.4)
     )
+
+
+def test_high_powers_with_wide_cutoffs_approach_a_gaussian_as_one_over_the_power() -> None:
+    r, sigma, error = torch.linspace(0, 4, 9).double(), 2.0, []
+    for power in (100, 200):
+        points, cutoff = along_a_line(r, power + 1), sigma * math.sqrt(power)
+        k = elastic(*points, cutoff, softening="plummer", unit=cutoff)
+        error.append((k - gaussian(*points, [sigma])).abs().max())
+    assert error[1] < 0.003 and error[0] / error[1] == pytest.approx(2, rel=0.02)
 
 
 @pytest.mark.parametrize("softening", ["cap", "plummer"])
