@@ -53,7 +53,7 @@ def is_export(path: str | os.PathLike) -> bool:
 
 
 def takes_half(weight: Tensor) -> bool:
-    r"""Returns whether a tensor is a matrix or a filter of float32 numbers."""
+    r"""Returns whether a tensor is a matrix, a filter or samples, of float32 numbers."""
     return weight.dtype == torch.float32 and weight.dim() >= 2
 
 
@@ -64,7 +64,7 @@ def exported_weights(model: GenerativeModule, half: bool = False) -> dict[str, T
 
     Arguments:
         model: The model.
-        half: Whether matrices and filters are float16 numbers.
+        half: Whether matrices, filters and stored samples are float16 numbers.
 
     Raises:
         ValueError: If a network saves something that is no tensor.
@@ -79,13 +79,13 @@ def exported_weights(model: GenerativeModule, half: bool = False) -> dict[str, T
             for name, tensor in state.items()
             if not name.startswith("averaged.")
         }
+    charges = model.carried_state().get("charges", ())
+    state |= dict(zip(_CHARGES, charges, strict=False))
     if half:
         state = {
             name: t.half() if isinstance(t, Tensor) and takes_half(t) else t
             for name, t in state.items()
         }
-    charges = model.carried_state().get("charges", ())
-    state |= dict(zip(_CHARGES, charges, strict=False))
     for name, value in state.items():
         if not isinstance(value, Tensor):
             raise ValueError(
@@ -124,7 +124,7 @@ def write_export(
         model: The model.
         checkpoint: What a checkpoint says of the model, under its keys.
         origin: Where the model comes from: versions, and the SHA-256 of its checkpoint.
-        half: Whether matrices and filters are written as float16 numbers.
+        half: Whether matrices, filters and stored samples are written as float16 numbers.
 
     Returns:
         The contents of `config.json`.

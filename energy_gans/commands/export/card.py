@@ -97,7 +97,7 @@ class Card:
                 "methods coarse or with holes, on which samples or the potential depend.\n"
             )
         if self.change is not None:
-            text += "\nMatrices and filters are float16 numbers, which "
+            text += "\nMatrices, filters and stored samples are float16 numbers, which "
             text += (
                 "changed no character of 64 samples.\n"
                 if self.model.vocabulary

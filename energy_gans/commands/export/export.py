@@ -82,8 +82,9 @@ def export(
             fills holes fill.onnx, for any batch size. What can not be converted is left out, and
             named.
         overwrite: Whether `out` may be an exported folder, which is replaced.
-        half_weights: Whether matrices and filters are written as float16 numbers. The file is half
-            as large; 64 samples may change by at most 1/255 of their range, and text not at all.
+        half_weights: Whether matrices, filters and stored samples are written as float16 numbers.
+            The file is half as large; 64 samples may change by at most 1/255 of their range, and
+            text not at all.
         seed: The seed of the samples in the pictures.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.

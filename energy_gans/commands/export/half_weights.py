@@ -1,4 +1,4 @@
-r"""Matrices and filters as float16 numbers, which halves the files of a model."""
+r"""Matrices, filters and samples as float16 numbers, which halves the files of a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SAMPLES, _LARGEST = 64, 1 / 255
 
 @contextmanager
 def rounded_weights(model: GenerativeModule, seed: int) -> Iterator[float]:
-    r"""Rounds a model's matrices and filters to float16 numbers within the context.
+    r"""Rounds a model's matrices, filters and samples to float16 numbers within the context.
 
     Arguments:
         model: The model.
@@ -56,7 +56,8 @@ def rounded_weights(model: GenerativeModule, seed: int) -> Iterator[float]:
 def _weights(model: GenerativeModule) -> list[Tensor]:
     r"""Returns the tensors of a model that are rounded, each once."""
     state = model.state_dict(keep_vars=True).values()
-    return list({id(t): t for t in state if isinstance(t, Tensor) and takes_half(t)}.values())
+    stored = [*state, *model.carried_state().get("charges", ())]
+    return list({id(t): t for t in stored if isinstance(t, Tensor) and takes_half(t)}.values())
 
 
 def _draw(model: GenerativeModule, seed: int) -> Tensor:
