@@ -42,7 +42,9 @@ from ..parts.networks import check_output_shape
 
 
 class BEGAN(AdversarialModule):
-    r"""The BEGAN of Berthelot et al., which logs :math:`M` and the next step's :math:`k`.
+    r"""The BEGAN of Berthelot et al.
+
+    :math:`M` and the next step's :math:`k` are logged.
 
     Arguments:
         discriminator: The discriminator :math:`D`, an autoencoder, from :math:`(B, *)` to

@@ -87,7 +87,9 @@ class WGAN(_WassersteinModule):
 
 
 class WGANGP(_WassersteinModule):
-    r"""The Wasserstein GAN of Gulrajani et al., whose gradient penalty is logged as `penalty`.
+    r"""The Wasserstein GAN of Gulrajani et al., with a gradient penalty.
+
+    The penalty is logged as `penalty`.
 
     Arguments:
         discriminator: The critic :math:`D`, from :math:`(B, *)` to :math:`(B, 1)` or :math:`(B)`,
