@@ -81,8 +81,9 @@ class ReplayBuffer:
             The states, with the `slot` of each chain, for :meth:`store`.
 
         Raises:
-            ValueError: If the number of states is not a multiple of the minibatch, or a checkpoint
-                holds the states of another buffer.
+            ValueError: If the number of states is not a multiple of the minibatch, the minibatch
+                has another size than earlier ones, or a checkpoint holds the states of another
+                buffer.
         """
         if not self.states:
             self.allocate(fresh, world_size)
@@ -151,8 +152,16 @@ class ReplayBuffer:
         Arguments:
             fresh: The states of chains that start anew.
             share: Returns this process's share of a draw for the global minibatch.
+
+        Raises:
+            ValueError: If the minibatch has another size than that of the buffer.
         """
         places, slots = self.filled.shape
+        if len(fresh["x"]) != places:
+            raise ValueError(
+                "The replay buffer holds chains for each place of a minibatch, so minibatches "
+                f"should have {places} samples, got {len(fresh['x'])}."
+            )
         slot = share(lambda n, **kwargs: torch.randint(slots, (n,), **kwargs), places)
         continues = share(torch.rand, places) >= self.restart
         continues &= self.filled[self.rows(slot, self.filled)]

@@ -136,6 +136,13 @@ def test_a_size_that_the_minibatch_does_not_divide_is_refused(size: int) -> None
         ReplayBuffer(size).allocate({"x": torch.zeros(8, 2)})
 
 
+def test_a_minibatch_of_another_size_is_refused() -> None:
+    buffer = ReplayBuffer(BATCH * SLOTS)
+    filled(buffer, steps=1)
+    with pytest.raises(ValueError, match=f"should have {BATCH} samples, got {BATCH // 2}"):
+        buffer.replay({"x": torch.zeros(BATCH // 2, 2)}, sharer(0))
+
+
 def test_arguments_out_of_range_are_refused(tmp_path: Path) -> None:
     for wrong in ({"size": 0}, {"restart": 1.5}, {"restart": -0.1}, {"dtype": "int8"}):
         ((name, value),) = wrong.items()
