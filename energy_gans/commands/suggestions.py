@@ -76,7 +76,7 @@ def option_types(class_path: str) -> dict[str, Any]:
     if not isinstance(cls, type):
         return {}
     # The import takes seconds, but whoever imported the class has paid for it.
-    from ..storage.rebuild import argument_types
+    from ..storage.argument_types import argument_types
 
     return {key: hint for key, (hint, _) in argument_types(cls).items()}
 
@@ -102,7 +102,7 @@ def described_types(hint: Any) -> tuple[type, ...]:
     r"""Returns the classes whose objects a config may describe for a type; all if it is empty."""
     if hint is None:
         return ()
-    from ..storage.rebuild import described_classes
+    from ..storage.argument_types import described_classes
 
     return described_classes(hint)
 

@@ -2,7 +2,8 @@ r"""The files of a run, written and read back. Reading a file never runs code th
 
 - :mod:`.training_directory`: the directory that a trainer writes to, and its lock
 - :mod:`.saved_run`: a directory read back, with its checkpoints, data and curves
-- :mod:`.checkpoint`, :mod:`.rebuild`: checkpoints, and the models that they describe
+- :mod:`.checkpoint`, :mod:`.rebuild`, :mod:`.argument_types`: checkpoints, and the models that
+  they describe
 - :mod:`.resume`: continuing a run in its directory
 - :mod:`.curves`, :mod:`.stamps`, :mod:`.arrays`: logged numbers, measures, samples
 """

@@ -21,9 +21,10 @@ from ..files import atomic_write
 from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
 from ..tensor_files import BoundedAllocation, load_tensors
+from .argument_types import argument_types
 from .construction import check_layers, check_objects, construction_of
 from .export import is_export, read_export
-from .rebuild import Rebuilder, argument_types, check_size
+from .rebuild import Rebuilder, check_size
 from .saved_run import find_checkpoint
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch.nn as nn
 
 from ..methods.bases.construction import layers_of
-from .rebuild import makes_optimizer, takes_objects
+from .argument_types import makes_optimizer, takes_objects
 
 
 class Construction(NamedTuple):

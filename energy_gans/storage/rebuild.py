@@ -17,18 +17,23 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from types import UnionType
-from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, get_origin
 
 import torch.nn as nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from ..files import import_hint
+from .argument_types import (
+    argument_types,
+    describable_classes,
+    is_class_path_type,
+    item_type,
+    made_classes,
+    makes_optimizer,
+    union_members,
+)
 
 # The packages whose classes a file may name.
 PACKAGES = (
@@ -101,9 +106,9 @@ class Rebuilder:
                     continue
                 if name in getattr(cls, "files_of_weights", ()):
                     value = None
-                if isinstance(value, str) and Path in _union_members(hint):
+                if isinstance(value, str) and Path in union_members(hint):
                     self.check_trusted(cls, f"{key}.{name}", value, "a file to be opened")
-                    value = value if str in _union_members(hint) else Path(value)
+                    value = value if str in union_members(hint) else Path(value)
                 given[name] = self._value(value, hint, f"{key}.{name}")
         # A Sequential takes its modules as `*args`.
         positional = given.pop("args", ()) if issubclass(cls, nn.Sequential) else ()
@@ -148,120 +153,34 @@ class Rebuilder:
 
     def _value(self, value: Any, hint: Any, key: str) -> Any:
         r"""Returns the value of an argument from its description, according to its type."""
-        hints = _union_members(hint)
+        hints = union_members(hint)
         if isinstance(value, Mapping) and "class_path" in value:
             return self._object(value, hints, key)
-        if isinstance(value, str) and str not in hints and any(map(_is_class_path_type, hints)):
+        if isinstance(value, str) and str not in hints and any(map(is_class_path_type, hints)):
             return self._object({"class_path": value}, hints, key)
         if isinstance(value, Mapping):
             record = next(filter(dataclasses.is_dataclass, hints), None)
             if record is not None:
                 spec = {"class_path": f"{record.__module__}.{record.__name__}", "init_args": value}
                 return self.instance(spec, record, key)
-            item = _item_type(hints)
+            item = item_type(hints)
             return {k: self._value(one, item, f"{key}.{k}") for k, one in value.items()}
         if isinstance(value, (list, tuple)):
-            item = _item_type(hints)
+            item = item_type(hints)
             parts = [self._value(one, item, f"{key}.{i}") for i, one in enumerate(value)]
             return tuple(parts) if any(get_origin(one) is tuple for one in hints) else parts
         return value
 
     def _object(self, spec: Mapping[str, Any], hints: list[Any], key: str) -> Any:
         r"""Returns the object of a description, or its factory if the type is a callable."""
-        made = _made_classes(hints)
-        factory = self.factory(spec, (*made, *_describable_classes(hints)) or nn.Module, key)
+        made = made_classes(hints)
+        factory = self.factory(spec, (*made, *describable_classes(hints)) or nn.Module, key)
         return factory if made and issubclass(factory.func, made) else factory()
 
 
 def is_within(module: str, packages: Iterable[str]) -> bool:
     r"""Returns whether a module is one of some packages, or is in one of them."""
     return any(module == name or module.startswith(f"{name}.") for name in packages)
-
-
-def argument_types(cls: type) -> dict[str, tuple[Any, bool]]:
-    r"""Returns the type of each argument of a class by name, and whether it has a default.
-
-    Arguments that the class passes on to its bases as `**kwargs` are included.
-    """
-    found: dict[str, tuple[Any, bool]] = {}
-    for one in cls.__mro__:
-        if "__init__" not in vars(one):
-            continue
-        # Without `self`.
-        parameters = [*inspect.signature(one.__init__).parameters.values()][1:]
-        try:
-            hints = get_type_hints(one.__init__)
-        except (NameError, TypeError):
-            # Some types can only be resolved by a type checker.
-            hints = {}
-        for parameter in parameters:
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                continue
-            optional = parameter.default is not parameter.empty
-            found.setdefault(parameter.name, (hints.get(parameter.name, Any), optional))
-        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
-            break
-    return found
-
-
-def _union_members(hint: Any) -> list[Any]:
-    r"""Returns the members of a union, or a list of the type itself."""
-    if get_origin(hint) in (Union, UnionType):
-        return [one for part in get_args(hint) for one in _union_members(part)]
-    return [hint]
-
-
-def _item_type(hints: list[Any]) -> Any:
-    r"""Returns the type of the elements of sequences and mappings."""
-    held = [part for hint in hints if not _is_callable_type(hint) for part in get_args(hint)]
-    held = [part for part in held if part is not Ellipsis]
-    # These types are only known at run time.
-    return Union[tuple(held)] if held else Any  # noqa: UP007
-
-
-def _is_callable_type(hint: Any) -> bool:
-    r"""Returns whether a type is a callable."""
-    return hint is Callable or get_origin(hint) is Callable
-
-
-def _is_class_path_type(hint: Any) -> bool:
-    r"""Returns whether a string for an argument of this type can only be a class path."""
-    return _is_callable_type(hint) or (isinstance(hint, type) and issubclass(hint, nn.Module))
-
-
-def _return_types(hint: Any) -> list[Any]:
-    r"""Returns the return types of a callable type."""
-    return _union_members(get_args(hint)[1]) if get_args(hint) else []
-
-
-def _describable_classes(hints: list[Any]) -> tuple[type, ...]:
-    r"""Returns the types that are classes whose objects a file can describe."""
-    found = [one for one in hints if isinstance(one, type) and one is not Any]
-    return tuple(one for one in found if one.__module__ not in ("builtins", "pathlib"))
-
-
-def _made_classes(hints: list[Any]) -> tuple[type, ...]:
-    r"""Returns the classes whose objects the callables among some types return."""
-    callables = filter(_is_callable_type, hints)
-    return tuple(one for c in callables for one in _describable_classes(_return_types(c)))
-
-
-def described_classes(hint: Any) -> tuple[type, ...]:
-    r"""Returns the classes whose objects, elements or factories a value of a type describes."""
-    hints = _union_members(hint)
-    elements = _union_members(_item_type(hints))
-    return (*_made_classes(hints), *_describable_classes(hints), *_describable_classes(elements))
-
-
-def makes_optimizer(hint: Any) -> bool:
-    r"""Returns whether a type is a callable that returns an optimizer or a schedule."""
-    made = _made_classes(_union_members(hint))
-    return any(issubclass(one, (Optimizer, LRScheduler)) for one in made)
-
-
-def takes_objects(hint: Any) -> bool:
-    r"""Returns whether an argument of a type takes networks or functions."""
-    return any(map(_is_class_path_type, _union_members(hint)))
 
 
 def check_size(config: Any, key: str) -> None:

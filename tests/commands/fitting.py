@@ -33,7 +33,7 @@ from energy_gans.networks import (
     ResNetGenerator,
     WideResNet,
 )
-from energy_gans.storage.rebuild import argument_types
+from energy_gans.storage.argument_types import argument_types
 
 SLOTS = ("generator", "discriminator", "descriptor", "decoder", "tracker")
 SHAPES = {"points": (2,), "images": (1, 16, 16), "text": (5, 8)}
