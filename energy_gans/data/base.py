@@ -190,7 +190,7 @@ class TensorDataModule(LightningDataModule):
         return self.trainer.global_rank, self.trainer.world_size
 
     def held_out_loader(self, split: str, stage: str = "val") -> Iterable[Batch]:
-        r"""Returns a loader of this process's batches of a split, in the order of the split.
+        r"""Returns a loader of this process's batches of a split, the same in all runs.
 
         Arguments:
             split: The split.

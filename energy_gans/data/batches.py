@@ -5,8 +5,10 @@ and the batch of a step is a function of the step, so a resumed run continues wi
 without any saved state of a loader. With several processes, process :math:`r` of :math:`W` reads
 the samples :math:`r, r + W, ...` of the global batch.
 
-Held-out sets are read in their own order. Process :math:`r` reads the whole batches
-:math:`r, r + W, ...`, so what is measured on a batch does not depend on the number of processes.
+Held-out sets are read in a random order that is the same for all runs: many sets are sorted by
+class, and what is measured on a batch of one class says nothing about the set. Process :math:`r`
+reads the whole batches :math:`r, r + W, ...`, so that a batch does not depend on the number of
+processes.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from ..functional import keyed_generator
+from ..functional import keyed_generator, keyed_subset
 
 EVALUATION_BATCH = 500
 
@@ -62,12 +64,12 @@ class StepOrder:
 
 
 def held_out_batches(length: int) -> list[Tensor]:
-    r"""Returns the indices in each batch of a held-out set of `length` samples.
+    r"""Returns the indices in each batch of a held-out set of `length` samples, in random order.
 
     A last batch of one sample is merged into the batch before it, since unbiased estimates over
     pairs of samples need two.
     """
-    *batches, last = torch.arange(length).split(EVALUATION_BATCH)
+    *batches, last = keyed_subset(length, length, 0, "batches").split(EVALUATION_BATCH)
     if len(last) == 1 and batches:
         last = torch.cat([batches.pop(), last])
     return [*batches, last]

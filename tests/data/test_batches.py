@@ -90,10 +90,20 @@ def test_the_shares_of_processes_are_the_global_batch(world_size: int, start: in
     "length, sizes",
     [(1203, [500, 500, 203]), (1001, [500, 501]), (500, [500]), (2, [2]), (1, [1])],
 )
-def test_batches_are_the_set_in_its_order(length: int, sizes: list[int]) -> None:
+def test_batches_hold_each_sample_once(length: int, sizes: list[int]) -> None:
     batches = held_out_batches(length)
     assert [len(batch) for batch in batches] == sizes
-    assert torch.equal(torch.cat(batches), torch.arange(length))
+    assert torch.cat(batches).sort().values.equal(torch.arange(length))
+
+
+def test_a_batch_of_a_sorted_set_has_the_shares_of_its_classes() -> None:
+    batches = held_out_batches(10_000)
+    counts = torch.stack([torch.bincount(batch // 1000, minlength=10) for batch in batches])
+    # Hypergeometric: 500 of 10,000 samples, 1,000 of each class.
+    std = (500 * 0.1 * 0.9 * 9500 / 9999) ** 0.5
+    assert ((counts - 50).abs() < 5 * std).all()
+    assert counts.float().std().item() == pytest.approx(std, rel=0.2)
+    assert all(torch.equal(*pair) for pair in zip(batches, held_out_batches(10_000), strict=True))
 
 
 def read(batches: list[Tensor], limit: int | float) -> list[Tensor]:
