@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from ...checks import check_count
-from ...functional import fold, keyed_generator, nearest
+from ...functional import fold, keyed_generator, keyed_subset, nearest
 from .encoder_objectives import OBJECTIVES
 from .resnet import PreActResNet
 from .training import EVALUATION_BATCH, LabelledImages, Schedule, descend, describe_data
@@ -122,10 +122,10 @@ def check_left_out(kind: str, **settings: float | None) -> None:
 def _held_out_loss(
     objective: nn.Module, data: LabelledImages, schedule: Schedule, device: torch.device
 ) -> float:
-    r"""Returns the mean loss of the whole batches of the split `val`."""
+    r"""Returns the mean loss of the whole batches of the split `val`, in random order."""
     objective.eval()
     n, size = data.length("val"), min(schedule.batch_size, data.length("val"))
-    order = torch.arange(n // size * size).split(size)
+    order = keyed_subset(n, n // size * size, 0, "batches").split(size)
     losses = [
         objective(y.to(device), fold(schedule.seed, "held out", i))
         for i, (y, _) in enumerate(data.loader("val", order))

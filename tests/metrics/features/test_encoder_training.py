@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from energy_gans.metrics.features import TrainedEncoder, save_encoder, train_encoder
-from energy_gans.metrics.features.encoder_training import _neighbour_accuracy
+from energy_gans.metrics.features.encoder_training import _held_out_loss, _neighbour_accuracy
 from energy_gans.metrics.features.resnet import PreActResNet
+from energy_gans.metrics.features.training import Schedule
 
 from .test_training import Stripes
 
@@ -82,6 +83,22 @@ def test_batch_statistics_are_those_of_images_as_they_are(trained: tuple) -> Non
     assert torch.allclose(norm.running_var, a.var((0, 2, 3)), rtol=1e-3)
     assert norm.momentum == 0.1
     assert not network.training
+
+
+def test_the_held_out_loss_of_a_sorted_set_is_of_batches_of_all_classes() -> None:
+    class Sorted:
+        def length(self, split: str) -> int:
+            return 1050
+
+        def loader(self, split: str, order: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+            return ((i // 105, i) for i in order)
+
+    class Classes(nn.Module):
+        def forward(self, label: Tensor, key: int) -> Tensor:
+            return torch.tensor(float(len(label.unique())))
+
+    schedule = Schedule(epochs=1, batch_size=100, learning_rate=0.1, seed=0)
+    assert _held_out_loss(Classes(), Sorted(), schedule, torch.device("cpu")) == 10
 
 
 def test_neighbours_vote_by_the_cosine() -> None:
