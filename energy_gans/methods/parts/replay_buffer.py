@@ -154,7 +154,7 @@ class ReplayBuffer:
             share: Returns this process's share of a draw for the global minibatch.
 
         Raises:
-            ValueError: If the minibatch has another size than that of the buffer.
+            ValueError: If the minibatch has another size than earlier ones.
         """
         places, slots = self.filled.shape
         if len(fresh["x"]) != places:
