@@ -2,8 +2,7 @@ r"""Sets of images that are scored: from data modules, from files, and synthetic
 
 All sets are read a batch at a time, in [-1, 1]. The synthetic outliers are:
 
-- interpolated: the mean of two held-out images, the :math:`i`-th and the :math:`(i + 100)`-th of
-  the split,
+- interpolated: the mean of two random held-out images, each of which is in one pair,
 - noise: pixels drawn uniformly from [-1, 1],
 - constant: images of one colour, drawn uniformly.
 
@@ -31,8 +30,6 @@ from ...metrics.reference import MEASURE_BATCH
 from ...plots.histograms import HELD_OUT, TRAINING
 from ..inputs import open_samples
 
-# The distance in the split between the two images of an interpolated outlier.
-SHIFT = 100
 MADE = ("interpolated", "noise", "constant")
 
 
@@ -145,26 +142,26 @@ def _outlier_images(
 
 
 def _interpolated_images(data: TensorDataModule, n: int, seed: int) -> ImageSet:
-    r"""Returns random means of two held-out images that are 100 apart in the split.
+    r"""Returns means of two random held-out images: at most half as many as there are images.
 
     Raises:
-        ValueError: If the split is too small.
+        ValueError: If there are fewer than four held-out images.
     """
-    pairs = data.length("val") - SHIFT
-    if pairs < 2:
+    length = data.length("val")
+    if length < 4:
         raise ValueError(
-            f"'outliers' = 'interpolated' is of at least {SHIFT + 2} held-out images, got "
-            f"{data.length('val')}."
+            f"'outliers' = 'interpolated' is of at least 4 held-out images, got {length}."
         )
-    order = keyed_subset(pairs, n, seed, "ood")
+    n = min(n, length // 2)
+    pairs = keyed_subset(length, 2 * n, seed, "ood").chunk(2)
 
     def batches() -> Iterator[Tensor]:
-        ends = (data.loader("val", part.split(MEASURE_BATCH)) for part in (order, order + SHIFT))
+        ends = (data.loader("val", part.split(MEASURE_BATCH)) for part in pairs)
         for (a, _), (b, _) in zip(*ends, strict=True):
             yield (data.to_samples(a) + data.to_samples(b)) / 2
 
-    about = {"made": "interpolated", "shift": SHIFT, "data": type(data).__name__}
-    return ImageSet(len(order), batches, about | {"fingerprint": data.fingerprint("val")})
+    about = {"made": "interpolated", "data": type(data).__name__, "seed": seed}
+    return ImageSet(n, batches, about | {"fingerprint": data.fingerprint("val")})
 
 
 def _random_images(

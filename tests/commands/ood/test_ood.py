@@ -29,7 +29,7 @@ from energy_gans.commands.ood.scores import (
     scores_table,
     statistics_score,
 )
-from energy_gans.data import EmbeddedDigits
+from energy_gans.data import EmbeddedDigits, FromDataset
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import keyed_generator
 from energy_gans.methods import GenerativeModule
@@ -141,13 +141,20 @@ def test_the_baseline_is_mahalanobis_distance() -> None:
 # The sets
 
 
-def test_interpolated_images_are_means_of_two_a_hundred_apart() -> None:
+def test_interpolated_images_are_means_of_two_random_ones() -> None:
     found = _outlier_images("interpolated", DIGITS, (1, 8, 8), 1000, 0)
-    expected = torch.stack([(VAL[i] + VAL[i + 100]) / 2 for i in range(len(VAL) - 100)])
-    order = torch.randperm(len(expected), generator=keyed_generator(0, "ood"))
-    assert found.n == 80
-    torch.testing.assert_close(whole(found), expected[order])
+    order = torch.randperm(len(VAL), generator=keyed_generator(0, "ood"))
+    assert found.n == len(VAL) // 2
+    torch.testing.assert_close(whole(found), (VAL[order[:90]] + VAL[order[90:180]]) / 2)
     assert _outlier_images("interpolated", DIGITS, (1, 8, 8), 7, 0).n == 7
+
+
+def test_interpolated_images_of_a_sorted_set_mix_its_classes() -> None:
+    a = torch.tensor([-1.0] * 200 + [1.0] * 200)[:, None, None, None]
+    data = FromDataset(a, val=a)
+    x = whole(_outlier_images("interpolated", data, (1, 1, 1), 200, 0))
+    # Half of the pairs, up to chance, have one image of each class.
+    assert 0.4 < (x == 0).float().mean().item() < 0.6
 
 
 def test_images_of_one_colour_and_noise() -> None:
@@ -255,7 +262,7 @@ def test_a_table_and_what_is_beside_it(
         assert written["measures"]["EmbeddedDigits"][score]["auroc"] == pytest.approx(0.5)
     assert written["measures"]["noise"]["image statistics"] == PERFECT
     counts = {name: one["n"] for name, one in written["protocol"]["sets"].items()}
-    expected = {"training": 1617, "held-out": 180, "interpolated": 80, "noise": 180}
+    expected = {"training": 1617, "held-out": 180, "interpolated": 90, "noise": 180}
     assert counts == expected | {"constant": 180, "EmbeddedDigits": 180}
     about = written["protocol"]["sets"]
     assert about["training"]["fingerprint"] == DIGITS.fingerprint("train")
@@ -399,8 +406,8 @@ def test_files_that_do_not_fit_are_refused(
 
 
 def test_too_few_images_to_interpolate_are_refused() -> None:
-    few = mock.Mock(**{"length.return_value": 101})
-    with pytest.raises(ValueError, match="'interpolated' is of at least 102 held-out .* got 101"):
+    few = mock.Mock(**{"length.return_value": 3})
+    with pytest.raises(ValueError, match="'interpolated' is of at least 4 held-out .* got 3"):
         _outlier_images("interpolated", few, (1, 8, 8), 10, 0)
 
 
