@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +23,8 @@ from ..metrics.features.fingerprint import fingerprint
 from ..storage.checkpoint import load_model
 from ..storage.saved_run import find_checkpoint, run_data, run_of
 
+# Data modules of any folder, which says what the data are.
+_FOLDERS = ("ImageFolder", "TextLines")
 # The data module of a model's run, if Python gives one. The command line always reads it.
 RunData = TensorDataModule | None
 # A model: a checkpoint, the folder of a run, or in Python the model itself.
@@ -196,6 +200,22 @@ def class_labels(
     if not 0 <= label < model.classes:
         raise ValueError(f"'label' should be from 0 to {model.classes - 1}, got {label}.")
     return torch.full((n,), label, device=model.device)
+
+
+def data_name(spec: Mapping[str, Any] | None) -> str:
+    r"""Returns the name of described data: their class, or the folder if the data are one's own.
+
+    Arguments:
+        spec: The class path and the arguments, as in a `config.json`, or `None`.
+
+    Returns:
+        The name, `""` if there is no description.
+    """
+    if spec is None:
+        return ""
+    name = str(spec["class_path"]).rpartition(".")[2]
+    root = spec.get("init_args", {}).get("root")
+    return Path(root).name or name if name in _FOLDERS and isinstance(root, str) else name
 
 
 def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:

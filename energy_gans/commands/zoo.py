@@ -9,6 +9,7 @@ from ..storage.curves import read_curves
 from ..storage.export import CONFIG, read_config
 from ..storage.stamps import comparisons, format_number, read_metrics
 from ..storage.zoo import VARIABLE, zoo_models
+from .models import data_name
 from .outputs import markdown_table
 from .results import Result
 
@@ -25,7 +26,7 @@ class ZooModel:
         name: Its name, for `energy_gans.load(name)`.
         folder: Its folder.
         method: The name of its class.
-        data: The name of its data module's class; `""` if it is not known.
+        data: The name of its data, that of the class or of a folder; `""` if it is not known.
         steps: The number of training steps, or `None`.
         size: The size of the folder's files, in bytes.
         numbers: Its numbers by name, with those of real samples, as text.
@@ -94,15 +95,13 @@ def models() -> ModelList:
 def _read(name: str, folder: Path) -> ZooModel:
     r"""Returns what the files of an exported folder say of its model."""
     config = read_config(folder / CONFIG, "model")
-    method, data = (
-        "" if config[key] is None else str(config[key]["class_path"]).rpartition(".")[2]
-        for key in ("model", "data")
-    )
+    method = str(config["model"]["class_path"]).rpartition(".")[2]
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     stamped = folder / "metrics.json"
     numbers, extractor = (
         _stamped(stamped) if stamped.is_file() else (_logged(folder / "metrics.csv"), "")
     )
+    data = data_name(config["data"])
     return ZooModel(name, folder, method, data, config["step"], size, numbers, extractor)
 
 

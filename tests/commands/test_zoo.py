@@ -8,6 +8,7 @@ import pytest
 
 import energy_gans
 from energy_gans.cli import main
+from energy_gans.commands.models import data_name
 from energy_gans.commands.zoo import ZooModel
 from energy_gans.storage.zoo import VARIABLE
 
@@ -44,6 +45,21 @@ def test_stamped_numbers_come_before_logged_ones(folder: Path) -> None:
     (folder / "tiny-ring" / "metrics.json").write_text(json.dumps(content))
     assert (tiny().numbers, tiny().extractor) == ({"fd": "2.5 (1)"}, "pixels")
     assert "| fd 2.5 (1) | pixels |" in str(energy_gans.models())
+
+
+@pytest.mark.parametrize(
+    ("cls", "root", "name"),
+    [
+        ("ImageFolder", "data/cats", "cats"),
+        ("ImageFolder", "/", "ImageFolder"),
+        ("TextLines", "plays.txt", "plays.txt"),
+        ("MNIST", "data", "MNIST"),
+    ],
+)
+def test_data_of_ones_own_have_the_name_of_their_folder(cls: str, root: str, name: str) -> None:
+    spec = {"class_path": f"energy_gans.data.{cls}", "init_args": {"root": root}}
+    assert data_name(spec) == name
+    assert data_name(None) == ""
 
 
 def test_a_damaged_model_is_named(folder: Path) -> None:

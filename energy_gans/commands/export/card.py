@@ -14,6 +14,7 @@ from ... import __version__
 from ...methods import GenerativeModule
 from ...storage.rebuild import packages_beyond
 from ...storage.stamps import comparisons, format_number
+from ..models import data_name
 from ..outputs import markdown_table
 
 # The license is a choice of whoever shares the weights.
@@ -72,8 +73,8 @@ class Card:
 
     def heading(self) -> str:
         r"""Returns the title, what the method is, its references, the pictures and lines."""
-        data = self.config["data"]
-        title = f"# {self.method}" + (f" of {_class_name(data)}" if data else "")
+        data = data_name(self.config["data"])
+        title = f"# {self.method}" + (f" of {data}" if data else "")
         pictures = [f"![{text}]({name})" for name, text in self.pictures.items()]
         lines = [_fenced("\n".join(self.lines))] if self.lines else []
         return "\n\n".join(
@@ -164,11 +165,6 @@ class Card:
         if not self.onnx:
             return ""
         return f"## ONNX\n\n{_list(f'`{k}`: {v}' for k, v in self.onnx.items())}"
-
-
-def _class_name(spec: Mapping[str, Any]) -> str:
-    r"""Returns the name of a described class, without its module."""
-    return str(spec["class_path"]).rpartition(".")[2]
 
 
 def _sentence(cls: type) -> str:
