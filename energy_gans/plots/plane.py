@@ -131,14 +131,14 @@ def landscape_picture(
     """
     columns = math.ceil(len(course) / 2) if len(course) > 1 else 1
     rows = math.ceil(len(course) / columns)
-    size = 2.9 if rows > 1 else 5.4
+    size = 2.9 if rows > 1 else 5.6
     figure = Figure(figsize=(6.8 + size * columns, 5.8), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[6.8, size * columns])
     axis = left.subplots()
     timed = next(iter(times.values())) is not None
     surface = plane.surface(time)
     colours = _draw_surface(axis, surface)
-    left.colorbar(colours, ax=axis, shrink=0.75, ticks=MaxNLocator(8), label="potential")
+    left.colorbar(colours, ax=axis, shrink=0.75, ticks=_ticks(colours), label="potential")
     _draw_lines(axis, surface)
     draw_points(axis, plane.y, 4, REAL)
     _draw_legend(axis)
@@ -194,6 +194,12 @@ def _draw_surface(axis: Axes, surface: _Surface) -> ContourSet:
         low, high = low - 0.5, high + 0.5
     levels = MaxNLocator(LEVELS).tick_values(low, high)
     return axis.contourf(*surface[:3], levels, cmap=FIELD, extend="min", alpha=0.6)
+
+
+def _ticks(colours: ContourSet) -> list[float]:
+    r"""Returns numbers for a colour bar that lie within its levels."""
+    low, high = colours.levels[0], colours.levels[-1]
+    return [t for t in MaxNLocator(8).tick_values(low, high) if low <= t <= high]
 
 
 def _draw_lines(axis: Axes, surface: _Surface) -> None:

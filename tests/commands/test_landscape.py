@@ -174,6 +174,19 @@ def test_a_flat_potential_is_drawn() -> None:
     assert picture.size[0] > 1000
 
 
+def test_the_colour_bar_names_potentials_that_are_drawn() -> None:
+    # The highest level, 0.6, is no round number of a coarser scale.
+    plane = Plane(lambda s: lambda a: 0.9 * a[:, 0] / plane.high[0] - 0.3, RING, {0: RING})
+    figures = []
+    with mock.patch.object(planes, "render", figures.append):
+        planes.landscape_picture(plane, {0: RING}, {0: None}, 1.0)
+    bar = next(a for a in figures[0].subfigs[0].axes if a.get_ylabel() == "potential")
+    (low, high), numbers = bar.get_ylim(), bar.get_yticks()
+    assert len(numbers) >= 4 and low <= numbers.min() and numbers.max() <= high
+    names = [float(t.get_text().replace("\N{MINUS SIGN}", "-")) for t in bar.get_yticklabels()]
+    assert names == pytest.approx(numbers.tolist())
+
+
 def test_the_potential_knows_the_time_of_its_training(trained: Callable) -> None:
     model = _load_plane_model(trained("vapo_time"), None)
     x = model.starting_points(3, random=torch.Generator().manual_seed(0))
