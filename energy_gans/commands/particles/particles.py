@@ -36,6 +36,7 @@ from ...checks import check_count, check_positive
 from ...data.base import TensorDataModule
 from ...fields import ParticleField
 from ...functional.particles import check_momentum, evolve
+from ...methods.bases.capabilities import clip_images
 from ...plots.figures import write_film, write_picture
 from ...storage.arrays import write_samples
 from ...terminal import progress_bar, say
@@ -120,8 +121,8 @@ def particles(
         power: The power p of the kernel 1/r^p, between 0 and the dimension n of the data; the
             paper's n - 1 if null, which moves no particle if n is large.
         seed: The seed of the first positions, of the order of the data and of random fields.
-        out: The picture, as `.png`; or with the picture beside, the last positions as `.npz`,
-            float32, or a film as `.gif`.
+        out: The picture, as `.png`; or with the picture beside, the last particles as `.npz`,
+            float32, images clipped to [-1, 1], or a film as `.gif`.
         overwrite: Whether files may exist.
         field: The field, in place of the EIEG metric's flow, whose settings attraction, repulsion,
             cutoff and power are then left out.
@@ -153,7 +154,7 @@ def particles(
     drawn = picture_of(course.frames, y, data, picture)
     if path is not None:
         if path.suffix == ".npz":
-            write_samples(course.x, path)
+            write_samples(clip_images(course.x), path)
         elif film:
             write_film(film_images(course.film, y), path)
         write_picture(drawn, path.with_suffix(".png"))

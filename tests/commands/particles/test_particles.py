@@ -11,8 +11,10 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
+from energy_gans.commands.inputs import open_samples
 from energy_gans.commands.particles.course import _spacing, _table_cells
 from energy_gans.commands.particles.flow import Flow
+from energy_gans.commands.particles.particles import particles
 from energy_gans.commands.particles.pictures import film_of
 from energy_gans.commands.particles.samples import data_batches
 from energy_gans.data import EmbeddedDigits, Ring
@@ -39,6 +41,14 @@ def test_images_make_a_film_and_an_array(
     assert [row.split(" | ")[0] for row in rows[:3]] == ["| step", "| 0", "| 1"]
     assert rows[-1].startswith("| 20 | ")
     assert len(rows) == 1 + 8
+
+
+def test_images_in_a_file_can_be_evaluated(tmp_path: Path) -> None:
+    out = tmp_path / "last.npz"
+    moved = particles(EmbeddedDigits("8x8", 8), 16, 100, 2, out=out)
+    assert moved.x.abs().max() > 1
+    assert np.array_equal(np.load(out)["samples"], moved.x.clamp(-1, 1).numpy())
+    assert open_samples(str(out), None, 1).batch(0).shape == (16, 1, 8, 8)
 
 
 def test_a_film_ends_with_the_nearest_training_image() -> None:
