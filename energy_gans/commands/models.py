@@ -214,8 +214,11 @@ def data_name(spec: Mapping[str, Any] | None) -> str:
     if spec is None:
         return ""
     name = str(spec["class_path"]).rpartition(".")[2]
-    root = spec.get("init_args", {}).get("root")
-    return Path(root).name or name if name in _FOLDERS and isinstance(root, str) else name
+    options = spec.get("init_args")
+    root = options.get("root") if isinstance(options, Mapping) else None
+    if name in _FOLDERS and isinstance(root, str):
+        return Path(root).name or name
+    return name
 
 
 def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:

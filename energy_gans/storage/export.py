@@ -213,6 +213,9 @@ def read_config(path: str | os.PathLike, argument: str = "ckpt_path") -> dict[st
         if key not in config or not isinstance(config[key], types):
             raise ValueError(f"{said} can not be read: {CONFIG} holds no valid {key!r}.")
     check_size(config, str(path))
+    for key in ("model", "data"):
+        if config[key] is not None and not isinstance(config[key].get("class_path"), str):
+            raise ValueError(f"{said} can not be read: {key!r} in {CONFIG} names no class.")
     return config
 
 

@@ -175,7 +175,7 @@ def test_a_flat_potential_is_drawn() -> None:
 
 
 def test_the_colour_bar_names_potentials_that_are_drawn() -> None:
-    # The highest level, 0.6, is no round number of a coarser scale.
+    # The highest level, 0.64, is no tick, and the tick above it is 0.8.
     plane = Plane(lambda s: lambda a: 0.9 * a[:, 0] / plane.high[0] - 0.3, RING, {0: RING})
     figures = []
     with mock.patch.object(planes, "render", figures.append):

@@ -59,12 +59,23 @@ def test_stamped_numbers_come_before_logged_ones(folder: Path) -> None:
 def test_data_of_ones_own_have_the_name_of_their_folder(cls: str, root: str, name: str) -> None:
     spec = {"class_path": f"energy_gans.data.{cls}", "init_args": {"root": root}}
     assert data_name(spec) == name
+    assert data_name(spec | {"init_args": [root]}) == cls
     assert data_name(None) == ""
 
 
 def test_a_damaged_model_is_named(folder: Path) -> None:
     (folder / "tiny-ring" / "config.json").write_text("{")
     with pytest.raises(ValueError, match=r"'model' = '.*tiny-ring' can not be read"):
+        energy_gans.models()
+
+
+@pytest.mark.parametrize("key", ["model", "data"])
+def test_a_model_without_a_class_is_refused(folder: Path, key: str) -> None:
+    path = folder / "tiny-ring" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: {"init_args": []}}))
+    with pytest.raises(
+        ValueError, match=f"can not be read: '{key}' in config.json names no class"
+    ):
         energy_gans.models()
 
 

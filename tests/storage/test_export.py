@@ -264,7 +264,7 @@ SAYS = {
     ),
     "no class path": (
         lambda f: edit_config(f, model={}),
-        "does not say how its model is made",
+        "'model' in config.json names no class",
     ),
 }
 

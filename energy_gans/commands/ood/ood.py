@@ -136,7 +136,8 @@ def ood(
         inliers: The data module of inliers; that of the checkpoint's run by default.
         score: The score: potential, or gradient for minus the norm of its gradient, which is high
             where the potential is flat.
-        n: The number of random images of each set; all if there are fewer.
+        n: The number of random images of each set; all if there are fewer. There are at most half
+            as many interpolated images as held-out ones.
         seed: The seed of the choice of images and of synthetic images.
         out: The histograms, as `.png`.
         device: The device that computes; a GPU by default, if there is one.

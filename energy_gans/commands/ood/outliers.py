@@ -2,7 +2,7 @@ r"""Sets of images that are scored: from data modules, from files, and synthetic
 
 All sets are read a batch at a time, in [-1, 1]. The synthetic outliers are:
 
-- interpolated: the mean of two random held-out images, each of which is in one pair,
+- interpolated: the means of random pairs of held-out images; no image is in two pairs,
 - noise: pixels drawn uniformly from [-1, 1],
 - constant: images of one colour, drawn uniformly.
 
