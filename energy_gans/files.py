@@ -103,16 +103,33 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_PART}")
-    old = part.with_suffix(".old")
     try:
         part.mkdir(parents=True)
         yield part
-        _flush_folder(part)
+        replace_folder(part, path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def replace_folder(part: Path, path: Path) -> None:
+    r"""Renames a complete folder, in place of a previous one, which is then removed.
+
+    Arguments:
+        part: The folder.
+        path: Its new path, in the same folder. If the renaming fails, a previous folder there is
+            kept.
+
+    Raises:
+        OSError: If the folder can not be renamed.
+    """
+    _flush_folder(part)
+    old = path.with_name(f"{path.name}.{uuid.uuid4().hex}.old")
+    try:
         if path.exists():
             path.rename(old)
         part.rename(path)
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
         if old.exists() and not path.exists():
             old.rename(path)
         raise

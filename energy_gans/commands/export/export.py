@@ -124,10 +124,9 @@ def _check_folder(out: str, overwrite: bool) -> Path:
             raise FileExistsError(
                 f"'out' = {out!r} exists: choose another name, or add --overwrite true."
             )
-        names = [] if folder.is_dir() else [folder.name]
-        names += [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name]
         for name in sorted(names):
-            if name not in _OWN and Path(name).suffix not in _ENDINGS:
+            if name not in _OWN and (Path(name).suffix not in _ENDINGS or CONFIG not in names):
                 raise FileExistsError(
                     f"'out' = {out!r} can not be replaced: it holds {name!r}, which `export` did "
                     "not write."

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...files import is_at, lock
+from ...files import is_at, lock, replace_folder
 from .manifest import FORMAT, SUM_KEY, VERSION, is_prepared, manifest_digest
 from .split_files import SplitWriter, UnassignedWriter, close_durably
 
@@ -82,8 +82,7 @@ class PreparedWriter:
     def __enter__(self) -> PreparedWriter:
         try:
             self.lock = _lock_folder(self.part)
-            for left in self.part.iterdir():
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            self._remove_remains()
         except OSError as error:
             raise type(error)(
                 f"'out' = {str(self.root)!r} can not be written: {error}."
@@ -95,6 +94,22 @@ class PreparedWriter:
             self.__exit__(None, None, None)
             raise
         return self
+
+    def _remove_remains(self) -> None:
+        r"""Removes the files that a killed run left.
+
+        Raises:
+            FileExistsError: If the folder holds anything else.
+        """
+        left = sorted(self.part.iterdir())
+        for path in left:
+            if path.name != "manifest.json" and path.suffix != ".npy":
+                os.close(self.lock)
+                raise FileExistsError(
+                    f"{str(self.part)!r} is needed for the files of a run, and holds {path.name!r}"
+                )
+        for path in left:
+            path.unlink()
 
     def append(self, split: str | None, images: np.ndarray, labels: np.ndarray) -> None:
         r"""Appends images, with shape :math:`(B, C, H, W)`, and labels, with shape :math:`(B)`.
@@ -150,12 +165,9 @@ class PreparedWriter:
         with (self.part / "manifest.json").open("wb") as file:
             file.write(json.dumps(complete, indent=2).encode())
             close_durably(file)
-        old = self.root.with_name(self.root.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        if is_prepared(self.root):
-            self.root.rename(old)
-        self.part.rename(self.root)
-        shutil.rmtree(old, ignore_errors=True)
+        # Something else may have got the name since.
+        self.check_root()
+        replace_folder(self.part, self.root)
         return complete
 
     def __exit__(

@@ -112,6 +112,34 @@ def test_a_set_is_kept_unless_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
+def test_folders_of_similar_names_are_kept(tmp_path: Path, overwrite: bool) -> None:
+    for name in ("set.old", "set.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.tex").write_text("...")
+    with pytest.raises(FileExistsError, match=r"set.part' is needed .* holds 'thesis.tex'"):
+        write(tmp_path / "set")
+    assert sorted(os.listdir(tmp_path)) == ["set.old", "set.part"]
+    (tmp_path / "set.part").rename(tmp_path / "mine")
+    write(tmp_path / "set")
+    if overwrite:
+        write(tmp_path / "set", n=3, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["mine", "set", "set.old"]
+    assert all((tmp_path / name / "thesis.tex").exists() for name in ("mine", "set.old"))
+
+
+def test_what_got_the_name_in_the_meantime_is_kept(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileExistsError, match="no prepared set"),
+        PreparedWriter(tmp_path / "set", overwrite=True) as writer,
+    ):
+        writer.append("train", pixels(2), np.zeros(2))
+        (tmp_path / "set").mkdir()
+        (tmp_path / "set" / "thesis.tex").write_text("...")
+        writer.finish(ABOUT)
+    assert os.listdir(tmp_path / "set") == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
 def test_what_is_no_set_is_never_replaced(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("...")
