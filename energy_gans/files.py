@@ -175,15 +175,19 @@ def append_bytes(path: str | os.PathLike, content: bytes) -> None:
         ) from error
 
 
-def lock(descriptor: int) -> None:
+def lock(descriptor: int, wait: bool = False) -> None:
     r"""Locks an open file or folder until it is closed or the process ends.
 
+    Arguments:
+        descriptor: The descriptor of the file or folder.
+        wait: Whether to wait until no other process holds the lock.
+
     Raises:
-        BlockingIOError: If another process holds the lock.
+        BlockingIOError: If another process holds the lock and `wait` is false.
         OSError: If the file system has no locks.
     """
     if fcntl is not None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 def is_at(descriptor: int, path: Path) -> bool:

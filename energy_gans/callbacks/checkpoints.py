@@ -2,6 +2,7 @@ r"""Checkpoints of a run: the last one, the best one, and one at an interruption
 
 from __future__ import annotations
 
+import math
 import shutil
 import signal
 import threading
@@ -164,6 +165,8 @@ class Checkpoints(Checkpoint):
             )
         value = float(trainer.callback_metrics[self.monitor])
         sign = 1 if self.mode == "min" else -1
+        if not math.isfinite(value):
+            return
         if self.best is None or sign * value < sign * self.best:
             self.best = value
             trainer.save_checkpoint(self.directory / BEST.name, weights_only=False)
@@ -192,7 +195,9 @@ class Checkpoints(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # The best value of one measure can not be compared with values of another.
         monitor = state_dict.get("monitor", self.monitor), state_dict.get("mode", self.mode)
-        self.best = state_dict["best"] if monitor == (self.monitor, self.mode) else None
+        best = state_dict["best"] if monitor == (self.monitor, self.mode) else None
+        # Earlier versions kept a first value that was not finite.
+        self.best = best if best is None or math.isfinite(best) else None
 
 
 def signal_that_stopped(trainer: Trainer) -> int:

@@ -2,8 +2,10 @@ r"""Compilation of the trained networks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
+import torch.nn as nn
 from lightning.pytorch import Callback, Trainer
 
 from ..methods import GenerativeModule
@@ -42,9 +44,15 @@ class Compile(Callback):
                 "losses contain the gradient of a network. Set 'compile_gradient' to true if the "
                 "method has that argument, or leave the callback out."
             )
-        for network, *_ in pl_module.trained:
+        for network in _called_networks(pl_module):
             network.compile(mode=self.mode)
 
     def teardown(self, trainer: Trainer, pl_module: GenerativeModule, stage: str) -> None:
-        for network, *_ in pl_module.trained:
+        for network in _called_networks(pl_module):
             network._compiled_call_impl = None
+
+
+def _called_networks(model: GenerativeModule) -> Iterator[nn.Module]:
+    r"""Yields the trained networks; of a list, which is never called itself, its networks."""
+    for network, *_ in model.trained:
+        yield from network if isinstance(network, nn.ModuleList) else [network]

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from ..checks import check_count, check_positive
 from ..storage import load_checkpoint
@@ -17,6 +18,8 @@ from ..storage.training_directory import run_directory
 from .non_finite_guard import NonFiniteGuard, describe_last_checkpoint, found_on_any_process
 
 LARGEST = torch.finfo(torch.float32).max
+# The rates of a group of parameters; all but the first are those from which schedulers compute.
+_RATES = ("lr", "initial_lr", "max_lr", "min_lr")
 
 
 class DivergenceGuard(NonFiniteGuard):
@@ -162,12 +165,19 @@ def _roll_back(trainer: Trainer, model: LightningModule) -> int:
     model.on_load_checkpoint(checkpoint)
     model.load_state_dict(checkpoint["state_dict"])
     for optimizer, state in zip(trainer.optimizers, checkpoint["optimizer_states"], strict=True):
-        rates = [group["lr"] for group in optimizer.param_groups]
+        present = [{k: v for k, v in g.items() if k in _RATES} for g in optimizer.param_groups]
         optimizer.load_state_dict(state)
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate / 2
-            if "initial_lr" in group:
-                group["initial_lr"] /= 2
+        for group, rates in zip(optimizer.param_groups, present, strict=True):
+            group |= {name: rate / 2 for name, rate in rates.items()}
     for config in trainer.lr_scheduler_configs:
-        config.scheduler.base_lrs = [rate / 2 for rate in config.scheduler.base_lrs]
+        _halve_rates(config.scheduler)
     return checkpoint["global_step"]
+
+
+def _halve_rates(scheduler: LRScheduler) -> None:
+    r"""Halves the learning rates from which a scheduler, or those that it holds, compute."""
+    for part in getattr(scheduler, "_schedulers", ()):
+        _halve_rates(part)
+    for name in ("base_lrs", "max_lrs"):
+        if hasattr(scheduler, name):
+            setattr(scheduler, name, [rate / 2 for rate in getattr(scheduler, name)])

@@ -85,6 +85,8 @@ class SampleMeasures(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         image_shape(trainer.datamodule, "SampleMeasures")
+        # That of another run may be of other data.
+        self.reference = None
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GenerativeModule) -> None:
         self.measure(trainer, pl_module, "val")

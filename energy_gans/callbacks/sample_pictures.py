@@ -10,13 +10,13 @@ import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from PIL import Image
-from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from ..characters import read_lines
 from ..checks import check_count
 from ..data import TensorDataModule
 from ..files import write_text
+from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
@@ -120,25 +120,21 @@ def samples_picture(
         return image_grid(x)
     if x.ndim == 2 and x.shape[1] == 2:
         real = x[:0] if data is None else model.read_batch(next(iter(data.val_dataloader())))[0]
-
-        def potential(a: Tensor) -> Tensor:
-            return model.potential_at(a.to(model.device)).cpu()
-
-        return field_picture(potential if _has_potential(model) else None, real.cpu(), x.cpu())
+        return field_picture(_potential_on_cpu(model), real.cpu(), x.cpu())
     raise ValueError(
         f"Pictures are made of images and of points in the plane, not of {tuple(x.shape)}."
     )
 
 
-def _has_potential(model: GenerativeModule) -> bool:
-    r"""Returns whether there is one potential of all points; some fields have none."""
+def _potential_on_cpu(model: GenerativeModule) -> Field | None:
+    r"""Returns the one potential of all points, or `None`: some fields have none."""
     if not model.supports("potential_at") or model.potential_needs_label:
-        return False
+        return None
     try:
-        model.potential_function()
+        potential = model.potential_function()
     except ValueError:
-        return False
-    return True
+        return None
+    return lambda a: potential(a.to(model.device)).cpu()
 
 
 def _log_text(logger: Logger, name: str, text: str, step: int) -> None:

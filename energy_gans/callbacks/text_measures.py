@@ -47,6 +47,8 @@ class TextMeasures(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data = trainer.datamodule
+        # Those of another run may be of other data.
+        self.tables = []
         if not getattr(data, "vocabulary", ""):
             raise ValueError(
                 "TextMeasures needs a data module of text, such as energy_gans.data.TextLines, "

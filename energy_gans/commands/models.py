@@ -165,7 +165,8 @@ def potential_field(
         label: The class of all points, or `None`.
         time: The time in [0, 1] of all points, for a potential that depends on time; 1 if `None`.
     """
-    return lambda a: model.potential_at(a, label, time)
+    function = model.potential_function()
+    return lambda a: function(a, label, time)
 
 
 def class_labels(
@@ -221,11 +222,11 @@ def data_name(spec: Mapping[str, Any] | None) -> str:
     return name
 
 
-def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    r"""Returns `n` random held-out samples, images in [-1, 1], and their labels."""
+def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
+    r"""Returns `n` random held-out samples, images in [-1, 1], and their labels, if any."""
     order = keyed_subset(data.length("val"), n, seed, "features")
     y, label = zip(*data.loader("val", order.split(EVALUATION_BATCH)), strict=True)
-    return data.to_samples(torch.cat(y)), torch.cat(label)
+    return data.to_samples(torch.cat(y)), None if label[0] is None else torch.cat(label)
 
 
 def draw_samples(

@@ -76,7 +76,7 @@ def check_output_and_numbers(out: Output, overwrite: bool) -> Path | None:
 def check_output(
     out: Output,
     overwrite: bool,
-    endings: tuple[str, ...] = (".png", ".npz"),
+    endings: tuple[str, ...] | None = (".png", ".npz"),
     argument: str = "out",
 ) -> Path | None:
     r"""Returns the path of an output after checking that it can be written.
@@ -84,18 +84,20 @@ def check_output(
     Arguments:
         out: The path, or `None` to write nothing.
         overwrite: Whether the file may exist.
-        endings: The accepted endings.
+        endings: The accepted endings, or `None` for any.
         argument: The name of the argument in errors.
 
     Raises:
-        ValueError: If the path has another ending.
+        ValueError: If the path has another ending, or is a folder.
         FileExistsError: If the file exists and may not be overwritten.
         PermissionError: If its folder can not be written.
     """
     if out is None:
         return None
     path, given = Path(out), str(out)
-    if path.suffix not in endings:
+    if path.is_dir():
+        raise ValueError(f"{argument!r} should be a file, got the folder {given!r}.")
+    if endings is not None and path.suffix not in endings:
         raise ValueError(f"{argument!r} should end in {' or '.join(endings)}, got {given!r}.")
     if path.exists() and not overwrite:
         raise FileExistsError(

@@ -228,7 +228,8 @@ def _starting_points(
             it.
     """
     if start == "data":
-        x, own = (part.to(model.device) for part in held_out_samples(data(), n, seed))
-        return x, class_labels(label, model, len(x), random, own)
+        x, own = held_out_samples(data(), n, seed)
+        own = None if own is None else own.to(model.device)
+        return x.to(model.device), class_labels(label, model, len(x), random, own)
     labels = class_labels(label, model, n, random)
     return model.starting_points(n, labels, random, start), labels

@@ -55,7 +55,6 @@ def scattering_field(a: Tensor, y: Tensor, x: Tensor, attraction: float = 1.0) -
         a: The points, with shape :math:`(B, *)`.
         y: A real sample for each point, with shape :math:`(B, *)`.
         x: A generated sample for each point, with shape :math:`(B, *)`, independent of it.
-
         attraction: The factor on the part of real samples.
 
     Returns:

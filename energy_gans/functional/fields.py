@@ -139,6 +139,8 @@ def drifting_fields(
         for _, d in held or blocks():
             sums = torch.stack([(d / tau).logsumexp(0) for tau in bandwidths])
             columns = torch.logaddexp(columns, sums)
+        # A single point has a column without another point; its own weight is 0 all the same.
+        columns = columns.where(columns > -torch.inf, 0)
         moves: list[list[Tensor]] = [[] for _ in bandwidths]
         for part, d in held or blocks():
             for move, tau, column in zip(moves, bandwidths, columns, strict=True):

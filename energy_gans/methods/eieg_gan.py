@@ -46,6 +46,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
+from ..checks import check_positive
 from ..functional import (
     ElasticTerm,
     discrepancy,
@@ -129,7 +130,11 @@ class EIEGGAN(FeatureGAN):
                 f"'stabilizer_scope' should be 'real' or 'both', got {stabilizer_scope!r}."
             )
         self.kernel = Elastic(cutoff, power, softening)
-        self.stabilizer_kernel = Elastic(stabilizer_cutoff, stabilizer_power or power, softening)
+        if stabilizer_power is None:
+            stabilizer_power = power
+        else:
+            check_positive("stabilizer_power", stabilizer_power)
+        self.stabilizer_kernel = Elastic(stabilizer_cutoff, stabilizer_power, softening)
         self.stabilizer = stabilizer
         self.stabilizer_scope = stabilizer_scope
 

@@ -93,17 +93,16 @@ class MultigridGCN(ContrastiveModule):
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         x = self.downscale_to(y, self.grids[0])
         self.seeds.keep(self.gather(x))
-        losses = [[] for _ in range(self.accumulate)]
+        losses = []
         for network, before, after in zip(
             self.descriptor, self.grids, self.grids[1:], strict=False
         ):
             start = upscale(x, after // before)
             x = self.run_chains(network, start, None)
-            parts = self.losses(network, start, x, None, self.downscale_to(y, after), None)
-            for part, loss in zip(losses, parts, strict=True):
-                part.append(loss)
-        # The loss of a grid depends on the descriptor of this grid only.
-        return {"loss_d": self.descend(self.optimizers(), map(sum, losses))}
+            losses.append(self.losses(network, start, x, None, self.downscale_to(y, after), None))
+        # The loss of a grid depends on the descriptor of this grid only. Each part of the
+        # minibatch is evaluated on all grids before the next one.
+        return {"loss_d": self.descend(self.optimizers(), map(sum, zip(*losses, strict=True)))}
 
     def clipping_sets(self, optimizer: Optimizer) -> list[list[nn.Parameter]]:
         return [list(network.parameters()) for network in self.descriptor]

@@ -8,11 +8,13 @@ from one distribution with the covariance :math:`C`, the means alone contribute
 neighbour shrink with :math:`n`. So the floor is measured with as many images as there are samples,
 if possible. The images are taken
 
-1. from the held-out split, 2. from images of the reference's split that are not in the reference,
-3. from the reference itself, which then shrinks, until both sets have the same size. In this case
-the floor
-   has a smaller reference, and possibly fewer images than there are samples. It has to be compared
-   with the value for as many samples against the same smaller reference.
+1. from the held-out split,
+2. from images of the reference's split that are not in the reference,
+3. from the reference itself, which then shrinks, until both sets have the same size.
+
+In the last case the floor has a smaller reference, and possibly fewer images than there are
+samples. It has to be compared with the value for as many samples against the same smaller
+reference.
 """
 
 from __future__ import annotations

@@ -34,8 +34,6 @@ class _ImageMetric(Metric):
         kwargs: The arguments of `torchmetrics.Metric`.
     """
 
-    full_state_update = False
-
     def __init__(
         self,
         extractor: FeatureExtractor | None = None,
@@ -45,6 +43,11 @@ class _ImageMetric(Metric):
         super().__init__(**kwargs)
         self.extractor = EfficientNetLite0() if extractor is None else extractor
         self.reset_real = reset_real
+
+    @property
+    def full_state_update(self) -> bool:
+        r"""Whether `forward` updates twice; otherwise it would add kept images once more."""
+        return not self.reset_real
 
     def update(self, images: Tensor, real: bool) -> None:
         r"""Adds images.

@@ -50,7 +50,6 @@ class NGramDivergence(Metric):
         {'js_1': 0.0, 'js_2': 0.0817}
     """
 
-    full_state_update = False
     higher_is_better = False
 
     def __init__(
@@ -70,6 +69,11 @@ class NGramDivergence(Metric):
         self.orders, self.seen, self.reset_real = tuple(orders), seen, reset_real
         for which in ("real", "generated"):
             self.add_state(which, [], dist_reduce_fx="cat")
+
+    @property
+    def full_state_update(self) -> bool:
+        r"""Whether `forward` updates twice; otherwise it would add kept lines once more."""
+        return not self.reset_real
 
     def update(self, lines: Tensor, real: bool) -> None:
         r"""Adds lines.

@@ -212,13 +212,16 @@ def _read_cache(path: Path, key: str) -> Statistics | None:
 
 
 def nearest_in_pixels(images: Tensor, data: ImageData, split: str, order: Tensor) -> Tensor:
-    r"""Returns the positions in `order` of the nearest images, with shape :math:`(N, 4)`.
+    r"""Returns the positions in `order` of the four nearest images, or of all if they are fewer.
 
     Arguments:
         images: The query images, uint8, with shape :math:`(N, C, H, W)`.
         data: The data module.
         split: The split to search, a batch at a time.
         order: The indices of the images to search, with shape :math:`(M)`.
+
+    Returns:
+        The positions, from near to far, with shape :math:`(N, \min(4, M))`.
     """
     distance = torch.empty(len(images), 0)
     index = torch.empty(len(images), 0, dtype=torch.long)

@@ -136,7 +136,9 @@ def landscape_picture(
     left, right = figure.subfigures(1, 2, width_ratios=[6.8, size * columns])
     axis = left.subplots()
     timed = next(iter(times.values())) is not None
-    surface = plane.surface(time)
+    shown = time if timed else None
+    surfaces = {t: plane.surface(t) for t in dict.fromkeys([shown, *times.values()])}
+    surface = surfaces[shown]
     colours = _draw_surface(axis, surface)
     left.colorbar(colours, ax=axis, shrink=0.75, ticks=_ticks(colours), label="potential")
     _draw_lines(axis, surface)
@@ -147,7 +149,7 @@ def landscape_picture(
         axis.set_visible(False)
     for axis, (t, x) in zip(axes, course.items(), strict=False):
         axis.set_visible(True)
-        _draw_surface(axis, plane.surface(times[t]))
+        _draw_surface(axis, surfaces[times[t]])
         draw_points(axis, plane.y, 1, REAL)
         draw_points(axis, x, 5 if rows > 1 else 8, GENERATED)
         plane.frame(axis, time_heading(t) if len(course) > 1 else "samples", len(course) == 1)

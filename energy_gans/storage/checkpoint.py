@@ -139,7 +139,8 @@ def load_model(
     state = checkpoint["state_dict"]
     with _explain(path, made.class_path), BoundedAllocation(state):
         model = rebuilder.factory(spec, GenerativeModule, "model")(**objects)
-    with _explain(path, made.class_path):
+    with _explain(path, made.class_path), BoundedAllocation(state):
+        # Extractors make the network that their part of the state describes.
         model.on_load_checkpoint(checkpoint)
         _load_state(model, state)
     check_layers(made, model, objects)

@@ -52,14 +52,18 @@ def find_by_name(name: str) -> Path | None:
     if _NAME.fullmatch(name):
         folder = zoo_models().get(name)
         return None if folder is None else folder / WEIGHTS
-    # A path below a folder that exists is no repository.
-    if not _REPOSITORY.fullmatch(name) or Path(name).parent.exists():
+    if not is_repository(name):
         return None
     try:
         hub()
     except ModuleNotFoundError:
         return None
     return Path(download(name)) / WEIGHTS
+
+
+def is_repository(name: str) -> bool:
+    r"""Returns whether a name is `owner/name`, and no path below a folder that exists."""
+    return _REPOSITORY.fullmatch(name) is not None and not Path(name).parent.exists()
 
 
 def hub() -> ModuleType:

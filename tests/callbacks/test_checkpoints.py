@@ -262,3 +262,19 @@ def test_a_failed_write_says_what_is_left(tiny: Callable, tmp_path: Path) -> Non
         ),
     ):
         main(tiny("--trainer.max_steps=3", points=True))
+
+
+def test_a_value_that_is_not_finite_is_never_the_best(tmp_path: Path) -> None:
+    callback, saved = Checkpoints(monitor="fd"), []
+    callback.directory = tmp_path
+    for value in (torch.nan, 3.0, torch.nan, 1.0, 2.0):
+        trainer = SimpleNamespace(
+            state=SimpleNamespace(fn="fit"),
+            sanity_checking=False,
+            callback_metrics={"fd": value},
+            save_checkpoint=lambda path, weights_only, value=value: saved.append(value),
+        )
+        callback.on_validation_end(trainer, None)
+    assert saved == [3.0, 1.0] and callback.best == 1.0
+    callback.load_state_dict(callback.state_dict() | {"best": torch.nan})
+    assert callback.best is None

@@ -14,7 +14,7 @@ from torch import Tensor
 from energy_gans.callbacks import EMA, Compile
 from energy_gans.data import EmbeddedDigits
 from energy_gans.methods import EIEGGAN, VAPO, CoulombGAN, GenerativeModule
-from energy_gans.methods.baselines import WGANGP
+from energy_gans.methods.baselines import MMDGAN, WGANGP
 from energy_gans.networks import MLP, DCGANDiscriminator, DCGANGenerator
 
 
@@ -123,3 +123,13 @@ def test_networks_whose_gradients_are_in_a_loss_are_refused(
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="'mode' should be one of default, reduce-overhead, max"):
         Compile("fast")
+
+
+def test_the_networks_of_a_list_are_compiled() -> None:
+    gan = MMDGAN(MLP(4, 64), MLP(64, 3), latent_dim=4, decoder=MLP(3, 64))
+    callback = Compile()
+    callback.on_train_start(None, gan)
+    networks = (gan.generator, gan.discriminator, gan.decoder)
+    assert all(network._compiled_call_impl is not None for network in networks)
+    callback.teardown(None, gan, "fit")
+    assert all(network._compiled_call_impl is None for network in networks)

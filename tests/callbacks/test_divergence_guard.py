@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.callbacks.divergence_guard module."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,12 +8,15 @@ from unittest import mock
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
 
-from energy_gans.callbacks import DivergenceGuard
+from energy_gans.callbacks import DivergenceGuard, divergence_guard
 from energy_gans.cli import main
 from energy_gans.methods import GCN
+from energy_gans.storage.saved_run import LAST
 
+MODULE = divergence_guard.__name__
 GUARD = "--trainer.callbacks+=energy_gans.callbacks.DivergenceGuard"
 LIMITS = '--trainer.callbacks.limits={"gap": 1000}'
 
@@ -307,3 +311,51 @@ def test_a_limit_of_what_is_not_logged_is_refused(tiny: Callable) -> None:
 def test_arguments_out_of_range_are_refused(options: dict) -> None:
     with pytest.raises(ValueError, match="should be"):
         DivergenceGuard(**options)
+
+
+SCHEDULES = {
+    "exponential": lambda o: lr_scheduler.ExponentialLR(o, 0.9),
+    "sequential": lambda o: lr_scheduler.SequentialLR(
+        o,
+        [lr_scheduler.LinearLR(o, 0.1, total_iters=3), lr_scheduler.CosineAnnealingLR(o, 20)],
+        milestones=[3],
+    ),
+    "chained": lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.ConstantLR(o, 0.5, total_iters=4), lr_scheduler.ExponentialLR(o, 0.9)]
+    ),
+    "one cycle": lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=30),
+    "cyclic": lambda o: lr_scheduler.CyclicLR(o, 0.01, 0.1, 5),
+    "lambda": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_two_rollbacks_quarter_the_rates_of_every_schedule(name: str, tmp_path: Path) -> None:
+    def course(rollbacks: list[int]) -> list[float]:
+        weights = nn.Linear(1, 1)
+        optimizer = torch.optim.SGD(weights.parameters(), lr=0.1, momentum=0.9)
+        scheduler = SCHEDULES[name](optimizer)
+        saved = {"state_dict": weights.state_dict(), "global_step": 0}
+        saved["optimizer_states"] = [copy.deepcopy(optimizer.state_dict())]
+        trainer = SimpleNamespace(
+            optimizers=[optimizer], lr_scheduler_configs=[SimpleNamespace(scheduler=scheduler)]
+        )
+        weights.on_load_checkpoint = lambda checkpoint: None
+        (tmp_path / LAST).parent.mkdir(exist_ok=True)
+        (tmp_path / LAST).touch()
+        found = []
+        for step in range(12):
+            optimizer.step()
+            scheduler.step()
+            if step in rollbacks:
+                with (
+                    mock.patch(f"{MODULE}.run_directory", lambda trainer: tmp_path),
+                    mock.patch(f"{MODULE}.load_checkpoint", lambda path: copy.deepcopy(saved)),
+                ):
+                    divergence_guard._roll_back(trainer, weights)
+            found.append(optimizer.param_groups[0]["lr"])
+        return found
+
+    plain, rolled = course([]), course([4, 7])
+    factors = [1.0] * 4 + [0.5] * 3 + [0.25] * 5
+    assert rolled == pytest.approx([r * f for r, f in zip(plain, factors, strict=True)])

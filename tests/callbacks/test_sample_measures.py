@@ -3,17 +3,19 @@ r"""Tests for the energy_gans.callbacks.sample_measures and curves modules."""
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 import torch
 import yaml
 from PIL import Image
+from torch.utils.data import TensorDataset
 
 from energy_gans.callbacks import SampleMeasures
 from energy_gans.cli import main
 from energy_gans.commands import load_model
-from energy_gans.data import EmbeddedDigits
+from energy_gans.data import EmbeddedDigits, FromDataset
 from energy_gans.functional import frechet_distance
 from energy_gans.metrics.features import FeatureExtractor, Pixels, save_classifier
 from energy_gans.metrics.features.classifier import PreActResNet
@@ -164,3 +166,18 @@ def test_several_measures_share_one_pass(tiny: Callable, tmp_path: Path) -> None
 def test_points_are_refused(tiny: Callable, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="measures images"):
         main(tiny(f"--trainer.callbacks={callbacks(tmp_path)}", points=True))
+
+
+def test_another_run_has_its_own_reference(tmp_path: Path) -> None:
+    measures = SampleMeasures(n=200, reference_n=100, extractor=Pixels((1, 8, 8)), cache=tmp_path)
+    seen = []
+    black = TensorDataset(torch.zeros(200, 1, 8, 8, dtype=torch.uint8))
+    for data in (EmbeddedDigits("8x8", 8), FromDataset(black)):
+        data.prepare_data()
+        trainer = SimpleNamespace(datamodule=data, progress_bar_callback=None)
+        model = SimpleNamespace(device=torch.device("cpu"), seed=0, log=lambda *a, **k: None)
+        model.sample = lambda n, random: torch.zeros(n, 1, 8, 8)
+        measures.setup(trainer, model, "fit")
+        measures.measure(trainer, model, "val")
+        seen.append(measures.reference.mean)
+    assert not torch.equal(*seen)

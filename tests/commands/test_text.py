@@ -3,6 +3,7 @@ r"""Tests for text in the commands: a small run from its training to its evaluat
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 import yaml
 
 import energy_gans
+from energy_gans.callbacks import TextMeasures
 from energy_gans.characters import read_lines
 from energy_gans.cli import main
 from energy_gans.commands.evaluate.text import ORDERS
@@ -201,6 +203,14 @@ def test_a_vocabulary_of_another_run_is_refused(run: Path, tmp_path: Path, flag:
 def test_pictures_of_text_are_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'out' should end in .txt or .npz for samples of shape"):
         energy_gans.sample(run, 2, out=tmp_path / "a.png")
+
+
+def test_another_run_has_its_own_tables(text: Path) -> None:
+    measures = TextMeasures(orders=[1], n=10)
+    measures.tables = ["of another run"]
+    data = TextLines(str(text), length=14, symbols=20)
+    measures.setup(SimpleNamespace(datamodule=data), None, "fit")
+    assert measures.tables == []
 
 
 def test_measures_of_text_need_text(tiny: Callable) -> None:

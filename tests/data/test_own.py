@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from energy_gans.cli import main
+from energy_gans.commands.models import held_out_samples
 from energy_gans.data import FromDataset, FromLoader
 from energy_gans.data.base import to_unit_range
 from energy_gans.data.prepared.preprocessing import Preprocessing
@@ -319,3 +320,10 @@ def test_a_loader_is_passed_on_and_its_batches_are_read() -> None:
         data.on_after_batch_transfer({"y": torch.tensor([[0.0, 2.0]]), "k": LABELS}, 0)
     with pytest.raises(ValueError, match=r"'value_range' should be two finite numbers"):
         FromLoader(loader, value_range=(0, float("inf")))
+
+
+def test_held_out_samples_may_have_no_labels() -> None:
+    data = FromDataset(TensorDataset(torch.randn(400, 2)), batch_size=10)
+    data.prepare_data()
+    y, label = held_out_samples(data, 10, seed=0)
+    assert y.shape == (10, 2) and label is None

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from energy_gans.fields import EnergyDistanceField, MeanShiftField, SumOfFields
+from energy_gans.fields import (
+    DriftingField,
+    EnergyDistanceField,
+    MeanShiftField,
+    ParticleField,
+    SumOfFields,
+)
 from energy_gans.fields.classes import Labelled, class_velocities
 
 FIELD = EnergyDistanceField()
@@ -47,6 +53,14 @@ def test_a_point_alone_in_its_class_does_not_move() -> None:
     x = Labelled(x.x, torch.tensor([0, 0, 5, 5]))
     (v,) = class_velocities(FIELD, x, y, x, own=True)
     assert (v[2:] == 0).all() and (v[:2] != 0).all()
+
+
+@pytest.mark.parametrize("field", [DriftingField(0.5), MeanShiftField(0.5), FIELD])
+def test_guidance_moves_a_point_alone_in_its_class(field: ParticleField) -> None:
+    y, x = labelled(9, 1), Labelled(labelled(4, 2).x, torch.tensor([0, 0, 0, 1]))
+    random = torch.Generator().manual_seed(3)
+    moves = class_velocities(field, x, y, x, guidance=2.0, own=True, random=random)
+    assert all((v[3] != 0).all() and v.isfinite().all() for v in moves)
 
 
 def test_guidance_adds_real_samples_of_all_classes_to_those_that_repel() -> None:

@@ -278,3 +278,10 @@ def test_one_negative_that_is_the_point_itself_is_refused() -> None:
 def test_fewer_samples_than_own_points_are_refused() -> None:
     with pytest.raises(ValueError, match="'own' should be False unless the points are the first"):
         drifting_field(*points(7, 8, 6), 1.0, own=True)
+
+
+def test_a_single_own_point_drifts_like_one_whose_other_samples_are_given() -> None:
+    random = torch.Generator().manual_seed(0)
+    a, y, x = (torch.randn(n, 2, generator=random, dtype=torch.float64) for n in (1, 5, 3))
+    v = drifting_field(a, y, torch.cat([a, x]), 0.7, own=True)
+    torch.testing.assert_close(v, drifting_field(a, y, x, 0.7))

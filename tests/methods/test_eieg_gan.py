@@ -226,6 +226,7 @@ def test_options_of_the_discriminator_are_checked(options: dict, words: str) -> 
         (1, {}, "at least 2 coordinates, got 1"),
         (3, {"power": 3.0}, "'power' should be between 0 and the dimension 3, got 3.0"),
         (3, {"stabilizer_power": 4.0}, "between 0 and the dimension 3, got 4.0"),
+        (3, {"stabilizer_power": 0.0}, "'stabilizer_power' should be positive"),
     ],
 )
 def test_features_that_do_not_fit_are_refused_at_the_first_batch(

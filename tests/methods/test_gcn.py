@@ -251,3 +251,14 @@ def test_labels_that_do_not_fit_are_refused() -> None:
             gcn.sample(2, label)
     with pytest.raises(ValueError, match="unconditional"):
         model().sample(2, torch.tensor([0, 1]))
+
+
+def test_what_is_logged_is_the_mean_over_the_parts_of_a_minibatch() -> None:
+    def noted(accumulate: int) -> dict[str, Tensor]:
+        gcn = model(gamma=0.5, magnitude=0.1, accumulate=accumulate)
+        fit(gcn, 1)
+        return gcn.noted
+
+    whole, parts = noted(1), noted(4)
+    for name in ("gap", "transport"):
+        torch.testing.assert_close(parts[name], whole[name], rtol=1e-4, atol=1e-6)

@@ -1,5 +1,6 @@
 r"""Tests for the energy_gans.methods.multigrid module."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -181,3 +182,20 @@ def test_a_plain_trainer_may_validate_before_the_first_batch(tmp_path: Path) -> 
     assert trainer.global_step == 2
     with pytest.raises(ValueError, match="there was none yet"):
         trainer.validate(model(), data)
+
+
+def test_only_one_part_of_a_minibatch_is_in_memory_on_all_grids() -> None:
+    gcn, order = model(accumulate=3), []
+    losses, descend = gcn.losses, gcn.descend
+
+    def watched(network: nn.Module, *rest: object) -> Iterator[Tensor]:
+        for part, loss in enumerate(losses(network, *rest)):
+            order.append((part, [*gcn.descriptor].index(network)))
+            yield loss
+
+    gcn.losses = watched
+    gcn.descend = lambda optimizer, parts: descend(
+        optimizer, (order.append("backward") or part for part in parts)
+    )
+    fit(gcn, 1, batch_size=12, data=partial(EmbeddedDigits, "8x8", size=8))
+    assert order == [e for part in range(3) for e in ((part, 0), (part, 1), "backward")]

@@ -170,3 +170,15 @@ def test_the_inception_score_needs_a_classifier_and_ten_images() -> None:
     few.update(X[:9])
     with pytest.raises(TooFewSamplesError, match="at least 10 images, got 9"):
         few.compute()
+
+
+@pytest.mark.parametrize("metric", [FrechetDistance, PrecisionRecall])
+def test_a_call_counts_kept_real_images_once(metric: type) -> None:
+    def seen(reset_real: bool) -> object:
+        kept = metric(Features(), reset_real=reset_real)
+        kept.update(Y, real=True)
+        for x in X.chunk(3):
+            kept(x, real=False)
+        return kept.compute()
+
+    torch.testing.assert_close(seen(False), filled(metric(Features())).compute())

@@ -71,3 +71,16 @@ def test_more_orders_than_characters_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"'{name}' should be at most the 14 .* got 15"):
         NGramDivergence(orders, seen).update(lines(0), real=True)
+
+
+def test_a_call_counts_kept_real_lines_once() -> None:
+    real, generated = lines(0), lines(1)
+    metric = NGramDivergence(orders=[2], seen=3, reset_real=False)
+    metric.update(real, real=True)
+    for part in generated.chunk(2):
+        metric(part, real=False)
+    assert len(metric.real) == 1
+    fresh = NGramDivergence(orders=[2], seen=3)
+    fresh.update(real, real=True)
+    fresh.update(generated, real=False)
+    assert metric.compute() == fresh.compute()

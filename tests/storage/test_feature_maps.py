@@ -1,5 +1,6 @@
 r"""Tests for models whose features come from a file of weights, which are read without it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -118,3 +119,20 @@ def test_a_model_made_in_python_is_read_without_the_file(tmp_path: Path) -> None
     assert torch.equal(again.maps(x)[0], model.maps(x)[0])
     with pytest.raises(ValueError, match="'features' of this checkpoint was changed after its"):
         load_model(tmp_path / "changed.ckpt")
+
+
+def test_a_checkpoint_can_not_ask_for_an_encoder_far_larger_than_its_weights(
+    fit: Callable, tmp_path: Path
+) -> None:
+    path = fit("--trainer.max_steps=1") / "checkpoints" / "last.ckpt"
+    checkpoint = load_checkpoint(path)
+    (name,) = [n for n in checkpoint["state_dict"] if n.endswith("_extra_state")]
+    metadata, sha256 = json.loads(bytes(checkpoint["state_dict"][name].tolist()))
+    metadata["widths"] = [2000, 2000, 2000]
+    state = json.dumps([metadata, sha256]).encode()
+    checkpoint["state_dict"][name] = torch.tensor([*state], dtype=torch.uint8)
+    torch.save(checkpoint, path)
+    (tmp_path / "encoder.pt").unlink()
+    with pytest.raises(ValueError, match="The state dict's encoder is no encoder") as refusal:
+        load_model(path)
+    assert "far larger than its weights" in str(refusal.value.__cause__.__cause__)

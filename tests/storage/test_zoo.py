@@ -62,6 +62,19 @@ def test_other_names_are_no_models(
     assert zoo.find_by_name(name) is None
 
 
+@pytest.mark.parametrize(
+    "name, expected",
+    [("owner/name", True), ("first/none", False), ("../none", False), ("none", False)],
+)
+def test_a_repository_is_no_path_below_a_folder(
+    folders: tuple[Path, Path], name: str, expected: bool
+) -> None:
+    assert zoo.is_repository(name) == expected
+    if not expected:
+        with pytest.raises(FileNotFoundError, match=f"'{name}'"):
+            GenerativeModule.from_pretrained(name)
+
+
 def test_an_error_names_the_most_similar_model(folders: tuple[Path, Path]) -> None:
     with pytest.raises(FileNotFoundError, match="neither. Did you mean the model 'grid'?"):
         find_checkpoint("gird")

@@ -33,7 +33,8 @@ def neighbours_picture(
     """
     images = samples.at(torch.arange(min(SHOWN, samples.n)))
     order = reference_order(data.length(split), y.n)
-    by_feature = order[nearest(x.features[: len(images)], y.features, NEIGHBOURS)[1]]
+    k = min(NEIGHBOURS, y.n)
+    by_feature = order[nearest(x.features[: len(images)], y.features, k)[1]]
     by_pixel = order[nearest_in_pixels(images, data, split, order)]
     panels = {"samples": images[:, None]}
     for name, index in (("features", by_feature), ("pixels", by_pixel)):

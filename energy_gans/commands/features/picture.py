@@ -56,7 +56,7 @@ class FeatureSpace(Result):
     Arguments:
         real: The features of held-out samples, with shape :math:`(N, d)`.
         generated: The features of generated samples, with shape :math:`(n, d)`.
-        label: The labels of the held-out samples, with shape :math:`(N)`.
+        label: The labels of the held-out samples, with shape :math:`(N)`, or `None`.
         predicted: The classes that the classifier predicts for generated samples, with shape
             :math:`(n)`, or `None` without a classifier.
         layout: The coordinates of real and then generated samples, with shape :math:`(N + n, 2)`.
@@ -67,7 +67,7 @@ class FeatureSpace(Result):
 
     real: Tensor
     generated: Tensor
-    label: Tensor
+    label: Tensor | None
     predicted: Tensor | None
     layout: Tensor
     classes: list[str]

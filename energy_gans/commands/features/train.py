@@ -15,7 +15,7 @@ from ...data.base import TensorDataModule
 from ...metrics.features import save_encoder, train_classifier, train_encoder
 from ...metrics.features.encoder_training import check_left_out
 from ..devices import resolve_device
-from ..outputs import Output, check_writable
+from ..outputs import Output, check_output
 from ..results import Result
 
 
@@ -110,13 +110,7 @@ def train(
     """
     if kind == "classifier":
         check_left_out(kind, temperature=temperature, masked=masked)
-    path = None if out is None else Path(out)
-    if path is not None and path.exists() and not overwrite:
-        raise FileExistsError(
-            f"'out' = {str(out)!r} exists: choose another name, or add --overwrite true."
-        )
-    if path is not None:
-        check_writable(path)
+    path = check_output(out, overwrite, None)
     data.prepare_data()
     options = (epochs, batch_size, width, learning_rate, seed, resolve_device(device))
     if kind == "classifier":

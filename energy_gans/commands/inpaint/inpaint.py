@@ -220,7 +220,7 @@ def _fill_holes(
     """
     parts = []
     for j, index in enumerate(torch.arange(len(y)).split(EVALUATION_BATCH)):
-        label = None if labels is None else labels[index]
+        label = None if labels is None else labels[index].to(model.device)
         random = keyed_generator(seed, "inpaint", j, device=model.device)
         given = (part[index].to(model.device) for part in (y, known))
         parts.append(model.fill(*given, label, steps, random).cpu())

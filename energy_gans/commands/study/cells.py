@@ -9,7 +9,6 @@ by the processes that it starts. It is free once all of them have ended.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import signal
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ...files import remove_stale, write_text
+from ...files import lock, remove_stale, write_text
 from ...methods.parts.finite import flatten_tree
 from ...storage.checkpoint import load_checkpoint
 from ...storage.curves import read_curves
@@ -54,15 +53,15 @@ def lock_file(path: Path, wait: bool = False) -> Iterator[IO | None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        lock = file
+        locked = file
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            lock(file.fileno(), wait)
         except BlockingIOError:
-            lock = None
+            locked = None
         except OSError:
             # Without locks, users run a study in one process.
             pass
-        yield lock
+        yield locked
 
 
 def read_state(folder: Path) -> tuple[str, dict[str, Any]]:

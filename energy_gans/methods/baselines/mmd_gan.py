@@ -22,7 +22,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -103,30 +103,18 @@ class MMDGAN(FeatureGAN):
     def profile(self, n: int, *r2: Tensor) -> Profile:
         return partial(gaussian_profile, bandwidths=self.bandwidths)
 
-    def discriminator_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-        for loss in super().discriminator_losses(x, y):
-            if self.decoder is None:
-                yield loss
-            else:
-                yield loss + self.reconstruction * self.reconstruction_loss(x, y)
-
-    def reconstruction_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        r"""Returns the decoder's mean squared errors of generated and real samples, summed up.
-
-        Arguments:
-            x: The generated samples, with shape :math:`(B, *)`.
-            y: The real samples, with shape :math:`(B, *)`.
-
-        Returns:
-            The loss, a scalar.
-        """
-        errors = [
-            (a.float() - self.decoder(self.discriminator(a).flatten(1)).float()).square().mean()
-            for a in (y, x)
-        ]
-        loss = sum(errors)
+    def feature_loss(
+        self, samples: tuple[Tensor, Tensor], features: tuple[Tensor, Tensor]
+    ) -> Tensor | float:
+        # The decoder's mean squared errors of real and generated samples, summed up.
+        if self.decoder is None:
+            return 0.0
+        loss = sum(
+            (a.float() - self.decoder(u).float()).square().mean()
+            for a, u in zip(samples, features, strict=True)
+        )
         self.note(reconstruction=loss)
-        return loss
+        return self.reconstruction * loss
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
         # The decoder's loss depends on the features themselves.

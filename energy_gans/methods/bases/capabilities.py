@@ -175,7 +175,7 @@ class Capabilities:
                 seed.
 
         Raises:
-            ValueError: If samples of the method do not move.
+            ValueError: If samples of the method do not move, or `frames` is not positive.
         """
         raise ValueError(f"Samples of {type(self).__name__} do not move.")
 

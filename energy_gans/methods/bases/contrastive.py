@@ -111,20 +111,30 @@ class ContrastiveModule(LangevinMixin, PotentialModule):
             [None] * self.accumulate if a is None else a.chunk(self.accumulate)
             for a in (before, x, label_x, y, label)
         ]
+        noted: list[dict[str, Tensor]] = []
         for b, x, label_x, y, label in zip(*parts, strict=True):
             labels = None if label is None else torch.cat([label_x, label])
             phi_x, phi_y = self.evaluate(network, torch.cat([x, y]), labels).chunk(2)
-            self.note(
-                gap=phi_y.mean() - phi_x.mean(), gap_share=gap_share(phi_x, phi_y, self.magnitude)
-            )
+            share = gap_share(phi_x, phi_y, self.magnitude)
+            noted.append({"gap": phi_y.mean() - phi_x.mean(), "gap_share": share})
             loss = contrastive_loss(phi_x, phi_y)
             if self.magnitude:
                 loss = loss + self.magnitude * magnitude(phi_x, phi_y)
             if self.gamma:
                 cost = transport_cost(self.penalized_potential(network, label_x), b, x, zeta)
-                self.note(transport=cost)
+                noted[-1]["transport"] = cost
                 loss = loss + self.gamma / 2 * cost
+            self.note_means(noted)
             yield loss
+
+    def note_means(self, noted: list[dict[str, Tensor]]) -> None:
+        r"""Logs the means of scalars over the parts of a minibatch until now.
+
+        Arguments:
+            noted: The scalars of each part, by name, the last of which is detached here.
+        """
+        noted[-1] = {name: value.detach() for name, value in noted[-1].items()}
+        self.note(**{n: sum(part[n] for part in noted) / len(noted) for n in noted[0]})
 
     def shift_invariant_outputs(self, y: Tensor) -> list[Tensor]:
         return (

@@ -198,8 +198,9 @@ class FeatureGAN(WitnessMixin, AdversarialModule):
             v: The generated features of this process, with shape :math:`(B, n)`.
         """
         u, v = self.gather_attached(u), self.gather_attached(v)
-        _, length = self.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
-        u, v = u / length, v / length
+        if self.normalize:
+            _, length = self.pair_distances(SharedPoints(u, u), SharedPoints(v, v))
+            u, v = u / length, v / length
         k = self.own_kernel
         return kernel_within(u, k), kernel_within(v, k), k(u, v)
 
@@ -208,14 +209,26 @@ class FeatureGAN(WitnessMixin, AdversarialModule):
         u, v = self.features(y), self.features(x)
         if self.own_kernel is not None:
             loss = self.separating_loss_of_own(*self.own_kernels(u, v))
-            witness = self.witness(self.gather(u), self.gather(v))
+            penalized = self.gradient_penalty > 0
+            witness = self.witness(self.gather(u), self.gather(v)) if penalized else None
         else:
             loss, witness = self._separate(self.gather_columns(u), self.gather_columns(v))
-        if self.gradient_penalty:
+        if witness is not None:
             penalty = gradient_penalty(witness, y, x, self.uniform(len(y)))
             self.note(penalty=penalty)
             loss = loss + self.gradient_penalty * penalty
-        yield loss
+        yield loss + self.feature_loss((y, x), (u, v))
+
+    def feature_loss(
+        self, samples: tuple[Tensor, Tensor], features: tuple[Tensor, Tensor]
+    ) -> Tensor | float:
+        r"""Returns what a method adds to the discriminator's loss, a scalar; 0 by default.
+
+        Arguments:
+            samples: The real and the generated samples, each with shape :math:`(B, *)`.
+            features: Their features, each with shape :math:`(B, n)`.
+        """
+        return 0.0
 
     def _separate(
         self, u: SharedPoints, v: SharedPoints

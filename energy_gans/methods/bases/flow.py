@@ -24,7 +24,7 @@ import torch.nn as nn
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from ...checks import check_positive
+from ...checks import check_count, check_positive
 from ...functional import potential_gradient
 from ..parts.flow_solver import Flow, Velocity
 from ..parts.networks import evaluation_mode
@@ -175,6 +175,7 @@ class FlowModule(PotentialModule):
     ) -> Iterator[Frame]:
         if not isinstance(frames, int):
             raise ValueError(f"'frames' should be a number of states for a flow, got {frames!r}.")
+        check_count("frames", frames)
         network, end = self.sampling_network, self.flow.terminal_time
         with evaluation_mode(network):
             velocity = self.velocity(network, label)

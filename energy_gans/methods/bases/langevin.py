@@ -160,6 +160,7 @@ class LangevinMixin:
     ) -> Iterator[Frame]:
         network, chains = self.sampling_descriptor, self.chains
         if isinstance(frames, int):
+            check_count("frames", frames)
             steps = self.sample_steps or chains.steps
             frames = [round(steps * i / frames) for i in range(frames + 1)]
         gradient = self.gradient(network, label)

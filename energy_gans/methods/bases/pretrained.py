@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +19,6 @@ from typing import Any, TypeVar
 
 Model = TypeVar("Model", bound="PretrainedMixin")
 
-# The name of a repository: its owner, a slash, and its own name.
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _DEFAULT_MESSAGE = "Push model using huggingface_hub."
 
 
@@ -86,7 +83,7 @@ class PretrainedMixin:
             ValueError: If the model can not be rebuilt, or is of another class.
         """
         path = os.fspath(pretrained_model_name_or_path)
-        if not os.path.exists(path) and _REPOSITORY.fullmatch(path):
+        if _zoo().is_repository(path):
             path = _zoo().download(
                 path,
                 revision=revision,

@@ -40,6 +40,12 @@ class ReplayMixin:
         r"""Whether the chains of a minibatch continue from the buffer."""
         return self.start == "persistent"
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        if self.global_step == 0:
+            # What another run has left.
+            self.buffer.states = {}
+
     def check_batch_size(self, n: int) -> None:
         super().check_batch_size(n)
         if self.replays and self.batch_length not in (0, n):

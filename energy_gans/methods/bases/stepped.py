@@ -116,7 +116,8 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
         self.note_step()
         losses |= self.noted
         losses = {f"train/{name}": loss.detach() for name, loss in losses.items()}
-        if self.global_step % self.trainer.log_every_n_steps == 0:
+        every = self.trainer.log_every_n_steps
+        if every and self.global_step % every == 0:
             self.log_dict(self.means_over_processes(losses), prog_bar=True)
         return losses
 

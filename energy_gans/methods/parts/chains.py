@@ -59,6 +59,9 @@ class Chains:
     last_step_size: float | None = None
 
     def __post_init__(self) -> None:
+        check_positive("step_size", self.step_size)
+        if self.last_step_size is not None:
+            check_positive("last_step_size", self.last_step_size)
         for size in self.step_sizes(self.steps):
             check_step_size(size, self.reference_std)
         self.score(lambda x: x)
@@ -81,7 +84,8 @@ class Chains:
 
     def step_sizes(self, steps: int) -> list[float]:
         r"""Returns the sizes of a number of steps, from the first to the last."""
-        return annealed(self.step_size, self.last_step_size or self.step_size, steps)
+        last = self.step_size if self.last_step_size is None else self.last_step_size
+        return annealed(self.step_size, last, steps)
 
     def start(self, draw: Draw, n: int, shape: tuple[int, ...]) -> Tensor:
         r"""Returns the points at which chains start, with shape :math:`(n, *)`.

@@ -10,7 +10,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from ...tensor_files import load_safetensors, load_tensors
+from ...tensor_files import BoundedAllocation, load_safetensors, load_tensors
 from .finite import non_finite
 
 _PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
@@ -57,6 +57,8 @@ def clip_weights(network: nn.Module, bound: float) -> None:
 def load_weights(module: nn.Module, path: str, vocabulary: str = "") -> None:
     r"""Loads the weights of a checkpoint. A moving average may be missing from the checkpoint.
 
+    The checkpoint may hold networks that the module lacks.
+
     Arguments:
         module: The module.
         path: The path of the checkpoint, or of an exported model's `model.safetensors`.
@@ -73,7 +75,8 @@ def load_weights(module: nn.Module, path: str, vocabulary: str = "") -> None:
         checkpoint = load_tensors("initial_weights", path)
     try:
         state = checkpoint["state_dict"]
-        missing, _ = module.load_state_dict(state, strict=False)
+        with BoundedAllocation(state):
+            missing, unexpected = module.load_state_dict(state, strict=False)
     except (RuntimeError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"'initial_weights' should be a checkpoint of the same networks, got {path!r}: {error}"
@@ -89,6 +92,14 @@ def load_weights(module: nn.Module, path: str, vocabulary: str = "") -> None:
         raise ValueError(
             f"'initial_weights' should be a checkpoint of the same networks, got {path!r}, which "
             f"lacks {missing[0]!r}."
+        )
+    # A checkpoint may hold more networks, but not other ones of the same name.
+    own = {name for name, _ in module.named_children()} - {"averaged"}
+    unexpected = [name for name in unexpected if name.partition(".")[0] in own]
+    if unexpected:
+        raise ValueError(
+            f"'initial_weights' should be a checkpoint of the same networks, got {path!r}, which "
+            f"holds {unexpected[0]!r} besides."
         )
 
 

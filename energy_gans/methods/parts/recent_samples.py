@@ -22,8 +22,10 @@ class RecentSamples(nn.Module):
 
     def keep(self, x: Tensor) -> None:
         r"""Stores samples, with shape :math:`(B, *)`, in place of the oldest samples."""
-        places = (self.seen + torch.arange(len(x), device=x.device)) % len(self.samples)
-        self.samples[places] = x
+        # Of more samples than there are places, the last are kept.
+        skipped = max(0, len(x) - len(self.samples))
+        order = torch.arange(skipped, len(x), device=x.device)
+        self.samples[(self.seen + order) % len(self.samples)] = x[skipped:]
         self.seen += len(x)
 
     def draw(self, n: int, random: torch.Generator) -> Tensor:

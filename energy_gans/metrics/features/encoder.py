@@ -89,6 +89,8 @@ class TrainedEncoder(FeatureExtractor):
     def set_extra_state(self, state: Tensor) -> None:
         r"""Makes the network of which a state dict holds the weights, or compares it.
 
+        The caller bounds what a state dict from elsewhere may allocate.
+
         Arguments:
             state: The bytes of :meth:`get_extra_state`, with shape :math:`(N)`.
 

@@ -431,6 +431,14 @@ def test_without_held_out_images_there_is_no_scale_for_copies(
     assert found["fd"]["real"]["protocol"]["reference"]["n"] == 1000
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_neighbours_of_few_reference_images_are_all_of_them(tmp_path: Path, n: int) -> None:
+    path = array(tmp_path, digits("train")[:10])
+    evaluated(path, "--measures", "neighbours", "--reference_n", str(n))
+    with Image.open(tmp_path / "out.neighbours.png") as picture:
+        assert picture.size[0] > 50
+
+
 def test_few_images_in_all_leave_measures_of_real_ones_out(tmp_path: Path) -> None:
     path = array(tmp_path, digits("train")[:100])
     found = evaluated(path, "--data.limit", "9", "--reference", "val", "--measures", "fd,pr")

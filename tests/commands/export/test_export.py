@@ -189,6 +189,12 @@ def test_what_exists_is_kept_unless_an_export_wrote_it(
     with pytest.raises(ValueError, match="'out' should be a folder below others, got '/'"):
         export(folder, "/")
     (out / "LICENSE").unlink()
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "step_1000.png").write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match="it holds 'step_1000.png', which `export` did not"):
+        export(folder, str(pictures), overwrite=True)
+    assert (pictures / "step_1000.png").read_bytes() == b"mine"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
     def fail(*args: object) -> None:

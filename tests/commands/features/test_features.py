@@ -50,6 +50,13 @@ def test_an_existing_file_is_kept_before_anything_is_trained(tmp_path: Path) -> 
         main(arguments)
     train.assert_not_called()
     assert taken.read_bytes() == b"mine"
+    folder = [*arguments[:-1], str(tmp_path), "--overwrite", "true"]
+    with (
+        mock.patch("energy_gans.commands.features.train.train_classifier") as train,
+        pytest.raises(SystemExit, match="'out' should be a file, got the folder"),
+    ):
+        main(folder)
+    train.assert_not_called()
     main([*arguments, "--epochs", "1", "--overwrite", "true"])
     assert DomainClassifier(str(taken)).metadata["epochs"] == 1
 

@@ -223,6 +223,15 @@ def test_scores_are_the_potential_or_its_slope(trained: Callable, name: str) -> 
     torch.testing.assert_close(u, image_statistics(a.detach()))
 
 
+def test_scores_of_all_batches_read_one_potential(trained: Callable) -> None:
+    model = _load_detector(trained("coulomb"))
+    with mock.patch.object(model, "potential_function", wraps=model.potential_function) as made:
+        phi = potential_field(model)
+        for batch in VAL[:150].split(50):
+            phi(batch)
+    made.assert_called_once_with()
+
+
 @pytest.mark.parametrize("name", ["vapo", "gcn"])
 def test_the_potential_is_that_of_the_moving_average(trained: Callable, name: str) -> None:
     model = _load_detector(trained(name))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from energy_gans import files
 from energy_gans.commands.study import cells
 from energy_gans.commands.study.cells import lock_file, read_state, run_cell
 from energy_gans.commands.study.configs import resolved_config
@@ -180,7 +181,7 @@ def test_a_cell_runs_where_there_are_no_locks(
     def none(*args: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(cells.fcntl, "flock", none)
+    monkeypatch.setattr(files.fcntl, "flock", none)
     assert run_cell(job, retry=False) == "done"
 
 

@@ -84,6 +84,15 @@ def test_training_is_the_papers_algorithm(decoder: bool, clip: float | None) -> 
         assert moved.abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("decoder", [None, MLP(3, 2, [8])])
+def test_a_loss_takes_one_pass_for_each_set(decoder: nn.Module | None) -> None:
+    gan, passes = model(decoder=decoder), []
+    fit(gan, 0)
+    gan.discriminator.register_forward_hook(lambda *_: passes.append(1))
+    next(gan.discriminator_losses(torch.ones(4, 2), torch.zeros(4, 2)))
+    assert len(passes) == 2
+
+
 def test_the_witness_of_a_linear_map_has_a_penalty_in_closed_form() -> None:
     # One feature, one bandwidth, one real and one generated sample: the witness is
     # exp(-(wa - u)^2 / 2) - exp(-(wa - v)^2 / 2), with a known slope.

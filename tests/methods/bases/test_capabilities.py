@@ -132,6 +132,13 @@ def test_a_trajectory_ends_where_samples_do() -> None:
     torch.testing.assert_close(last.speed, (slope - last.x).norm(dim=1))
 
 
+@pytest.mark.parametrize("frames", [0, -1])
+def test_a_trajectory_has_at_least_one_frame(frames: int) -> None:
+    for model in (gcn(), VAPO(MLP(2, 1, [8]), shape=[2])):
+        with pytest.raises(ValueError, match=f"'frames' should be at least 1, got {frames}"):
+            next(model.trajectory(A, frames))
+
+
 def test_holes_are_filled_and_known_pixels_are_kept() -> None:
     model = gcn()
     model.shape = (1, 4, 4)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -177,3 +178,16 @@ def test_a_config_names_a_kernel(
     assert load_model(path, kernel=own).own_kernel is own
     if kind == "module":
         assert isinstance(load_model(path, trust="tests").own_kernel, Gauss)
+
+
+def test_distances_are_computed_only_where_they_are_used() -> None:
+    for normalize, penalty in ((False, 0.0), (True, 0.0), (False, 1.0)):
+        gan = model(MMDGAN, 3, kernel=plummer, normalize=normalize, gradient_penalty=penalty)
+        fit(gan, 0)
+        y, x = torch.zeros(4, 2), torch.ones(4, 2)
+        with (
+            mock.patch.object(gan, "pair_distances", wraps=gan.pair_distances) as distances,
+            mock.patch.object(gan, "witness", wraps=gan.witness) as witness,
+        ):
+            next(gan.discriminator_losses(x, y))
+        assert (distances.called, witness.called) == (normalize or penalty > 0, penalty > 0)

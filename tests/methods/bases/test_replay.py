@@ -59,3 +59,13 @@ def test_a_buffer_is_made_of_the_arguments_and_of_defaults(tmp_path: Path) -> No
     buffer = type("Own", (ReplayMixin, GenerativeModule), {})().buffer
     assert (buffer.size, buffer.restart, buffer.folder) == (4096, 0.0, None)
     assert buffer.dtype == torch.float32
+
+
+def test_another_run_begins_with_an_empty_buffer() -> None:
+    twice, once = model(buffer_size=32), model(buffer_size=32)
+    fit(twice, 3)
+    state = {name: w.clone() for name, w in twice.state_dict().items()}
+    fit(twice, 2)
+    once.load_state_dict(state)
+    fit(once, 2)
+    assert all(torch.equal(w, once.state_dict()[name]) for name, w in twice.state_dict().items())

@@ -143,3 +143,10 @@ def test_networks_draw_other_numbers_in_each_step_and_in_each_process() -> None:
     first, again, other = torch.tensor(drawn).view(3, -1)[:, 1:]
     assert torch.equal(first, again)
     assert len(torch.cat([first, other]).unique()) == len(first) + len(other)
+
+
+def test_nothing_is_logged_every_zero_steps() -> None:
+    gan = harness.model(CoulombGAN)
+    harness.fit(gan, 2, log_every_n_steps=0)
+    assert gan.global_step == 2
+    assert not any(name.startswith("train/") for name in gan.trainer.callback_metrics)

@@ -42,6 +42,9 @@ def test_chains_start_at_the_reference_or_uniformly_between_the_bounds() -> None
         ({"step_size": 1.0}, "'reference_std' or 'bound'"),
         ({"bound": 1.0, "noise_std": -1.0}, "'noise_std'"),
         ({"bound": -1.0}, "'bound'"),
+        ({"bound": 1.0, "step_size": 0.0}, "^'step_size' should be positive"),
+        ({"bound": 1.0, "last_step_size": 0.0}, "^'last_step_size' should be positive"),
+        ({"bound": 1.0, "last_step_size": -0.1}, "^'last_step_size' should be positive"),
         ({"bound": 1.0, "clip_gradient": 0.0}, "'clip'"),
     ],
 )

@@ -3,8 +3,12 @@ r"""Tests for the energy_gans.methods.parts.hooks module: steps that bypass the 
 from pathlib import Path
 from unittest import mock
 
+import pytest
+from lightning.pytorch import LightningModule
+
 from energy_gans.callbacks import EMA
 from energy_gans.cli import main
+from energy_gans.methods import CoulombGAN
 
 from ..test_contracts import Arguments, assert_same, last
 
@@ -26,5 +30,19 @@ def test_the_direct_way_is_not_taken_past_a_callback_that_looks_at_gradients(
     with mock.patch.object(
         EMA, "on_after_backward", lambda self, trainer, model: looked.append(1), create=True
     ):
+        main(tiny("--trainer.max_steps=2", points=True))
+    assert len(looked) == 4
+
+
+@pytest.mark.parametrize("hook", ["on_before_backward", "on_after_backward", "backward"])
+def test_the_direct_way_is_not_taken_past_a_hook_of_the_method(tiny: Arguments, hook: str) -> None:
+    looked: list[int] = []
+    own = getattr(LightningModule, hook)
+
+    def look(self: CoulombGAN, *args: object, **kwargs: object) -> None:
+        looked.append(1)
+        own(self, *args, **kwargs)
+
+    with mock.patch.object(CoulombGAN, hook, look):
         main(tiny("--trainer.max_steps=2", points=True))
     assert len(looked) == 4

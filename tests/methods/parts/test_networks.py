@@ -115,3 +115,18 @@ def test_initial_weights_that_can_not_be_used_are_named(
     for name in ("none.ckpt", "none.safetensors"):
         with pytest.raises(FileNotFoundError, match=f"^'initial_weights' should be .*{name}'"):
             load_weights(nn.Linear(3, 2), str(tmp_path / name))
+
+
+def test_initial_weights_may_hold_more_networks_but_not_other_ones(tmp_path: Path) -> None:
+    def pair(*names: str) -> nn.ModuleDict:
+        return nn.ModuleDict({name: nn.ModuleDict({"a": nn.Linear(3, 2)}) for name in names})
+
+    given = pair("descriptor", "generator")
+    path = written(tmp_path, given.state_dict())
+    network = pair("descriptor")
+    load_weights(network, path)
+    assert torch.equal(network["descriptor"]["a"].weight, given["descriptor"]["a"].weight)
+    given["descriptor"]["embedding"] = nn.Linear(1, 1)
+    path = written(tmp_path, given.state_dict())
+    with pytest.raises(ValueError, match=r"which holds 'descriptor\.embedding\.weight' besides"):
+        load_weights(network, path)

@@ -36,3 +36,13 @@ def test_draws_are_those_of_the_generator() -> None:
     found = recent.draw(20, torch.Generator().manual_seed(3))
     places = torch.randint(7, (20,), generator=torch.Generator().manual_seed(3))
     assert torch.equal(found, recent.samples[places])
+
+
+def test_of_more_samples_than_places_the_last_are_kept_in_their_order() -> None:
+    whole, parts = RecentSamples(5, (1,)), RecentSamples(5, (1,))
+    x = torch.arange(13.0)[:, None]
+    whole.keep(x[:2])
+    whole.keep(x[2:])
+    for part in x.split(1):
+        parts.keep(part)
+    assert torch.equal(whole.samples, parts.samples) and whole.seen == parts.seen == 13
