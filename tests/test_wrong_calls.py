@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from torch import Tensor
 
 import energy_gans
 from energy_gans import CoulombGAN, data, networks
+from energy_gans.fields import ParticleField, PlummerField, SumOfFields
+from energy_gans.methods import EIEGGenerator, FieldGenerator, GenerativeModule
 
 MODEL = CoulombGAN(networks.MLP(2, 2), networks.MLP(2, 1), latent_dim=2)
 IMAGES = torch.zeros(20, 1, 8, 8)
@@ -20,6 +23,21 @@ def train(dataset: object, **options: object) -> None:
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     given = data.FromDataset(dataset, **{"batch_size": 4, **options})
     Trainer(max_steps=1, accelerator="cpu", enable_model_summary=False, **quiet).fit(MODEL, given)
+
+
+class Flat(ParticleField):
+    def velocity(self, a: Tensor, *others: object) -> Tensor:
+        return torch.zeros(len(a))
+
+
+def reciprocal(a: Tensor, b: Tensor) -> Tensor:
+    return 1 / torch.cdist(a, b)
+
+
+def train_on(model: GenerativeModule) -> None:
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    options = {"limit_val_batches": 0, "enable_model_summary": False, "accelerator": "cpu"}
+    Trainer(max_steps=1, **options, **quiet).fit(model, data.Ring(batch_size=4, samples=100))
 
 
 CALLS: dict[str, tuple[Callable[[], object], str]] = {
@@ -61,6 +79,57 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "a negative length": (
         lambda: CoulombGAN(networks.MLP(2, 2), networks.MLP(2, 1), 2, epsilon=-1.0),
         "'epsilon' should be positive and finite, got -1.0",
+    ),
+    "text for a number": (lambda: MODEL.sample("3"), "'n' should be an integer, got '3'"),
+    "no number": (
+        lambda: CoulombGAN(networks.MLP(2, 2), networks.MLP(2, 1), 2, epsilon=None),
+        "'epsilon' should be a number, got None",
+    ),
+    "half a sample": (lambda: MODEL.sample(2.5), "'n' should be an integer, got 2.5"),
+    "fewer than no samples": (lambda: MODEL.sample(-1), "'n' should be at least 1, got -1"),
+    "a path of no kind": (
+        lambda: energy_gans.interpolate(MODEL, path="curvy"),
+        "'path' should be one of 'linear', 'spherical', got 'curvy'",
+    ),
+    "a score of no kind": (
+        lambda: energy_gans.ood(MODEL, score="slope"),
+        "'score' should be one of 'potential', 'gradient', got 'slope'",
+    ),
+    "a start of no kind": (
+        lambda: energy_gans.synthesize(MODEL, start="nois"),
+        "'start' should be one of 'noise', 'data', 'generator', got 'nois'",
+    ),
+    "colours of no kind": (
+        lambda: energy_gans.evaluate(samples=IMAGES, data=IMAGES, convert="blue"),
+        "'convert' should be one of 'grey', 'rgb', got 'blue'",
+    ),
+    "a tensor as data": (
+        lambda: energy_gans.landscape(MODEL, data=torch.zeros(100, 2)),
+        "'data' should be a data module, such as .*FromDataset.*, got Tensor",
+    ),
+    "a class of fields": (
+        lambda: FieldGenerator(networks.MLP(2, 2), 2, field=PlummerField),
+        "'field' should be a ParticleField, such as",
+    ),
+    "the name of a field": (
+        lambda: energy_gans.particles(data.Ring(), field="Plummer"),
+        "'field' should be a ParticleField, such as .*, got 'Plummer'",
+    ),
+    "one field as a sum": (
+        lambda: SumOfFields(PlummerField()),
+        "'fields' should be a list of at least one field, got PlummerField",
+    ),
+    "a sum of numbers": (
+        lambda: SumOfFields([1]),
+        "'fields' should be a ParticleField, such as .*, got 1",
+    ),
+    "a field of another shape": (
+        lambda: train_on(FieldGenerator(networks.MLP(2, 2), 2, field=Flat())),
+        r"'model.init_args.field' should be .* shape of its points, .*, got",
+    ),
+    "a kernel without a value at 0": (
+        lambda: train_on(EIEGGenerator(networks.MLP(2, 2), 2, kernel=reciprocal)),
+        "'model.init_args.kernel' should be finite, also where points coincide",
     ),
     "a kernel and its parameters": (
         lambda: CoulombGAN(

@@ -210,7 +210,7 @@ def _is_inline(value: str) -> bool:
 
 
 def near_config(path: Path) -> str:
-    r"""Returns `; did you mean ...?` with the nearest config, or a full stop.
+    r"""Returns `; did you mean ...?` with the nearest config, or how to list them.
 
     The candidates are the files in the same folder, those in the folder `configs`, and the shipped
     configs. They are also found by the names of their folder and themselves: `coulomb_lsun`.
@@ -222,7 +222,7 @@ def near_config(path: Path) -> str:
 
 
 def near_shipped(name: str) -> str:
-    r"""Returns `; did you mean ...?` with the nearest shipped config, or a full stop."""
+    r"""Returns `; did you mean ...?` with the nearest shipped config, or how to list them."""
     return _nearest(Path(name), _shipped_names())
 
 
@@ -233,9 +233,11 @@ def _shipped_names() -> list[Path]:
 
 
 def _nearest(path: Path, files: Sequence[Path]) -> str:
-    r"""Returns `; did you mean ...?` with the most similar of some files, or a full stop."""
+    r"""Returns `; did you mean ...?` with the most similar of some files, or how to list them."""
     file = max(files, key=lambda file: _likeness(path, file), default=path)
-    return f"; did you mean {file}?" if files and _likeness(path, file) >= 0.6 else "."
+    if files and _likeness(path, file) >= 0.6:
+        return f"; did you mean {file}?"
+    return ": energy-gans configs lists those of the package."
 
 
 def _likeness(typed: Path, file: Path) -> float:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import check_count
+from ..checks import check_choice, check_count
 from ..data.batches import EVALUATION_BATCH
 from ..functional import keyed_generator, lerp, slerp
 from ..methods import GenerativeModule
@@ -119,6 +119,7 @@ def interpolate(
     _check_latents(model, ckpt_path)
     usual_path, usual_clip = model.latent_path
     path, clip = path or usual_path, usual_clip if clip is None else clip
+    check_choice("path", path, PATHS)
     if not clip >= 0:
         raise ValueError(f"'clip' should not be negative, got {clip!r}.")
     random = keyed_generator(seed, "interpolate", device=model.device)

@@ -31,6 +31,8 @@ CALLABLE_CLASS = re.compile(
 CLASS = r"\1Problem with given class_path '\3':\n\1 \2"
 # Where a wrong name was found, and the valid names there.
 Candidates = tuple[str, Sequence[str]]
+# By a flag that only some commands have, the flag for what users type as a first word.
+_OF_FIRST_WORDS = {"--trainer.max_steps": "--config", "--run": "--run", "--ckpt_path": "--model"}
 # The largest number of classes that an error lists.
 _FEW = 14
 
@@ -104,6 +106,9 @@ def sentence(message: str, known: Mapping[str, Any] | None = None) -> str:
         where = ".".join(told.keys) + (f" ({told.cls})" if told.cls else "")
         text = f"{where}: {text}" if where else text
     text = _other_type(_simplify(text, known), told, known)
+    if stray := re.search(r"unrecognized arguments: (?!-)(\S+)", text):
+        flag = next((flag for own, flag in _OF_FIRST_WORDS.items() if own in known), "--config")
+        return f"{text}. Did you mean {flag} {stray[1]}?"
     missing = re.search(r"No module named '([^']+)'$", text)
     if missing and (hint := import_hint(missing[1])):
         return f"{text}{hint}."
@@ -128,7 +133,8 @@ def _simplify(text: str, known: Mapping[str, Any]) -> str:
         # A key may begin with the command's name.
         ends = [[f"--{'.'.join(key[i:])}" for i in range(len(key))] for key in keys]
         flags = [next((f for f in end if f in known), end[0]) for end in ends]
-        return found[1] + ", ".join(flags)
+        given = ". A config gives them: --config coulomb/ring" if "--model" in flags else ""
+        return found[1] + ", ".join(flags) + given
     return re.sub(r"<class '([^']+)'>", r"\1", text)
 
 

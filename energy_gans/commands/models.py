@@ -133,7 +133,12 @@ def load_data(
         trust: The packages besides this one whose classes the run may name.
         data: The data module, or `None`.
     """
-    data = data or find_data(ckpt_path, trust)
+    data = find_data(ckpt_path, trust) if data is None else data
+    if not isinstance(data, TensorDataModule):
+        raise ValueError(
+            "'data' should be a data module, such as energy_gans.data.FromDataset of tensors, got "
+            f"{type(data).__name__}."
+        )
     data.prepare_data()
     return data
 

@@ -64,7 +64,8 @@ def suggest_value(text: str) -> str:
         return text
     names = re.findall(r"[\w.-]+", found[1])
     given = re.findall(r"[\w.-]+", found[2])
-    wrong = next((name for name in given if name not in names), "")
+    # A number is no misspelt word.
+    wrong = next((name for name in given if name not in names and re.search("[A-Za-z]", name)), "")
     near = nearest_names(wrong, names)
     return f"{text.rstrip('.')}. Did you mean {near}?" if near else text
 

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import check_count
+from ..checks import check_choice, check_count
 from ..data.base import TensorDataModule
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
@@ -145,6 +145,7 @@ def synthesize(
     """
     path = check_output(out, overwrite)
     check_count("n", n)
+    check_choice("start", start, get_args(Start))
     ckpt_path = find_model(ckpt_path)
     model = load_supporting(ckpt_path, "trajectory", trust)
     pictured = path is not None and path.suffix == ".png"

@@ -136,6 +136,14 @@ class ParticleField(Described):
         return f"{type(self).__name__}({arguments})"
 
 
+def check_field(name: str, field: object) -> None:
+    r"""Raises a `ValueError` that names the argument unless it is a :class:`ParticleField`."""
+    if not isinstance(field, ParticleField):
+        raise ValueError(
+            f"{name!r} should be a ParticleField, such as PlummerField(), got {field!r}."
+        )
+
+
 class SumOfFields(ParticleField):
     r"""The sum of fields, each in units of its root mean square (`sum_in_units`).
 
@@ -152,8 +160,11 @@ class SumOfFields(ParticleField):
     def __init__(
         self, fields: Sequence[ParticleField], weights: Sequence[float] | None = None
     ) -> None:
-        if len(fields) == 0:
-            raise ValueError("'fields' should hold at least one field, got none.")
+        if isinstance(fields, ParticleField) or len(fields) == 0:
+            got = "none" if isinstance(fields, Sequence) else type(fields).__name__
+            raise ValueError(f"'fields' should be a list of at least one field, got {got}.")
+        for field in fields:
+            check_field("fields", field)
         weights = [1.0] * len(fields) if weights is None else list(weights)
         if len(weights) != len(fields):
             raise ValueError(

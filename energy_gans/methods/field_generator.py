@@ -32,6 +32,7 @@ from torch import Tensor
 
 from ..checks import check_at_least, check_count
 from ..fields import EnergyDistanceField, MeanShiftField, ParticleField, SumOfFields
+from ..fields.base import check_field
 from ..fields.classes import Labelled, class_velocities
 from ..functional import amortized_loss, exponential_decay, root_mean_square, shrinkage, unit_field
 from .bases.arguments import base_arguments
@@ -251,7 +252,12 @@ class FieldGenerator(DirectGeneratorModule):
         check_generator(self.generator, y, self.latent_dim, self.classes)
         self.maps.check(y)
         for f in self.maps(y):
-            self.field.velocities(f, f, f)
+            for v in self.field.velocities(f, f, f):
+                if v.shape != f.shape or not v.isfinite().all():
+                    raise ValueError(
+                        "'model.init_args.field' should be finite and of the shape of its points, "
+                        f"{tuple(f.shape)}, also where points coincide, got {tuple(v.shape)}."
+                    )
 
 
 def _notes(velocities: Sequence[Tensor], x: Tensor, y: Tensor) -> dict[str, Tensor]:
@@ -269,6 +275,7 @@ def _notes(velocities: Sequence[Tensor], x: Tensor, y: Tensor) -> dict[str, Tens
 
 def _check_choices(field: ParticleField, unit: str, negatives: str) -> None:
     r"""Raises a `ValueError` unless words are known and negatives fit the field."""
+    check_field("field", field)
     if unit not in ("mean_distance", "data"):
         raise ValueError(f"'unit' should be 'mean_distance' or 'data', got {unit!r}.")
     if negatives not in ("own", "separate"):

@@ -66,4 +66,4 @@ class LabelledLatents(nn.Module):
             label: The classes, with shape :math:`(B)`; `None` without classes.
         """
         check_label(label, self.classes, z.shape[0])
-        return z if self.embedding is None else torch.cat([z, self.embedding(label)], 1)
+        return z if self.embedding is None else torch.cat([z, self.embedding(label.long())], 1)

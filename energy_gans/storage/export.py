@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..files import atomic_write, write_text
 from ..methods import GenerativeModule
+from ..methods.parts.finite import non_finite
 from ..tensor_files import load_safetensors
 from .construction import construction_of
 from .rebuild import check_size
@@ -92,6 +93,10 @@ def exported_weights(model: GenerativeModule, half: bool = False) -> dict[str, T
                 f"{name!r} of the model should be a tensor to be exported, got "
                 f"{type(value).__name__}."
             )
+    if (name := non_finite(state)) is not None:
+        raise ValueError(
+            f"The model can not be exported, as its training diverged: {name!r} is not finite."
+        )
     # Tensors that share memory can not be written.
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 

@@ -379,6 +379,11 @@ def test_values_that_are_listed_are_suggested() -> None:
         assert suggest_value(other) == other
 
 
+def test_numbers_are_no_misspelt_words() -> None:
+    text = "'batch_size' should be a multiple of updates_per_step = 10, got 1001"
+    assert suggest_value(text) == text
+
+
 def test_nothing_is_imported_for_a_suggestion() -> None:
     assert unknown_option("antigravity.Nothing", "a.b")[0] == "a"
     import sys

@@ -20,7 +20,11 @@ NOWHERE = "/proc/nowhere"
 # What is typed, with names of checkpoints and files in braces, and what is said.
 TRAINING = {
     "fitt": "There is no command 'fitt'. Did you mean 'fit'",
-    "fit": "required: --data, --model",
+    "fit": "are required: --data, --model. A config gives them: --config coulomb/ring",
+    "fit coulomb/ring": "unrecognized .* coulomb/ring. Did you mean --config coulomb/ring?",
+    "sample coulomb-ring": "unrecognized .* coulomb-ring. Did you mean --model coulomb-ring?",
+    "report runs/x": "unrecognized .* runs/x. Did you mean --run runs/x?",
+    "fit --config nosuch": "'nosuch' is no file: energy-gans configs lists those of the package",
     "fit --config {tmp}/coulomb_rin.yaml": "_rin.yaml' is no file; did you mean .*_ring.yaml",
     "fit --config {tmp}": "is a folder",
     "fit --config {tmp}/torn.yaml": "line 2, column 8 is no YAML: expected the node content",

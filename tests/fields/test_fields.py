@@ -162,7 +162,7 @@ def test_a_wrong_attraction_is_refused(field: ParticleField, attraction: float) 
         (lambda: SinkhornField(0.0), "'epsilon'"),
         (lambda: SinkhornField(1.0, 0), "'iterations'"),
         (lambda: SinkhornField(1.0, 5, -1.0), "'tolerance'"),
-        (lambda: SumOfFields([]), "'fields' should hold at least one field"),
+        (lambda: SumOfFields([]), "'fields' should be a list of at least one field"),
         (lambda: SumOfFields([SlicedField()], [1.0, 2.0]), "'weights' should hold one number"),
         (lambda: SumOfFields([SlicedField()], [0.0]), "'weights' should be positive"),
     ],

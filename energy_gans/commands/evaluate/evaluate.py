@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lightning.pytorch import LightningDataModule
 
-from ...checks import check_count
+from ...checks import check_choice, check_count
 from ...data import TensorDataModule
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
 from ...metrics.floor import choose_floor
@@ -153,6 +153,8 @@ def evaluate(
     if n is not None:
         check_count("n", n)
     check_count("reference_n", reference_n)
+    if convert is not None:
+        check_choice("convert", convert, get_args(Convert))
     ckpt_path = None if ckpt_path is None else find_model(ckpt_path)
     _check_measures(measures)
     path = output_path(out, ckpt_path, samples)

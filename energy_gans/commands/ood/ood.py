@@ -33,6 +33,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ...checks import check_choice
 from ...data.base import TensorDataModule
 from ...files import atomic_write, write_text
 from ...functional import potential_gradient
@@ -160,6 +161,7 @@ def ood(
         raise ValueError(f"'out' should end in .png, got {str(out)!r}.")
     if n < 2:
         raise ValueError(f"'n' should be at least 2, got {n}.")
+    check_choice("score", score, SCORES)
     names, where = parse_outliers(outliers), resolve_device(device)
     ckpt_path = find_model(ckpt_path)
     model = _load_detector(ckpt_path, trust)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ...fields import ParticleField
+from ...fields.base import check_field
 from ...functional import distances, elastic, elastic_power, keyed_generator
 from ...functional.particles import check_force, check_mobilities, particle_velocity
 
@@ -56,6 +57,7 @@ def field_flow(field: ParticleField, seed: int) -> Flow:
     Raises:
         ValueError: If the field needs samples that are independent of the points.
     """
+    check_field("field", field)
     if field.independent:
         raise ValueError(
             f"'field' should be one in which particles repel one another, got {field!r}, whose "

@@ -10,6 +10,7 @@ import torch.nn as nn
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
+from ...checks import check_count
 from ..parts.moving_average import MovingAverage, match_average
 from ..parts.networks import (
     check_label,
@@ -78,7 +79,7 @@ class GenerativeModule(
         self.classes: int | None = None
         self.vocabulary = ""
         self.initial_weights = initial_weights
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.channels_last = channels_last
         self.averaged: MovingAverage | None = None
         self.checked = False
 
@@ -110,6 +111,11 @@ class GenerativeModule(
     def ema_source(self) -> nn.Module:
         r"""The network that samples are drawn from, and that moving averages are taken of."""
         raise NotImplementedError
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        r"""The order in which images and convolutions are stored."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     @property
     def has_gradient_in_loss(self) -> bool:
@@ -151,8 +157,10 @@ class GenerativeModule(
             The samples, with shape :math:`(n, *)`. Images are clipped to [-1, 1].
 
         Raises:
-            ValueError: If `label` does not fit the model, or the model is unconditional.
+            ValueError: If `n` is not positive, `label` does not fit the model, or the model is
+                unconditional.
         """
+        check_count("n", n)
         if random is None:
             random = torch.Generator(self.device)
             random.seed()

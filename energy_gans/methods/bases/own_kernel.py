@@ -50,3 +50,8 @@ def check_kernel(kernel: Kernel, a: Tensor) -> None:
         f"'model.init_args.kernel' should map points of shapes {shape} and {(1, *shape[1:])} to "
         f"{(n, 1)}",
     )
+    if not kernel(a, a[:1]).isfinite().all():
+        raise ValueError(
+            "'model.init_args.kernel' should be finite, also where points coincide, as the first "
+            "of these does with itself."
+        )

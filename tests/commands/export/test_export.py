@@ -303,3 +303,11 @@ def test_switches_need_no_value(
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("shared: README.md (") and said[1] == "field.onnx is left out: why."
     assert "- `sampler.onnx`: samples\n" in Path("shared/README.md").read_text()
+
+
+def test_a_model_that_diverged_is_not_exported(tmp_path: Path) -> None:
+    model = load_model(FOLDER / "InpaintingGGCN/last.ckpt")
+    next(model.sampling_network.parameters()).data.fill_(torch.nan)
+    with pytest.raises(ValueError, match="can not be exported, as its training diverged"):
+        export(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -199,3 +199,13 @@ def test_energies_and_flows_sample_under_inference_mode() -> None:
     with torch.inference_mode():
         x = vapo.sample(3, random=torch.Generator().manual_seed(0))
     assert torch.equal(x, vapo.sample(3, random=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_model_can_be_pickled_by_torch(channels_last: bool, tmp_path: Path) -> None:
+    model = CoulombGAN(MLP(2, 2), MLP(2, 1), latent_dim=2, channels_last=channels_last)
+    torch.save(model, tmp_path / "a.pt")
+    again = torch.load(tmp_path / "a.pt", weights_only=False)
+    assert again.memory_format == model.memory_format
+    x, y = (m.sample(3, random=torch.Generator().manual_seed(0)) for m in (model, again))
+    assert torch.equal(x, y)
