@@ -30,6 +30,11 @@ class Flat(ParticleField):
         return torch.zeros(len(a))
 
 
+class Divided(ParticleField):
+    def velocity(self, a: Tensor, y: Tensor, *others: object) -> Tensor:
+        return (y - a) / (y - a).norm(dim=1, keepdim=True)
+
+
 def reciprocal(a: Tensor, b: Tensor) -> Tensor:
     return 1 / torch.cdist(a, b)
 
@@ -126,6 +131,10 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "a field of another shape": (
         lambda: train_on(FieldGenerator(networks.MLP(2, 2), 2, field=Flat())),
         r"'model.init_args.field' should be .* shape of its points, .*, got",
+    ),
+    "a field without a value at 0": (
+        lambda: train_on(FieldGenerator(networks.MLP(2, 2), 2, field=Divided())),
+        "'model.init_args.field' should be finite, also where points coincide",
     ),
     "a kernel without a value at 0": (
         lambda: train_on(EIEGGenerator(networks.MLP(2, 2), 2, kernel=reciprocal)),

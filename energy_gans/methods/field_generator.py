@@ -253,10 +253,14 @@ class FieldGenerator(DirectGeneratorModule):
         self.maps.check(y)
         for f in self.maps(y):
             for v in self.field.velocities(f, f, f):
-                if v.shape != f.shape or not v.isfinite().all():
+                if v.shape != f.shape:
                     raise ValueError(
-                        "'model.init_args.field' should be finite and of the shape of its points, "
-                        f"{tuple(f.shape)}, also where points coincide, got {tuple(v.shape)}."
+                        "'model.init_args.field' should be of the shape of its points, "
+                        f"{tuple(f.shape)}, got {tuple(v.shape)}."
+                    )
+                if not v.isfinite().all():
+                    raise ValueError(
+                        "'model.init_args.field' should be finite, also where points coincide."
                     )
 
 

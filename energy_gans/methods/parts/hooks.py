@@ -16,8 +16,6 @@ _HOOKS = (
     "on_before_optimizer_step",
     "on_before_zero_grad",
 )
-
-
 # What a subclass of a method may override. `on_before_optimizer_step` is called in any case.
 _OWN_HOOKS = ("on_before_backward", "backward", "on_after_backward")
 
