@@ -1,12 +1,15 @@
-r"""Checks of arguments: numbers, words and batches."""
+r"""Checks of arguments: numbers, words, names and batches."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from numbers import Integral
 
 from torch import Tensor
+
+# Names: a list of them or, as on the command line, one text with commas between them.
+Names = str | Sequence[str]
 
 
 def check_positive(name: str, value: float) -> None:
@@ -36,6 +39,21 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     if value not in choices:
         words = ", ".join(map(repr, choices))
         raise ValueError(f"{name!r} should be one of {words}, got {value!r}.")
+
+
+def split_names(name: str, value: Names) -> list[str]:
+    r"""Returns the names in a list, or in a text with commas between them.
+
+    Raises:
+        ValueError: If `value` is neither. It is the argument `name`.
+    """
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(
+            f"{name!r} should be a list of names, or a text with commas between them, got "
+            f"{value!r}."
+        )
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _check_number(name: str, value: object) -> None:

@@ -13,7 +13,14 @@ from torch import Tensor
 import energy_gans
 from energy_gans import CoulombGAN, data, networks
 from energy_gans.fields import ParticleField, PlummerField, SumOfFields
-from energy_gans.methods import EIEGGenerator, FieldGenerator, GenerativeModule
+from energy_gans.methods import (
+    GCN,
+    EIEGGenerator,
+    FieldGenerator,
+    GenerativeModule,
+    ScatteringGAN,
+    baselines,
+)
 
 MODEL = CoulombGAN(networks.MLP(2, 2), networks.MLP(2, 1), latent_dim=2)
 IMAGES = torch.zeros(20, 1, 8, 8)
@@ -77,6 +84,46 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a class": (lambda: energy_gans.explain("ColombGAN"), "CoulombGAN"),
     "a shipped config": (lambda: _copy("coulomb/rin"), "is no shipped config; did you mean"),
+    "a measure that is no text": (
+        lambda: energy_gans.evaluate(samples=IMAGES, data=IMAGES, measures=["fd", 1]),
+        r"'measures' should be a list of names, .*, got \['fd', 1\]",
+    ),
+    "an unknown measure in a list": (
+        lambda: energy_gans.evaluate(samples=IMAGES, data=IMAGES, measures=["fd", "fdd"]),
+        "'measures' should be of fd,is",
+    ),
+    "outliers that are no list": (
+        lambda: energy_gans.ood(MODEL, outliers=3),
+        "'outliers' should be a list of names, .*, got 3",
+    ),
+    "no generator": (
+        lambda: CoulombGAN(None, networks.MLP(2, 1), latent_dim=2),
+        "'generator' should be a network, a torch.nn.Module, got NoneType",
+    ),
+    "the class of a discriminator": (
+        lambda: CoulombGAN(networks.MLP(2, 2), networks.MLP, latent_dim=2),
+        "'discriminator' should be .*, got the class MLP, which has to be called",
+    ),
+    "a function as a descriptor": (
+        lambda: GCN(lambda a: a.sum(1), shape=[2]),
+        "'descriptor' should be a network, a torch.nn.Module, got function",
+    ),
+    "a list as a tracker": (
+        lambda: ScatteringGAN(networks.MLP(2, 2), [networks.MLP(2, 2)], 2),
+        "'tracker' should be a network, a torch.nn.Module, got list",
+    ),
+    "a name as a decoder": (
+        lambda: baselines.MMDGAN(networks.MLP(2, 2), networks.MLP(2, 2), 2, decoder="mlp"),
+        "'decoder' should be a network, a torch.nn.Module, got str",
+    ),
+    "a function among features": (
+        lambda: FieldGenerator(networks.MLP(2, 2), 2, features=[torch.flatten]),
+        "'features' should be a network, a torch.nn.Module, got builtin",
+    ),
+    "the class of features": (
+        lambda: FieldGenerator(networks.MLP(2, 2), 2, features=torch.nn.Flatten),
+        "'features' should be .*, got the class Flatten",
+    ),
     "no latents": (
         lambda: CoulombGAN(networks.MLP(2, 2), networks.MLP(2, 1), latent_dim=0),
         "'latent_dim' should be at least 1, got 0",

@@ -35,6 +35,10 @@ class NonFiniteGuard(Callback):
         self.every_n_steps = every_n_steps
         self.recent: list[tuple[int, Terms]] = []
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if isinstance(pl_module, GenerativeModule):
+            pl_module.warns_of_losses = False
+
     def on_train_batch_end(
         self,
         trainer: Trainer,

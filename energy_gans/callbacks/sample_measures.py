@@ -39,8 +39,8 @@ class SampleMeasures(Callback):
     computed.
 
     Arguments:
-        measures: The measures, separated by commas: `fd`, the Fréchet distance, `is`, the
-            Inception Score, and `pr`, precision and recall.
+        measures: The measures, a list or separated by commas: `fd`, the Fréchet distance, `is`,
+            the Inception Score, and `pr`, precision and recall.
         n: The number of samples.
         extractor: The features; by default EfficientNetLite0, which comes with the package.
         reference_n: The number of training images in the reference.
@@ -53,7 +53,7 @@ class SampleMeasures(Callback):
 
     def __init__(
         self,
-        measures: str = "fd",
+        measures: str | list[str] = "fd",
         n: int = 2000,
         extractor: FeatureExtractor | None = None,
         reference_n: int = 10_000,

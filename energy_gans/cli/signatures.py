@@ -28,6 +28,7 @@ T = TypeVar("T", ast.FunctionDef, ast.ClassDef)
 TYPES = {
     "Checkpoint": "str",
     "Images": "str",
+    "Names": "str",
     "RealImages": "LightningDataModule",
     "Output": "str",
     "RunData": None,

@@ -16,6 +16,8 @@ def sentence_of(error: Exception) -> str | None:
     r"""Returns the sentence of an error for the user, or `None` if the error is a bug."""
     if isinstance(error, (OSError, *_misconfiguration())):
         return str(error)
+    if isinstance(error, _wandb_errors()):
+        return f"wandb: {str(error).rstrip('.')}. --trainer.logger.offline true needs no account."
     if isinstance(error, (MemoryError, RuntimeError)):
         return _what_is_lacking(error)
     if not isinstance(error, (ValueError, FloatingPointError, ModuleNotFoundError)):
@@ -54,3 +56,9 @@ def _misconfiguration() -> tuple[type[Exception], ...]:
     r"""Returns Lightning's error of a wrong setting, once Lightning is there to raise it."""
     module = sys.modules.get("lightning.fabric.utilities.exceptions")
     return () if module is None else (module.MisconfigurationException,)
+
+
+def _wandb_errors() -> tuple[type[Exception], ...]:
+    r"""Returns the errors of wandb, once it is there to raise them."""
+    module = sys.modules.get("wandb.errors")
+    return () if module is None else (module.Error,)

@@ -133,13 +133,38 @@ def load_data(
         trust: The packages besides this one whose classes the run may name.
         data: The data module, or `None`.
     """
-    data = find_data(ckpt_path, trust) if data is None else data
+    own = data is None
+    data = find_data(ckpt_path, trust) if own else data
     if not isinstance(data, TensorDataModule):
         raise ValueError(
             "'data' should be a data module, such as energy_gans.data.FromDataset of tensors, got "
             f"{type(data).__name__}."
         )
+    if own:
+        return prepare_run_data(data, ckpt_path)
     data.prepare_data()
+    return data
+
+
+def prepare_run_data(
+    data: TensorDataModule, ckpt_path: Path | GenerativeModule
+) -> TensorDataModule:
+    r"""Returns the data module of a model's run, prepared.
+
+    Arguments:
+        data: The data module.
+        ckpt_path: The checkpoint of the run, or the live model.
+
+    Raises:
+        FileNotFoundError: If the data are not where the run found them.
+    """
+    try:
+        data.prepare_data()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"The data of {argument_of(ckpt_path)} are not here: {error} Data in other folders "
+            "are given by --data to evaluate, and by --inliers to ood."
+        ) from error
     return data
 
 

@@ -37,6 +37,7 @@ from ..plots.figures import write_picture
 from ..plots.images import caption, stacked
 from ..storage.checkpoint import load_checkpoint, load_model
 from ..storage.curves import Curves
+from ..storage.export import is_export
 from ..storage.saved_run import SavedRun
 from .models import draw_samples
 from .outputs import Output, check_writable, markdown_table
@@ -117,7 +118,7 @@ def report(
         seed: The seed of the latents, and of the choice of training samples.
         trust: Other packages whose classes the run's files may name, separated by commas, such as
             the package of your own network. Their code is run.
-        out: The folder of the files; auto is the run's directory.
+        out: The folder of the files; auto is the run's directory, which an exported model has not.
 
     Returns:
         The measures, the curves and the pictures.
@@ -127,6 +128,11 @@ def report(
         OSError: If there is no such run, or the folder can not be written.
     """
     found = SavedRun(run)
+    if out == "auto" and is_export(found.found):
+        raise ValueError(
+            f"'run' = {str(run)!r} is an exported model, whose folder stays as it was written: "
+            "'out' should be a folder for the report."
+        )
     folder = found.directory if out == "auto" else None if out is None else Path(out)
     if folder is not None:
         check_writable(folder / "report.md")

@@ -30,9 +30,9 @@ class ZooModel:
         steps: The number of training steps, or `None`.
         size: The size of the folder's files, in bytes.
         numbers: Its numbers by name, with those of real samples, as text.
-        extractor: The name of the extractor in whose features the numbers are; `""` if they are
-            numbers of a validation, which do not name one. Numbers of models compare in the same
-            features only.
+        extractor: The name of the extractor in whose features the numbers are, and the start of
+            the SHA-256 of its weights, if it has a file of them; `""` if they are numbers of a
+            validation, which do not name one. Numbers of models compare in the same features only.
     """
 
     name: str
@@ -116,7 +116,8 @@ def _stamped(path: Path) -> tuple[dict[str, str], str]:
         if row.samples and row.label in _SHOWN
     }
     # All numbers of an evaluation are in the features of one extractor.
-    names = [number["protocol"]["extractor"]["name"] for number in measures.values()]
+    used = [number["protocol"]["extractor"] for number in measures.values()]
+    names = [" ".join([one["name"], (one.get("sha256") or "")[:6]]).strip() for one in used]
     return numbers, names[0] if names else ""
 
 

@@ -106,8 +106,8 @@ class FieldGenerator(DirectGeneratorModule):
         elif guidance != 1:
             raise ValueError(f"'guidance' should be 1 without 'classes', got {guidance!r}.")
         self.field = field
-        features = [features] if isinstance(features, nn.Module) else features or []
-        self.maps = FeatureMaps(features, feature_weights)
+        maps = features if isinstance(features, (list, tuple)) else [features]
+        self.maps = FeatureMaps([] if features is None else maps, feature_weights)
         self.unit = unit
         self.normalize = normalize
         self.negatives = negatives

@@ -46,7 +46,7 @@ from .bases.arguments import base_arguments
 from .bases.generative import GenerativeModule
 from .bases.generator import GeneratorMixin
 from .bases.optimizers import FAST_ADAM, Trained
-from .parts.networks import check_output_shape
+from .parts.networks import check_module, check_output_shape
 
 
 class ScatteringGAN(GeneratorMixin, GenerativeModule):
@@ -70,7 +70,7 @@ class ScatteringGAN(GeneratorMixin, GenerativeModule):
             the generator. Each is its own part of the step's batch.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of its range, or a network is none.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class ScatteringGAN(GeneratorMixin, GenerativeModule):
         initial_weights: str | None = None,
     ) -> None:
         super().__init__(**base_arguments(ScatteringGAN, locals()))
+        check_module("tracker", tracker)
         if not 0 <= tracker_weight <= 1:
             raise ValueError(f"'tracker_weight' should be in [0, 1], got {tracker_weight!r}.")
         self.field = ScatteringField(partners=partners)

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ..checks import Names, split_names
 from ..functional import (
     closest_pairs,
     density_coverage,
@@ -233,13 +234,13 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def parse_measures(measures: str) -> list[str]:
-    r"""Returns the names of measures in a string such as `"fd,is,kid"`.
+def parse_measures(measures: Names) -> list[str]:
+    r"""Returns the names of measures in a string such as `"fd,is,kid"`, or in a list.
 
     Raises:
         ValueError: If a name is unknown or there are no names.
     """
-    names = [name.strip() for name in measures.split(",") if name.strip()]
+    names = split_names("measures", measures)
     unknown = [name for name in names if name not in MEASURES]
     if unknown or not names:
         raise ValueError(f"'measures' should be of {','.join(MEASURES)}, got {measures!r}.")

@@ -16,7 +16,7 @@ from lightning.pytorch import LightningDataModule
 from .curves import Curves, read_curves
 from .export import CONFIG, WEIGHTS, is_export, read_config
 from .rebuild import PACKAGES, Rebuilder, check_size, is_within
-from .zoo import find_by_name, zoo_models
+from .zoo import find_by_name, may_be_name, zoo_models
 
 LAST = Path("checkpoints/last.ckpt")
 
@@ -57,9 +57,12 @@ def find_checkpoint(path: str | os.PathLike, name: str = "ckpt_path") -> Path:
 
 
 def _similar_model(name: str) -> str:
-    r"""Returns a question about the shared model with the most similar name, `""` without one."""
-    near = get_close_matches(name, zoo_models(), n=1)
-    return f" Did you mean the model {near[0]!r}?" if near else ""
+    r"""Returns a hint at the shared model of a similar name, or at the list of all, or `""`."""
+    if not may_be_name(name) or not (known := zoo_models()):
+        return ""
+    if near := get_close_matches(name, known, n=1):
+        return f" Did you mean the model {near[0]!r}?"
+    return " 'energy-gans models' lists the models that have names."
 
 
 def newest(paths: Iterable[Path]) -> Path | None:
@@ -133,8 +136,8 @@ def run_data(directory: Path, trust: str = "") -> LightningDataModule:
     path = directory / (CONFIG if exported else "config.yaml")
     if not path.is_file():
         raise FileNotFoundError(
-            f"{str(directory)!r} is no run's directory: it holds no config.yaml that says which "
-            "data the run was trained on."
+            f"{str(directory)!r} holds no config.yaml that says which data a run was trained on, "
+            "as one of the command line does: 'data' should be given where it is an argument."
         )
     try:
         spec = (read_config(path) if exported else yaml.safe_load(path.read_text()))["data"]

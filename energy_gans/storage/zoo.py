@@ -49,7 +49,7 @@ def find_by_name(name: str) -> Path | None:
     Raises:
         FileNotFoundError: If the Hub has no such repository, or can not be reached.
     """
-    if _NAME.fullmatch(name):
+    if may_be_name(name):
         folder = zoo_models().get(name)
         return None if folder is None else folder / WEIGHTS
     if not is_repository(name):
@@ -59,6 +59,11 @@ def find_by_name(name: str) -> Path | None:
     except ModuleNotFoundError:
         return None
     return Path(download(name)) / WEIGHTS
+
+
+def may_be_name(name: str) -> bool:
+    r"""Returns whether a text can be the name of a model of a zoo: it has no slash."""
+    return _NAME.fullmatch(name) is not None
 
 
 def is_repository(name: str) -> bool:

@@ -3,17 +3,22 @@ r"""Tests for the energy_gans.callbacks.non_finite_guard module."""
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader
 
 from energy_gans.callbacks import DivergenceGuard, NonFiniteGuard
 from energy_gans.cli import main
 from energy_gans.methods import GCN, CoulombGAN
+from energy_gans.networks import MLP
 
 from ..methods.test_contracts import of
 from ..processes import free_port, start
@@ -191,3 +196,32 @@ def test_a_run_that_ends_between_looks_is_looked_at(tiny: Callable) -> None:
         pytest.raises(SystemExit, match="train/loss_g is inf at step 1"),
     ):
         main(tiny("--trainer.max_steps=2", points=True))
+
+
+@pytest.mark.parametrize("guards", [[], [NonFiniteGuard()]], ids=["alone", "with a guard"])
+def test_a_model_in_a_plain_trainer_warns_once_of_a_loss_that_is_not_finite(
+    guards: list[NonFiniteGuard],
+) -> None:
+    model = CoulombGAN(MLP(2, 2, [8]), MLP(2, 1, [8]), latent_dim=2)
+    nan = {"loss_d": torch.tensor(torch.nan), "loss_g": torch.tensor(1.0)}
+    trainer = Trainer(
+        max_steps=4,
+        accelerator="cpu",
+        log_every_n_steps=2,
+        callbacks=guards,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    stopped = pytest.raises(FloatingPointError) if guards else nullcontext()
+    with (
+        mock.patch.object(CoulombGAN, "update", lambda *args: nan | {}),
+        warnings.catch_warnings(record=True) as seen,
+        stopped,
+    ):
+        warnings.simplefilter("always")
+        trainer.fit(model, DataLoader(torch.randn(64, 2), 16))
+    found = [str(w.message) for w in seen if "NonFiniteGuard" in str(w.message)]
+    said = "'train/loss_d' is nan at step 2, and training goes on: energy_gans.callbacks.NonFini"
+    assert len(found) == (not guards) and all(text.startswith(said) for text in found)

@@ -94,6 +94,12 @@ def test_the_reference_is_computed_once(tiny: Callable, tmp_path: Path) -> None:
     assert first == logged(tmp_path, "val/fd_200")
 
 
+def test_measures_are_a_text_or_a_list() -> None:
+    extractor = Own(4)
+    for given in ("fd, is", ["fd", "is"], ("fd", "is")):
+        assert SampleMeasures(given, extractor=extractor).measures == ["fd", "is"]
+
+
 def test_names_hold_the_number_of_samples() -> None:
     assert SampleMeasures("fd", 2000, Pixels((1, 8, 8))).suffix == "2k"
     assert SampleMeasures("fd", 500, Pixels((1, 8, 8))).suffix == "500"

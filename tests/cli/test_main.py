@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+import wandb
 import yaml
 
 from energy_gans import __version__
@@ -183,6 +184,15 @@ def test_a_lack_of_memory_is_one_sentence(
     with pytest.raises(
         SystemExit, match=f"^energy-gans: error: There is not enough memory{told}ask"
     ):
+        main(tiny(points=True))
+
+
+def test_an_error_of_wandb_is_one_sentence(
+    tiny: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = wandb.errors.UsageError("No API key configured. Use `wandb login` to log in.")
+    monkeypatch.setattr("energy_gans.methods.CoulombGAN.update", Mock(side_effect=error))
+    with pytest.raises(SystemExit, match="error: wandb: No API key .* to log in. --trainer.log"):
         main(tiny(points=True))
 
 

@@ -45,6 +45,18 @@ def test_stamped_numbers_come_before_logged_ones(folder: Path) -> None:
     (folder / "tiny-ring" / "metrics.json").write_text(json.dumps(content))
     assert (tiny().numbers, tiny().extractor) == ({"fd": "2.5 (1)"}, "pixels")
     assert "| fd 2.5 (1) | pixels |" in str(energy_gans.models())
+    number["protocol"]["extractor"] = {"name": "own", "sha256": "0123456789abcdef"}
+    (folder / "tiny-ring" / "metrics.json").write_text(json.dumps(content))
+    assert tiny().extractor == "own 012345"
+
+
+def test_a_report_of_a_model_leaves_its_folder_as_it_is(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in (folder / "tiny-ring").iterdir()}
+    with pytest.raises(SystemExit, match="'tiny-ring' is an exported model, .* 'out' should be"):
+        main(["report", "--run", "tiny-ring"])
+    main(["report", "--run", "tiny-ring", "--out", "elsewhere"])
+    assert (folder.parent / "elsewhere" / "report.md").is_file()
+    assert {path.name: path.read_bytes() for path in (folder / "tiny-ring").iterdir()} == before
 
 
 @pytest.mark.parametrize(

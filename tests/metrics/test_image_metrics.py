@@ -1,6 +1,7 @@
 r"""Tests for the energy_gans.metrics.image_metrics module."""
 
 import math
+import warnings
 from unittest import mock
 
 import pytest
@@ -182,3 +183,15 @@ def test_a_call_counts_kept_real_images_once(metric: type) -> None:
         return kept.compute()
 
     torch.testing.assert_close(seen(False), filled(metric(Features())).compute())
+
+
+@pytest.mark.parametrize("metric", [FrechetDistance, InceptionScore, PrecisionRecall])
+def test_images_of_floats_none_of_which_is_below_0_are_warned_of(metric: type) -> None:
+    kind = {} if metric is InceptionScore else {"real": True}
+    made, x = metric(Features()), X.float() / 255
+    with pytest.warns(UserWarning, match=r"take floats in \[-1, 1\].* 2 \* images - 1"):
+        made.update(x, **kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for images in (2 * x - 1, X):
+            made.update(images, **kind)

@@ -78,8 +78,10 @@ def test_a_repository_is_no_path_below_a_folder(
 def test_an_error_names_the_most_similar_model(folders: tuple[Path, Path]) -> None:
     with pytest.raises(FileNotFoundError, match="neither. Did you mean the model 'grid'?"):
         find_checkpoint("gird")
-    with pytest.raises(FileNotFoundError, match="neither.$"):
+    with pytest.raises(FileNotFoundError, match="neither. 'energy-gans models' lists the"):
         find_checkpoint("quite_another_name")
+    with pytest.raises(FileNotFoundError, match="neither.$"):
+        find_checkpoint("runs/quite/another_name")
 
 
 def hub(

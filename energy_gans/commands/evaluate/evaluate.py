@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from lightning.pytorch import LightningDataModule
 
-from ...checks import check_choice, check_count
+from ...checks import Names, check_choice, check_count
 from ...data import TensorDataModule
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
 from ...metrics.floor import choose_floor
@@ -101,7 +101,7 @@ def evaluate(
     ckpt_path: Checkpoint | None = None,
     samples: Images | None = None,
     data: RealImages | None = None,
-    measures: str | None = None,
+    measures: Names | None = None,
     n: int | None = None,
     extractor: FeatureExtractor | None = None,
     reference: str = "train",
@@ -167,7 +167,7 @@ def evaluate(
                 return None
             text = open_text_samples(ckpt_path, samples, data, n, seed, where, trust)
             return _evaluate_text(text, data, measures, reference, reference_n, path)
-        names = parse_measures(",".join(MEASURES) if measures is None else measures)
+        names = parse_measures([*MEASURES] if measures is None else measures)
         source = open_source(ckpt_path, samples, data, n, seed, where, trust, convert)
         extractor = (extractor or EfficientNetLite0()).to(where)
         check_inputs(names, extractor, data, reference)
@@ -191,7 +191,7 @@ def evaluate(
         return Evaluation(numbers, origin, path, pictures)
 
 
-def _check_measures(measures: str | None) -> None:
+def _check_measures(measures: Names | None) -> None:
     r"""Raises a `ValueError` for unknown measures, before any data are opened."""
     if measures is not None:
         try:
@@ -203,7 +203,7 @@ def _check_measures(measures: str | None) -> None:
 def _evaluate_text(
     text: TextSamples,
     data: TensorDataModule,
-    measures: str | None,
+    measures: Names | None,
     reference: str,
     reference_n: int,
     path: Path | None,

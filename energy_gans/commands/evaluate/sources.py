@@ -18,7 +18,7 @@ from ...metrics.statistics import rank_and_world_size
 from ...storage.export import is_export
 from ...storage.saved_run import run_of
 from ..inputs import Convert, Images, ModelSamples, Samples, open_samples
-from ..models import find_data, open_model
+from ..models import find_data, open_model, prepare_run_data
 from ..outputs import Output, check_writable
 
 SAMPLES = 10_000
@@ -92,10 +92,11 @@ def open_data(
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
     if data is not None and not isinstance(data, LightningDataModule):
         data = FromDataset(data)
+    own = data is None
+    data = find_data(ckpt_path, trust) if own else data
     # The first process alone may download the data.
-    data = data or find_data(ckpt_path, trust)
     if rank_and_world_size()[0] == 0:
-        data.prepare_data()
+        prepare_run_data(data, ckpt_path) if own else data.prepare_data()
     broadcast_from_first(None)
     return data
 

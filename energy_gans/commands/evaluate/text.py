@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ...characters import code_table, to_codes
+from ...checks import Names, split_names
 from ...data import TensorDataModule
 from ...data.batches import EVALUATION_BATCH
 from ...data.prepared.reader import file_digest
@@ -40,15 +41,17 @@ ORDERS, SEEN = (1, 2, 3, 4, 5, 6), 12
 CHAINS = range(6)
 
 
-def parse_text_measures(measures: str | None) -> list[str]:
-    r"""Returns the names of measures of text in a string such as `"js,seen"`; all for `None`.
+def parse_text_measures(measures: Names | None) -> list[str]:
+    r"""Returns the names of measures of text in a string such as `"js,seen"`, or in a list.
+
+    All measures are returned for `None`.
 
     Raises:
         ValueError: If a name is unknown or there are no names.
     """
-    names = [name.strip() for name in (measures or "").split(",") if name.strip()]
     if measures is None:
         return list(MEASURES)
+    names = split_names("measures", measures)
     if not names or {*names} - {*MEASURES}:
         raise ValueError(
             f"'measures' should be of {','.join(MEASURES)} for text, got {measures!r}."

@@ -211,7 +211,8 @@ def _pictures(source: ExportSource, seed: int) -> tuple[dict[str, Image.Image], 
         n = _IMAGES if len(shape) == 3 else _POINTS
         pictures["samples.png"] = samples_picture(source.model, data, n, seed)
     if (logged := source.file(LOGGED)) is not None and (curves := read_curves(logged)):
-        pictures["curves.png"] = curves_picture(curves)
+        # A palette halves the file.
+        pictures["curves.png"] = curves_picture(curves).quantize(256, dither=Image.Dither.NONE)
     return pictures, left_out
 
 

@@ -33,7 +33,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...checks import check_choice
+from ...checks import Names, check_choice
 from ...data.base import TensorDataModule
 from ...files import atomic_write, write_text
 from ...functional import potential_gradient
@@ -112,7 +112,7 @@ class OutlierDetection(Result):
 
 def ood(
     ckpt_path: Checkpoint,
-    outliers: str = "interpolated,noise,constant",
+    outliers: Names = "interpolated,noise,constant",
     outlier_data: list[TensorDataModule] | None = None,
     inliers: TensorDataModule | None = None,
     score: Literal["potential", "gradient"] = "potential",

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...checks import Names, split_names
 from ...data.base import TensorDataModule, to_unit_range
 from ...functional import keyed_generator, keyed_subset
 from ...metrics.reference import MEASURE_BATCH
@@ -48,13 +49,13 @@ class ImageSet:
     about: dict[str, Any]
 
 
-def parse_outliers(outliers: str) -> list[str]:
+def parse_outliers(outliers: Names) -> list[str]:
     r"""Returns the names of sets of outliers after checking that all of them exist.
 
     Raises:
         ValueError: If a name is neither a kind of synthetic outliers nor a folder or a file.
     """
-    names = list(dict.fromkeys(name.strip() for name in outliers.split(",") if name.strip()))
+    names = list(dict.fromkeys(split_names("outliers", outliers)))
     for name in names:
         if name not in MADE and not Path(name).exists():
             raise ValueError(

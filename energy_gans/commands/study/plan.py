@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ...checks import check_count
+from ...checks import Names, check_count, split_names
 from ..config_files import current_config, near_config, read_yaml
 from ..suggestions import did_you_mean
 
@@ -175,7 +175,7 @@ def _check_known(what: str, name: object, known: Iterable[str]) -> None:
     raise ValueError(f"{name!r} is not {what}: there are {', '.join(known)}.{hint}")
 
 
-def parse_cells(study: Study, only: str | None, methods: str | None) -> list[Cell]:
+def parse_cells(study: Study, only: str | None, methods: Names | None) -> list[Cell]:
     r"""Returns the cells that this process runs.
 
     Arguments:
@@ -186,7 +186,7 @@ def parse_cells(study: Study, only: str | None, methods: str | None) -> list[Cel
     Raises:
         ValueError: If the share or a method does not exist.
     """
-    names = list(study.methods) if methods is None else [m.strip() for m in methods.split(",")]
+    names = list(study.methods) if methods is None else split_names("methods", methods)
     for name in names:
         _check_known("a method of this study", name, study.methods)
     cells = [cell for cell in study.cells() if cell.method in names]

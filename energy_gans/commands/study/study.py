@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...checks import Names
 from ...files import remove_stale
 from ...interruption import SignalError, requeue_job, signals_as_errors
 from ...terminal import progress_bar, say
@@ -53,7 +54,7 @@ def study(
     file: str | os.PathLike,
     out: str | os.PathLike | None = None,
     only: str | None = None,
-    methods: str | None = None,
+    methods: Names | None = None,
     retry: bool = False,
     dry_run: bool = False,
 ) -> StudyResults:

@@ -124,7 +124,7 @@ class ImageFolder(StoredImages):
     def pictures(self) -> Pictures:
         r"""The image files in `root`."""
         if not self.root.is_dir():
-            raise FileNotFoundError(f"{self.missing_message()}.")
+            raise FileNotFoundError(f"{self.missing_message()}: there is no such folder.")
         try:
             found = find_pictures(self.root, self.layout, "pictures", hold_out=2)
         except NothingFound as error:

@@ -39,7 +39,7 @@ from ..bases.feature_gan import FeatureGAN
 from ..bases.optimizers import ADAM, SLOW_ADAM
 from ..bases.own_kernel import check_left_out
 from ..parts.elastic_kernel import Profile
-from ..parts.networks import check_output_shape, clip_weights
+from ..parts.networks import check_module, check_output_shape, clip_weights
 
 
 class MMDGAN(FeatureGAN):
@@ -97,6 +97,7 @@ class MMDGAN(FeatureGAN):
         self.reconstruction = reconstruction
         self.clip = clip
         if decoder is not None:
+            check_module("decoder", decoder)
             both = nn.ModuleList([self.discriminator, decoder])
             self.trained[-1] = self.trained[-1]._replace(network=both)
 

@@ -15,7 +15,7 @@ import torch.nn as nn
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from ..parts.networks import check_output_shape, evaluation_mode, fixed_parameters
+from ..parts.networks import check_module, check_output_shape, evaluation_mode, fixed_parameters
 from .generative import GenerativeModule
 from .generator import GeneratorMixin
 from .optimizers import ADAM, SLOW_ADAM, Trained
@@ -53,6 +53,7 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         discriminator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
+        check_module("discriminator", discriminator)
         super().__init__(generator, latent_dim, generator_optimizer=generator_optimizer, **kwargs)
         self.discriminator = discriminator
         self.trained.append(

@@ -88,8 +88,7 @@ class BatchReadingMixin:
         Raises:
             ValueError: If the batch does not fit the networks.
         """
-        with torch.no_grad(), evaluation_mode(self):
-            self.check(y[:2])
+        self.check_networks(y)
         with (
             torch.enable_grad(),
             evaluation_mode(self),
@@ -98,6 +97,12 @@ class BatchReadingMixin:
             outputs = self.shift_invariant_outputs(y[:2])
             self.unseen = [p for output in outputs for p in shift_parameters(output)]
         self.checked = True
+
+    def check_networks(self, y: Tensor) -> None:
+        r"""Raises a `ValueError` if the networks do not fit a batch of shape :math:`(B, *)`."""
+        # In inference mode, as a trainer validates, no potential could be differentiated.
+        with torch.inference_mode(False), torch.no_grad(), evaluation_mode(self):
+            self.check(y[:2].clone())
 
     def check_length(self, n: int) -> None:
         r"""Raises a `ValueError` unless a later batch of `n` samples a process can be split."""

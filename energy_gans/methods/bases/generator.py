@@ -10,7 +10,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from ...checks import check_count
-from ..parts.networks import check_output_shape
+from ..parts.networks import check_module, check_output_shape
 from .optimizers import ADAM, Trained
 
 
@@ -34,6 +34,7 @@ class TrainedGeneratorMixin:
         generator_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
+        check_module("generator", generator)
         super().__init__(**kwargs)
         self.generator = generator
         self.trained.append(Trained(generator, generator_optimizer, generator_scheduler))
@@ -72,7 +73,7 @@ class GeneratorMixin(TrainedGeneratorMixin):
             potential is that of a minibatch. Checkpoints hold them; no update reads them.
 
     Raises:
-        ValueError: If `latent_dim` is not positive.
+        ValueError: If `latent_dim` is not positive, or `generator` is no network.
     """
 
     def __init__(self, generator: nn.Module, latent_dim: int, **kwargs: Any) -> None:

@@ -139,8 +139,17 @@ class OptimizersMixin:
         return schedulers if isinstance(schedulers, list) else [schedulers]
 
     def regroup_optimizer_states(self, checkpoint: dict) -> None:
-        r"""Gives the optimizer states of a checkpoint the present groups of parameters."""
+        r"""Gives the optimizer states of a checkpoint the present groups of parameters.
+
+        Raises:
+            ValueError: If the checkpoint is of a method with another number of optimizers.
+        """
         states = checkpoint.get("optimizer_states", [])
+        if len(states) != len(self.trained):
+            raise ValueError(
+                f"'ckpt_path' should be a checkpoint of a {type(self).__name__}, with "
+                f"{len(self.trained)} optimizers, got one with {len(states)}."
+            )
         states[:] = [
             regroup(state, network)
             for state, (network, *_) in zip(states, self.trained, strict=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...checks import check_count
 from ..parts.chains import Draw, sampler_of
-from ..parts.networks import check_output_shape, check_shape, evaluation_mode
+from ..parts.networks import check_module, check_output_shape, check_shape, evaluation_mode
 from .generative import GenerativeModule
 from .optimizers import ADAM, Trained
 
@@ -33,7 +33,7 @@ class PotentialModule(GenerativeModule):
         kwargs: The arguments of :class:`GenerativeModule`.
 
     Raises:
-        ValueError: If `classes` is not positive.
+        ValueError: If `classes` is not positive, or `descriptor` is no network.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class PotentialModule(GenerativeModule):
         descriptor_scheduler: LRSchedulerCallable | None = None,
         **kwargs: Any,
     ) -> None:
+        check_module("descriptor", descriptor)
         super().__init__(**kwargs)
         if classes is not None:
             check_count("classes", classes)

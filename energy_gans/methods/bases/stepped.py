@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.nn as nn
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from ...checks import check_count
@@ -46,6 +47,8 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
     Attributes:
         noted: What the present step logs besides its losses.
         unseen: The parameters that no loss depends on. They are not trained.
+        warns_of_losses: Whether logged losses that are not finite cause a warning. Guards, which
+            stop such a run, set it to `False`, and so does the first warning.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -69,6 +72,7 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
         self.direct = False
         self.noted: dict[str, Tensor] = {}
         self.unseen: list[nn.Parameter] = []
+        self.warns_of_losses = True
 
     def update(self, y: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         r"""Makes one alternating update and returns its losses by name.
@@ -118,8 +122,22 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
         losses = {f"train/{name}": loss.detach() for name, loss in losses.items()}
         every = self.trainer.log_every_n_steps
         if every and self.global_step % every == 0:
-            self.log_dict(self.means_over_processes(losses), prog_bar=True)
+            means = self.means_over_processes(losses)
+            self.log_dict(means, prog_bar=True)
+            if self.warns_of_losses:
+                self.warn_of_losses(means)
         return losses
+
+    def warn_of_losses(self, losses: dict[str, Tensor]) -> None:
+        r"""Warns of the first of logged losses, scalars, that is not finite."""
+        wrong = next((name for name, loss in losses.items() if not loss.isfinite()), None)
+        if wrong is not None:
+            self.warns_of_losses = False
+            rank_zero_warn(
+                f"{wrong!r} is {losses[wrong].item()} at step {self.global_step}, and training "
+                "goes on: energy_gans.callbacks.NonFiniteGuard among the trainer's callbacks "
+                "stops such a run."
+            )
 
     # What an update calls
 

@@ -28,13 +28,17 @@ class ValidationMixin:
         r"""Logs :meth:`validation_measures` of a batch. Lightning averages them over batches.
 
         Raises:
-            ValueError: If values of the batch are out of the range of data.
+            ValueError: If values of the batch are out of the range of data, or the networks do not
+                fit it.
         """
         if self.trainer.sanity_checking and self._waits_for_images():
             return
         y, _ = self.read_batch(batch)
         if batch_idx == 0:
             check_values(split_labels(batch)[0])
+            if len(y) > 0 and not self.checked:
+                # A plain trainer validates before the first training batch is checked.
+                self.check_networks(y)
         place = self.place_of_batch(batch_idx)
         values = dict.fromkeys(self.validation_measures(), y.new_zeros(()))
         # The last batch may hold one sample alone, which has no distance to another one, and a
@@ -42,9 +46,6 @@ class ValidationMixin:
         n = len(y) if len(y) > 1 or place == 0 else 0
         if n or place == 0:
             x = self.sample(len(y), random=self.observing("validation", place))
-            if x.shape != y.shape:
-                # A plain trainer validates before the first training batch is checked.
-                self.check(y[:2])
             values = {name: f(y, x) for name, f in self.validation_measures().items()}
         # Lightning rounds the mean of integer batch sizes over processes, but not that of floats.
         self.log_dict(values, sync_dist=True, batch_size=float(n))

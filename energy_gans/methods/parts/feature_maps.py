@@ -11,7 +11,7 @@ from torch import Tensor
 from ...checks import check_at_least, check_positive
 from ...fields.classes import Labelled
 from ...functional import mean_distance
-from .networks import check_output_shape
+from .networks import check_module, check_output_shape
 
 
 class FeatureMaps(nn.ModuleList):
@@ -27,6 +27,8 @@ class FeatureMaps(nn.ModuleList):
     """
 
     def __init__(self, maps: Sequence[nn.Module], weights: Sequence[float] | None = None) -> None:
+        for one in maps:
+            check_module("features", one)
         super().__init__(maps or [nn.Flatten()])
         self.weights = [1.0] * len(self) if weights is None else list(weights)
         if len(self.weights) != len(self):

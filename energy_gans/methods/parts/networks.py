@@ -54,6 +54,22 @@ def clip_weights(network: nn.Module, bound: float) -> None:
         p.clamp_(-bound, bound)
 
 
+def check_module(name: str, network: object) -> None:
+    r"""Raises a `ValueError` unless an argument is a network.
+
+    Arguments:
+        name: The name of the argument.
+        network: Its value.
+    """
+    if not isinstance(network, nn.Module):
+        got = (
+            f"the class {network.__name__}, which has to be called"
+            if isinstance(network, type)
+            else type(network).__name__
+        )
+        raise ValueError(f"{name!r} should be a network, a torch.nn.Module, got {got}.")
+
+
 def load_weights(module: nn.Module, path: str, vocabulary: str = "") -> None:
     r"""Loads the weights of a checkpoint. A moving average may be missing from the checkpoint.
 

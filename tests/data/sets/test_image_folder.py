@@ -349,3 +349,9 @@ def test_too_few_images_to_hold_some_out_are_said(tmp_path: Path) -> None:
         Image.new("RGB", (8, 8)).save(tmp_path / f"{i}.png")
     with pytest.raises(FileNotFoundError, match="same contents, and none can be held out"):
         ImageFolder(str(tmp_path), 8, 0).length("val")
+
+
+def test_a_folder_that_is_missing_is_called_missing(tmp_path: Path) -> None:
+    data = ImageFolder(str(tmp_path / "nowhere"), size=16)
+    with pytest.raises(FileNotFoundError, match=r"<class>.*: there is no such folder\.$"):
+        data.setup("fit")

@@ -176,6 +176,26 @@ def test_a_last_held_out_batch_of_one_sample_is_left_out(name: str) -> None:
         trainer(0).validate(model, DataLoader(held_out[:1], 8), verbose=False)
 
 
+def test_networks_that_do_not_fit_are_named_by_a_validation_before_the_training() -> None:
+    # Its samples can not even be drawn.
+    model = CoulombGAN(MLP(3, 2, [8]), MLP(2, 1, [8]), latent_dim=2)
+    loaders = DataLoader(points(16), 16), DataLoader(points(16), 8)
+    for run in (
+        lambda: trainer(1, num_sanity_val_steps=1).fit(model, *loaders),
+        lambda: trainer(0).validate(model, loaders[1], verbose=False),
+    ):
+        with pytest.raises(ValueError, match="'model.init_args.generator' should map"):
+            run()
+
+
+def test_a_checkpoint_of_another_method_is_refused(tmp_path: Path) -> None:
+    run, path = trainer(1), tmp_path / "gan.ckpt"
+    run.fit(point_gan(), DataLoader(points(16), 16))
+    run.save_checkpoint(path)
+    with pytest.raises(ValueError, match="of a FieldGenerator, with 1 optimizers, got one with 2"):
+        trainer(2).fit(METHODS["FieldGenerator"](), DataLoader(points(16), 16), ckpt_path=path)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_train_on_smaller_last_batches_and_validate(name: str) -> None:
     model = METHODS[name]()
