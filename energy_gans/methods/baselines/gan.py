@@ -30,7 +30,11 @@ from ..bases.optimizers import ADAM, SLOW_ADAM
 
 
 class GAN(AdversarialModule):
-    r"""The GAN of Goodfellow et al."""
+    r"""The GAN of Goodfellow et al.
+
+    Raises:
+        ValueError: If a number is out of its range, or a network is none.
+    """
 
     def __init__(
         self,

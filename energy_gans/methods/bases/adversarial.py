@@ -41,6 +41,9 @@ class AdversarialModule(GeneratorMixin, GenerativeModule):
         discriminator_scheduler: The learning rate schedule of the discriminator, stepped once a
             step.
         kwargs: The arguments of :class:`GeneratorMixin` and :class:`GenerativeModule`.
+
+    Raises:
+        ValueError: If a number is out of its range, or a network is none.
     """
 
     def __init__(

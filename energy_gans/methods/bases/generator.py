@@ -25,6 +25,9 @@ class TrainedGeneratorMixin:
             weights of dense and (de)convolutional layers only.
         generator_scheduler: The learning rate schedule of the generator, stepped once a step.
         kwargs: The arguments of :class:`GenerativeModule`.
+
+    Raises:
+        ValueError: If `generator` is no network.
     """
 
     def __init__(
