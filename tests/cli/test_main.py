@@ -278,6 +278,17 @@ def test_overlays_of_generative_convnets_parse(
     assert config["model"]["class_path"] == "energy_gans.methods.GCN"
 
 
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10_small"])
+def test_an_overlay_lets_the_potential_of_vapo_depend_on_time(
+    name: str, capsys: pytest.CaptureFixture
+) -> None:
+    for overlays in ([], ["overlays/vapo/time"]):
+        model = printed(capsys, f"vapo/{name}", *overlays)["model"]["init_args"]
+        network = model["descriptor"]["init_args"]["time_conditioned"]
+        assert network is model["time_conditioned"] is bool(overlays)
+        assert model["data_std"] == (0.5 if overlays else None)
+
+
 def test_the_overlay_of_the_vapo_paper_parses(capsys: pytest.CaptureFixture) -> None:
     model = printed(capsys, "vapo/mnist", "overlays/vapo/paper")["model"]["init_args"]
     assert (model["estimator"], model["jacobian"]) == ("e1", False)
