@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 import energy_gans
 from energy_gans import CoulombGAN, data, networks
@@ -50,6 +51,27 @@ def train_on(model: GenerativeModule) -> None:
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     options = {"limit_val_batches": 0, "enable_model_summary": False, "accelerator": "cpu"}
     Trainer(max_steps=1, **options, **quiet).fit(model, data.Ring(batch_size=4, samples=100))
+
+
+def train_classes(model: GenerativeModule) -> None:
+    labelled = TensorDataset(IMAGES, torch.arange(20) % 10)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    options = {"limit_val_batches": 0, "enable_model_summary": False, "accelerator": "cpu"}
+    Trainer(max_steps=1, **options, **quiet).fit(model, data.FromDataset(labelled, batch_size=4))
+
+
+def images_of(classes: int) -> torch.nn.Module:
+    return networks.DCGANGenerator(latent_dim=4, channels=1, size=8, width=4, classes=classes)
+
+
+def potential_of(classes: int) -> torch.nn.Module:
+    sizes = {"widths": [4, 4], "kernels": [3, 3], "strides": [2, 2], "hidden": 4}
+    return networks.ConvDescriptor(channels=1, size=8, classes=classes, **sizes)
+
+
+class Forgetful(CoulombGAN):
+    def update(self, y: Tensor, label: Tensor | None) -> None:
+        super().update(y, label)
 
 
 CALLS: dict[str, tuple[Callable[[], object], str]] = {
@@ -194,6 +216,18 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         "'power' should be left out",
     ),
     "images for a model of points": (lambda: train(IMAGES), "should map"),
+    "a generator of fewer classes": (
+        lambda: train_classes(FieldGenerator(images_of(classes=3), 4, classes=10)),
+        r"'model.init_args.generator' should map .*, with labels from 0 to 9, .*, but it fails",
+    ),
+    "a descriptor of fewer classes": (
+        lambda: train_classes(GCN(potential_of(classes=3), shape=[1, 8, 8], classes=10)),
+        "'model.init_args.descriptor' should map .*, but it fails: index",
+    ),
+    "an update without losses": (
+        lambda: train_on(Forgetful(networks.MLP(2, 2), networks.MLP(2, 1), latent_dim=2)),
+        "'update' of Forgetful should return a dictionary of losses by name, got NoneType",
+    ),
     "numbers that are not finite": (
         lambda: train(torch.full((20, 2), torch.nan)),
         "Samples should be finite, got NaN",

@@ -3,6 +3,7 @@ r"""Tests for the energy_gans.commands.zoo module."""
 import json
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -104,3 +105,14 @@ def test_without_models_the_list_says_where_they_would_be(
     monkeypatch.setattr("energy_gans.commands.zoo.zoo_models", dict)
     assert VARIABLE in str(energy_gans.models())
     assert energy_gans.models().table == ""
+
+
+def test_a_run_starts_from_the_weights_of_a_model_by_name(folder: Path) -> None:
+    args = ["fit", "--config", str(folder / "tiny-ring" / "config.yaml"), "--trainer.max_steps=1"]
+    with mock.patch("energy_gans.methods.bases.generative.load_weights") as load:
+        main([*args, "--model.initial_weights", "tiny-ring"])
+    assert load.call_args.args[1] == str(folder / "tiny-ring" / "model.safetensors")
+    with pytest.raises(
+        SystemExit, match="'initial_weights' .* Did you mean the model 'tiny-ring'"
+    ):
+        main([*args, "--model.initial_weights", "tiny-rin"])

@@ -228,10 +228,11 @@ class EnergyGansCLI(LightningCLI):
 
     def before_fit(self) -> None:
         r"""Checks the checkpoints, and gives the model the initial weights of a new run."""
-        if self.config.fit.ckpt_path is None:
-            check_no_other_checkpoint(self.trainer)
+        if self.config.fit.ckpt_path is not None:
+            return
+        check_no_other_checkpoint(self.trainer)
         weights = self.model.initial_weights
-        if weights is not None and Path(weights).is_dir():
+        if weights is not None and (Path(weights).is_dir() or not Path(weights).exists()):
             path = find_checkpoint(weights, "initial_weights")
             if is_export(path):
                 # It compares the check sum.

@@ -90,7 +90,17 @@ class ConstructionMixin:
             kwargs: The networks, and the other arguments of Lightning's method.
 
         Raises:
-            ValueError: If the command line wrote it: see :func:`energy_gans.commands.load_model`.
+            ValueError: If the command line wrote it, or an argument of the constructor is missing:
+                see :func:`energy_gans.commands.load_model`.
         """
         check_made_in_python(checkpoint_path)
-        return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True} | kwargs)
+        try:
+            return super().load_from_checkpoint(checkpoint_path, **{"weights_only": True} | kwargs)
+        except TypeError as error:
+            if "missing" not in str(error):
+                raise
+            raise ValueError(
+                f"'kwargs' should hold the networks of a {cls.__name__}, which Lightning does not "
+                f"store: {str(error).partition('() ')[2]}. energy_gans.load makes networks of "
+                "this package and of torch itself."
+            ) from error

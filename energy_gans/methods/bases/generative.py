@@ -59,7 +59,7 @@ class GenerativeModule(
     Arguments:
         channels_last: Whether images and convolutions are stored channels last, which is faster.
         initial_weights: The checkpoint whose weights a new run starts from, or `None`. On the
-            command line, the folder of a run is accepted, too.
+            command line, the folder of a run and the name of a model are accepted, too.
         kwargs: The arguments of :class:`SteppedModule`.
 
     Attributes:

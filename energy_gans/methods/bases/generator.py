@@ -151,12 +151,14 @@ def check_generator(
         classes: The number of classes, or `None` if the generator takes no labels.
     """
     b, shape = len(y), tuple(y.shape[1:])
-    inputs = [y.new_zeros(b, latent_dim)]
+    inputs, labels = [y.new_zeros(b, latent_dim)], ""
     if classes is not None:
-        inputs.append(torch.zeros(b, dtype=torch.long, device=y.device))
+        # The last class: a network of fewer classes has none for it.
+        inputs.append(torch.full((b,), classes - 1, device=y.device))
+        labels = f", with labels from 0 to {classes - 1},"
     check_output_shape(
         lambda: generator(*inputs),
         (b, *shape),
-        f"'model.init_args.generator' should map {(b, latent_dim)} (latent_dim = {latent_dim}) to "
-        f"the shape of 'data', {(b, *shape)}",
+        f"'model.init_args.generator' should map {(b, latent_dim)} (latent_dim = {latent_dim})"
+        f"{labels} to the shape of 'data', {(b, *shape)}",
     )

@@ -147,7 +147,8 @@ class PotentialModule(GenerativeModule):
         Raises:
             ValueError: If values have another shape, or depend on other samples of the batch.
         """
-        label = 0 if self.potential_needs_label else None
+        # The last class: a network of fewer classes has none for it.
+        label = self.classes - 1 if self.potential_needs_label else None
 
         def evaluate(network: nn.Module) -> Callable[[Tensor], Tensor]:
             return lambda a: self.evaluate(network, a, *self.conditions(a, label, None))

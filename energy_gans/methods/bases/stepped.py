@@ -115,6 +115,11 @@ class SteppedModule(GlobalBatchMixin, OptimizersMixin):
         with self.count_as_one_step():
             for part, part_label in zip(y.chunk(self.updates_per_step), labels, strict=True):
                 losses = self.update(part, part_label)
+        if not isinstance(losses, dict):
+            raise ValueError(
+                f"'update' of {type(self).__name__} should return a dictionary of losses by name, "
+                f"got {type(losses).__name__}."
+            )
         for scheduler in self.schedulers():
             scheduler.step()
         self.note_step()

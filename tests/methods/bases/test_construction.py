@@ -51,6 +51,16 @@ def test_a_model_of_the_command_line_is_refused(tmp_path: Path) -> None:
         Own.load_from_checkpoint(path)
 
 
+class Asking(Own):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+
+
+def test_a_model_without_its_networks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'kwargs' .* of a Asking, .*: missing 1 .* 'network'"):
+        Asking.load_from_checkpoint(saved(Own(), tmp_path))
+
+
 def test_a_checkpoint_that_is_missing_or_holds_objects_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="'checkpoint_path' should be .* '.*none.ckpt'"):
         Own.load_from_checkpoint(tmp_path / "none.ckpt")
