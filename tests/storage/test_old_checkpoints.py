@@ -25,8 +25,10 @@ def test_an_old_checkpoint_gives_the_same_samples_and_goes_on(method: str, tmp_p
     shutil.copy(folder / "last.ckpt", path)
     main(["sample", "--ckpt_path", str(path), "--out", str(tmp_path / "a.npz"), *SAMPLES])
     with np.load(folder / "samples.npz") as old, np.load(tmp_path / "a.npz") as new:
-        # Other processors round otherwise in the last digits.
-        np.testing.assert_allclose(new["samples"], old["samples"], rtol=1e-4, atol=1e-5)
+        # Other processors round otherwise in the last digits, and a flow up a steep potential
+        # makes the difference larger.
+        atol = 1e-3 if method == "VAPO" else 1e-5
+        np.testing.assert_allclose(new["samples"], old["samples"], rtol=1e-4, atol=atol)
     logger = [
         "--trainer.logger=CSVLogger",
         f"--trainer.logger.save_dir={tmp_path}",

@@ -96,7 +96,10 @@ def open_data(
     data = find_data(ckpt_path, trust) if own else data
     # The first process alone may download the data.
     if rank_and_world_size()[0] == 0:
-        prepare_run_data(data, ckpt_path) if own else data.prepare_data()
+        if own:
+            prepare_run_data(data, ckpt_path)
+        else:
+            data.prepare_data()
     broadcast_from_first(None)
     return data
 
