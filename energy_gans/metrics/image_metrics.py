@@ -9,7 +9,6 @@ the other metrics keep the features of the first 10,000 images of each set.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
@@ -19,21 +18,11 @@ from torchmetrics.utilities import dim_zero_cat
 
 from ..functional import class_sums, frechet_distance, inception_score, moments
 from .features import EfficientNetLite0, FeatureExtractor
-from .images import to_uint8
+from .images import to_uint8, warn_of_unit_range
 from .measures import TooFewSamplesError, measure
 from .statistics import GROUPS, PAIRED, Statistics
 
 SETS = ("real", "generated")
-
-
-def _warn_of_unit_range(images: Tensor) -> None:
-    r"""Warns of images of floats none of which is below 0: they are meant to be in [-1, 1]."""
-    if images.is_floating_point() and images.numel() and images.amin() >= 0:
-        warnings.warn(
-            "All values of these images are in [0, 1], and metrics take floats in [-1, 1]: images "
-            "of [0, 1] are given as 2 * images - 1, or as uint8.",
-            stacklevel=3,
-        )
 
 
 class _ImageMetric(Metric):
@@ -70,7 +59,7 @@ class _ImageMetric(Metric):
         Raises:
             ValueError: If the images have another type, range or shape.
         """
-        _warn_of_unit_range(images)
+        warn_of_unit_range(images)
         features, _ = self.extractor(to_uint8(images))
         self.add_features(features, SETS[0] if real else SETS[1])
 
@@ -184,7 +173,7 @@ class InceptionScore(Metric):
 
     def update(self, images: Tensor) -> None:
         r"""Adds generated images, uint8 or floats in [-1, 1], with shape :math:`(B, C, H, W)`."""
-        _warn_of_unit_range(images)
+        warn_of_unit_range(images)
         _, logits = self.extractor(to_uint8(images))
         group = (torch.arange(len(logits), device=logits.device) + int(self.n)) % GROUPS
         p, negative_entropy = class_sums(logits)

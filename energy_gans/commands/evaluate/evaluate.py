@@ -123,9 +123,10 @@ def evaluate(
             hold uint8, or floats in [-1, 1], with shape (N, C, H, W) or (N, H, W, C). Samples of
             text are a text file.
         data: The data module; that of the checkpoint's run by default.
-        measures: The measures, by default all: fd, is, kid, pr (precision and recall), dc (density
-            and coverage), support (birthday test) and neighbours (nearest real images) of images;
-            js (divergence of n-grams) and seen (12-grams of the reference) of text.
+        measures: The measures, separated by commas or in a list, by default all: fd, is, kid, pr
+            (precision and recall), dc (density and coverage), support (birthday test) and
+            neighbours (nearest real images) of images; js (divergence of n-grams) and seen
+            (12-grams of the reference) of text.
         n: The number of samples: by default 10,000 of a checkpoint, 640 of one of text, or all in
             a folder or a file.
         extractor: The features; by default EfficientNetLite0, which comes with the package.

@@ -130,8 +130,8 @@ def ood(
 
     Arguments:
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
-        outliers: Sets of outliers, separated by commas: interpolated, noise, constant, folders of
-            pictures, and .npz, .npy or .pt files; empty for none.
+        outliers: Sets of outliers, separated by commas or in a list: interpolated, noise,
+            constant, folders of pictures, and .npz, .npy or .pt files; empty for none.
         outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
             --outlier_data.root data, repeated for more.
         inliers: The data module of inliers; that of the checkpoint's run by default.

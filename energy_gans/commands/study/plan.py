@@ -181,7 +181,7 @@ def parse_cells(study: Study, only: str | None, methods: Names | None) -> list[C
     Arguments:
         study: The study.
         only: `"k/n"` for the k-th of n shares, counted from 1; all if `None`.
-        methods: The names of methods, separated by commas; all if `None`.
+        methods: The names of methods, separated by commas or in a list; all if `None`.
 
     Raises:
         ValueError: If the share or a method does not exist.

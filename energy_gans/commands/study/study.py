@@ -68,7 +68,7 @@ def study(
         file: The study file, or the name of a shipped one, such as mixtures.
         out: The folder of the study; runs/studies/NAME by default.
         only: The share of the cells to run, k/n with k from 1 to n, for the jobs of an array.
-        methods: The methods to run, separated by commas; all by default.
+        methods: The methods to run, separated by commas or in a list; all by default.
         retry: Whether failed cells are run again.
         dry_run: Whether to only check all configs and give the state of each cell.
 
