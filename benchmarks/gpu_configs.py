@@ -106,7 +106,7 @@ class Row:
         if self.reason:
             return [*named, self.reason, "", "", ""]
         rate = self.batch / self.seconds
-        numbers = f"{self.seconds * 1e3:.1f}", f"{rate:.0f}", f"{self.memory:.2f}"
+        numbers = f"{self.seconds * 1e3:.1f}", f"{rate:.1f}", f"{self.memory:.2f}"
         return [*named, str(self.steps), *numbers]
 
 

@@ -31,8 +31,9 @@ def test_configs_are_measured_and_a_table_is_written() -> None:
     assert [row[:4] for row in cells[2:]] == [
         ["eieg/celeba", precision, "4", "2"] for precision in ("fp32", "TF32", "bf16")
     ]
-    for row in cells[2:]:
-        assert float(row[5]) == pytest.approx(4e3 / float(row[4]), rel=0.05)
+    for row, (_, _, _, _, milliseconds, rate, _) in zip(rows, cells[2:], strict=True):
+        assert float(milliseconds) == pytest.approx(1e3 * row.seconds, abs=0.051)
+        assert float(rate) == pytest.approx(4 / row.seconds, abs=0.051)
     for part in ("pretended", torch.__version__, "abc", "1 passed", "`make gpu`"):
         assert part in text
 
