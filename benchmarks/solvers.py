@@ -21,8 +21,8 @@ from jsonargparse import auto_cli
 from matplotlib.figure import Figure
 
 from energy_gans.commands import load_model
-from energy_gans.commands.models import load_data
 from energy_gans.commands.outputs import markdown_heading, markdown_row
+from energy_gans.commands.real_data import load_data
 from energy_gans.functional import frechet_distance, keyed_generator
 from energy_gans.methods.bases.flow import FlowModule
 from energy_gans.metrics.features import FeatureExtractor

@@ -9,7 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 import energy_gans
 from energy_gans import CoulombGAN, data, networks
@@ -23,6 +23,7 @@ from energy_gans.methods import (
     baselines,
 )
 
+DETECTOR = GCN(networks.DCGANDiscriminator(1, 8, 4), [1, 8, 8])
 MODEL = CoulombGAN(networks.MLP(2, 2), networks.MLP(2, 1), latent_dim=2)
 IMAGES = torch.zeros(20, 1, 8, 8)
 
@@ -177,9 +178,33 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: energy_gans.evaluate(samples=IMAGES, data=IMAGES, convert="blue"),
         "'convert' should be one of 'grey', 'rgb', got 'blue'",
     ),
-    "a tensor as data": (
-        lambda: energy_gans.landscape(MODEL, data=torch.zeros(100, 2)),
-        "'data' should be a data module, such as .*FromDataset.*, got Tensor",
+    "a loader as data": (
+        lambda: energy_gans.landscape(MODEL, data=DataLoader(torch.zeros(100, 2))),
+        "'data' should be a tensor, an array, .*, got DataLoader: pass data.dataset, or use .*",
+    ),
+    "a module of loaders as data": (
+        lambda: energy_gans.landscape(MODEL, data=data.FromLoader([torch.zeros(100, 2)])),
+        "'data' should be a tensor of samples, or a data module such as .*, got FromLoader",
+    ),
+    "a class as data": (
+        lambda: energy_gans.particles(data.Ring),
+        "'data' should be a tensor of samples, or a data module such as .*, got the class Ring",
+    ),
+    "a number as inliers": (
+        lambda: energy_gans.ood(DETECTOR, inliers=3),
+        "'inliers' should be a tensor, an array, .*, got int",
+    ),
+    "a folder as outliers": (
+        lambda: energy_gans.ood(DETECTOR, inliers=IMAGES, outlier_data=["pictures"]),
+        "'outlier_data' should be a tensor, .*, got str: energy_gans.data.ImageFolder reads .*",
+    ),
+    "no list of outliers": (
+        lambda: energy_gans.ood(DETECTOR, inliers=IMAGES, outlier_data=IMAGES),
+        "'outlier_data' should be a list, got Tensor",
+    ),
+    "a trusted module": (
+        lambda: energy_gans.load("coulomb-ring", trust=[energy_gans]),
+        "'trust' should be a list of names, or a text with commas between them, got ",
     ),
     "a class of fields": (
         lambda: FieldGenerator(networks.MLP(2, 2), 2, field=PlummerField),

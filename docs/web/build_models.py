@@ -20,7 +20,8 @@ from torch import Tensor
 import energy_gans
 from energy_gans.commands.export.graphs import Graph, graphs_of
 from energy_gans.commands.export.onnx_files import check_onnx, traceable, write_onnx
-from energy_gans.commands.models import find_model, held_out_samples, load_data
+from energy_gans.commands.models import find_model
+from energy_gans.commands.real_data import held_out_samples, load_data
 from energy_gans.commands.zoo import ZooModel
 from energy_gans.files import write_text
 from energy_gans.methods import GenerativeModule

@@ -12,6 +12,7 @@ import __future__
 import ast
 import builtins
 import copy
+import importlib
 import inspect
 import re
 import types
@@ -29,13 +30,12 @@ TYPES = {
     "Checkpoint": "str",
     "Images": "str",
     "Names": "str",
-    "RealImages": "LightningDataModule",
+    "RealData": "TensorDataModule",
     "Output": "str",
     "RunData": None,
 }
 # Where the classes are that arguments of these types can name.
 ROOMS = {
-    "LightningDataModule": "data",
     "TensorDataModule": "data",
     "FeatureExtractor": "metrics.features",
     "ParticleField": "fields",
@@ -121,7 +121,7 @@ def for_command_line(function: Callable, out: str | None = None) -> Callable:
     for p in signature.parameters.values():
         if typed := _command_line_type(p.annotation):
             default = out if p.name == "out" and out is not None else p.default
-            annotation = eval(typed, function.__globals__)
+            annotation = eval(typed, function.__globals__, _classes_of_types(typed, function))
             parameters.append(p.replace(annotation=annotation, default=default))
     # A copy: the function itself stays as it is in Python.
     copied = types.FunctionType(
@@ -131,6 +131,13 @@ def for_command_line(function: Callable, out: str | None = None) -> Callable:
     copied.__annotations__ = {p.name: p.annotation for p in parameters}
     copied.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
     return copied
+
+
+def _classes_of_types(typed: str, function: Callable) -> dict[str, type]:
+    r"""Returns the classes in a type of the command line that a function's module lacks."""
+    missing = [name for name in ROOMS if name in typed and name not in function.__globals__]
+    package = __name__.partition(".")[0]
+    return {n: getattr(importlib.import_module(f"{package}.{ROOMS[n]}"), n) for n in missing}
 
 
 def _command_line_type(annotation: str) -> str | None:

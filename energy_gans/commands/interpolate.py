@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import check_choice, check_count
+from ..checks import Names, check_choice, check_count
 from ..data.batches import EVALUATION_BATCH
 from ..functional import keyed_generator, lerp, slerp
 from ..methods import GenerativeModule
@@ -83,7 +83,7 @@ def interpolate(
     seed: int = 0,
     out: Output = None,
     overwrite: bool = False,
-    trust: str = "",
+    trust: Names = "",
 ) -> Interpolation:
     r"""Decodes latents on paths between pairs of latents, a row of samples for each pair.
 
@@ -102,8 +102,8 @@ def interpolate(
             pair for points in the plane; or the array `samples` as `.npz`, float32, with shape
             :math:`(n, \text{steps}, *)`.
         overwrite: Whether `out` may exist.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
 
     Returns:
         The samples, with shape :math:`(n, \text{steps}, *)`, images in [-1, 1], their times in

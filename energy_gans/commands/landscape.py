@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import check_count
+from ..checks import Names, check_count
 from ..functional import keyed_generator
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
@@ -28,16 +28,14 @@ from ..plots.figures import write_film, write_picture
 from ..plots.plane import Plane, landscape_film, landscape_picture
 from .models import (
     Checkpoint,
-    RunData,
     argument_of,
     class_labels,
     find_model,
-    held_out_samples,
-    load_data,
     load_supporting,
     potential_field,
 )
 from .outputs import Output, check_output
+from .real_data import RunData, held_out_samples, load_data
 from .results import Result
 from .trajectories import follow_trajectory, trajectory_table
 
@@ -86,7 +84,7 @@ def landscape(
     seed: int = 0,
     out: Output = None,
     overwrite: bool = False,
-    trust: str = "",
+    trust: Names = "",
     data: RunData = None,
 ) -> Landscape:
     r"""Draws a model's potential in the plane, its gradient and particles that follow it.
@@ -102,9 +100,9 @@ def landscape(
         seed: The seed of the particles.
         out: The picture, as `.png`, or a film of the particles, as `.gif`.
         overwrite: Whether `out` may exist.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
-        data: The data module; that of the model's run by default.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
+        data: The data module, or held-out samples; the data of the model's run by default.
 
     Returns:
         The states of the particles, with shape :math:`(n, 2)`, and the picture.
@@ -121,7 +119,8 @@ def landscape(
     model.check_conditions(label, time)
     time = _potential_time(time, film)
     frames = _frame_count(model, frames, film)
-    y = held_out_samples(load_data(ckpt_path, trust, data), REAL_POINTS, seed)[0]
+    data = load_data(ckpt_path, trust, data, held_out_only=True)
+    y, _ = held_out_samples(data, REAL_POINTS, seed)
     states, x = _particles(model, n, frames, label, seed)
     course = {s.time: s.x for s in states} or {0: x}
     times = {s.time: s.potential_time for s in states} or {0: None}
@@ -145,7 +144,7 @@ def _potential_in_time(model: GenerativeModule, label: int | None) -> Callable[[
 
 
 def _load_plane_model(
-    ckpt_path: Checkpoint, label: int | None, trust: str = ""
+    ckpt_path: Checkpoint, label: int | None, trust: Names = ""
 ) -> GenerativeModule:
     r"""Returns the model of a checkpoint after checking that it has a potential in the plane.
 

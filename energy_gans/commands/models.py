@@ -1,32 +1,24 @@
-r"""What commands share about models: loading by capability, their data, classes and samples."""
+r"""What commands share about models: loading by capability, their classes and samples."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import methods
-from ..data.base import TensorDataModule
-from ..data.batches import EVALUATION_BATCH
+from ..checks import Names
 from ..data.prepared.reader import file_digest
-from ..functional import keyed_subset
 from ..functional.langevin import Field
 from ..methods import GenerativeModule
 from ..metrics.features.fingerprint import fingerprint
 from ..storage.checkpoint import load_model
-from ..storage.saved_run import find_checkpoint, run_data, run_of
+from ..storage.saved_run import find_checkpoint
 
-# Data modules of any folder, which says what the data are.
-_FOLDERS = ("ImageFolder", "TextLines")
-# The data module of a model's run, if Python gives one. The command line always reads it.
-RunData = TensorDataModule | None
 # A model: a checkpoint, the folder of a run, or in Python the model itself.
 Checkpoint = str | os.PathLike | GenerativeModule
 # What a model is said to have if it supports a member.
@@ -43,7 +35,7 @@ def find_model(ckpt_path: Checkpoint) -> Path | GenerativeModule:
     return ckpt_path if isinstance(ckpt_path, GenerativeModule) else find_checkpoint(ckpt_path)
 
 
-def open_model(ckpt_path: Checkpoint, trust: str = "") -> GenerativeModule:
+def open_model(ckpt_path: Checkpoint, trust: Names = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint, or a live model as it is.
 
     Arguments:
@@ -55,7 +47,7 @@ def open_model(ckpt_path: Checkpoint, trust: str = "") -> GenerativeModule:
     return load_model(ckpt_path, trust)
 
 
-def load_supporting(ckpt_path: Checkpoint, member: str, trust: str = "") -> GenerativeModule:
+def load_supporting(ckpt_path: Checkpoint, member: str, trust: Names = "") -> GenerativeModule:
     r"""Returns a live model, or that of a checkpoint, whose weights then require no gradients.
 
     Arguments:
@@ -123,68 +115,6 @@ def _exported_models(package: ModuleType) -> dict[str, type[GenerativeModule]]:
     }
 
 
-def load_data(
-    ckpt_path: Path | GenerativeModule, trust: str = "", data: TensorDataModule | None = None
-) -> TensorDataModule:
-    r"""Returns a data module, prepared: the given one, or that of a model's run.
-
-    Arguments:
-        ckpt_path: The checkpoint, in the folder of its run, or a live model with its trainer.
-        trust: The packages besides this one whose classes the run may name.
-        data: The data module, or `None`.
-    """
-    own = data is None
-    data = find_data(ckpt_path, trust) if own else data
-    if not isinstance(data, TensorDataModule):
-        raise ValueError(
-            "'data' should be a data module, such as energy_gans.data.FromDataset of tensors, got "
-            f"{type(data).__name__}."
-        )
-    if own:
-        return prepare_run_data(data, ckpt_path)
-    data.prepare_data()
-    return data
-
-
-def prepare_run_data(
-    data: TensorDataModule, ckpt_path: Path | GenerativeModule
-) -> TensorDataModule:
-    r"""Returns the data module of a model's run, prepared.
-
-    Arguments:
-        data: The data module.
-        ckpt_path: The checkpoint of the run, or the live model.
-
-    Raises:
-        FileNotFoundError: If the data are not where the run found them.
-    """
-    try:
-        data.prepare_data()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"The data of {argument_of(ckpt_path)} are not here: {error} Data in other folders "
-            "are given by --data to evaluate, and by --inliers to ood."
-        ) from error
-    return data
-
-
-def find_data(ckpt_path: Path | GenerativeModule, trust: str = "") -> TensorDataModule:
-    r"""Returns the data module of a model's run, as it is before its preparation.
-
-    Raises:
-        ValueError: If a live model has no trainer with a data module.
-    """
-    if not isinstance(ckpt_path, GenerativeModule):
-        return run_data(run_of(ckpt_path), trust)
-    data = getattr(ckpt_path._trainer, "datamodule", None)
-    if data is None:
-        raise ValueError(
-            f"'data' should be given for this {type(ckpt_path).__name__}, which has no trainer "
-            "with a data module."
-        )
-    return data
-
-
 def potential_field(
     model: GenerativeModule, label: int | None = None, time: float | None = None
 ) -> Field:
@@ -231,32 +161,6 @@ def class_labels(
     if not 0 <= label < model.classes:
         raise ValueError(f"'label' should be from 0 to {model.classes - 1}, got {label}.")
     return torch.full((n,), label, device=model.device)
-
-
-def data_name(spec: Mapping[str, Any] | None) -> str:
-    r"""Returns the name of described data: their class, or the folder if the data are one's own.
-
-    Arguments:
-        spec: The class path and the arguments, as in a `config.json`, or `None`.
-
-    Returns:
-        The name, `""` if there is no description.
-    """
-    if spec is None:
-        return ""
-    name = str(spec["class_path"]).rpartition(".")[2]
-    options = spec.get("init_args")
-    root = options.get("root") if isinstance(options, Mapping) else None
-    if name in _FOLDERS and isinstance(root, str):
-        return Path(root).name or name
-    return name
-
-
-def held_out_samples(data: TensorDataModule, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
-    r"""Returns `n` random held-out samples, images in [-1, 1], and their labels, if any."""
-    order = keyed_subset(data.length("val"), n, seed, "features")
-    y, label = zip(*data.loader("val", order.split(EVALUATION_BATCH)), strict=True)
-    return data.to_samples(torch.cat(y)), None if label[0] is None else torch.cat(label)
 
 
 def draw_samples(

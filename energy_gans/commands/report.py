@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ..callbacks.sample_pictures import samples_picture, samples_text
 from ..characters import to_codes
+from ..checks import Names
 from ..data.base import to_unit_range
 from ..files import write_text
 from ..functional import energy_distance
@@ -103,7 +104,7 @@ def report(
     run: str | os.PathLike,
     checkpoint: str = "last",
     seed: int = 0,
-    trust: str = "",
+    trust: Names = "",
     out: Output = None,
 ) -> Report:
     r"""Draws a run's samples and curves and measures how far the samples are from the data.
@@ -116,8 +117,8 @@ def report(
             checkpoint of the run.
         checkpoint: The checkpoint in the directory, `last` or `best`.
         seed: The seed of the latents, and of the choice of training samples.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
         out: The folder of the files; auto is the run's directory, which an exported model has not.
 
     Returns:

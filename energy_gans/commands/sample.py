@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..characters import read_lines
-from ..checks import check_count
+from ..checks import Names, check_count
 from ..files import write_text
 from ..plots.figures import write_picture
 from ..plots.images import image_grid
@@ -65,7 +65,7 @@ def sample(
     seed: int = 0,
     batch_size: int = 500,
     overwrite: bool = False,
-    trust: str = "",
+    trust: Names = "",
     label: int | None = None,
 ) -> DrawnSamples:
     r"""Draws samples from a model and writes them as a picture, as text, or as an array.
@@ -79,8 +79,8 @@ def sample(
         seed: The seed of the latents.
         batch_size: The number of samples in a batch.
         overwrite: Whether `out` may exist.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
         label: The class of all samples, for class-conditional models; random classes by default.
 
     Returns:

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..checks import check_choice, check_count
+from ..checks import Names, check_choice, check_count
 from ..data.base import TensorDataModule
 from ..functional import keyed_generator
 from ..methods import GenerativeModule
@@ -30,14 +30,12 @@ from ..plots.points import trajectory_picture
 from ..storage.arrays import write_samples
 from .models import (
     Checkpoint,
-    RunData,
     class_labels,
     find_model,
-    held_out_samples,
-    load_data,
     load_supporting,
 )
 from .outputs import Output, check_output
+from .real_data import RunData, held_out_samples, load_data
 from .results import Result
 from .trajectories import follow_trajectory, trajectory_table
 
@@ -111,7 +109,7 @@ def synthesize(
     seed: int = 0,
     out: Output = None,
     overwrite: bool = False,
-    trust: str = "",
+    trust: Names = "",
     data: RunData = None,
 ) -> Synthesis:
     r"""Runs a model's Langevin chains or its flow and draws the samples on their way.
@@ -132,9 +130,9 @@ def synthesize(
         out: The picture as `.png`, with a row for each of the first 16 chains, or a panel for each
             time for points in the plane; or the last states as `.npz`, float32.
         overwrite: Whether `out` may exist.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
-        data: The data module; that of the model's run by default.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
+        data: The data module, or held-out samples; the data of the model's run by default.
 
     Returns:
         The states on the way, with shape :math:`(n, *)`, images in [-1, 1], and their labels.
@@ -153,7 +151,7 @@ def synthesize(
         _check_drawable(model.sample_shape)
     frames = _frames(model, start, steps, every, pictured)
     random = keyed_generator(seed, "synthesize", device=model.device)
-    opened = partial(load_data, ckpt_path, trust, data)
+    opened = partial(load_data, ckpt_path, trust, data, held_out_only=True)
     x, labels = _starting_points(model, opened, start, n, label, seed, random)
     states = follow_trajectory(model, x, frames, labels, random)
     real = torch.empty(0, 2)

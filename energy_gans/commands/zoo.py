@@ -9,8 +9,8 @@ from ..storage.curves import read_curves
 from ..storage.export import CONFIG, read_config
 from ..storage.stamps import comparisons, format_number, read_metrics
 from ..storage.zoo import VARIABLE, zoo_models
-from .models import data_name
 from .outputs import markdown_table
+from .real_data import data_name
 from .results import Result
 
 _HEADINGS = ("model", "method", "data", "steps", "MB", "numbers (of real samples)", "extractor")

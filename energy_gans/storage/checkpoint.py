@@ -17,6 +17,7 @@ import torch.nn as nn
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
+from ..checks import Names
 from ..files import atomic_write
 from ..methods import GenerativeModule
 from ..methods.parts.finite import non_finite
@@ -94,7 +95,7 @@ def step_of(path: str | os.PathLike) -> int:
 
 
 def load_model(
-    path: str | os.PathLike, trust: str = "", **objects: nn.Module | Callable
+    path: str | os.PathLike, trust: Names = "", **objects: nn.Module | Callable
 ) -> GenerativeModule:
     r"""Returns the model of a checkpoint, on the CPU, in evaluation mode.
 
@@ -104,8 +105,8 @@ def load_model(
     Arguments:
         path: The path of the checkpoint, the folder of a run, then its last one, or the folder of
             an exported model.
-        trust: Other packages whose classes the checkpoint may name, separated by commas. Their
-            code is run.
+        trust: Other packages whose classes the checkpoint may name, separated by commas or in a
+            list. Their code is run.
         objects: The networks and functions that the model was made of in Python, by argument,
             where the checkpoint does not describe them. Networks take on the weights of the
             checkpoint. Objects are also accepted in place of those that the checkpoint describes,

@@ -24,6 +24,7 @@ from typing import Any, NoReturn, get_origin
 
 import torch.nn as nn
 
+from ..checks import Names, split_names
 from ..files import import_hint
 from .argument_types import (
     argument_types,
@@ -56,14 +57,15 @@ class Rebuilder:
     r"""Rebuilds objects from their description in a file.
 
     Arguments:
-        trust: Packages besides :data:`PACKAGES` whose classes may be named, separated by commas.
+        trust: Packages besides :data:`PACKAGES` whose classes may be named, separated by commas
+            or in a list.
 
     Raises:
         ValueError: If `trust` holds anything but names of packages.
     """
 
-    def __init__(self, trust: str = "") -> None:
-        self.trusted = [name.strip() for name in trust.split(",") if name.strip()]
+    def __init__(self, trust: Names = "") -> None:
+        self.trusted = split_names("trust", trust)
         for name in self.trusted:
             if not all(part.isidentifier() for part in name.split(".")):
                 raise ValueError(

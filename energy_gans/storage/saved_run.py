@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from lightning.pytorch import LightningDataModule
 
+from ..checks import Names
 from .curves import Curves, read_curves
 from .export import CONFIG, WEIGHTS, is_export, read_config
 from .rebuild import PACKAGES, Rebuilder, check_size, is_within
@@ -109,7 +110,7 @@ class SavedRun:
             )
         return path
 
-    def data(self, trust: str = "") -> LightningDataModule:
+    def data(self, trust: Names = "") -> LightningDataModule:
         r"""Returns the run's data module, as :func:`run_data` does."""
         return run_data(self.directory, trust)
 
@@ -118,7 +119,7 @@ class SavedRun:
         return read_curves(self.directory / "metrics.csv")
 
 
-def run_data(directory: Path, trust: str = "") -> LightningDataModule:
+def run_data(directory: Path, trust: Names = "") -> LightningDataModule:
     r"""Returns the data module of the run, or of the exported model, in a directory.
 
     A data module of this package downloads nothing, even if config.yaml says so: a file of unknown

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from energy_gans.cli import main
-from energy_gans.commands.models import held_out_samples
+from energy_gans.commands.real_data import held_out_samples
 from energy_gans.commands.synthesize import _chain_times
 from energy_gans.commands.trajectories import follow_trajectory
 from energy_gans.data import EmbeddedDigits

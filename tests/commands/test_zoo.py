@@ -9,7 +9,7 @@ import pytest
 
 import energy_gans
 from energy_gans.cli import main
-from energy_gans.commands.models import data_name
+from energy_gans.commands.real_data import data_name
 from energy_gans.commands.zoo import ZooModel
 from energy_gans.storage.zoo import VARIABLE
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from energy_gans.cli import main
-from energy_gans.commands.models import held_out_samples
+from energy_gans.commands.real_data import held_out_samples
 from energy_gans.data import FromDataset, FromLoader
 from energy_gans.data.base import to_unit_range
 from energy_gans.data.prepared.preprocessing import Preprocessing

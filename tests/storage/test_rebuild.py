@@ -267,6 +267,7 @@ def test_a_network_of_a_package_that_is_trusted_is_made(
         Rebuilder().instance(spec, nn.Module, "net")
     with pytest.raises(ValueError, match="--trust mine_for_tests"):
         Rebuilder("mine, mine_for").instance(spec, nn.Module, "net")
+    assert Rebuilder(["other", "mine_for_tests"]).trusted == ["other", "mine_for_tests"]
     net = Rebuilder("other, mine_for_tests").instance(spec, nn.Module, "net")
     assert net.out_features == 3
     assert isinstance(net.inner, nn.Tanh)

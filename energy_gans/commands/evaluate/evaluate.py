@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from lightning.pytorch import LightningDataModule
-
 from ...checks import Names, check_choice, check_count
 from ...data import TensorDataModule
 from ...metrics.features import EfficientNetLite0, FeatureExtractor
@@ -29,6 +27,7 @@ from ..devices import process_group
 from ..inputs import Convert, Images, Samples
 from ..models import Checkpoint, find_model
 from ..outputs import Output, markdown_table
+from ..real_data import RealData
 from ..results import Result
 from .pictures import duplicates_picture, neighbours_picture
 from .sets import (
@@ -39,7 +38,6 @@ from .sets import (
     warn_of_few_images,
 )
 from .sources import (
-    RealImages,
     check_inputs,
     check_left_out,
     check_split,
@@ -100,7 +98,7 @@ class Evaluation(Result):
 def evaluate(
     ckpt_path: Checkpoint | None = None,
     samples: Images | None = None,
-    data: RealImages | None = None,
+    data: RealData | None = None,
     measures: Names | None = None,
     n: int | None = None,
     extractor: FeatureExtractor | None = None,
@@ -110,7 +108,7 @@ def evaluate(
     out: Output = None,
     cache: str | None = None,
     device: str = "auto",
-    trust: str = "",
+    trust: Names = "",
     convert: Convert | None = None,
 ) -> Evaluation | None:
     r"""Measures samples of a model, a folder or a file: FD, IS, KID, n-grams and others.
@@ -122,7 +120,8 @@ def evaluate(
         samples: A folder of pictures, or an .npz, .npy or .pt file, instead of a checkpoint. Files
             hold uint8, or floats in [-1, 1], with shape (N, C, H, W) or (N, H, W, C). Samples of
             text are a text file.
-        data: The data module; that of the checkpoint's run by default.
+        data: The data module, or samples, of which every tenth is held out; the data of the
+            checkpoint's run by default.
         measures: The measures, separated by commas or in a list, by default all: fd, is, kid, pr
             (precision and recall), dc (density and coverage), support (birthday test) and
             neighbours (nearest real images) of images; js (divergence of n-grams) and seen
@@ -138,8 +137,8 @@ def evaluate(
             SAMPLES.metrics.json for samples.
         cache: The folder that keeps the reference's statistics; ~/.cache/energy-gans by default.
         device: The device that computes; a GPU by default, if there is one.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
         convert: Converts the samples to the data's colours: grey, or rgb.
 
     Returns:
@@ -220,7 +219,7 @@ def _evaluate_text(
     return Evaluation(numbers, text.origin, path, {})
 
 
-def _describe_data(data: LightningDataModule, splits: tuple[str, str]) -> list[dict[str, str]]:
+def _describe_data(data: TensorDataModule, splits: tuple[str, str]) -> list[dict[str, str]]:
     r"""Returns the class and the fingerprint of splits of data, for stamps."""
     name = type(data).__name__
     return [{"data": name, "fingerprint": data.fingerprint(s), "split": s} for s in splits]
@@ -243,7 +242,7 @@ def _write_pictures(
     names: list[str],
     sets: Sets,
     source: Samples,
-    data: LightningDataModule,
+    data: TensorDataModule,
     reference: str,
     path: Path,
 ) -> dict[str, Path]:

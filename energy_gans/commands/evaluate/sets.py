@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 
+from ...data.base import TensorDataModule
 from ...metrics.features import FeatureExtractor
 from ...metrics.floor import Floor
 from ...metrics.measures import (
@@ -72,7 +72,7 @@ class Sets:
 
 def gather_sets(
     source: Samples,
-    data: LightningDataModule,
+    data: TensorDataModule,
     splits: tuple[str, str],
     reference_n: int,
     floor: Floor,

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from ...data import FromDataset
+from ...checks import Names
+from ...data.base import TensorDataModule
 from ...methods import GenerativeModule
 from ...metrics.features import FeatureExtractor
 from ...metrics.reference import broadcast_from_first
@@ -18,13 +17,12 @@ from ...metrics.statistics import rank_and_world_size
 from ...storage.export import is_export
 from ...storage.saved_run import run_of
 from ..inputs import Convert, Images, ModelSamples, Samples, open_samples
-from ..models import find_data, open_model, prepare_run_data
+from ..models import open_model
 from ..outputs import Output, check_writable
+from ..real_data import RunData, load_data
 
 SAMPLES = 10_000
 COLOURS = {1: "grey", 3: "RGB"}
-# Real images: a data module, or in Python an array or a data set, as for `FromDataset`.
-RealImages = LightningDataModule | Tensor | np.ndarray | Dataset
 
 
 def output_path(
@@ -57,7 +55,7 @@ def output_path(
 
 
 def check_inputs(
-    names: list[str], extractor: FeatureExtractor, data: LightningDataModule, reference: str
+    names: list[str], extractor: FeatureExtractor, data: TensorDataModule, reference: str
 ) -> None:
     r"""Raises a `ValueError` for what would fail after the pass over all images."""
     extractor.stamp()
@@ -66,7 +64,7 @@ def check_inputs(
     check_split(data, reference)
 
 
-def check_split(data: LightningDataModule, reference: str) -> None:
+def check_split(data: TensorDataModule, reference: str) -> None:
     r"""Raises a `ValueError` unless `reference` is a split of the data."""
     if reference not in data.splits:
         raise ValueError(
@@ -84,34 +82,26 @@ def check_left_out(given: dict[str, object]) -> None:
 def open_data(
     ckpt_path: Path | GenerativeModule | None,
     samples: Images | None,
-    data: RealImages | None,
-    trust: str,
-) -> LightningDataModule:
+    data: RunData,
+    trust: Names,
+) -> TensorDataModule:
     r"""Returns the data with which samples are compared, prepared."""
     if data is None and samples is not None:
         raise ValueError("'data' should be given for 'samples', such as --data FashionMNIST.")
-    if data is not None and not isinstance(data, LightningDataModule):
-        data = FromDataset(data)
-    own = data is None
-    data = find_data(ckpt_path, trust) if own else data
     # The first process alone may download the data.
-    if rank_and_world_size()[0] == 0:
-        if own:
-            prepare_run_data(data, ckpt_path)
-        else:
-            data.prepare_data()
+    opened = load_data(ckpt_path, trust, data, prepare=rank_and_world_size()[0] == 0)
     broadcast_from_first(None)
-    return data
+    return opened
 
 
 def open_source(
     ckpt_path: Path | GenerativeModule | None,
     samples: Images | None,
-    data: LightningDataModule,
+    data: TensorDataModule,
     n: int | None,
     seed: int,
     device: torch.device,
-    trust: str,
+    trust: Names,
     convert: Convert | None,
 ) -> Samples:
     r"""Returns samples, whose images are of the size and the colours of the data."""

@@ -79,7 +79,7 @@ def open_text_samples(
     n: int | None,
     seed: int,
     device: torch.device,
-    trust: str,
+    trust: Names,
 ) -> TextSamples:
     r"""Returns samples of text: of a model, or the lines of a file.
 

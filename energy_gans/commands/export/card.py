@@ -14,8 +14,8 @@ from ... import __version__
 from ...methods import GenerativeModule
 from ...storage.rebuild import packages_beyond
 from ...storage.stamps import comparisons, format_number
-from ..models import data_name
 from ..outputs import markdown_table
+from ..real_data import data_name
 
 # The license is a choice of whoever shares the weights.
 _LICENSE = "# license: add the license under which you share the weights, such as `license: mit`"

@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from ...callbacks.sample_pictures import samples_picture, samples_text
+from ...checks import Names
 from ...files import atomic_folder, write_text
 from ...methods import GenerativeModule
 from ...methods.parts.recent_samples import RecentSamples
@@ -68,7 +69,7 @@ def export(
     overwrite: bool = False,
     half_weights: bool = False,
     seed: int = 0,
-    trust: str = "",
+    trust: Names = "",
 ) -> ExportedModel:
     r"""Writes a model as a folder to share: weights, description, model card and pictures.
 
@@ -86,8 +87,8 @@ def export(
             The file is half as large; 64 samples may change by at most 1/255 of their range, and
             text not at all.
         seed: The seed of the samples in the pictures.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
 
     Returns:
         The folder, its files with their sizes in bytes, and what was left out.

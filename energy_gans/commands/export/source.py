@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
+from ...checks import Names
 from ...data.prepared.reader import file_digest
 from ...methods import GenerativeModule
 from ...storage.checkpoint import load_checkpoint
@@ -33,7 +34,7 @@ class ExportSource:
     checkpoint: dict[str, Any]
     origin: dict[str, Any]
     run: Path | None = None
-    trust: str = ""
+    trust: Names = ""
 
     def file(self, name: str) -> Path | None:
         r"""Returns the path of a file of the run, or `None` if there is no such file."""
@@ -59,7 +60,7 @@ class ExportSource:
         return trainer.datamodule
 
 
-def open_source(ckpt_path: Checkpoint, trust: str) -> ExportSource:
+def open_source(ckpt_path: Checkpoint, trust: Names) -> ExportSource:
     r"""Returns a model and what is known of it.
 
     Arguments:

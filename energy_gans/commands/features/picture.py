@@ -22,7 +22,7 @@ from PIL import Image
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from ...checks import check_count
+from ...checks import Names, check_count
 from ...data.base import TensorDataModule
 from ...data.batches import EVALUATION_BATCH
 from ...functional.evaluation.feature_spread import extent, separation, share_of_dimensions
@@ -35,14 +35,12 @@ from ...plots.points import classes_picture
 from ...storage.checkpoint import load_checkpoint
 from ..models import (
     Checkpoint,
-    RunData,
     draw_samples,
     find_model,
-    held_out_samples,
-    load_data,
     load_supporting,
 )
 from ..outputs import Output, check_output, markdown_table
+from ..real_data import RunData, held_out_samples, load_data
 from ..results import Result
 
 # The perplexity of t-SNE: the effective number of neighbours of a point.
@@ -102,7 +100,7 @@ def picture(
     classifier: FeatureExtractor | None = None,
     seed: int = 0,
     overwrite: bool = False,
-    trust: str = "",
+    trust: Names = "",
     data: RunData = None,
 ) -> FeatureSpace:
     r"""Draws a model's feature space and measures how its features are spread.
@@ -118,9 +116,9 @@ def picture(
             generated samples have a single colour.
         seed: The seed of the latents, of the choice of real samples and of t-SNE.
         overwrite: Whether `out` may exist.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
-        data: The data module; that of the model's run by default.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
+        data: The data module, or held-out samples; the data of the model's run by default.
 
     Returns:
         The features of real and of generated samples, with shape :math:`(N, D)`, and their places
@@ -136,7 +134,7 @@ def picture(
     check_count("n", n)
     ckpt_path = find_model(ckpt_path)
     model = load_supporting(ckpt_path, "features", trust)
-    data = load_data(ckpt_path, trust, data)
+    data = load_data(ckpt_path, trust, data, held_out_only=True)
     _check_classifier(classifier, data)
     y, label = held_out_samples(data, n, seed)
     x, _ = draw_samples(model, n, seed)

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from torch import nn
 
-from ...data.base import TensorDataModule
 from ...metrics.features import save_encoder, train_classifier, train_encoder
 from ...metrics.features.encoder_training import check_left_out
 from ..devices import resolve_device
 from ..outputs import Output, check_output
+from ..real_data import RealData, as_data_module
 from ..results import Result
 
 
@@ -70,7 +70,7 @@ class TrainedClassifier(TrainedFeatures):
 
 
 def train(
-    data: TensorDataModule,
+    data: RealData,
     out: Output = None,
     epochs: int = 5,
     batch_size: int = 128,
@@ -111,6 +111,7 @@ def train(
     if kind == "classifier":
         check_left_out(kind, temperature=temperature, masked=masked)
     path = check_output(out, overwrite, None)
+    data = as_data_module("data", data)
     data.prepare_data()
     options = (epochs, batch_size, width, learning_rate, seed, resolve_device(device))
     if kind == "classifier":

@@ -28,7 +28,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...checks import check_count
+from ...checks import Names, check_count
 from ...data.batches import EVALUATION_BATCH
 from ...files import write_text
 from ...functional import keyed_generator
@@ -43,16 +43,14 @@ from ...storage.arrays import write_samples
 from ...storage.stamps import package_versions
 from ..models import (
     Checkpoint,
-    RunData,
     argument_of,
     class_labels,
     find_model,
-    held_out_samples,
-    load_data,
     load_supporting,
     model_origin,
 )
 from ..outputs import Output, check_output_and_numbers, warn
+from ..real_data import RunData, held_out_samples, load_data
 from ..results import Result
 from .baselines import RANGE, fill_by_baselines, fill_statistics, measure_fills, measures_table
 from .masks import choose_mask
@@ -118,7 +116,7 @@ def inpaint(
     seed: int = 0,
     out: Output = None,
     overwrite: bool = False,
-    trust: str = "",
+    trust: Names = "",
     data: RunData = None,
 ) -> Inpainting:
     r"""Fills holes in held-out images with a model and measures the result.
@@ -141,9 +139,10 @@ def inpaint(
         seed: The seed of the choice of images, of the spots and of the noise.
         out: The picture, as `.png`, or the filled images as `.npz`, float32.
         overwrite: Whether files may exist.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
-        data: The data module; that of the model's run by default.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
+        data: The data module, or samples, of which every tenth is held out; the data of the
+            model's run by default.
 
     Returns:
         The images, in [-1, 1], with shape :math:`(n, C, H, W)`, their masks, and the measures.
@@ -191,7 +190,7 @@ def _chain_steps(model: GenerativeModule, steps: int | None) -> int:
     return steps
 
 
-def _load_image_model(ckpt_path: Checkpoint, trust: str = "") -> GenerativeModule:
+def _load_image_model(ckpt_path: Checkpoint, trust: Names = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint after checking that it fills holes of images."""
     model = load_supporting(ckpt_path, "fill", trust)
     if len(model.sample_shape) != 3:

@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +35,6 @@ from PIL import Image
 from torch import Tensor
 
 from ...checks import Names, check_choice
-from ...data.base import TensorDataModule
 from ...files import atomic_write, write_text
 from ...functional import potential_gradient
 from ...functional.langevin import Field
@@ -48,12 +48,12 @@ from ..models import (
     Checkpoint,
     argument_of,
     find_model,
-    load_data,
     load_supporting,
     model_origin,
     potential_field,
 )
 from ..outputs import Output, check_output, check_output_and_numbers
+from ..real_data import RealData, as_data_module, load_data
 from ..results import Result
 from .outliers import ImageSet, open_sets, parse_outliers
 from .scores import (
@@ -113,15 +113,15 @@ class OutlierDetection(Result):
 def ood(
     ckpt_path: Checkpoint,
     outliers: Names = "interpolated,noise,constant",
-    outlier_data: list[TensorDataModule] | None = None,
-    inliers: TensorDataModule | None = None,
+    outlier_data: list[RealData] | None = None,
+    inliers: RealData | None = None,
     score: Literal["potential", "gradient"] = "potential",
     n: int = 10_000,
     seed: int = 0,
     out: Output = None,
     device: str = "auto",
     overwrite: bool = False,
-    trust: str = "",
+    trust: Names = "",
     raw: str | None = None,
 ) -> OutlierDetection:
     r"""Measures how well a model's potential tells held-out images from outliers.
@@ -132,9 +132,10 @@ def ood(
         ckpt_path: The checkpoint, in the folder of its run, or that folder: then its last one.
         outliers: Sets of outliers, separated by commas or in a list: interpolated, noise,
             constant, folders of pictures, and .npz, .npy or .pt files; empty for none.
-        outlier_data: Data modules whose held-out images are outliers: --outlier_data+ SVHN
-            --outlier_data.root data, repeated for more.
-        inliers: The data module of inliers; that of the checkpoint's run by default.
+        outlier_data: Data modules whose held-out images are outliers, or tensors of outliers:
+            --outlier_data+ SVHN --outlier_data.root data, repeated for more.
+        inliers: The data module of inliers, or samples, of which every tenth is held out; the data
+            of the checkpoint's run by default.
         score: The score: potential, or gradient for minus the norm of its gradient, which is high
             where the potential is flat.
         n: The number of random images of each set; all if there are fewer. There are at most half
@@ -143,8 +144,8 @@ def ood(
         out: The histograms, as `.png`.
         device: The device that computes; a GPU by default, if there is one.
         overwrite: Whether files may exist.
-        trust: Other packages whose classes the run's files may name, separated by commas, such as
-            the package of your own network. Their code is run.
+        trust: Other packages whose classes the run's files may name, separated by commas or in a
+            list, such as the package of your own network. Their code is run.
         raw: A `.npz` file for the scores themselves: an array for each set, such as
             potential/held-out, and for its baseline, such as image statistics/held-out.
 
@@ -163,12 +164,14 @@ def ood(
         raise ValueError(f"'n' should be at least 2, got {n}.")
     check_choice("score", score, SCORES)
     names, where = parse_outliers(outliers), resolve_device(device)
+    if not isinstance(outlier_data, (list, tuple, NoneType)):
+        raise ValueError(f"'outlier_data' should be a list, got {type(outlier_data).__name__}.")
+    others = [as_data_module("outlier_data", d, held_out_only=True) for d in outlier_data or ()]
     ckpt_path = find_model(ckpt_path)
     model = _load_detector(ckpt_path, trust)
     shape = model.sample_shape
-    sets = open_sets(
-        names, outlier_data or [], inliers or load_data(ckpt_path, trust), shape, n, seed
-    )
+    data = load_data(ckpt_path, trust, inliers, name="inliers")
+    sets = open_sets(names, others, data, shape, n, seed)
     # A live model stays where it is.
     where = str(model.device) if model is ckpt_path else where
     phi = _score_function(potential_field(model.to(where)), score)
@@ -193,7 +196,7 @@ def ood(
     return made
 
 
-def _load_detector(ckpt_path: Checkpoint, trust: str = "") -> GenerativeModule:
+def _load_detector(ckpt_path: Checkpoint, trust: Names = "") -> GenerativeModule:
     r"""Returns the model of a checkpoint after checking that it has a potential of images.
 
     Raises:

@@ -33,7 +33,6 @@ from PIL import Image
 from torch import Tensor
 
 from ...checks import check_count, check_positive
-from ...data.base import TensorDataModule
 from ...fields import ParticleField
 from ...functional.particles import check_momentum, evolve
 from ...methods.bases.capabilities import clip_images
@@ -41,6 +40,7 @@ from ...plots.figures import write_film, write_picture
 from ...storage.arrays import write_samples
 from ...terminal import progress_bar, say
 from ..outputs import Output, check_output, markdown_table
+from ..real_data import RealData, as_data_module
 from ..results import Result
 from .course import HEADINGS, follow
 from .flow import Flow, field_flow, metric_flow
@@ -89,7 +89,7 @@ class ParticleFlow(Result):
 
 
 def particles(
-    data: TensorDataModule,
+    data: RealData,
     particles: int = 64,
     data_batch: int | None = 64,
     steps: int = 10_000,
@@ -138,6 +138,7 @@ def particles(
         FileExistsError: If `out` exists, unless `overwrite` is true.
     """
     path = _check_paths(out, overwrite)
+    data = as_data_module("data", data)
     _check_shape(data.shape)
     _check_counts(particles, steps, step_size)
     check_momentum(momentum)

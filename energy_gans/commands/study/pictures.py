@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ...checks import Names
 from ...plots.curves import bands_picture
 from ...plots.figures import write_picture
 from ...plots.sheets import HELD_OUT, images_sheet, points_sheet
 from ...storage.saved_run import run_data
-from ..models import held_out_samples
+from ..real_data import held_out_samples
 from .configs import trusted_packages
 from .plan import Study
 from .results import Result, finished_cells
@@ -93,7 +94,7 @@ def read_samples(folder: Path) -> np.ndarray:
         raise ValueError(f"{path} is missing or damaged: remove {folder}.") from error
 
 
-def _real_samples(run: Path, n: int, trust: str = "") -> np.ndarray:
+def _real_samples(run: Path, n: int, trust: Names = "") -> np.ndarray:
     r"""Returns at most `n` random held-out samples of a run's data."""
     data = run_data(run, trust)
     data.prepare_data()

@@ -180,7 +180,7 @@ class ImageFolder(StoredImages):
         )
 
     def missing_message(self) -> str:
-        out = Path(f"{self.root}_{self.size}")
+        out = Path(f"{self.root}_{self.size}") if self.root.exists() else self.root
         return (
             f"'data.init_args.root' = {str(self.root)!r} should hold train/<class>/*.jpg and "
             "val/<class>/*.jpg, or a prepared set, as "

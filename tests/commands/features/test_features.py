@@ -13,7 +13,7 @@ from torch import nn
 from energy_gans.cli import main
 from energy_gans.commands import load_model
 from energy_gans.commands.features.picture import _plane_layout, _spread_table
-from energy_gans.commands.models import held_out_samples
+from energy_gans.commands.real_data import held_out_samples
 from energy_gans.data import EmbeddedDigits
 from energy_gans.metrics.features import DomainClassifier, TrainedEncoder
 

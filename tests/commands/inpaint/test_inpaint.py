@@ -16,7 +16,7 @@ from energy_gans.cli import main
 from energy_gans.commands.inpaint.baselines import fill_by_baselines, measure_fills, measures_table
 from energy_gans.commands.inpaint.inpaint import _fill_holes
 from energy_gans.commands.inpaint.masks import choose_mask
-from energy_gans.commands.models import held_out_samples
+from energy_gans.commands.real_data import held_out_samples
 from energy_gans.data import EmbeddedDigits
 from energy_gans.data.base import to_unit_range
 from energy_gans.functional import frechet_distance, keyed_generator
