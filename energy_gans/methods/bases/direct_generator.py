@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..parts.networks import check_points
 from .feature_gan import check_not_accumulated
 from .generative import GenerativeModule
 from .generator import GeneratorMixin
@@ -61,15 +62,17 @@ class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
         Returns:
             The potential, with shape :math:`(B)`, float32 at least.
         """
-        return self.minibatch_potential()(a)
+        return self.potential_function()(a)
 
     def potential_function(self) -> Callable[..., Tensor]:
         minibatch_potential = self.minibatch_potential()
+        shape = self.require_charges()[0].shape[1:]
 
         def potential_at(
             a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
         ) -> Tensor:
             self.check_conditions(label, time)
+            check_points("a", a, shape)
             return minibatch_potential(a.to(self.dtype))
 
         return potential_at
@@ -77,5 +80,4 @@ class DirectGeneratorModule(GeneratorMixin, GenerativeModule):
     def potential_at(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
-        self.check_conditions(label, time)
-        return self.potential(a.to(self.dtype))
+        return self.potential_function()(a, label, time)

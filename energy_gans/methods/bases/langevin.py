@@ -19,7 +19,7 @@ from ...checks import check_count
 from ...functional import potential_gradient
 from ...functional.langevin import Field
 from ..parts.chains import Chains, Draw, sampler_of
-from ..parts.networks import evaluation_mode, fixed_parameters
+from ..parts.networks import check_points, evaluation_mode, fixed_parameters
 from .capabilities import Frame
 
 # The size from which on an element of an image in [-1, 1] counts as saturated.
@@ -188,6 +188,8 @@ class LangevinMixin:
         steps: int | None = None,
         random: torch.Generator | None = None,
     ) -> Tensor:
+        check_points("y", y, self.shape)
+        check_points("known", known, (1, *self.shape[1:]), self.shape)
         network, m = self.sampling_descriptor, known == 1
         steps, draw = self.fill_steps if steps is None else steps, self.sampler(random)
         with evaluation_mode(network):

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from ...checks import check_count
 from ..parts.chains import Draw, sampler_of
-from ..parts.networks import check_module, check_output_shape, check_shape, evaluation_mode
+from ..parts.networks import (
+    check_module,
+    check_output_shape,
+    check_points,
+    check_shape,
+    evaluation_mode,
+)
 from .generative import GenerativeModule
 from .optimizers import ADAM, Trained
 
@@ -103,6 +109,7 @@ class PotentialModule(GenerativeModule):
     def potential_at(
         self, a: Tensor, label: int | Tensor | None = None, time: float | Tensor | None = None
     ) -> Tensor:
+        check_points("a", a, self.shape)
         network, a = self.sampling_descriptor, a.to(self.dtype)
         with evaluation_mode(network):
             return self.evaluate(network, a, *self.conditions(a, label, time))

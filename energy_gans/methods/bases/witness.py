@@ -10,7 +10,7 @@ from torch import Tensor
 from ...functional import potential, squared_distances
 from ...functional.pair_rows import SharedPoints
 from ..parts.elastic_kernel import Profile
-from ..parts.networks import evaluation_mode
+from ..parts.networks import check_points, evaluation_mode
 
 
 class WitnessMixin:
@@ -62,9 +62,16 @@ class WitnessMixin:
 
     def minibatch_witness(self) -> Callable[[Tensor], Tensor]:
         r"""Returns the potential of the last minibatch's features as a function of points."""
+        charges = self.require_charges()
         with torch.no_grad():
-            u, v = map(self.features, self.require_charges())
-        return self.witness(u, v)
+            u, v = map(self.features, charges)
+        witness = self.witness(u, v)
+
+        def minibatch_witness(a: Tensor) -> Tensor:
+            check_points("a", a, charges[0].shape[1:])
+            return witness(a)
+
+        return minibatch_witness
 
     def potential_function(self) -> Callable[..., Tensor]:
         with evaluation_mode(self.discriminator):

@@ -209,6 +209,20 @@ def check_shape(shape: tuple[int, ...], y: Tensor) -> None:
         )
 
 
+def check_points(name: str, points: Tensor, *shapes: tuple[int, ...]) -> None:
+    r"""Raises a `ValueError` unless the argument `name` holds points of one of the shapes.
+
+    Arguments:
+        name: The name of the argument.
+        points: The points, with shape :math:`(B, *)`.
+        shapes: The shapes that a point may have.
+    """
+    accepted = list(dict.fromkeys(map(tuple, shapes)))
+    if tuple(points.shape[1:]) not in accepted:
+        known = " or ".join(f"(B, {', '.join(map(str, shape))})" for shape in accepted)
+        raise ValueError(f"{name!r} should have shape {known}, got {tuple(points.shape)}.")
+
+
 def check_output_shape(
     evaluate: Callable[[], Tensor], shape: tuple[int, ...], message: str
 ) -> None:

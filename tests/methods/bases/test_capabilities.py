@@ -1,12 +1,14 @@
 r"""Tests for the energy_gans.methods.bases.capabilities module."""
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn as nn
 from lightning.pytorch import LightningModule
+from torch import Tensor
 
 import energy_gans
 from energy_gans import methods
@@ -28,7 +30,7 @@ from energy_gans.methods import (
 )
 from energy_gans.methods.bases.capabilities import Capabilities
 from energy_gans.methods.bases.direct_generator import DirectGeneratorModule
-from energy_gans.networks import MLP
+from energy_gans.networks import MLP, DCGANDiscriminator
 
 MEMBERS = ("potential_at", "trajectory", "fill", "features")
 SUPPORTED = {
@@ -83,6 +85,47 @@ def test_a_method_says_what_it_supports(method: type[GenerativeModule]) -> None:
 def test_what_a_method_does_not_support_is_refused(ask: object, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         ask(coulomb())
+
+
+IMAGES = torch.zeros(3, 1, 8, 8)
+
+
+def images_gcn() -> GCN:
+    return GCN(DCGANDiscriminator(1, 8, 4), [1, 8, 8], Chains(1, 0.1, 1.0))
+
+
+def trained(cls: type, *networks: nn.Module) -> GenerativeModule:
+    model = cls(*networks, latent_dim=2)
+    model.charges = (torch.randn(4, 2), torch.randn(4, 2))
+    return model
+
+
+@pytest.mark.parametrize(
+    "ask, said",
+    [
+        (lambda: gcn().potential_at(torch.zeros(3, 5)), r"'a' .* \(B, 2\), got \(3, 5\)"),
+        (lambda: gcn().potential_at(torch.zeros(2)), r"'a' .* \(B, 2\), got \(2,\)"),
+        (
+            lambda: trained(EIEGGenerator, MLP(2, 2)).potential_at(torch.zeros(3, 5)),
+            r"'a' .* \(B, 2\), got \(3, 5\)",
+        ),
+        (
+            lambda: trained(EIEGGAN, MLP(2, 2), MLP(2, 4)).potential_at(torch.zeros(3, 5)),
+            r"'a' .* \(B, 2\), got \(3, 5\)",
+        ),
+        (
+            lambda: images_gcn().fill(IMAGES[:, :, :4], IMAGES[:, :, :4]),
+            r"'y' .* \(B, 1, 8, 8\), got \(3, 1, 4, 8\)",
+        ),
+        (
+            lambda: images_gcn().fill(IMAGES, IMAGES[:, 0]),
+            r"'known' .* \(B, 1, 8, 8\), got \(3, 8, 8\)",
+        ),
+    ],
+)
+def test_points_of_another_shape_are_refused(ask: Callable[[], Tensor], said: str) -> None:
+    with pytest.raises(ValueError, match=f"{said}\\.$"):
+        ask()
 
 
 def test_a_generator_of_a_field_without_a_potential_has_none() -> None:
