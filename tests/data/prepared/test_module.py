@@ -296,7 +296,7 @@ def said(data: StoredImages) -> str:
             ImageFolder("there", size=16),
             [
                 "'there' should hold train/<class>/*.jpg",
-                "energy-gans data prepare folder --source FOLDER --out there_16 --size 16",
+                "energy-gans data prepare folder --source FOLDER --out there --size 16",
             ],
         ),
     ],
@@ -311,6 +311,11 @@ def test_missing_files_are_named(
     for part in [repr(str(data.root)), "data.init_args.root", *words]:
         assert part in message
     assert "\n" not in message
+
+
+def test_a_prepared_set_is_made_beside_a_folder_that_is_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"--out {tmp_path}_16 --size 16'"):
+        ImageFolder(str(tmp_path), size=16).length("train")
 
 
 def picture(value: int, width: int, height: int, kind: str = "JPEG") -> bytes:
