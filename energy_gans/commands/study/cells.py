@@ -199,7 +199,8 @@ def _run_program(args: list[str], log: Path, lock: IO) -> int:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            # Commands of a shell in the background ignore SIGINT.
+            process.terminate()
             process.wait()
             raise
         finally:

@@ -225,7 +225,7 @@ def test_an_interruption_is_handed_on_once_and_waited_for(
 ) -> None:
     script = (
         "import signal, sys, time; seen = [];"
-        "signal.signal(signal.SIGINT, lambda *a: seen.append(1));"
+        "signal.signal(signal.SIGTERM, lambda *a: seen.append(1));"
         "print('ready', flush=True); [time.sleep(0.05) for _ in iter(lambda: len(seen), 1)];"
         "time.sleep(0.1); print(len(seen), 'and a whole step', flush=True)"
     )
