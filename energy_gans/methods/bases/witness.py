@@ -61,7 +61,12 @@ class WitnessMixin:
         return self.minibatch_witness()(a)
 
     def minibatch_witness(self) -> Callable[[Tensor], Tensor]:
-        r"""Returns the potential of the last minibatch's features as a function of points."""
+        r"""Returns the potential of the last minibatch's features as a function of points.
+
+        Raises:
+            ValueError: If the model was never trained, or, by the function, if points have another
+                shape than its samples.
+        """
         charges = self.require_charges()
         with torch.no_grad():
             u, v = map(self.features, charges)
