@@ -74,7 +74,7 @@ def load_data(
         data: The data, or `None` for those of the run.
         name: The name of the argument, for errors.
         held_out_only: As for :func:`as_data_module`.
-        prepare: Whether the data module is prepared.
+        prepare: Whether the data module is prepared: if not, another process does that.
 
     Raises:
         ValueError: If the data are no samples with indices, or a live model has none.
@@ -86,8 +86,8 @@ def load_data(
         data = as_data_module(name, data, held_out_only)
         if prepare:
             data.prepare_data()
-        # Files that are missing are often found out about where they are read.
-        data.length("val")
+            # Files that are missing are often found out about where they are read.
+            data.length("val")
     except FileNotFoundError as error:
         if not own:
             raise
