@@ -103,9 +103,13 @@ def _data_of_run(
 ) -> LightningDataModule:
     r"""Returns the data module of a model's run, as it is before its preparation.
 
+    Arguments:
+        name: The name of the argument that gives other data, for errors.
+        ckpt_path: The checkpoint, or the live model.
+        trust: The packages besides this one whose classes the run may name.
+
     Raises:
-        ValueError: If a live model has no trainer with a data module. The argument `name` gives
-            it one.
+        ValueError: If a live model has no trainer with a data module.
     """
     if not isinstance(ckpt_path, GenerativeModule):
         return run_data(run_of(ckpt_path), trust)
